@@ -1,0 +1,170 @@
+"""The configuration: every key with its default and what it means, and `load_config`, which every command uses.
+
+Precedence: the defaults below < `--config FILE` (YAML) < `KEY=VALUE` words. `src/settings.py` reads and types the values,
+`src/derived.py` computes the keys that follow from others and checks what was written against them.
+"""
+from __future__ import annotations
+
+from src.derived import finalize
+from src.settings import Config, Key, read_settings
+
+COCO_CLASSES = (
+    "background", "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light",
+    "fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "bear",
+    "zebra", "giraffe", "backpack", "umbrella", "handbag", "tie", "suitcase", "frisbee", "skis", "snowboard", "sports ball",
+    "kite", "baseball bat", "baseball glove", "skateboard", "surfboard", "tennis racket", "bottle", "wine glass", "cup", "fork",
+    "knife", "spoon", "bowl", "banana", "apple", "sandwich", "orange", "broccoli", "carrot", "hot dog", "pizza", "donut", "cake",
+    "chair", "couch", "potted plant", "bed", "dining table", "toilet", "tv", "laptop", "mouse", "remote", "keyboard",
+    "cell phone", "microwave", "oven", "toaster", "sink", "refrigerator", "book", "clock", "vase", "scissors", "teddy bear",
+    "hair drier", "toothbrush")
+
+# Key(name, default, meaning). A default of None means "not set"; `kind` types a key whose default does not.
+KEYS = (
+    # picture and augmentation
+    Key("img_width", 1280, "width of the canvas a picture is placed on, in pixels; a multiple of the largest stride"),
+    Key("img_height", 768, "height of the canvas, in pixels"),
+    Key("keep_ratio", True, "keep the picture's aspect ratio when it is resized"),
+    Key("flip_ratio", 0.5, "probability of a horizontal flip (training)"),
+    Key("expand_ratio", 1.0, "probability of drawing an expansion, which in half of the cases places the picture on a canvas up to 4x"),
+    Key("max_instance_count", 128, "objects kept in a picture, the largest first"),
+    Key("mask_shape", (28, 28), "mask head output; derived: twice roi_layer.mask_out_size"),
+    Key("resize", "fit", "'fit' the canvas, or 'short_side': resize_short / resize_long as published weights want", choices=("fit", "short_side")),
+    Key("resize_short", 800, "resize=short_side: target of the shorter side, in pixels"),
+    Key("resize_long", 1333, "resize=short_side: limit of the longer side, in pixels"),
+    Key("img_mean", (123.675, 116.28, 103.53), "pixel mean a channel, subtracted on the device"),
+    Key("img_std", (58.395, 57.12, 57.375), "pixel standard deviation a channel, divided by on the device"),
+    Key("gt_mask_size", 112, "side of a ground-truth mask in its own box's frame, as it is sent to the device"),
+    # anchors
+    Key("feature_shapes", ((192, 320), (96, 160), (48, 80), (24, 40), (12, 20)), "feature map sizes P2 to P6; derived from the canvas"),
+    Key("anchor_scales", (8,), "anchor side over its level's stride", kind=(float,)),
+    Key("anchor_ratios", (0.5, 1.0, 2.0), "anchor height over width"),
+    Key("anchor_strides", (4, 8, 16, 32, 64), "stride of each pyramid level, in pixels"),
+    Key("num_anchors", 3, "anchors a location; derived: scales x ratios"),
+    Key("anchor_round", False, "round base anchors to whole pixels (torchvision's published weights)"),
+    # ResNet
+    Key("resnet_block", (3, 4, 6, 3), "bottleneck blocks in each stage"),
+    Key("resnet_in_channels", (64, 256, 512, 1024), "channels into each stage; the first is the stem's width"),
+    Key("resnet_out_channels", (256, 512, 1024, 2048), "channels out of each stage; a block's inner width is a quarter"),
+    Key("norm", "auto", "'frozen' (folded into its convolution), 'bn', 'sync_bn', 'gn'; 'auto': frozen when weights are loaded, else bn",
+        choices=("auto", "frozen", "bn", "sync_bn", "gn")),
+    Key("norm_eps", 1e-5, "epsilon of the norms"),
+    Key("freeze_at", 2, "fixed stages when weights are loaded: 0 none, 1 stem, 2 stem and first stage, ... 5 the whole trunk"),
+    # FPN
+    Key("fpn_in_channels", (256, 512, 1024, 2048), "derived: resnet_out_channels"),
+    Key("fpn_out_channels", 256, "channels of every pyramid level"),
+    Key("fpn_num_outs", 5, "pyramid levels; derived: one a stride"),
+    # RPN
+    Key("rpn_in_channels", 256, "derived: fpn_out_channels"),
+    Key("rpn_feat_channels", 256, "channels of the RPN's 3x3 convolution"),
+    Key("rpn_loss_cls_weight", 1.0, "weight of the objectness loss within the RPN loss"),
+    Key("rpn_loss_reg_weight", 1.0, "weight of the box loss within the RPN loss"),
+    Key("rpn_cls_out_channels", 1, "objectness channels an anchor; derived: 1 with a sigmoid, 2 with a softmax"),
+    Key("rpn_target_means", (0.0, 0.0, 0.0, 0.0), "means of the RPN's box deltas"),
+    Key("rpn_target_stds", (1.0, 1.0, 1.0, 1.0), "standard deviations of the RPN's box deltas"),
+    Key("rpn_smooth_l1_beta", 1 / 9, "where the RPN's smooth L1 turns from square to line"),
+    # assignment and sampling of anchors
+    Key("neg_iou_thr", 0.3, "an anchor under this IoU with every object is negative"),
+    Key("pos_iou_thr", 0.7, "an anchor of at least this IoU with an object is positive"),
+    Key("min_pos_iou", 0.3, "floor under an object's best anchor, which is positive too"),
+    Key("num_bboxes", 245520, "anchors of a picture; derived from feature_shapes and num_anchors"),
+    Key("num_gts", 128, "derived: max_instance_count"),
+    Key("num_expected_neg", 256, "anchors sampled a picture in all"),
+    Key("num_expected_pos", 128, "at most this many of them positive"),
+    # proposals
+    Key("activate_num_classes", 2, "classes of the RPN; derived: object or not"),
+    Key("use_sigmoid_cls", True, "objectness by a sigmoid (else a softmax of two)"),
+    Key("rpn_head_use_sigmoid", True, "another name of use_sigmoid_cls", alias="use_sigmoid_cls"),
+    Key("rpn_head_weight", 1.0, "weight of the whole RPN loss"),
+    # RoIAlign
+    Key("roi_layer", {"type": "RoIAlign", "out_size": 7, "mask_out_size": 14, "sample_num": 2}, "RoIAlign's output sizes and samples a cell side"),
+    Key("roi_align_out_channels", 256, "derived: fpn_out_channels"),
+    Key("roi_align_featmap_strides", (4, 8, 16, 32), "strides of the levels RoIs are taken from; derived: the first four"),
+    Key("roi_align_finest_scale", 56, "RoIs up to twice this side come from P2, to four times from P3, ..."),
+    Key("roi_sample_num", 640, "padded RoI slots a picture; derived: positives + all"),
+    Key("roi_align_aligned", True, "half-pixel-correct RoIAlign"),
+    # assignment and sampling of RoIs
+    Key("neg_iou_thr_stage2", 0.5, "a RoI under this IoU is background"),
+    Key("pos_iou_thr_stage2", 0.5, "a RoI of at least this IoU takes the object's class"),
+    Key("min_pos_iou_stage2", 0.5, "floor under an object's best RoI"),
+    Key("num_bboxes_stage2", 2000, "derived: rpn_proposal_max_num"),
+    Key("num_expected_pos_stage2", 128, "at most this many sampled RoIs positive"),
+    Key("num_expected_neg_stage2", 512, "at most this many sampled RoIs background"),
+    Key("num_expected_total_stage2", 512, "RoIs sampled a picture in all"),
+    # second stage
+    Key("rcnn_num_layers", 2, "fully connected layers of the box head"),
+    Key("rcnn_in_channels", 256, "derived: fpn_out_channels"),
+    Key("rcnn_fc_out_channels", 1024, "width of the box head"),
+    Key("rcnn_mask_out_channels", 256, "width of the mask head"),
+    Key("rcnn_loss_cls_weight", 1, "weight of the class loss", kind=float),
+    Key("rcnn_loss_reg_weight", 1, "weight of the box loss", kind=float),
+    Key("rcnn_loss_mask_fb_weight", 1, "weight of the mask loss", kind=float),
+    Key("rcnn_target_means", (0.0, 0.0, 0.0, 0.0), "means of the second stage's box deltas"),
+    Key("rcnn_target_stds", (0.1, 0.1, 0.2, 0.2), "standard deviations of the second stage's box deltas"),
+    Key("rcnn_smooth_l1_beta", 1.0, "where the second stage's smooth L1 turns from square to line"),
+    # proposals in training
+    Key("rpn_proposal_nms_across_levels", False, "one NMS over all levels (training)"),
+    Key("rpn_proposal_nms_pre", 2000, "best anchors a level before NMS (training)"),
+    Key("rpn_proposal_nms_post", 2000, "proposals a level after NMS (training)"),
+    Key("rpn_proposal_max_num", 2000, "proposals a picture (training)"),
+    Key("rpn_proposal_nms_thr", 0.7, "IoU of the proposals' NMS (training)"),
+    Key("rpn_proposal_min_bbox_size", 0, "drop proposals under this width or height, in pixels (training)", kind=float),
+    # proposals and detections in inference
+    Key("rpn_nms_across_levels", False, "one NMS over all levels"),
+    Key("rpn_nms_pre", 1000, "best anchors a level before NMS"),
+    Key("rpn_nms_post", 1000, "proposals a level after NMS"),
+    Key("rpn_max_num", 1000, "proposals a picture"),
+    Key("rpn_nms_thr", 0.7, "IoU of the proposals' NMS"),
+    Key("rpn_min_bbox_min_size", 0, "drop proposals under this width or height, in pixels", kind=float),
+    Key("test_score_thr", 0.05, "detections at or under this score are dropped"),
+    Key("test_iou_thr", 0.5, "IoU of the detections' NMS, which runs a class at a time"),
+    Key("test_max_per_img", 100, "detections a picture"),
+    Key("test_nms_pre", 2000, "best (RoI, class) pairs of a picture that enter the detections' NMS"),
+    Key("test_min_bbox_size", 0, "drop detections under this width or height, in pixels", kind=float),
+    Key("test_batch_size", 2, "pictures a batch in evaluation"),
+    Key("mask_thr_binary", 0.5, "a pasted mask's pixel is set from this probability on"),
+    # learning rate
+    Key("base_lr", 0.02, "learning rate after the warm-up"),
+    Key("base_step", None, "steps an epoch on one device for the schedule; not set: the data set's", kind=int),
+    Key("total_epoch", 13, "epochs the cosine takes to reach zero"),
+    Key("warmup_step", 500, "steps of linear warm-up"),
+    Key("warmup_ratio", 1 / 3, "learning rate at step 0 over base_lr"),
+    Key("sgd_momentum", 0.9, "another name of momentum; as in the original, 0.91 is what acts when neither is written", alias="momentum"),
+    # training
+    Key("batch_size", 2, "pictures a step and device"),
+    Key("loss_scale", 1, "static loss scale", kind=float),
+    Key("momentum", 0.91, "momentum of SGD"),
+    Key("weight_decay", 1e-4, "weight decay, not on norms"),
+    Key("pretrain_epoch_size", 0, "over 0: pre_trained is a whole model to go on from, at this epoch of the schedule"),
+    Key("epoch_size", 12, "epochs to train"),
+    Key("max_steps", None, "end after this many steps of the run", kind=int),
+    Key("seed", 1, "seed of weights, order, augmentation and sampling"),
+    Key("log_interval", 1, "steps between lines of loss_{rank}.log"),
+    Key("save_checkpoint", True, "whether checkpoints are written"),
+    Key("save_checkpoint_epochs", 1, "epochs between checkpoints"),
+    Key("save_checkpoint_steps", None, "also every so many steps", kind=int),
+    Key("keep_checkpoint_max", 12, "checkpoints kept, the newest"),
+    Key("save_checkpoint_path", "./", "the folder that holds checkpoint/; relative to the work folder"),
+    Key("pre_trained", None, "weights to start from (train)", kind=str),
+    Key("checkpoint_path", None, "weights to use (eval, export)", kind=str),
+    Key("device_target", "auto", "Ascend, CPU, or auto: Ascend where it is", choices=("auto", "Ascend", "CPU")),
+    # data
+    Key("dataset", "coco", "'coco' (JSON) or 'other' (txt)", choices=("coco", "other")),
+    Key("mindrecord_dir", None, "folder of the MindRecord files; not set: ./mindrecord/<digest of source and settings>", kind=str),
+    Key("coco_root", "./data", "folder of a COCO-format data set"),
+    Key("train_data_type", "train2017", "picture folder and annotation name of the training split"),
+    Key("val_data_type", "val2017", "the same of the evaluation split"),
+    Key("instance_set", "annotations/instances_{}.json", "annotation file below coco_root"),
+    Key("ann_file", None, "annotations to evaluate, instead of the evaluation split's", kind=str),
+    Key("IMAGE_DIR", None, "dataset=other: folder the txt file's paths start from", kind=str),
+    Key("ANNO_PATH", None, "dataset=other: the txt file", kind=str),
+    Key("keep_empty", False, "train on pictures without objects too"),
+    Key("num_parallel_workers", 2, "processes that prepare pictures"),
+    Key("coco_classes", COCO_CLASSES, "class names, 'background' first; 'auto': the JSON's", kind=("auto", (str,))),
+    Key("num_classes", 81, "derived: the number of coco_classes"),
+)
+
+
+def load_config(words=(), config_file=None) -> Config:
+    """The frozen configuration from a YAML file (or None) and `KEY=VALUE` words; a ConfigError names what is wrong."""
+    values, written = read_settings(KEYS, config_file, words)
+    return Config(finalize(values, written), written)
