@@ -1,0 +1,23 @@
+"""The one builder that training, evaluation, export, the hub and the tests share."""
+from __future__ import annotations
+
+import mindspore as ms
+
+from src.maskrcnn.mask_rcnn_r50 import MaskRcnn
+
+
+def build_network(config, device="CPU", loads_weights=False, exported=False):
+    """The network that `config` describes, for `device` ('CPU' or 'Ascend'), in training mode until `set_train(False)`.
+
+    `loads_weights`: weights will be loaded into it, so norm=auto is frozen and `freeze_at` applies (from scratch nothing may be fixed).
+    `exported`: the form that goes to a file: static shapes and MindSpore's own operators only.
+    """
+    on_cpu = device == "CPU"
+    norm = config.norm if config.norm != "auto" else "frozen" if loads_weights else "bn"
+    freeze_at = config.freeze_at if loads_weights else 0
+    shapes = config.shapes if config.shapes != "auto" else "dynamic" if on_cpu else "static"
+    roi_align = config.roi_align if config.roi_align != "auto" else "kernel" if on_cpu else "operator"
+    dtype = config.compute_type if config.compute_type != "auto" else "float32" if on_cpu else "float16"
+    if exported:
+        shapes, roi_align = "static", "operator"
+    return MaskRcnn(config, norm, freeze_at, shapes == "dynamic", roi_align, getattr(ms, dtype))

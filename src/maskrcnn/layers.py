@@ -1,0 +1,143 @@
+"""The few layers the network is built from: convolution, dense, the norms, and a convolution with its norm folded in."""
+from __future__ import annotations
+
+import math
+
+import mindspore as ms
+from mindspore import Parameter, Tensor, nn, ops
+from mindspore.common.initializer import HeNormal, Normal, Uniform, initializer
+
+
+class Conv(nn.Cell):
+    """Convolution of [B, C, H, W] with 'same'-style padding of (kernel - 1) / 2, computed in `dtype`, stored in float32.
+
+    `init` is 'he' (He et al. 2015, fan out), 'xavier' (Caffe2's, as FPN uses), or a standard deviation.
+    """
+
+    def __init__(self, in_channels, out_channels, kernel, stride=1, bias=True, init="he", dtype=ms.float32):
+        super().__init__()
+        self.stride, self.padding, self.dtype = stride, (kernel - 1) // 2, dtype
+        shape = (out_channels, in_channels, kernel, kernel)
+        self.weight = Parameter(initializer(weight_init(init, in_channels * kernel * kernel), shape, ms.float32))
+        self.bias = Parameter(initializer("zeros", (out_channels,), ms.float32)) if bias else None
+
+    def apply(self, x, weight, bias):
+        bias = None if bias is None else bias.astype(self.dtype)
+        return ops.conv2d(x.astype(self.dtype), weight.astype(self.dtype), bias, self.stride, "pad", self.padding)
+
+    def construct(self, x):
+        return self.apply(x, self.weight, self.bias)
+
+
+class Dense(nn.Cell):
+    """y = x W^T + b for x [N, in], computed in `dtype`."""
+
+    def __init__(self, in_channels, out_channels, init="xavier", dtype=ms.float32):
+        super().__init__()
+        self.dtype = dtype
+        self.weight = Parameter(initializer(weight_init(init, in_channels), (out_channels, in_channels), ms.float32))
+        self.bias = Parameter(initializer("zeros", (out_channels,), ms.float32))
+        self.matmul = ops.MatMul(transpose_b=True)
+
+    def construct(self, x):
+        return ops.bias_add(self.matmul(x.astype(self.dtype), self.weight.astype(self.dtype)), self.bias.astype(self.dtype))
+
+
+def weight_init(init, fan_in):
+    if init == "he":
+        return HeNormal(mode="fan_out", nonlinearity="relu")
+    if init == "xavier":
+        return Uniform(math.sqrt(3.0 / fan_in))
+    return Normal(init)
+
+
+class FrozenNorm(nn.Cell):
+    """A batch norm that never changes: its four arrays are stored, the convolution before it takes them in."""
+
+    folds = True
+
+    def __init__(self, channels, eps):
+        super().__init__()
+        self.eps = eps
+        self.gamma = Parameter(initializer("ones", (channels,)), requires_grad=False)
+        self.beta = Parameter(initializer("zeros", (channels,)), requires_grad=False)
+        self.moving_mean = Parameter(initializer("zeros", (channels,)), requires_grad=False)
+        self.moving_variance = Parameter(initializer("ones", (channels,)), requires_grad=False)
+
+    def scale_and_shift(self):
+        return norm_affine(self.gamma, self.beta, self.moving_mean, self.moving_variance, self.eps)
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """Batch norm over the device's batch in training; folded into its convolution in inference."""
+
+    def __init__(self, channels, eps):
+        super().__init__(channels, eps, momentum=0.9)
+
+    @property
+    def folds(self):
+        return not self.training
+
+    def scale_and_shift(self):
+        return norm_affine(self.gamma, self.beta, self.moving_mean, self.moving_variance, self.eps)
+
+
+class SyncBatchNorm(nn.SyncBatchNorm):
+    """Batch norm over the batches of all devices in training; folded in inference."""
+
+    def __init__(self, channels, eps):
+        super().__init__(channels, eps, momentum=0.9)
+
+    @property
+    def folds(self):
+        return not self.training
+
+    def scale_and_shift(self):
+        return norm_affine(self.gamma, self.beta, self.moving_mean, self.moving_variance, self.eps)
+
+
+class GroupNorm(nn.Cell):
+    """Group norm (Wu & He 2018): 32 groups, or fewer so that a group has at least 4 channels."""
+
+    folds = False
+
+    def __init__(self, channels, eps):
+        super().__init__()
+        self.eps = eps
+        self.groups = next(groups for groups in (32, 16, 8, 4, 2, 1) if channels % groups == 0 and channels // groups >= 4 or groups == 1)
+        self.gamma = Parameter(initializer("ones", (channels,)))
+        self.beta = Parameter(initializer("zeros", (channels,)))
+
+    def construct(self, x):
+        batch, channels, height, width = x.shape
+        grouped = x.astype(ms.float32).reshape(batch, self.groups, -1)
+        mean = ops.mean(grouped, -1, True)
+        centered = grouped - mean
+        grouped = centered * ops.rsqrt(ops.mean(ops.square(centered), -1, True) + self.eps)
+        y = grouped.reshape(batch, channels, height, width) * self.gamma.reshape(1, -1, 1, 1) + self.beta.reshape(1, -1, 1, 1)
+        return y.astype(x.dtype)
+
+
+NORMS = {"frozen": FrozenNorm, "bn": BatchNorm, "sync_bn": SyncBatchNorm, "gn": GroupNorm}
+
+
+def norm_affine(gamma, beta, mean, variance, eps):
+    """(scale, shift), each [C]: what an inference-time batch norm does to a channel."""
+    scale = gamma * ops.rsqrt(variance + eps)
+    return scale, beta - mean * scale
+
+
+def conv_norm(conv, norm, x):
+    """norm(conv(x)). A norm that only scales and shifts is folded into the weight: one pass over the map instead of two.
+
+    The gradient reaches the raw weight through the product, so stored weight and norm stay apart.
+    """
+    if norm.folds:
+        scale, shift = norm.scale_and_shift()
+        return conv.apply(x, conv.weight * scale.reshape(-1, 1, 1, 1), shift)
+    return norm(conv(x))
+
+
+def constant(array, dtype=ms.float32):
+    """A NumPy array as a graph constant."""
+    return Tensor(array, dtype)

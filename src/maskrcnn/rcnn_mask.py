@@ -1,0 +1,50 @@
+"""The mask branch (He et al. 2017): four convolutions, a transposed one that doubles the side, one mask a class; its loss."""
+from __future__ import annotations
+
+import math
+
+import mindspore as ms
+from mindspore import Parameter, nn, ops
+from mindspore.common.initializer import initializer
+
+from src.maskrcnn.layers import Conv, weight_init
+from src.maskrcnn.losses import sigmoid_cross_entropy
+
+
+class MaskHead(nn.Cell):
+    """RoI features [R, C, 14, 14] and classes int32 [R] -> mask logits float32 [R, 28, 28] of each RoI's own class.
+
+    Two layers are computed in a shape of their own. The transposed convolution of kernel and stride 2 is a 1x1 convolution to four
+    sub-pixels of every cell, and since all that follows works a pixel at a time, the four are put in their places only at the end, on
+    the one channel that is left. The last 1x1 convolution has an output a class of which one is used, so only its row is multiplied.
+    """
+
+    def __init__(self, config, dtype=ms.float32):
+        super().__init__()
+        width, self.dtype = config.rcnn_mask_out_channels, dtype
+        self.loss_weight = config.rcnn_loss_mask_fb_weight
+        inputs = [config.rcnn_in_channels] + [width] * 3
+        self.conv = nn.CellList([Conv(channels, width, 3, dtype=dtype) for channels in inputs])
+        # [in, out, 2, 2], as transposed convolutions are stored everywhere
+        self.up_weight = Parameter(initializer(weight_init(math.sqrt(2.0 / width), width), (width, width, 2, 2)))
+        self.up_bias = Parameter(initializer("zeros", (width,)))
+        self.logits_weight = Parameter(initializer(weight_init(0.001, width), (config.num_classes, width)))
+        self.logits_bias = Parameter(initializer("zeros", (config.num_classes,)))
+
+    def construct(self, features, classes):
+        x = features
+        for layer in self.conv:
+            x = ops.relu(layer(x))
+        count, width, height, side = x.shape
+        weight = self.up_weight.transpose(2, 3, 1, 0).reshape(4 * width, width, 1, 1).astype(self.dtype)
+        bias = self.up_bias.expand_dims(0).tile((4, 1)).reshape(-1).astype(self.dtype)
+        x = ops.relu(ops.conv2d(x, weight, bias))
+        row = ops.gather(self.logits_weight, classes, 0).astype(self.dtype).reshape(-1, 1, 1, width).tile((1, 4, 1, 1))
+        logits = ops.matmul(row, x.reshape(-1, 4, width, height * side))
+        logits = logits.reshape(-1, 2, 2, height, side).transpose(0, 3, 1, 4, 2).reshape(-1, 2 * height, 2 * side).astype(ms.float32)
+        return logits + ops.gather(self.logits_bias, classes, 0).reshape(-1, 1, 1)
+
+    def loss(self, logits, targets, weight, normalize):
+        """Mean binary cross entropy of logits [R, 28, 28] with 0/1 targets over the RoIs of weight 1 (float32 [R])."""
+        count = normalize(weight.sum())
+        return self.loss_weight * (weight * sigmoid_cross_entropy(logits, targets).mean((1, 2))).sum() / count

@@ -1,0 +1,68 @@
+"""ResNet with bottleneck blocks (He et al. 2016), stride in the 3x3 convolution; C2 to C5 of the pyramid."""
+from __future__ import annotations
+
+import mindspore as ms
+from mindspore import nn, ops
+
+from src.maskrcnn.layers import NORMS, Conv, conv_norm
+
+
+class Bottleneck(nn.Cell):
+    """1x1, 3x3 (with the stride), 1x1 and the shortcut: [B, in, H, W] -> [B, out, H/stride, W/stride]."""
+
+    def __init__(self, in_channels, out_channels, stride, norm, dtype):
+        super().__init__()
+        width = out_channels // 4
+        self.conv1, self.bn1 = Conv(in_channels, width, 1, bias=False, dtype=dtype), norm(width)
+        self.conv2, self.bn2 = Conv(width, width, 3, stride, bias=False, dtype=dtype), norm(width)
+        self.conv3, self.bn3 = Conv(width, out_channels, 1, bias=False, dtype=dtype), norm(out_channels)
+        self.has_projection = stride != 1 or in_channels != out_channels
+        if self.has_projection:
+            self.down_sample = nn.CellList([Conv(in_channels, out_channels, 1, stride, bias=False, dtype=dtype), norm(out_channels)])
+
+    def construct(self, x):
+        y = ops.relu(conv_norm(self.conv1, self.bn1, x))
+        y = ops.relu(conv_norm(self.conv2, self.bn2, y))
+        y = conv_norm(self.conv3, self.bn3, y)
+        shortcut = conv_norm(self.down_sample[0], self.down_sample[1], x) if self.has_projection else x
+        return ops.relu(y + shortcut)
+
+
+class ResNet(nn.Cell):
+    """[B, 3, H, W] -> (C2, C3, C4, C5) with strides 4, 8, 16, 32.
+
+    `norm_kind` is 'frozen', 'bn', 'sync_bn' or 'gn'; `freeze_at` stages have no gradient (1 the stem, 2 and the first stage, ...).
+    """
+
+    def __init__(self, config, norm_kind, freeze_at=0, dtype=ms.float32):
+        super().__init__()
+
+        def norm(channels):
+            return NORMS[norm_kind](channels, config.norm_eps)
+        stem = config.resnet_in_channels[0]
+        self.conv1, self.bn1 = Conv(3, stem, 7, 2, bias=False, dtype=dtype), norm(stem)
+        stages = []
+        for i in range(4):
+            blocks = [Bottleneck(config.resnet_in_channels[i] if j == 0 else config.resnet_out_channels[i], config.resnet_out_channels[i],
+                                 2 if i > 0 and j == 0 else 1, norm, dtype) for j in range(config.resnet_block[i])]
+            stages.append(nn.CellList(blocks))
+        self.layer1, self.layer2, self.layer3, self.layer4 = stages
+        self.max_pool = ops.MaxPool(kernel_size=3, strides=2, pad_mode="valid")
+        for part in (self.conv1, self.bn1, self.layer1, self.layer2, self.layer3, self.layer4)[:freeze_at + 1 if freeze_at else 0]:
+            for parameter in part.get_parameters():
+                parameter.requires_grad = False
+
+    def construct(self, images):
+        x = ops.relu(conv_norm(self.conv1, self.bn1, images))
+        # After a ReLU zeros never win over a real value, so zero padding and a 'valid' pool equal a padded pool,
+        # which MindSpore would turn into a slow 3-d pool that ONNX cannot hold.
+        x = self.max_pool(ops.pad(x, (1, 1, 1, 1)))
+        c2 = self.run_stage(self.layer1, x)
+        c3 = self.run_stage(self.layer2, c2)
+        c4 = self.run_stage(self.layer3, c3)
+        return c2, c3, c4, self.run_stage(self.layer4, c4)
+
+    def run_stage(self, blocks, x):
+        for block in blocks:
+            x = block(x)
+        return x
