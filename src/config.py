@@ -147,6 +147,11 @@ KEYS = (
     Key("pre_trained", None, "weights to start from (train)", kind=str),
     Key("checkpoint_path", None, "weights to use (eval, export)", kind=str),
     Key("device_target", "auto", "Ascend, CPU, or auto: Ascend where it is", choices=("auto", "Ascend", "CPU")),
+    Key("shapes", "auto", "'dynamic': work on real RoIs only (CPU); 'static': padded shapes (Ascend, exported files); auto by device",
+        choices=("auto", "static", "dynamic")),
+    Key("roi_align", "auto", "'kernel' (compiled, CPU) or 'operator' (MindSpore's); auto by device", choices=("auto", "kernel", "operator")),
+    Key("compute_type", "auto", "type of convolutions and matrix products: float32 or float16; auto: float16 on Ascend",
+        choices=("auto", "float32", "float16")),
     # data
     Key("dataset", "coco", "'coco' (JSON) or 'other' (txt)", choices=("coco", "other")),
     Key("mindrecord_dir", None, "folder of the MindRecord files; not set: ./mindrecord/<digest of source and settings>", kind=str),

@@ -14,11 +14,13 @@ def finalize(values, written):
 
     def derive(name, value, origin):
         if name in written and values[name] != value:
-            raise ConfigError(f"{name}={_plain(values[name])} contradicts {origin}, which gives {_plain(value)}: leave it out or change the other")
+            raise ConfigError(f"{name}={_plain(values[name])} contradicts {origin}, which gives {_plain(value)}: "
+                              "leave it out or change the other")
         values[name] = value
 
     height, width, strides = values["img_height"], values["img_width"], values["anchor_strides"]
-    derive("feature_shapes", tuple((math.ceil(height / s), math.ceil(width / s)) for s in strides), "img_height, img_width and anchor_strides")
+    shapes = tuple((math.ceil(height / stride), math.ceil(width / stride)) for stride in strides)
+    derive("feature_shapes", shapes, "img_height, img_width and anchor_strides")
     derive("num_anchors", len(values["anchor_scales"]) * len(values["anchor_ratios"]), "anchor_scales and anchor_ratios")
     derive("num_bboxes", values["num_anchors"] * sum(h * w for h, w in values["feature_shapes"]), "the canvas and the anchors")
     derive("fpn_num_outs", len(strides), "anchor_strides")
@@ -36,7 +38,7 @@ def finalize(values, written):
            "num_expected_pos_stage2 + num_expected_neg_stage2")
     if values["coco_classes"] != "auto":
         _check_classes(values["coco_classes"])
-        derive("num_classes", len(values["coco_classes"]), f"coco_classes, which has {len(values['coco_classes'])} names with the background,")
+        derive("num_classes", len(values["coco_classes"]), f"coco_classes ({len(values['coco_classes'])} names with the background)")
     return values
 
 
@@ -66,13 +68,17 @@ def _check_canvas(values):
             raise ConfigError(f"{name}={list(values[name])}: four stages expected")
     for value in values["resnet_out_channels"]:
         if value % 4:
-            raise ConfigError(f"resnet_out_channels={list(values['resnet_out_channels'])}: multiples of 4 expected (a block's inner width is a quarter)")
+            raise ConfigError(f"resnet_out_channels={list(values['resnet_out_channels'])}: multiples of 4 expected "
+                              "(a block's inner width is a quarter)")
     for name, count in (("img_mean", 3), ("img_std", 3), ("rpn_target_means", 4), ("rpn_target_stds", 4),
                         ("rcnn_target_means", 4), ("rcnn_target_stds", 4)):
         if len(values[name]) != count:
             raise ConfigError(f"{name}={list(values[name])}: {count} numbers expected")
     if values["roi_layer"]["type"] != "RoIAlign":
         raise ConfigError(f"roi_layer.type={values['roi_layer']['type']}: RoIAlign expected")
+    for name in ("out_size", "mask_out_size", "sample_num"):
+        if values["roi_layer"][name] < 1:
+            raise ConfigError(f"roi_layer.{name}={values['roi_layer'][name]}: at least 1 expected")
 
 
 # name: (lowest, highest); None is no bound
@@ -81,19 +87,20 @@ _RANGES = {
                      "min_pos_iou_stage2", "rpn_proposal_nms_thr", "rpn_nms_thr", "test_score_thr", "test_iou_thr", "mask_thr_binary",
                      "momentum", "warmup_ratio"), (0, 1)),
     **dict.fromkeys(("img_width", "img_height"), (64, None)),
-    **dict.fromkeys(("max_instance_count", "resnet_block", "resnet_in_channels", "resnet_out_channels", "fpn_out_channels", "rpn_feat_channels",
-                     "num_expected_neg", "num_expected_pos", "num_expected_pos_stage2", "num_expected_neg_stage2",
+    **dict.fromkeys(("max_instance_count", "resnet_block", "resnet_in_channels", "resnet_out_channels", "fpn_out_channels",
+                     "rpn_feat_channels", "num_expected_neg", "num_expected_pos", "num_expected_pos_stage2", "num_expected_neg_stage2",
                      "num_expected_total_stage2", "rcnn_num_layers", "rcnn_fc_out_channels", "rcnn_mask_out_channels",
                      "rpn_proposal_nms_pre", "rpn_proposal_nms_post", "rpn_proposal_max_num", "rpn_nms_pre", "rpn_nms_post", "rpn_max_num",
                      "test_max_per_img", "test_nms_pre", "test_batch_size", "total_epoch", "epoch_size", "batch_size", "log_interval",
                      "save_checkpoint_epochs", "keep_checkpoint_max", "num_parallel_workers", "base_step", "max_steps",
                      "save_checkpoint_steps", "resize_short", "resize_long", "roi_align_finest_scale"), (1, None)),
     **dict.fromkeys(("anchor_scales", "anchor_ratios", "rpn_target_stds", "rcnn_target_stds", "img_std", "loss_scale"), (1e-9, None)),
-    **dict.fromkeys(("base_lr", "weight_decay", "warmup_step", "pretrain_epoch_size", "seed", "norm_eps", "rpn_smooth_l1_beta",
-                     "rcnn_smooth_l1_beta", "rpn_proposal_min_bbox_size", "rpn_min_bbox_min_size", "test_min_bbox_size", "rpn_loss_cls_weight",
-                     "rpn_loss_reg_weight", "rpn_head_weight", "rcnn_loss_cls_weight", "rcnn_loss_reg_weight", "rcnn_loss_mask_fb_weight"),
+    **dict.fromkeys(("base_lr", "weight_decay", "warmup_step", "pretrain_epoch_size", "norm_eps", "rpn_smooth_l1_beta",
+                     "rcnn_smooth_l1_beta", "rpn_proposal_min_bbox_size", "rpn_min_bbox_min_size", "test_min_bbox_size",
+                     "rpn_loss_cls_weight", "rpn_loss_reg_weight", "rpn_head_weight", "rcnn_loss_cls_weight",
+                     "rcnn_loss_reg_weight", "rcnn_loss_mask_fb_weight"),
                     (0, None)),
-    "freeze_at": (0, 5), "num_classes": (2, None), "gt_mask_size": (28, 512),
+    "seed": (0, 2**32 - 1), "freeze_at": (0, 5), "num_classes": (2, None), "gt_mask_size": (28, 512),
 }
 
 
@@ -104,6 +111,7 @@ def _check_ranges(values):
             if item is not None and (item < low or (high is not None and item > high)):
                 bound = f"{low} to {high}" if high is not None else f"at least {'more than 0' if low == 1e-9 else low}"
                 raise ConfigError(f"{name}={_plain(value)}: {bound.replace('at least more', 'more')} expected")
-    for low, high in (("neg_iou_thr", "pos_iou_thr"), ("neg_iou_thr_stage2", "pos_iou_thr_stage2"), ("pretrain_epoch_size", "epoch_size")):
+    for low, high in (("neg_iou_thr", "pos_iou_thr"), ("neg_iou_thr_stage2", "pos_iou_thr_stage2"), ("pretrain_epoch_size", "epoch_size"),
+                      ("resize_short", "resize_long")):
         if values[low] > values[high]:
             raise ConfigError(f"{low}={values[low]} is over {high}={values[high]}")

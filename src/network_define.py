@@ -15,7 +15,7 @@ class LossNet(nn.Cell):
     """
 
     def __init__(self, network, device_num=1):
-        super().__init__()
+        super().__init__(auto_prefix=False)
         self.network = network
         self.device_num = device_num
         self.all_reduce = ops.AllReduce() if device_num > 1 else None

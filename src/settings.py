@@ -32,6 +32,18 @@ class Key:
         return _kind_of(self.default) if self.kind is None else self.kind
 
 
+class _FrozenDict(dict):
+    """A mapping value of the configuration: reads (and JSON) as a dict, cannot be written to."""
+
+    def _refuse(self, *args, **kwargs):
+        raise ConfigError("the configuration is frozen; make a changed copy with config.replace(...)")
+
+    __setitem__ = __delitem__ = __ior__ = update = setdefault = pop = popitem = clear = _refuse
+
+    def __reduce__(self):
+        return _FrozenDict, (dict(self),)
+
+
 class Config(Mapping):
     """A read-only configuration: `config.img_width`, or `config["img_width"]`.
 
@@ -39,7 +51,8 @@ class Config(Mapping):
     """
 
     def __init__(self, values, written=()):
-        object.__setattr__(self, "_values", MappingProxyType(dict(values)))
+        frozen = {name: _FrozenDict(value) if isinstance(value, dict) else value for name, value in values.items()}
+        object.__setattr__(self, "_values", MappingProxyType(frozen))
         object.__setattr__(self, "written", frozenset(written))
 
     def __getattr__(self, name):
@@ -101,7 +114,7 @@ def _read_yaml(path):
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"--config {path}: {error.strerror or error}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:       # ValueError: not UTF-8, or a date such as 2001-99-99
         raise ConfigError(f"--config {path}: not a YAML file: {' '.join(str(error).split())}") from None
     if content is None:
         return []
@@ -130,7 +143,7 @@ def _typed(key, value):
         else:
             try:
                 value = yaml.safe_load(text)
-            except yaml.YAMLError:
+            except (yaml.YAMLError, ValueError):        # ValueError: a date such as 2001-99-99
                 raise ConfigError(f"{key.name}={text}: {_describe(kind)} expected") from None
             value = None if value == "none" or value == "None" else value
     if value is None:
@@ -139,11 +152,12 @@ def _typed(key, value):
         raise ConfigError(f"{key.name}: a value is needed ({_describe(kind)})")
     try:
         value = _convert(kind, value, key)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ConfigError(f"{key.name}={value}: {_describe(kind)} expected") from None
     if key.choices and value not in key.choices:
         near = difflib.get_close_matches(str(value), key.choices, 1, 0.5)
-        raise ConfigError(f"{key.name}={value}: one of {', '.join(key.choices)} expected" + (f"; the nearest is '{near[0]}'" if near else ""))
+        hint = f"; the nearest is '{near[0]}'" if near else ""
+        raise ConfigError(f"{key.name}={value}: one of {', '.join(key.choices)} expected{hint}")
     return value
 
 
@@ -196,6 +210,7 @@ def _spread_aliases(table, layer):
             continue
         names = [name for name in (key.name, key.alias) if name in layer]
         if len(names) == 2 and layer[names[0]] != layer[names[1]]:
-            raise ConfigError(f"{names[0]}={layer[names[0]]} and {names[1]}={layer[names[1]]} are two names for one thing: write one of them")
+            both = " and ".join(f"{name}={layer[name]}" for name in names)
+            raise ConfigError(f"{both} are two names for one thing: write one of them")
         if names:
             layer[key.name] = layer[key.alias] = layer[names[0]]

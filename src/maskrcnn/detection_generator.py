@@ -5,6 +5,7 @@ import mindspore as ms
 from mindspore import nn, ops
 
 from src.maskrcnn import boxes as box_ops
+from src.maskrcnn.layers import pad_zeros
 from src.maskrcnn.nms import NMS
 
 
@@ -41,7 +42,7 @@ class DetectionGenerator(nn.Cell):
         labels = ops.gather_elements(labels, 1, index)
         missing = self.limit - scores.shape[1]
         if missing > 0:
-            scores, labels = ops.pad(scores, (0, missing), "constant", -1.0), ops.pad(labels, (0, missing))
-            boxes = ops.pad(boxes, (0, 0, 0, missing))
+            scores, labels = pad_zeros(scores, 1, 0, missing), pad_zeros(labels, 1, 0, missing)
+            boxes = pad_zeros(boxes, 1, 0, missing)
         found = scores > 0
         return boxes * found.astype(ms.float32).expand_dims(-1), ops.relu(scores), labels * found.astype(ms.int32), found

@@ -138,6 +138,20 @@ def conv_norm(conv, norm, x):
     return norm(conv(x))
 
 
+def pad_zeros(x, axis, before, after):
+    """x with zeros before and after it along `axis`.
+
+    `ops.pad` must not be used where gradients flow: MindSpore 2.8's gradient of it on the CPU is wrong from the second call on.
+    """
+    parts = ()
+    if before:
+        parts += (ops.zeros(x.shape[:axis] + (before,) + x.shape[axis + 1:], x.dtype),)
+    parts += (x,)
+    if after:
+        parts += (ops.zeros(x.shape[:axis] + (after,) + x.shape[axis + 1:], x.dtype),)
+    return ops.concat(parts, axis) if len(parts) > 1 else x
+
+
 def constant(array, dtype=ms.float32):
     """A NumPy array as a graph constant."""
     return Tensor(array, dtype)

@@ -5,7 +5,7 @@ import mindspore as ms
 from mindspore import nn, ops
 
 from src.maskrcnn import boxes as box_ops
-from src.maskrcnn.layers import constant
+from src.maskrcnn.layers import constant, pad_zeros
 from src.maskrcnn.nms import NMS
 
 _NEVER = -1e30
@@ -45,8 +45,8 @@ class ProposalGenerator(nn.Cell):
             boxes = ops.gather_elements(boxes, 1, index.expand_dims(-1).tile((1, 1, 4)))
         missing = self.max_num - scores.shape[1]
         if missing > 0:                                   # a small canvas has fewer anchors than proposals are wanted
-            scores = ops.pad(scores, (0, missing), "constant", _NEVER)
-            boxes = ops.pad(boxes, (0, 0, 0, missing))
+            scores = ops.concat((scores, ops.full((scores.shape[0], missing), _NEVER, dtype=ms.float32)), 1)
+            boxes = pad_zeros(boxes, 1, 0, missing)
         valid = scores > _NEVER / 2
         return boxes * valid.astype(ms.float32).expand_dims(-1), valid
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import nn, ops
 
-from src.maskrcnn.layers import NORMS, Conv, conv_norm
+from src.maskrcnn.layers import NORMS, Conv, conv_norm, pad_zeros
 
 
 class Bottleneck(nn.Cell):
@@ -56,7 +56,7 @@ class ResNet(nn.Cell):
         x = ops.relu(conv_norm(self.conv1, self.bn1, images))
         # After a ReLU zeros never win over a real value, so zero padding and a 'valid' pool equal a padded pool,
         # which MindSpore would turn into a slow 3-d pool that ONNX cannot hold.
-        x = self.max_pool(ops.pad(x, (1, 1, 1, 1)))
+        x = self.max_pool(pad_zeros(pad_zeros(x, 2, 1, 1), 3, 1, 1))
         c2 = self.run_stage(self.layer1, x)
         c3 = self.run_stage(self.layer2, c2)
         c4 = self.run_stage(self.layer3, c3)

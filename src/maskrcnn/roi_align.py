@@ -10,6 +10,7 @@ import mindspore as ms
 from mindspore import nn, ops
 
 from src.maskrcnn import boxes as box_ops
+from src.maskrcnn.layers import pad_zeros
 
 
 class RoIAlign(nn.Cell):
@@ -66,11 +67,11 @@ class PackedPool(nn.Cell):
         """([B, C, H, W], ((y, x) of each level's first cell))."""
         framed = [ops.concat((f[:, :, :1], f, f[:, :, -1:]), 2) for f in features]
         framed = [ops.concat((f[:, :, :, :1], f, f[:, :, :, -1:]), 3) for f in framed]
-        below = [ops.pad(f, (0, 0, 0, framed[1].shape[2] - f.shape[2])) for f in framed[1:]]
+        below = [pad_zeros(f, 2, 0, framed[1].shape[2] - f.shape[2]) for f in framed[1:]]
         below = ops.concat(below, 3)
         width = max(framed[0].shape[3], below.shape[3])
-        top = ops.pad(framed[0], (0, width - framed[0].shape[3], 0, 0))
-        below = ops.pad(below, (0, width - below.shape[3], 0, 0))
+        top = pad_zeros(framed[0], 3, 0, width - framed[0].shape[3])
+        below = pad_zeros(below, 3, 0, width - below.shape[3])
         row = framed[0].shape[2] + 1
         third = framed[1].shape[3]
         return ops.concat((top, below), 2), ((1, 1), (row, 1), (row, third + 1), (row, third + framed[2].shape[3] + 1))

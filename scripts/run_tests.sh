@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+set -euo pipefail
+# shellcheck source=scripts/common.sh
+source "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/common.sh"
+
+help_if_asked 'Run the tests.
+
+    bash scripts/run_tests.sh [--all] [PYTEST_WORD ...]
+
+--all         the slow tests too (minutes each)
+PYTEST_WORD   anything pytest takes; paths are relative to the project
+
+    bash scripts/run_tests.sh
+    bash scripts/run_tests.sh tests/test_config.py -k alias
+
+The exit code is that of pytest. Tests that need the references and data of MASKRCNN_SHARED (default: shared/ beside the project) are
+skipped where that folder is missing. The first run makes .venv and installs requirements-dev.txt; a second installs nothing.
+PYTHON=... names the interpreter; else the active environment is used, and what it lacks is installed there.' "$@"
+
+words=() chosen=(-m "not slow")
+for word in "$@"; do
+    if [[ $word == --all ]]; then chosen=(); else words+=("$word"); fi
+done
+
+setup_python requirements.txt requirements-dev.txt
+cd -- "$PROJECT_ROOT"
+exec "$PYTHON" -m pytest -q ${chosen[@]+"${chosen[@]}"} ${words[@]+"${words[@]}"}

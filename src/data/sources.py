@@ -1,0 +1,30 @@
+"""One way to annotations, whatever the data set's form: `read_source`, and the class names that come with it."""
+from __future__ import annotations
+
+from src.data.coco_reader import annotation_file, read_coco
+from src.data.txt_reader import annotation_txt, read_txt
+from src.errors import ConfigError
+
+
+def read_source(config, split="train"):
+    """The DataSource of a split ("train" or "val") in the form that `dataset` names: COCO JSON, or txt for 'other'."""
+    return read_coco(config, split) if config.dataset == "coco" else read_txt(config, split)
+
+
+def source_file(config, split="train"):
+    """The annotation file (a path) that `read_source` reads."""
+    return annotation_file(config, split) if config.dataset == "coco" else annotation_txt(config, split)
+
+
+def resolve_classes(config, source):
+    """The configuration with the class names of the data in the place of coco_classes=auto; unchanged where names are written.
+
+    source: anything with `class_names`, a DataSource or a Manifest. Raises ConfigError if num_classes was written and differs.
+    """
+    if config.coco_classes != "auto":
+        return config
+    count = len(source.class_names)
+    if "num_classes" in config.written and config.num_classes != count:
+        raise ConfigError(f"num_classes={config.num_classes} contradicts coco_classes=auto, which finds {count} names with the background: "
+                          "leave it out or change the other")
+    return config.replace(coco_classes=tuple(source.class_names), num_classes=count)

@@ -1,0 +1,171 @@
+"""Processes that prepare training examples and write them straight into memory that they share with the trainer.
+
+They are fresh Python processes that load neither MindSpore nor the main script, not forks: a fork of a process in which
+MindSpore's threads run may hang. Memory is an anonymous file (no limit of /dev/shm applies, nothing is left behind), tasks and answers
+are small messages. A worker that dies, fails or hangs ends the iteration with an error; workers end when the trainer does.
+"""
+from __future__ import annotations
+
+import collections
+import mmap
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import traceback
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+import numpy as np
+
+from src.errors import DataError, UserError
+
+HANG_SECONDS = 50.0                  # without any answer while one is due
+_ROOT = Path(__file__).resolve().parents[2]
+_COMMAND = "import sys; sys.path[0] = sys.argv[1]; from src.data.workers import work; work(int(sys.argv[2]), int(sys.argv[3]))"
+
+
+def _arrays(buffer, layout, slots):
+    """A list of `slots` dicts of arrays that lie one after another in a buffer."""
+    at, made = 0, []
+    for _ in range(slots):
+        made.append({})
+        for name, (kind, shape) in layout.items():
+            count = int(np.prod(shape, dtype=np.int64))
+            made[-1][name] = np.frombuffer(buffer, kind, count, at).reshape(shape)
+            at += _aligned(count * kind.itemsize)
+    return made
+
+
+def _aligned(size):
+    return -(-size // 64) * 64
+
+
+class DataWorkers:
+    """`num_parallel_workers` processes with `slots` batches of shared memory; a context manager, for one epoch or many.
+
+        with DataWorkers(config, folder, has_masks) as workers:
+            workers.submit(ticket, slot, position, epoch, row)      # any number
+            ticket = workers.collect()                              # one that is done, in any order
+            workers.slots[slot]["image"][position]
+    """
+
+    def __init__(self, config, folder, has_masks):
+        from src.data.examples import batch_layout
+        layout = batch_layout(config, config.batch_size)
+        count = config.num_parallel_workers
+        # two examples a worker under way or waiting, and a whole batch to hand out meanwhile
+        slots = max(3, -(-2 * count // config.batch_size) + 1)
+        size = slots * sum(_aligned(int(np.prod(shape, dtype=np.int64)) * kind.itemsize) for kind, shape in layout.values())
+        self._processes, self._connections, self._next = [], [], 0
+        self._under_way = [collections.OrderedDict() for _ in range(count)]
+        handle = os.memfd_create("batches") if hasattr(os, "memfd_create") else None
+        file = os.fdopen(handle, "r+b") if handle is not None else tempfile.TemporaryFile()
+        with file:
+            os.truncate(file.fileno(), size)
+            self._memory = mmap.mmap(file.fileno(), size)
+            self.slots = _arrays(self._memory, layout, slots)
+            environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+            for _ in range(count):
+                ours, theirs = socket.socketpair()
+                with theirs:
+                    self._processes.append(subprocess.Popen(
+                        [sys.executable, "-c", _COMMAND, str(_ROOT), str(theirs.fileno()), str(file.fileno())],
+                        pass_fds=(theirs.fileno(), file.fileno()), stdin=subprocess.DEVNULL, env=environment))
+                self._connections.append(Connection(ours.detach()))
+                self._connections[-1].send((config, str(folder), has_masks, layout, slots, size, os.getpid()))
+
+    def submit(self, ticket, slot, position, epoch, row):
+        """Have one worker write the row's example into position `position` of slot `slot`; `ticket` comes back from `collect`."""
+        worker = self._next
+        self._next = (worker + 1) % len(self._connections)
+        self._under_way[worker][ticket] = row
+        try:
+            self._connections[worker].send((ticket, slot, position, epoch, row))
+        except OSError:
+            self._died(worker)
+
+    def collect(self):
+        """The ticket of an example that is done. Raises DataError (the example's own, or for a dead or hanging worker)."""
+        ready = wait(self._connections, HANG_SECONDS)
+        if not ready:
+            stuck = [next(iter(tasks.values())) for tasks in self._under_way if tasks]
+            raise DataError(f"data workers gave no answer for {HANG_SECONDS:.0f} s, at rows {stuck} of the shards: is their disk reachable?")
+        worker = self._connections.index(ready[0])
+        try:
+            ticket, problem = self._connections[worker].recv()
+        except (EOFError, OSError):
+            self._died(worker)
+        del self._under_way[worker][ticket]
+        if problem is not None:
+            kind, text = problem
+            raise kind(text)
+        return ticket
+
+    def drain(self):
+        """Wait for everything under way and forget it."""
+        while any(self._under_way):
+            self.collect()
+
+    def _died(self, worker):
+        try:
+            code = self._processes[worker].wait(5)
+        except subprocess.TimeoutExpired:
+            code = None
+        how = f"ended by signal {-code} ({signal.Signals(-code).name})" if code is not None and code < 0 else f"ended with code {code}"
+        row = next(iter(self._under_way[worker].values()), None)
+        raise DataError(f"data worker {worker} {how} at row {row} of the shards; if the system killed it for want of memory, lower num_parallel_workers")
+
+    def close(self):
+        """End the processes and free the memory. Safe to call twice."""
+        for connection in self._connections:
+            connection.close()
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._connections, self._processes, self.slots = [], [], []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def work(connection_handle, memory_handle):
+    """A worker process's whole life: take tasks from the connection until it closes or the trainer is gone."""
+    import cv2
+
+    from src.data.examples import fill_example
+    from src.data.shards import ShardReader
+    cv2.setNumThreads(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)              # Ctrl-C is the trainer's business, which then closes the connection
+    connection = Connection(connection_handle)
+    try:
+        config, folder, has_masks, layout, slots, size, parent = connection.recv()
+        batches = _arrays(mmap.mmap(memory_handle, size), layout, slots)
+        reader = None
+        while True:
+            # a process that the trainer forked may keep the connection open after the trainer's death
+            while not connection.poll(2):
+                if os.getppid() != parent:
+                    return
+            ticket, slot, position, epoch, row = connection.recv()
+            problem = None
+            try:
+                reader = reader or ShardReader(folder)
+                fill_example(config, reader, epoch, row, has_masks, batches[slot], position)
+            except UserError as error:
+                problem = type(error), str(error)
+            except Exception:  # noqa: BLE001 - handed to the trainer, which raises it
+                problem = RuntimeError, f"in a data worker, at row {row} of the shards:\n{traceback.format_exc()}"
+            connection.send((ticket, problem))
+    except (EOFError, OSError):
+        return

@@ -1,0 +1,132 @@
+"""From MindRecord to training batches, and from picture folders to evaluation batches; all NumPy, no device needed.
+
+    folder, manifest = ensure_mindrecord(config)                    # converts where there is no whole conversion
+    config = resolve_classes(config, manifest)
+    for batch in create_maskrcnn_dataset(config, folder, epoch): ...
+
+Order and augmentation are functions of (seed, epoch, row of the shards) alone: any number of workers and ranks gives the same
+examples, and an epoch can be taken up at any step.
+"""
+from __future__ import annotations
+
+import collections
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from src.data.converter import ensure_mindrecord
+from src.data.examples import batch_layout, epoch_order
+from src.data.shards import load_manifest, load_rows
+from src.data.sources import read_source, resolve_classes
+from src.data.transforms import place_picture, place_plainly, read_picture, resized_size
+from src.data.workers import DataWorkers
+from src.errors import DataError
+
+__all__ = ["create_maskrcnn_dataset", "TrainingBatches", "DataWorkers", "ensure_mindrecord", "evaluation_batches", "read_source",
+           "resolve_classes", "steps_per_epoch"]
+
+
+def steps_per_epoch(config, manifest, device_num=1):
+    """Steps of an epoch: whole batches of all devices together; 1 where the data is smaller than that."""
+    return max(1, manifest.pictures // (config.batch_size * device_num))
+
+
+def create_maskrcnn_dataset(config, folder, epoch, rank=0, device_num=1, start_step=0, workers=None):
+    """The TrainingBatches of one epoch (see there) of the conversion in `folder`, from step `start_step` of the epoch on.
+
+    rank, device_num: this process's number among those that share the epoch; workers: DataWorkers to use and leave running, to spare
+    their start at every epoch. Raises DataError for a folder without a whole conversion and ConfigError for a canvas that is too small.
+    """
+    manifest = load_manifest(folder)
+    if manifest is None:
+        raise DataError(f"{folder}: no whole conversion; ensure_mindrecord makes one")
+    return TrainingBatches(config, folder, manifest, epoch, rank, device_num, start_step, workers)
+
+
+class TrainingBatches:
+    """An epoch's batches: iterating gives dicts of the arrays that `examples.batch_layout` describes, the caller's to keep.
+
+    Every row comes once an epoch, in the epoch's own order. A step takes the next batch_size * device_num rows, rank r the r-th
+    batch_size of them; a last incomplete step is dropped (a data set smaller than one step is repeated to fill it).
+    has_masks: False for data with boxes alone, whose masks are all 255. len() is the number of steps left.
+    """
+
+    def __init__(self, config, folder, manifest, epoch, rank=0, device_num=1, start_step=0, workers=None):
+        rows = load_rows(folder, manifest)
+        for height, width in np.unique(np.stack([rows["height"], rows["width"]], 1), axis=0):
+            resized_size(int(height), int(width), config)      # a canvas too small is said now, not hours later
+        self.has_masks = manifest.has_masks
+        self._config, self._folder, self._epoch, self._workers = config, folder, epoch, workers
+        total = config.batch_size * device_num
+        order = np.resize(epoch_order(config.seed, epoch, len(rows)), max(len(rows), total))
+        steps = order[:len(order) // total * total].reshape(-1, device_num, config.batch_size)
+        self.rows = steps[start_step:, rank]                   # int [steps, batch_size]
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __iter__(self):
+        own = self._workers is None
+        with (DataWorkers(self._config, self._folder, self.has_masks) if own else contextlib.nullcontext(self._workers)) as workers:
+            workers.drain()                                    # what an iteration that was given up left behind
+            yield from self._batches(workers)
+
+    def _batches(self, workers):
+        ahead = len(workers.slots)
+        missing = collections.Counter()                        # step -> examples not yet there
+
+        def submit(step):
+            if step < len(self.rows):
+                missing[step] = len(self.rows[step])
+                for position, row in enumerate(self.rows[step].tolist()):
+                    workers.submit((step, position), step % ahead, position, self._epoch, row)
+        for step in range(ahead):
+            submit(step)
+        for step in range(len(self.rows)):
+            while missing[step]:
+                done, _ = workers.collect()
+                missing[done] -= 1
+            del missing[step]
+            # a copy, so that the slot can be filled again while the caller works
+            batch = {name: array.copy() for name, array in workers.slots[step % ahead].items()}
+            submit(step + ahead)
+            yield batch
+
+
+def evaluation_batches(config, source, batch_size=None):
+    """Batches of a DataSource's pictures, in its order, straight from their files, read ahead by num_parallel_workers threads.
+
+    batch_size: test_batch_size by default. Yields dicts of image uint8 [B, img_height, img_width, 3] (RGB), image_meta float32
+    [B, 6] (`Placement.meta`), image_id int64 [B], and count, the number of real pictures: the last batch is filled up by repeating
+    its last one. Raises DataError naming the picture that cannot be read, ConfigError for a canvas that is too small.
+    """
+    size = batch_size or config.test_batch_size
+    for height, width in {(record.height, record.width) for record in source.records}:
+        resized_size(height, width, config)
+    return _evaluation_batches(config, source.records, size)
+
+
+def _evaluation_batches(config, records, size):
+    layout = batch_layout(config, size)
+
+    def load(record):
+        picture = read_picture(record.path, (record.height, record.width))
+        placement = place_plainly(*picture.shape[:2], config)
+        return place_picture(picture, placement, config), placement.meta, record.image_id
+    executor = ThreadPoolExecutor(config.num_parallel_workers, "evaluation-pictures")
+    try:
+        queue, upcoming = collections.deque(), iter(records)
+        for first in range(0, len(records), size):
+            while len(queue) < 2 * size + config.num_parallel_workers:
+                record = next(upcoming, None)
+                if record is None:
+                    break
+                queue.append(executor.submit(load, record))
+            count = min(size, len(records) - first)
+            loaded = [queue.popleft().result() for _ in range(count)]
+            loaded += loaded[-1:] * (size - count)
+            batch = {name: np.array(column, layout[name][0]) for name, column in zip(("image", "image_meta", "image_id"), zip(*loaded))}
+            yield {**batch, "count": count}
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)

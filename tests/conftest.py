@@ -1,0 +1,69 @@
+"""Fixtures that every test may use: the shared folder, and small data sets made on the spot."""
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The folder with references and real data: MASKRCNN_SHARED, or ../shared beside the project."""
+    folder = Path(os.environ.get("MASKRCNN_SHARED") or ROOT.parent / "shared")
+    if not folder.is_dir():
+        pytest.skip(f"the shared folder is not there: {folder} (MASKRCNN_SHARED names it)")
+    return folder
+
+
+def _outline(box):
+    """An octagon that touches all four sides of a box x1, y1, x2, y2, as a flat list x, y, x, y, ..."""
+    x1, y1, x2, y2 = box
+    dx, dy = (x2 - x1) / 4, (y2 - y1) / 4
+    return [x1 + dx, y1, x2 - dx, y1, x2, y1 + dy, x2, y2 - dy, x2 - dx, y2, x1 + dx, y2, x1, y2 - dy, x1, y1 + dy]
+
+
+@pytest.fixture
+def coco_folder(tmp_path):
+    """A function that makes a COCO-format data set of random octagons and returns its folder.
+
+    pictures: of each split; size: (height, width) in pixels; objects: of each picture (ids of the classes "square" 3, "disc" 7);
+    change: a function that alters the JSON's content (a dict) of the training split before it is written.
+    """
+    def make(pictures=6, size=(96, 128), objects=3, masks=True, name="coco", change=None):
+        root = tmp_path / name
+        rng = np.random.default_rng(7)
+        for split in ("train2017", "val2017"):
+            (root / split).mkdir(parents=True)
+            images, annotations = [], []
+            for number in range(1, pictures + 1):
+                pixels = rng.integers(0, 90, (*size, 3), dtype=np.uint8)
+                for _ in range(objects):
+                    low = rng.uniform(0, 0.5, 2) * (size[1], size[0])
+                    box = np.concatenate([low, low + rng.uniform(0.2, 0.5, 2) * (size[1], size[0])]).round(2)
+                    x1, y1, x2, y2 = (int(value) for value in box)
+                    pixels[y1:y2, x1:x2] = rng.integers(120, 256, 3)
+                    annotation = {"id": len(annotations) + 1, "image_id": 10 * number, "category_id": int(rng.choice([3, 7])), "iscrowd": 0,
+                                  "bbox": [float(box[0]), float(box[1]), float(box[2] - box[0]), float(box[3] - box[1])],
+                                  "area": float((box[2] - box[0]) * (box[3] - box[1]) * 7 / 8)}
+                    if masks:
+                        annotation["segmentation"] = [[float(value) for value in _outline(box)]]
+                    annotations.append(annotation)
+                Image.fromarray(pixels).save(root / split / f"{number:06d}.jpg", quality=90)
+                images.append({"id": 10 * number, "file_name": f"{number:06d}.jpg", "height": size[0], "width": size[1]})
+            content = {"images": images, "annotations": annotations,
+                       "categories": [{"id": 3, "name": "square"}, {"id": 7, "name": "disc"}]}
+            if change is not None and split == "train2017":
+                change(content)
+            (root / "annotations").mkdir(exist_ok=True)
+            (root / "annotations" / f"instances_{split}.json").write_text(json.dumps(content))
+        return root
+    return make

@@ -1,0 +1,95 @@
+"""Running the scripts as a user does, from a folder with spaces, with a stand-in for the interpreter that writes down its calls."""
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+OWN = ("PYTHON", "VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "FORCE", "NO_BIND", "RANK_ID", "RANK_SIZE", "DEVICE_ID", "DEVICE_NUM",
+       "SERVER_ID", "HCCL_CONNECT_TIMEOUT", "GLOG_v", "WORKERS", "NODES", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "RANK_TABLE_FILE",
+       "MS_ROLE", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS")
+
+
+def clean_environment(**extra):
+    """The environment without what the scripts listen to, with this interpreter's folder first in PATH (a version manager's are slow)."""
+    inherited = {name: value for name, value in os.environ.items() if name not in OWN}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return {**inherited, "PATH": path, **{name: str(value) for name, value in extra.items()}}
+
+
+def executable(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def is_running(pid):
+    """Whether a process is there and not a zombie, which is an ended one that its parent has not asked after."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+class Desk:
+    """A user's folder, and the calls that a script made of the stand-in."""
+
+    def __init__(self, folder):
+        self.folder, self.records = folder / "my work", folder / "records"
+        self.folder.mkdir()
+        self.records.mkdir()
+        command = shlex.join([sys.executable, str(Path(__file__).with_name("standin.py"))])
+        self.python = executable(folder / "bin dir" / "stand-in", f'#!/bin/sh\nexec {command} "$@"\n')
+
+    def environment(self, do, extra):
+        return clean_environment(**{"PYTHON": self.python, "STANDIN_RECORD": self.records, "STANDIN_DO": json.dumps(do or {}), **extra})
+
+    def run(self, script, *words, do=None, **extra):
+        """The finished process of `bash scripts/SCRIPT WORD...`; `do` maps ranks to what the stand-in does, `extra` is environment."""
+        return subprocess.run(["bash", ROOT / "scripts" / script, *map(str, words)], cwd=self.folder, env=self.environment(do, extra),
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=100)
+
+    def start(self, script, *words, do=None, **extra):
+        return subprocess.Popen(["bash", ROOT / "scripts" / script, *map(str, words)], cwd=self.folder, env=self.environment(do, extra),
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def calls(self):
+        """The stand-in's records, by rank."""
+        found = [json.loads(path.read_text()) for path in self.records.glob("*.json")]
+        return sorted(found, key=lambda call: int(call["env"].get("RANK_ID") or -1))
+
+    def signals(self):
+        return [json.loads(path.read_text()) for path in self.records.glob("*.signal")]
+
+    def wait_for_calls(self, count):
+        deadline = time.monotonic() + 30
+        while len(list(self.records.glob("*.json"))) < count:
+            assert time.monotonic() < deadline, "the stand-in was not started"
+            time.sleep(0.02)
+
+    def forget(self):
+        for path in self.records.iterdir():
+            path.unlink()
+
+    def rank_table(self, devices, servers=("10.1.2.3",)):
+        """A rank table with these device ids on each of the servers."""
+        ranks = iter(range(len(devices) * len(servers)))
+        table = {"version": "1.0", "server_count": str(len(servers)), "status": "completed", "server_list": [
+            {"server_id": server, "device": [{"device_id": str(device), "rank_id": str(next(ranks))} for device in devices]}
+            for server in servers]}
+        path = self.folder / "rank table.json"
+        path.write_text(json.dumps(table))
+        return path
+
+
+@pytest.fixture
+def desk(tmp_path):
+    return Desk(tmp_path)

@@ -1,0 +1,41 @@
+"""What the tests put in the interpreter's place: writes down how it was called, then does as the STANDIN_* variables say.
+
+STANDIN_RECORD   folder for the records (JSON: argv, env, cores)
+STANDIN_DO       JSON: for a rank (as text; "" without one) what to do: {"sleep": seconds, "code": exit code, "file": to write}
+"""
+import json
+import os
+import signal
+import sys
+import time
+
+rank = os.environ.get("RANK_ID", "")
+todo = json.loads(os.environ.get("STANDIN_DO", "{}")).get(rank, {})
+record = os.path.join(os.environ["STANDIN_RECORD"], f"{os.getpid()}")
+
+
+def write(name, content):
+    with open(name + ".part", "w") as file:
+        json.dump(content, file)
+    os.rename(name + ".part", name)
+
+
+def on_term(number, frame):
+    write(record + ".signal", number)
+    sys.exit(todo.get("code on signal", 128 + number))
+
+
+signal.signal(signal.SIGTERM, on_term)
+if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+    signal.signal(signal.SIGINT, on_term)
+write(record + ".json", {"argv": sys.argv[1:], "env": dict(os.environ), "cores": sorted(os.sched_getaffinity(0))})
+print(f"out of rank {rank}")
+print(f"err of rank {rank}", file=sys.stderr)
+if "file" in todo:
+    with open(todo["file"], "w") as file:
+        file.write("weights")
+sys.stdout.flush()
+time.sleep(todo.get("sleep", 0))
+if "kill" in todo:
+    os.kill(os.getpid(), todo["kill"])
+sys.exit(todo.get("code", 0))
