@@ -87,13 +87,22 @@ first=${folders[0]}
 export LAUNCH=$PWD/$first/.launch RANK_PYTHON=$PYTHON
 rm -rf -- "$LAUNCH"
 mkdir -- "$LAUNCH"
-stop=0 launched=() code=0
+stop=0 launched=() code=0 unfinished=''
 trap 'stop=130' INT
 trap 'stop=143' TERM HUP
+trap : PIPE             # a reader that has had enough (| head) ends the showing, not the training
+exec 3<"$first/log"
+cat <&3 >/dev/null      # what a resumed run wrote before
+show_log() {            # what the first rank has written since the last call
+    local line
+    while IFS= read -r line <&3; do
+        printf '%s\n' "$unfinished$line" || true
+        unfinished=''
+    done 2>/dev/null
+    unfinished+=$line
+}
 train=("$PROJECT_ROOT/train.py" --work-dir "train_parallel{rank}" ${pretrained:+"pre_trained=$pretrained"} "$@")
 set -m                  # a process group each: Ctrl-C reaches this script alone, and a rank's helpers can be ended with it
-tail -n 0 -f -- "$first/log" &
-follower=$!
 if [[ $table == - ]]; then
     note "Starting $here of $rank_size processes with msrun (scheduler: $MASTER_ADDR:$MASTER_PORT); logs: $first/msrun and train_parallel{rank}/log"
     mkdir -p -- "$LAUNCH/bin" "$first/msrun"
@@ -132,7 +141,7 @@ end_all() {
     [[ $table != - ]] || kill -STOP "${launched[@]}" 2>/dev/null || true       # msrun would kill the others as soon as one has ended
     stop=0
     for pid in $(rank_pids); do kill -TERM "$pid" 2>/dev/null || true; done
-    while ((SECONDS < deadline && stop == 0)) && ranks_left; do sleep 0.2 || true; done
+    while ((SECONDS < deadline && stop == 0)) && ranks_left; do sleep 0.2 || true; show_log; done
     {   # bash's own lines about killed jobs are no news
         for pid in "${started[@]}" $(rank_pids); do kill -KILL -- "-$pid" || true; done
         wait "${started[@]}" || true
@@ -142,6 +151,7 @@ end_all() {
 started=("${launched[@]}")
 while ((stop == 0 && ${#launched[@]})) && [[ ! -s $LAUNCH/failed ]]; do
     sleep 0.2 || true
+    show_log
     for i in "${!launched[@]}"; do
         kill -0 "${launched[i]}" 2>/dev/null && continue
         wait "${launched[i]}" || code=$?
@@ -159,8 +169,8 @@ if ((signal)); then
 elif ((code)); then
     end_all 10
 fi
-sleep 0.3 || true       # for the follower to show the last lines
-{ kill -KILL "$follower" && wait "$follower"; } 2>/dev/null || true
+show_log
+[[ -z $unfinished ]] || printf '%s\n' "$unfinished" || true
 rm -rf -- "$LAUNCH"
 
 if ((signal == 0 && code)); then

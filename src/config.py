@@ -6,6 +6,7 @@ Precedence: the defaults below < `--config FILE` (YAML) < `KEY=VALUE` words. `sr
 from __future__ import annotations
 
 from src.derived import finalize
+from src.errors import ConfigError
 from src.settings import Config, Key, read_settings
 
 COCO_CLASSES = (
@@ -173,3 +174,20 @@ def load_config(words=(), config_file=None) -> Config:
     """The frozen configuration from a YAML file (or None) and `KEY=VALUE` words; a ConfigError names what is wrong."""
     values, written = read_settings(KEYS, config_file, words)
     return Config(finalize(values, written), written)
+
+
+def changed(config, **changes) -> Config:
+    """A copy of `config` with other values, as if the user had written them: derived keys are computed and checked again."""
+    written = config.written | set(changes)
+    return Config(finalize({**config.replace(**changes)}, written), written)
+
+
+def settings_from(config, origin, settings) -> Config:
+    """`config` with the settings that `origin` (a checkpoint's name) carries, for the keys the user did not write."""
+    known = {name: value for name, value in settings.items() if name in config}
+    values = {**config, **known}
+    derived_anew = config.written | set(known)
+    try:
+        return Config(finalize(values, derived_anew), derived_anew)
+    except ConfigError as error:
+        raise ConfigError(f"{origin}: {error}") from None

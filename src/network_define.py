@@ -4,7 +4,7 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import nn, ops
 
-LOSS_NAMES = ("rpn_loss", "rcnn_loss", "rpn_cls_loss", "rpn_reg_loss", "rcnn_cls_loss", "rcnn_reg_loss", "rcnn_mask_loss", "total_loss")
+from src.engine.progress import LOSS_NAMES  # noqa: F401  the order of the figures
 
 
 class LossNet(nn.Cell):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import itertools
 import json
 import logging
 import os
@@ -31,7 +32,7 @@ from src.errors import DataError
 logger = logging.getLogger("maskrcnn.data")
 
 _HEADER = 1 << 16                    # bytes before a shard's first page; its page table stays well below with the limits that follow
-_SHARD_BYTES, _SHARD_ROWS, _PAGES, _GROUP = 1 << 30, 1 << 14, 100, 32
+_SHARD_BYTES, _SHARD_ROWS, _GROUP = 1 << 30, 1 << 14, 32
 _LARGEST_PAGE = 1 << 28              # MindRecord's limit, and so a picture's
 
 
@@ -215,7 +216,7 @@ def _write_shard(path, number, part, has_masks, bar):
     from mindspore.mindrecord.common.exceptions import MindRecordException
     annotations = [_pack(record, kept, has_masks) for record, kept, _ in part]
     sizes = np.array([len(annotation) + size + ROW_EXTRA for annotation, (_, _, size) in zip(annotations, part)], np.int64)
-    page = _page_size(sizes)
+    page, order = _fill_pages(sizes)
     if sizes.max() > _LARGEST_PAGE:
         raise DataError(f"picture {part[int(sizes.argmax())][0].path}: over 256 MB, which MindRecord cannot hold; save it smaller")
     index = np.zeros(len(part), ROW_TYPE)
@@ -226,7 +227,7 @@ def _write_shard(path, number, part, has_masks, bar):
         writer.add_schema({"image_id": {"type": "int64"}, "picture": {"type": "bytes"}, "annotation": {"type": "bytes"}}, "mask r-cnn")
         for first in range(0, len(part), _GROUP):
             group = []
-            for i in range(first, min(first + _GROUP, len(part))):
+            for i in order[first:first + _GROUP].tolist():
                 record, kept, size = part[i]
                 picture = _checked_picture(record, size)
                 index[i] = (number, 0, sizes[i], zlib.crc32(row_bytes(annotations[i], picture)), record.image_id,
@@ -237,7 +238,7 @@ def _write_shard(path, number, part, has_masks, bar):
         writer.commit()
     except (MindRecordException, RuntimeError) as error:
         raise DataError(f"cannot write shard {path}: {' '.join(str(error).split())[:160]} (is the disk full?)") from None
-    index["offset"] = _offsets(path, page)
+    index["offset"][order] = _offsets(path, page)
     _verify(path, index)
     return index
 
@@ -255,19 +256,28 @@ def _checked_picture(record, size):
     return picture
 
 
-def _page_size(sizes):
-    """The page size in bytes that makes the smallest file. MindRecord fills pages with whole rows, and pads all but the last."""
-    ends = np.concatenate([[0], np.cumsum(sizes)])
-    smallest = max(int(sizes.max()), int(ends[-1]) // (_PAGES // 2), 1 << 15)
-    best, best_total = None, None
-    for page in np.geomspace(smallest, max(smallest, min(int(ends[-1]), _LARGEST_PAGE)), 200):
-        page, row, pages, last = -(-int(page) // 4) * 4, 0, 0, 0
-        while row < len(sizes):
-            last, row, pages = row, int(np.searchsorted(ends, ends[row] + page, side="right")) - 1, pages + 1
-        total = pages * page + int(ends[row] - ends[last])
-        if best is None or total < best_total:
-            best, best_total = page, total
-    return best
+def _fill_pages(sizes):
+    """(page size in bytes, order int64 [rows]) that make a small file; sizes: bytes of each row.
+
+    MindRecord fills pages with whole rows in the order they come, pads all pages but the last, and adds one for the other fields:
+    many pages, well filled. First-fit decreasing fills them to a percent or two, and as no row fits into an earlier page, MindRecord
+    breaks pages where it did.
+    """
+    best = None
+    few = len(sizes) < 2000                                     # with many rows, many pages are always best
+    for wanted, room in itertools.product((100, 60, 35, 20, 10, 4, 1) if few else (100,), (1.001, 1.02, 1.05) if few else (1.001,)):
+        page = max(int(sizes.max()), int(sizes.sum() * room) // wanted, 1 << 15)
+        page = -(-page // 4) * 4
+        free, members = np.full(2 * wanted + 2, page), [[] for _ in range(2 * wanted + 2)]
+        for row in np.argsort(-sizes, kind="stable"):
+            first = int(np.argmax(free >= sizes[row]))
+            free[first] -= sizes[row]
+            members[first].append(row)
+        used = sum(bool(rows) for rows in members)
+        total = (used + 1) * page - int(free[used - 1])
+        if best is None or total < best[0]:
+            best = total, page, np.concatenate([np.sort(rows) for rows in members[:used]])
+    return best[1:]
 
 
 def _offsets(path, page):

@@ -123,13 +123,9 @@ class DataWorkers:
         for connection in self._connections:
             connection.close()
         for process in self._processes:
-            process.terminate()
+            process.kill()                                    # nothing of theirs is worth keeping, and a stopped one hears nothing else
         for process in self._processes:
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.wait()
         self._connections, self._processes, self.slots = [], [], []
 
     def __enter__(self):

@@ -6,6 +6,11 @@ import mindspore as ms
 from src.maskrcnn.mask_rcnn_r50 import MaskRcnn
 
 
+def norm_kind(config, loads_weights):
+    """'frozen', 'bn', 'sync_bn' or 'gn': what norm=auto means here."""
+    return config.norm if config.norm != "auto" else "frozen" if loads_weights else "bn"
+
+
 def build_network(config, device="CPU", loads_weights=False, exported=False):
     """The network that `config` describes, for `device` ('CPU' or 'Ascend'), in training mode until `set_train(False)`.
 
@@ -13,7 +18,7 @@ def build_network(config, device="CPU", loads_weights=False, exported=False):
     `exported`: the form that goes to a file: static shapes and MindSpore's own operators only.
     """
     on_cpu = device == "CPU"
-    norm = config.norm if config.norm != "auto" else "frozen" if loads_weights else "bn"
+    norm = norm_kind(config, loads_weights)
     freeze_at = config.freeze_at if loads_weights else 0
     shapes = config.shapes if config.shapes != "auto" else "dynamic" if on_cpu else "static"
     roi_align = config.roi_align if config.roi_align != "auto" else "kernel" if on_cpu else "operator"

@@ -29,8 +29,8 @@ signal.signal(signal.SIGTERM, on_term)
 if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
     signal.signal(signal.SIGINT, on_term)
 write(record + ".json", {"argv": sys.argv[1:], "env": dict(os.environ), "cores": sorted(os.sched_getaffinity(0))})
-print(f"out of rank {rank}")
-print(f"err of rank {rank}", file=sys.stderr)
+sys.stdout.write(f"out of rank {rank}\n")        # whole lines at once: both streams meet in a log
+sys.stderr.write(f"err of rank {rank}\n")
 if "file" in todo:
     with open(todo["file"], "w") as file:
         file.write("weights")

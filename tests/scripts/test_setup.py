@@ -60,7 +60,8 @@ class Clone:
         return shell(f'setup_python requirements.txt; echo "$PYTHON_FROM"; {command}')
 
     def environment(self, **extra):
-        offline = {"PIP_NO_INDEX": 1, "PIP_FIND_LINKS": self.wheels, "PIP_CONFIG_FILE": os.devnull}
+        (self.root.parent / "tmp dir").mkdir(exist_ok=True)         # a killed pip leaves its files there
+        offline = {"PIP_NO_INDEX": 1, "PIP_FIND_LINKS": self.wheels, "PIP_CONFIG_FILE": os.devnull, "TMPDIR": self.root.parent / "tmp dir"}
         return clean_environment(**{"PATH": self.bin, **offline, **extra})
 
     def run(self, *command, **extra):

@@ -1,0 +1,65 @@
+"""Starting MindSpore: which device, how many of them, and this process's place among them."""
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+# On CPUs with AVX-512, MindSpore 2.9 and 2.10 send float32 convolutions to oneDNN's reference code (150 times slower);
+# limiting the instruction set brings them back. It has to be set before MindSpore is imported.
+TESTED_VERSION = "2.8.0"
+_SLOW_VERSIONS = ("2.9.", "2.10.")
+
+
+def _installed_version():
+    from importlib.metadata import version
+    return version("mindspore")
+
+
+if _installed_version().startswith(_SLOW_VERSIONS):
+    os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
+
+import mindspore as ms  # noqa: E402  after the variable above
+from mindspore.communication import get_group_size, get_rank, init  # noqa: E402
+
+from src.errors import ConfigError  # noqa: E402
+
+
+@dataclass(frozen=True)
+class Device:
+    """target: 'Ascend' or 'CPU'; rank: this process among `num` processes, one a device."""
+    target: str
+    rank: int = 0
+    num: int = 1
+
+
+def ascend_is_here():
+    """Whether MindSpore finds an Ascend card on this machine."""
+    try:
+        return ms.hal.is_available("Ascend") and ms.hal.device_count("Ascend") > 0
+    except (RuntimeError, ValueError):      # a build without Ascend raises instead of answering
+        return False
+
+
+def start_device(config):
+    """Set MindSpore up (graph mode) on the configured device and join the other processes, if there are any.
+
+    Processes are started by msrun (MS_WORKER_NUM) or from a rank table (RANK_TABLE_FILE, RANK_SIZE, RANK_ID, DEVICE_ID).
+    Raises ConfigError if the device is not there.
+    """
+    target = config.device_target
+    has_ascend = target != "CPU" and ascend_is_here()
+    if target == "auto":
+        target = "Ascend" if has_ascend else "CPU"
+    elif target == "Ascend" and not has_ascend:
+        raise ConfigError("device_target=Ascend: no Ascend card (or no MindSpore for it) on this machine; device_target=CPU runs here")
+    if ms.__version__ != TESTED_VERSION:
+        print(f"warning: MindSpore {ms.__version__} is installed; {TESTED_VERSION} is what this project is tested with", flush=True)
+    ms.set_context(mode=ms.GRAPH_MODE)
+    ms.set_device(target, int(os.environ.get("DEVICE_ID", "0")) if target == "Ascend" else 0)
+    processes = int(os.environ.get("MS_WORKER_NUM") or os.environ.get("RANK_SIZE") or 1)
+    if processes == 1:
+        return Device(target)
+    init()
+    device = Device(target, get_rank(), get_group_size())
+    ms.set_auto_parallel_context(parallel_mode=ms.ParallelMode.DATA_PARALLEL, gradients_mean=True, device_num=device.num)
+    return device

@@ -1,0 +1,343 @@
+"""Training and evaluation batches: their contract, their content, and that neither workers nor ranks nor restarts change them."""
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from src.config import load_config
+from src.data import workers as workers_module
+from src.data.masks import box_mask, paste_mask
+from src.data.shards import ShardReader
+from src.data.transforms import read_picture
+from src.dataset import (
+    DataWorkers,
+    create_maskrcnn_dataset,
+    ensure_mindrecord,
+    evaluation_batches,
+    read_source,
+    resolve_classes,
+    steps_per_epoch,
+)
+from src.errors import ConfigError, DataError
+
+from .conftest import ROOT
+
+PLAIN = ["flip_ratio=0", "expand_ratio=0"]
+
+
+def prepare(root, tmp_path, *words):
+    """(configuration, folder, manifest) of a small canvas's conversion."""
+    config = load_config([f"coco_root={root}", "coco_classes=auto", "img_width=256", "img_height=192", "max_instance_count=8", "gt_mask_size=28",
+                          f"mindrecord_dir={tmp_path}/mindrecord", *words])
+    folder, manifest = ensure_mindrecord(config)
+    return resolve_classes(config, manifest), folder, manifest
+
+
+def same(first, second):
+    return first.keys() == second.keys() and all(first[name].dtype == second[name].dtype and np.array_equal(first[name], second[name])
+                                                 for name in first)
+
+
+def test_batches_keep_the_contract_and_hold_the_annotations(shared, tmp_path):
+    """At 768x1280 on real pictures, nothing random: every array against the reader, Pillow's pixels and the arithmetic of resizing."""
+    config = load_config([f"coco_root={shared}/data/coco", f"mindrecord_dir={tmp_path}/m", *PLAIN])
+    folder, manifest = ensure_mindrecord(config)
+    records = {record.image_id: record for record in read_source(config).records}
+    batches = create_maskrcnn_dataset(config, folder, epoch=0)
+    assert len(batches) == steps_per_epoch(config, manifest) == 44 and batches.has_masks
+    seen = []
+    for batch in batches:
+        assert {name: (array.dtype.name, array.shape) for name, array in batch.items()} == {
+            "image": ("uint8", (2, 768, 1280, 3)), "image_meta": ("float32", (2, 6)), "image_id": ("int64", (2,)), "sample_key": ("int32", (2,)),
+            "boxes": ("float32", (2, 128, 4)), "labels": ("int32", (2, 128)), "valid": ("bool", (2, 128)), "masks": ("uint8", (2, 128, 112, 112))}
+        assert (batch["sample_key"] >= 0).all()
+        for position, image_id in enumerate(batch["image_id"].tolist()):
+            seen.append(image_id)
+            record = records[image_id]
+            real = np.flatnonzero(~record.crowd)
+            height, width, scale_y, scale_x, source_height, source_width = batch["image_meta"][position].tolist()
+            assert (source_height, source_width) == (record.height, record.width)
+            assert scale_y == pytest.approx(height / source_height) and scale_x == pytest.approx(width / source_width)
+            assert scale_y == pytest.approx(min(768 / source_height, 1280 / source_width), rel=2e-3)
+            count = len(real)
+            assert batch["valid"][position].tolist() == [True] * count + [False] * (128 - count)
+            assert np.allclose(batch["boxes"][position, :count], record.boxes[real] * [scale_x, scale_y, scale_x, scale_y], atol=1e-3)
+            assert np.array_equal(batch["labels"][position, :count], record.labels[real])
+            for name in ("boxes", "labels", "masks"):
+                assert not batch[name][position, count:].any()
+            if len(seen) <= 12:
+                for slot, index in enumerate(real):
+                    expected = box_mask(record.segmentations[index], record.boxes[index], record.height, record.width, 112)
+                    assert np.array_equal(batch["masks"][position, slot], expected)
+                height, width = int(height), int(width)
+                image = batch["image"][position]
+                assert not image[height:].any() and not image[:, width:].any()
+                with Image.open(record.path) as file:
+                    expected = np.asarray(file.convert("RGB").resize((width, height), Image.BILINEAR), np.int64)
+                assert np.abs(image[:height, :width] - expected).mean() < 1.5
+    assert len(set(seen)) == 88
+
+
+def test_a_flipped_example_is_the_mirrored_plain_one(coco_folder, tmp_path):
+    config, folder, _ = prepare(coco_folder(), tmp_path, "expand_ratio=0")
+    plain = {}
+    for batch in create_maskrcnn_dataset(config.replace(flip_ratio=0.0), folder, 0):
+        plain.update({image_id: (batch, position) for position, image_id in enumerate(batch["image_id"].tolist())})
+    for batch in create_maskrcnn_dataset(config.replace(flip_ratio=1.0), folder, 0):
+        for position, image_id in enumerate(batch["image_id"].tolist()):
+            other, where = plain[image_id]
+            width = int(batch["image_meta"][position, 1])
+            difference = np.abs(batch["image"][position, :, :width].astype(int) - other["image"][where, :, :width][:, ::-1])
+            assert difference.max() <= 1
+            valid = batch["valid"][position]
+            boxes, others = batch["boxes"][position][valid], other["boxes"][where][valid]
+            assert np.allclose(boxes[:, [0, 2]], width - others[:, [2, 0]], atol=1e-3) and np.array_equal(boxes[:, [1, 3]], others[:, [1, 3]])
+            assert np.array_equal(batch["masks"][position], other["masks"][where][..., ::-1])
+
+
+def test_masks_fit_the_pixels_of_augmented_pictures(tmp_path):
+    """White octagons on black, flipped and expanded at random: pasting each mask into its box covers the white pixels."""
+    root = tmp_path / "data"
+    (root / "pictures").mkdir(parents=True)
+    rows = []
+    for number in range(8):
+        image = np.zeros((120, 160), np.uint8)
+        x1, y1, x2, y2 = 20 + 4 * number, 15, 90 + 8 * number, 100
+        polygon = np.array([[x1, y1], [x2, y1 + 20], [x2, y2], [x1 + 30, y2]])
+        cv2.fillPoly(image, [polygon], 255)
+        Image.fromarray(image).save(root / "pictures" / f"{number}.png")
+        rows.append(f"{number}.png {x1},{y1},{x2},{y2},1;" + ",".join(map(str, polygon.ravel())))
+    (root / "rows.txt").write_text("\n".join(rows))
+    config = load_config(["dataset=other", f"IMAGE_DIR={root}/pictures", f"ANNO_PATH={root}/rows.txt", "coco_classes=[background,a]",
+                          "img_width=512", "img_height=384", "img_mean=[0,0,0]", "gt_mask_size=112", f"mindrecord_dir={tmp_path}/m"])
+    folder, manifest = ensure_mindrecord(config)
+    assert manifest.has_masks
+    values = []
+    for epoch in range(3):
+        for batch in create_maskrcnn_dataset(config, folder, epoch):
+            for position in range(2):
+                white = batch["image"][position, ..., 0] > 127
+                pasted = paste_mask(batch["masks"][position, 0] / 255, batch["boxes"][position, 0], 384, 512) > 0
+                values.append((white & pasted).sum() / (white | pasted).sum())
+    assert len(values) == 24 and np.mean(values) > 0.94 and min(values) > 0.85
+
+
+def test_same_seed_same_bytes_for_any_number_of_workers(coco_folder, tmp_path):
+    config, folder, _ = prepare(coco_folder(pictures=9), tmp_path)
+    runs = [list(create_maskrcnn_dataset(config.replace(num_parallel_workers=count), folder, 3)) for count in (1, 2, 5)]
+    assert len(runs[0]) == 4 and all(same(a, b) for run in runs[1:] for a, b in zip(runs[0], run))
+    with DataWorkers(config, folder, True) as shared_workers:
+        for _ in range(2):
+            again = list(create_maskrcnn_dataset(config, folder, 3, workers=shared_workers))
+            assert all(same(a, b) for a, b in zip(runs[0], again))
+    orders = [create_maskrcnn_dataset(config, folder, epoch).rows.ravel().tolist() for epoch in range(4)]
+    assert len({tuple(order) for order in orders}) == 4
+    other_seed = next(iter(create_maskrcnn_dataset(config.replace(seed=2), folder, 3)))
+    assert not same(other_seed, runs[0][0])
+    # the next epoch augments the same row otherwise, and has another key
+
+    def example(epoch):
+        step, position = np.argwhere(create_maskrcnn_dataset(config, folder, epoch).rows == kept)[0]
+        batch = next(iter(create_maskrcnn_dataset(config, folder, epoch, start_step=int(step), workers=shared_workers)))
+        return batch["image_id"][position], batch["sample_key"][position], batch["boxes"][position]
+    kept = min(set.intersection(*map(set, orders)))            # the odd row out is dropped, another one each epoch
+    with DataWorkers(config, folder, True) as shared_workers:
+        drawn = [example(epoch) for epoch in range(4)]
+    assert len({int(key) for _, key, _ in drawn}) == 4 and len({int(image_id) for image_id, _, _ in drawn}) == 1
+    assert len({boxes.tobytes() for _, _, boxes in drawn}) >= 3
+
+
+def test_an_epoch_can_be_taken_up_at_any_step(coco_folder, tmp_path):
+    config, folder, _ = prepare(coco_folder(pictures=9), tmp_path)
+    with DataWorkers(config, folder, True) as shared_workers:
+        whole = list(create_maskrcnn_dataset(config, folder, 1, workers=shared_workers))
+        for start in (0, 1, 3, 4):
+            batches = create_maskrcnn_dataset(config, folder, 1, start_step=start, workers=shared_workers)
+            assert len(batches) == 4 - start
+            rest = list(batches)
+            assert len(rest) == 4 - start and all(same(a, b) for a, b in zip(whole[start:], rest))
+
+
+def test_ranks_share_the_steps_of_one(coco_folder, tmp_path):
+    """Four ranks of one picture see in each step what one rank with four sees."""
+    config, folder, manifest = prepare(coco_folder(pictures=13), tmp_path)
+    one = list(create_maskrcnn_dataset(config.replace(batch_size=4), folder, 2))
+    with DataWorkers(config.replace(batch_size=1), folder, True) as shared_workers:
+        four = [list(create_maskrcnn_dataset(config.replace(batch_size=1), folder, 2, rank, 4, workers=shared_workers)) for rank in range(4)]
+    assert len(one) == 3 == steps_per_epoch(config.replace(batch_size=1), manifest, 4) and {len(rank) for rank in four} == {3}
+    for step, batch in enumerate(one):
+        joined = {name: np.concatenate([rank[step][name] for rank in four]) for name in batch}
+        assert same(batch, joined)
+    ids = [image_id for batch in one for image_id in batch["image_id"].tolist()]
+    assert len(ids) == len(set(ids)) == 12
+
+
+def test_every_row_once_an_epoch_and_small_data_is_repeated(coco_folder, tmp_path):
+    config, folder, manifest = prepare(coco_folder(pictures=5), tmp_path, "batch_size=1")
+    assert sorted(create_maskrcnn_dataset(config, folder, 7).rows.ravel().tolist()) == [0, 1, 2, 3, 4]
+    large = config.replace(batch_size=8)
+    batch, = create_maskrcnn_dataset(large, folder, 0)
+    assert steps_per_epoch(large, manifest) == 1 and set(batch["image_id"].tolist()) == {10, 20, 30, 40, 50}
+    assert steps_per_epoch(config, manifest, 2) == 2
+
+
+def test_data_without_masks_and_empty_pictures(coco_folder, tmp_path):
+    def change(content):
+        content["annotations"] = [item for item in content["annotations"] if item["image_id"] != 20]
+    config, folder, manifest = prepare(coco_folder(masks=False, change=change), tmp_path, "keep_empty=True")
+    batches = create_maskrcnn_dataset(config, folder, 0)
+    assert not manifest.has_masks and not batches.has_masks
+    counts = {}
+    for batch in batches:
+        assert (batch["masks"] == 255).all()
+        counts.update(zip(batch["image_id"].tolist(), batch["valid"].sum(1).tolist()))
+        assert not batch["labels"][~batch["valid"]].any() and not batch["boxes"][~batch["valid"]].any()
+    assert counts == {10: 3, 20: 0, 30: 3, 40: 3, 50: 3, 60: 3}
+
+
+def test_every_kind_of_picture_reads_right(tmp_path):
+    """Grey, CMYK, RGBA, palette, 16-bit and EXIF-turned pictures of one scene, from a txt file: left half dark, right half light."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    scene = np.full((96, 128, 3), 30, np.uint8)
+    scene[:, 64:] = 220
+    image = Image.fromarray(scene)
+    exif = Image.Exif()
+    exif[274] = 8                                              # stored turned clockwise, shown as the scene
+    image.convert("L").save(folder / "grey.jpg", quality=95)
+    image.convert("CMYK").save(folder / "cmyk.jpg", quality=95)
+    image.convert("RGBA").save(folder / "rgba.png")
+    image.quantize(8).save(folder / "palette.gif")
+    Image.fromarray(scene[..., 0].astype(np.uint16) * 257).save(folder / "deep.png")
+    image.transpose(Image.Transpose.ROTATE_270).save(folder / "turned.jpg", exif=exif, quality=95)
+    names = sorted(os.listdir(folder))
+    (tmp_path / "rows.txt").write_text("\n".join(f"{name} 64,0,128,96,1;64,0,128,0,128,96,64,96" for name in names))
+    config = load_config(["dataset=other", f"IMAGE_DIR={folder}", f"ANNO_PATH={tmp_path}/rows.txt", "coco_classes=[background,a]", *PLAIN,
+                          "img_width=128", "img_height=96", f"mindrecord_dir={tmp_path}/m"])
+    mindrecord, manifest = ensure_mindrecord(config)
+    assert manifest.pictures == 6
+    for batch in create_maskrcnn_dataset(config, mindrecord, 0):
+        for position, image_id in enumerate(batch["image_id"].tolist()):
+            assert np.abs(batch["image"][position].astype(int) - scene)[:, np.r_[:56, 72:128]].max() <= 12, names[image_id - 1]
+            assert batch["boxes"][position, 0].tolist() == [64, 0, 128, 96] and (batch["masks"][position, 0][2:-2, 2:-2] == 255).all()
+    for batch in evaluation_batches(config, read_source(config), 6):
+        assert np.abs(batch["image"].astype(int) - scene)[:, :, np.r_[:56, 72:128]].max() <= 12
+
+
+def test_a_picture_that_cannot_be_decoded_is_named_in_training(coco_folder, tmp_path):
+    """A PNG that is cut off in its pixels passes the header check of conversion."""
+    def change(content):
+        content["images"][2]["file_name"] = "cut.png"
+    root = coco_folder(change=change)
+    with Image.open(root / "train2017/000003.jpg") as image:
+        image.save(root / "train2017/cut.png")
+    data = (root / "train2017/cut.png").read_bytes()
+    (root / "train2017/cut.png").write_bytes(data[:len(data) // 2])
+    config, folder, _ = prepare(root, tmp_path)
+    with pytest.raises(DataError, match="cut.png of image 30: cannot be decoded"):
+        list(create_maskrcnn_dataset(config, folder, 0))
+
+
+def test_a_damaged_shard_is_named(coco_folder, tmp_path):
+    config, folder, _ = prepare(coco_folder(), tmp_path)
+    path = folder / "train-0000.mindrecord"
+    data = bytearray(path.read_bytes())
+    data[int(ShardReader(folder).rows["offset"][2]) + 500] ^= 255
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="train-0000.mindrecord: the row of image 30 is damaged"):
+        list(create_maskrcnn_dataset(config, folder, 0))
+
+
+def test_a_worker_that_dies_or_hangs_ends_the_iteration(coco_folder, tmp_path, monkeypatch):
+    config, folder, _ = prepare(coco_folder(pictures=40), tmp_path)
+    for how, words in ((signal.SIGKILL, "SIGKILL"), (signal.SIGSTOP, "no answer for")):
+        monkeypatch.setattr(workers_module, "HANG_SECONDS", 3.0)
+        with DataWorkers(config, folder, True) as shared_workers:
+            batches = iter(create_maskrcnn_dataset(config, folder, 0, workers=shared_workers))
+            next(batches)
+            processes = list(shared_workers._processes)
+            os.kill(processes[0].pid, how)
+            start = time.time()
+            with pytest.raises(DataError, match=words):
+                list(batches)
+            assert time.time() - start < 15
+        assert all(process.poll() is not None for process in processes)
+
+
+def test_workers_end_with_the_trainer(coco_folder, tmp_path):
+    """A trainer killed in the middle leaves no process behind."""
+    config, folder, _ = prepare(coco_folder(pictures=40), tmp_path)
+    code = ("import sys, time; from src.config import load_config; from src.dataset import DataWorkers\n"
+            "workers = DataWorkers(load_config(sys.argv[2:]), sys.argv[1], True)\n"
+            "print(*[process.pid for process in workers._processes], flush=True); time.sleep(60)")
+    process = subprocess.Popen([sys.executable, "-c", code, str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    pids = [int(word) for word in process.stdout.readline().split()]
+    assert len(pids) == 2
+    process.kill()
+    process.communicate()
+    deadline = time.time() + 15
+    while time.time() < deadline and any(_runs(pid) for pid in pids):
+        time.sleep(0.1)
+    assert not any(_runs(pid) for pid in pids)
+
+
+def _runs(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_an_iteration_given_up_does_not_disturb_the_next(coco_folder, tmp_path):
+    config, folder, _ = prepare(coco_folder(pictures=20), tmp_path)
+    expected = list(create_maskrcnn_dataset(config, folder, 1))
+    with DataWorkers(config, folder, True) as shared_workers:
+        next(iter(create_maskrcnn_dataset(config, folder, 0, workers=shared_workers)))
+        found = list(create_maskrcnn_dataset(config, folder, 1, workers=shared_workers))
+    assert len(found) == 10 and all(same(a, b) for a, b in zip(expected, found))
+
+
+def test_evaluation_batches(coco_folder, tmp_path):
+    config = load_config([f"coco_root={coco_folder(pictures=5, size=(90, 130))}", "coco_classes=auto", "img_width=256", "img_height=192"])
+    source = read_source(config, "val")
+    batches = list(evaluation_batches(config, source, 2))
+    assert [batch["count"] for batch in batches] == [2, 2, 1]
+    assert np.concatenate([batch["image_id"] for batch in batches]).tolist() == [10, 20, 30, 40, 50, 50]
+    for batch in batches:
+        assert batch["image"].shape == (2, 192, 256, 3) and batch["image"].dtype == np.uint8
+        assert batch["image_meta"].dtype == np.float32 and batch["image_id"].dtype == np.int64
+        assert np.allclose(batch["image_meta"], [177, 256, 177 / 90, 256 / 130, 90, 130])
+        assert not batch["image"][:, 177:].any()
+    assert np.array_equal(batches[2]["image"][0], batches[2]["image"][1])
+    with Image.open(source.records[3].path) as file:
+        expected = np.asarray(file.resize((256, 177), Image.BILINEAR), np.int64)
+    assert np.abs(batches[1]["image"][1, :177] - expected).mean() < 1.5
+    assert np.array_equal(read_picture(source.records[3].path), np.asarray(Image.open(source.records[3].path)))
+    assert [batch["count"] for batch in evaluation_batches(config, source)] == [2, 2, 1]
+    os.remove(source.records[4].path)
+    with pytest.raises(DataError, match="000005.jpg"):
+        list(evaluation_batches(config, source))
+
+
+def test_a_canvas_too_small_is_said_before_the_first_batch(coco_folder, tmp_path):
+    config, folder, _ = prepare(coco_folder(), tmp_path, "resize=short_side")
+    for make in (lambda: create_maskrcnn_dataset(config, folder, 0), lambda: evaluation_batches(config, read_source(config))):
+        with pytest.raises(ConfigError, match="img_width=1344 img_height=1344"):
+            make()
+    with pytest.raises(DataError, match="no whole conversion"):
+        create_maskrcnn_dataset(config, tmp_path / "none", 0)
+
+
+def test_importing_the_data_side_loads_no_mindspore():
+    """Workers stay small, and nothing starts a device."""
+    code = "import sys, src.dataset, src.data.workers; print(sorted(name for name in sys.modules if name.split('.')[0] == 'mindspore'))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip() == "[]"
