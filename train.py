@@ -12,7 +12,7 @@ from src.errors import run_main
 
 def main():
     config, args = parse(__doc__, work_dir="train")
-    from src.engine.trainer import train          # after the settings are known to be right: MindSpore takes seconds to load
+    from src.engine.trainer import train  # only now: MindSpore takes seconds to load, a wrong setting does not need it
     checkpoint = train(config, args.work_dir)
     if checkpoint is not None:
         print(f"trained; the last checkpoint is {checkpoint}", flush=True)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -28,15 +29,14 @@ from src.dataset import (
 )
 from src.errors import ConfigError, DataError
 
-from .conftest import ROOT
-
+ROOT = Path(__file__).resolve().parents[1]
 PLAIN = ["flip_ratio=0", "expand_ratio=0"]
 
 
 def prepare(root, tmp_path, *words):
     """(configuration, folder, manifest) of a small canvas's conversion."""
-    config = load_config([f"coco_root={root}", "coco_classes=auto", "img_width=256", "img_height=192", "max_instance_count=8", "gt_mask_size=28",
-                          f"mindrecord_dir={tmp_path}/mindrecord", *words])
+    config = load_config([f"coco_root={root}", "coco_classes=auto", "img_width=256", "img_height=192", "max_instance_count=8",
+                          "gt_mask_size=28", f"mindrecord_dir={tmp_path}/mindrecord", *words])
     folder, manifest = ensure_mindrecord(config)
     return resolve_classes(config, manifest), folder, manifest
 
@@ -56,8 +56,9 @@ def test_batches_keep_the_contract_and_hold_the_annotations(shared, tmp_path):
     seen = []
     for batch in batches:
         assert {name: (array.dtype.name, array.shape) for name, array in batch.items()} == {
-            "image": ("uint8", (2, 768, 1280, 3)), "image_meta": ("float32", (2, 6)), "image_id": ("int64", (2,)), "sample_key": ("int32", (2,)),
-            "boxes": ("float32", (2, 128, 4)), "labels": ("int32", (2, 128)), "valid": ("bool", (2, 128)), "masks": ("uint8", (2, 128, 112, 112))}
+            "image": ("uint8", (2, 768, 1280, 3)), "image_meta": ("float32", (2, 6)), "image_id": ("int64", (2,)),
+            "sample_key": ("int32", (2,)), "boxes": ("float32", (2, 128, 4)), "labels": ("int32", (2, 128)), "valid": ("bool", (2, 128)),
+            "masks": ("uint8", (2, 128, 112, 112))}
         assert (batch["sample_key"] >= 0).all()
         for position, image_id in enumerate(batch["image_id"].tolist()):
             seen.append(image_id)
@@ -99,7 +100,8 @@ def test_a_flipped_example_is_the_mirrored_plain_one(coco_folder, tmp_path):
             assert difference.max() <= 1
             valid = batch["valid"][position]
             boxes, others = batch["boxes"][position][valid], other["boxes"][where][valid]
-            assert np.allclose(boxes[:, [0, 2]], width - others[:, [2, 0]], atol=1e-3) and np.array_equal(boxes[:, [1, 3]], others[:, [1, 3]])
+            assert np.allclose(boxes[:, [0, 2]], width - others[:, [2, 0]], atol=1e-3)
+            assert np.array_equal(boxes[:, [1, 3]], others[:, [1, 3]])
             assert np.array_equal(batch["masks"][position], other["masks"][where][..., ::-1])
 
 
@@ -170,8 +172,9 @@ def test_ranks_share_the_steps_of_one(coco_folder, tmp_path):
     """Four ranks of one picture see in each step what one rank with four sees."""
     config, folder, manifest = prepare(coco_folder(pictures=13), tmp_path)
     one = list(create_maskrcnn_dataset(config.replace(batch_size=4), folder, 2))
-    with DataWorkers(config.replace(batch_size=1), folder, True) as shared_workers:
-        four = [list(create_maskrcnn_dataset(config.replace(batch_size=1), folder, 2, rank, 4, workers=shared_workers)) for rank in range(4)]
+    single = config.replace(batch_size=1)
+    with DataWorkers(single, folder, True) as shared_workers:
+        four = [list(create_maskrcnn_dataset(single, folder, 2, rank, 4, workers=shared_workers)) for rank in range(4)]
     assert len(one) == 3 == steps_per_epoch(config.replace(batch_size=1), manifest, 4) and {len(rank) for rank in four} == {3}
     for step, batch in enumerate(one):
         joined = {name: np.concatenate([rank[step][name] for rank in four]) for name in batch}

@@ -86,7 +86,8 @@ def _usable(folder, settings, pictures, config):
     """The manifest of a whole conversion of this data, None where one has to be made; DataError where other data is in the way."""
     manifest = load_manifest(folder)
     if manifest is None:
-        strange = [name for name in os.listdir(folder) if "mindrecord" not in name.lower() and name != ROWS] if folder.is_dir() else []
+        found = os.listdir(folder) if folder.is_dir() else []
+        strange = [name for name in found if "mindrecord" not in name.lower() and name != ROWS]
         if strange:
             raise DataError(f"mindrecord_dir={folder} holds other files ({strange[0]}) and no whole conversion; name a new or empty folder")
         return None
@@ -98,7 +99,7 @@ def _usable(folder, settings, pictures, config):
     if not different and not stale:
         return manifest
     if config.mindrecord_dir:
-        what = "the picture files" if not different else "the annotation file's content" if different == ["annotations"] else ", ".join(different)
+        what = ", ".join(different).replace("annotations", "the annotation file's content") or "the picture files"
         raise DataError(f"mindrecord_dir={folder} holds a conversion of {manifest.source} that differs in {what}; "
                         "delete that folder, or name another, to convert anew")
     return None
@@ -112,7 +113,7 @@ def _lock(folder):
         path.parent.mkdir(parents=True, exist_ok=True)
         file = open(path, "w")
     except OSError as error:
-        raise DataError(f"cannot write beside {folder}: {error.strerror or error}; set mindrecord_dir to a folder that can be written") from None
+        raise DataError(f"cannot write beside {folder}: {error.strerror or error}; set mindrecord_dir to a writable place") from None
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -296,4 +297,4 @@ def _verify(path, index):
         for row in index:
             file.seek(int(row["offset"]))
             if zlib.crc32(file.read(int(row["size"]))) != int(row["crc"]):
-                raise DataError(f"shard {path} does not hold what was written: a failing disk, or a MindSpore that lays out MindRecord otherwise")
+                raise DataError(f"shard {path} does not hold what was written: a failing disk, or a MindSpore that lays rows out otherwise")

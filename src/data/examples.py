@@ -19,8 +19,8 @@ def batch_layout(config, batch_size):
     """
     count, side = config.max_instance_count, config.gt_mask_size
     shapes = {"image": (np.uint8, (config.img_height, config.img_width, 3)), "image_meta": (np.float32, (6,)), "image_id": (np.int64, ()),
-              "sample_key": (np.int32, ()), "boxes": (np.float32, (count, 4)), "labels": (np.int32, (count,)), "valid": (np.bool_, (count,)),
-              "masks": (np.uint8, (count, side, side))}
+              "sample_key": (np.int32, ()), "boxes": (np.float32, (count, 4)), "labels": (np.int32, (count,)),
+              "valid": (np.bool_, (count,)), "masks": (np.uint8, (count, side, side))}
     return {name: (np.dtype(kind), (batch_size, *shape)) for name, (kind, shape) in shapes.items()}
 
 

@@ -168,7 +168,8 @@ def load_rows(folder, manifest):
     try:
         rows = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: cannot be read ({' '.join(str(error).split())[:80]}); delete the folder {folder} to convert anew") from None
+        reason = " ".join(str(error).split())[:80]
+        raise DataError(f"{path}: cannot be read ({reason}); delete the folder {folder} to convert anew") from None
     if rows.dtype != ROW_TYPE or len(rows) != manifest.pictures or zlib.crc32(rows.tobytes()) != manifest.rows_crc:
         raise DataError(f"{path}: damaged; delete the folder {folder} to convert anew")
     return rows
@@ -198,7 +199,7 @@ class ShardReader:
         except OSError as error:
             raise DataError(f"shard {path}: {error.strerror or error}") from None
         if zlib.crc32(data) != int(place["crc"]):
-            raise DataError(f"shard {path}: the row of image {int(place['image_id'])} is damaged; delete the folder {self.folder} to convert anew")
+            raise DataError(f"shard {path}: the row of image {int(place['image_id'])} is damaged; delete {self.folder} to convert anew")
         annotation, picture = split_row(data)
         return unpack_objects(annotation), picture
 

@@ -27,7 +27,7 @@ def _open(source, name):
     except OSError as error:
         reason = error.strerror or "not a picture that can be read"
         raise DataError(f"picture {name}: {reason}") from None
-    except Exception as error:  # noqa: BLE001 - Pillow's parsers raise a dozen types on broken files
+    except Exception as error:  # Pillow's parsers raise a dozen types on broken files
         raise DataError(f"picture {name}: not a picture that can be read ({_line(error)})") from None
 
 
@@ -38,7 +38,7 @@ def _orientation(image):
         return 1
     try:
         value = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # noqa: BLE001 - a broken EXIF block does not make the pixels unreadable
+    except Exception:  # a broken EXIF block does not make the pixels unreadable
         return 1
     return value if value in range(1, 9) else 1
 
@@ -81,7 +81,7 @@ def _turn(image, name, size):
         return _orientation(image)
     if tuple(size) == (height, width):
         return 1
-    raise DataError(f"picture {name}: it is {width}x{height} (width x height), its annotations say {size[1]}x{size[0]}; correct one of them")
+    raise DataError(f"picture {name}: it is {width}x{height} (width x height), its annotations say {size[1]}x{size[0]}; correct either")
 
 
 def _whole_file(data, form):
@@ -117,7 +117,7 @@ def _decode_slowly(image, name):
         if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
             high = (np.array(image).astype(np.int64) >> 8).astype(np.uint8)
             return np.repeat(high[..., None], 3, 2)
-    except Exception as error:  # noqa: BLE001 - as in _open
+    except Exception as error:  # as in _open
         raise DataError(f"picture {name}: cannot be decoded ({_line(error)})") from None
     raise DataError(f"picture {name}: pixels of kind '{image.mode}' are not supported; save it as 8-bit RGB")
 
@@ -184,8 +184,8 @@ def resized_size(height, width, config):
     new_height, new_width = max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
     if new_height > config.img_height or new_width > config.img_width:
         side = -(-config.resize_long // 32) * 32
-        raise ConfigError(f"resize=short_side makes a picture of {width}x{height} {new_width}x{new_height}, which img_width={config.img_width} "
-                          f"img_height={config.img_height} does not hold; write img_width={side} img_height={side}")
+        raise ConfigError(f"resize=short_side makes a picture of {width}x{height} {new_width}x{new_height}, which does not fit "
+                          f"img_width={config.img_width} img_height={config.img_height}; write img_width={side} img_height={side}")
     return new_height, new_width
 
 
@@ -220,7 +220,8 @@ def place_picture(picture, placement, config, out=None):
     canvas[:p.filled_height, p.filled_width:] = 0
     if (p.height, p.width) != (p.filled_height, p.filled_width):
         # whole rows at a time: three bytes at a time is ten times slower
-        canvas.reshape(len(canvas), -1)[:p.filled_height, :3 * p.filled_width] = np.tile(np.round(config.img_mean).astype(np.uint8), p.filled_width)
+        row = np.tile(np.round(config.img_mean).astype(np.uint8), p.filled_width)
+        canvas.reshape(len(canvas), -1)[:p.filled_height, :len(row)] = row
     if p.flip:
         picture = cv2.flip(picture, 1)
     part = canvas[p.top:p.top + p.height, p.left:p.left + p.width]

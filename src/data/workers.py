@@ -92,7 +92,7 @@ class DataWorkers:
         ready = wait(self._connections, HANG_SECONDS)
         if not ready:
             stuck = [next(iter(tasks.values())) for tasks in self._under_way if tasks]
-            raise DataError(f"data workers gave no answer for {HANG_SECONDS:.0f} s, at rows {stuck} of the shards: is their disk reachable?")
+            raise DataError(f"data workers gave no answer for {HANG_SECONDS:.0f} s, at rows {stuck} of the shards; does their disk answer?")
         worker = self._connections.index(ready[0])
         try:
             ticket, problem = self._connections[worker].recv()
@@ -114,9 +114,10 @@ class DataWorkers:
             code = self._processes[worker].wait(5)
         except subprocess.TimeoutExpired:
             code = None
-        how = f"ended by signal {-code} ({signal.Signals(-code).name})" if code is not None and code < 0 else f"ended with code {code}"
+        how = f"ended by {signal.Signals(-code).name}" if code is not None and code < 0 else f"ended with code {code}"
         row = next(iter(self._under_way[worker].values()), None)
-        raise DataError(f"data worker {worker} {how} at row {row} of the shards; if the system killed it for want of memory, lower num_parallel_workers")
+        raise DataError(f"data worker {worker} {how} at row {row} of the shards; if the system killed it for want of memory, "
+                        "lower num_parallel_workers")
 
     def close(self):
         """End the processes and free the memory. Safe to call twice."""
@@ -160,7 +161,7 @@ def work(connection_handle, memory_handle):
                 fill_example(config, reader, epoch, row, has_masks, batches[slot], position)
             except UserError as error:
                 problem = type(error), str(error)
-            except Exception:  # noqa: BLE001 - handed to the trainer, which raises it
+            except Exception:  # handed to the trainer, which raises it
                 problem = RuntimeError, f"in a data worker, at row {row} of the shards:\n{traceback.format_exc()}"
             connection.send((ticket, problem))
     except (EOFError, OSError):

@@ -43,7 +43,8 @@ def save_checkpoint(path, network, config, norm_kind, epoch, step):
         ms.save_checkpoint(entries, str(temporary), append_dict=extra, crc_check=True)
         os.replace(temporary, path)
     except (OSError, RuntimeError, ValueError) as error:
-        temporary.unlink(missing_ok=True)
+        for leftover in path.parent.glob(f"{temporary.stem}*"):           # MindSpore writes to a file of its own first
+            leftover.unlink()
         raise CheckpointError(f"checkpoint {path} could not be written: {_first_line(error)}; what was saved before is untouched") from None
 
 

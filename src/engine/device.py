@@ -1,6 +1,7 @@
 """Starting MindSpore: which device, how many of them, and this process's place among them."""
 from __future__ import annotations
 
+import glob
 import os
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ def _installed_version():
     from importlib.metadata import version
     return version("mindspore")
 
+
+os.environ.setdefault("GLOG_v", "3")           # MindSpore's errors only; its warnings are about its own optimiser
 
 if _installed_version().startswith(_SLOW_VERSIONS):
     os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
@@ -33,7 +36,9 @@ class Device:
 
 
 def ascend_is_here():
-    """Whether MindSpore finds an Ascend card on this machine."""
+    """Whether this machine has an Ascend card that MindSpore can use."""
+    if not glob.glob("/dev/davinci[0-9]*"):     # without the driver's device files MindSpore only prints pages of errors
+        return False
     try:
         return ms.hal.is_available("Ascend") and ms.hal.device_count("Ascend") > 0
     except (RuntimeError, ValueError):      # a build without Ascend raises instead of answering

@@ -10,8 +10,15 @@ from mindspore import Tensor
 
 from src.config import changed
 from src.dataset import DataWorkers, create_maskrcnn_dataset, ensure_mindrecord, resolve_classes, steps_per_epoch
-from src.engine.checkpoint import (config_from_checkpoint, is_whole_model, load_backbone, load_network, read_checkpoint, rotate_checkpoints,
-                                   save_checkpoint)
+from src.engine.checkpoint import (
+    config_from_checkpoint,
+    is_whole_model,
+    load_backbone,
+    load_network,
+    read_checkpoint,
+    rotate_checkpoints,
+    save_checkpoint,
+)
 from src.engine.device import start_device
 from src.engine.optimizer import MomentumSGD
 from src.engine.progress import LOSS_NAMES, LossLog, Progress

@@ -106,11 +106,10 @@ class MaskRcnn(nn.Cell):
         rpn_cls, rpn_reg = self.rpn_losses(logits, deltas, truth, valid, key, normalize)
         samples = self.roi_sampler(rois, usable, truth, labels, valid, key)
         rcnn_cls, rcnn_reg = self.box_losses(features[:4], samples, truth, normalize)
-        rcnn_mask = rpn_cls * 0.0
-        if self.has_masks:
-            slots = self.roi_sampler.positive_slots(rois.shape[1] + truth.shape[1])
-            rcnn_mask = self.mask_loss(features[:4], samples, slots, truth, masks, normalize)
-        return rpn_cls, rpn_reg, rcnn_cls, rcnn_reg, rcnn_mask
+        if not self.has_masks:
+            return rpn_cls, rpn_reg, rcnn_cls, rcnn_reg, ops.zeros_like(rcnn_reg)
+        slots = self.roi_sampler.positive_slots(rois.shape[1] + truth.shape[1])
+        return rpn_cls, rpn_reg, rcnn_cls, rcnn_reg, self.mask_loss(features[:4], samples, slots, truth, masks, normalize)
 
     def rpn_losses(self, logits, deltas, truth, valid, key, normalize):
         """(rpn_cls, rpn_reg) of the sampled anchors."""

@@ -23,6 +23,7 @@ class MaskHead(nn.Cell):
         super().__init__()
         width, self.dtype = config.rcnn_mask_out_channels, dtype
         self.loss_weight = config.rcnn_loss_mask_fb_weight
+        self.batch_matmul = ops.BatchMatMul()
         inputs = [config.rcnn_in_channels] + [width] * 3
         self.conv = nn.CellList([Conv(channels, width, 3, dtype=dtype) for channels in inputs])
         # [in, out, 2, 2], as transposed convolutions are stored everywhere
@@ -39,8 +40,8 @@ class MaskHead(nn.Cell):
         weight = self.up_weight.transpose(2, 3, 1, 0).reshape(4 * width, width, 1, 1).astype(self.dtype)
         bias = self.up_bias.expand_dims(0).tile((4, 1)).reshape(-1).astype(self.dtype)
         x = ops.relu(ops.conv2d(x, weight, bias))
-        row = ops.gather(self.logits_weight, classes, 0).astype(self.dtype).reshape(-1, 1, 1, width).tile((1, 4, 1, 1))
-        logits = ops.matmul(row, x.reshape(-1, 4, width, height * side))
+        row = ops.gather(self.logits_weight, classes, 0).astype(self.dtype).expand_dims(1).tile((1, 4, 1)).reshape(-1, 1, width)
+        logits = self.batch_matmul(row, x.reshape(-1, width, height * side))
         logits = logits.reshape(-1, 2, 2, height, side).transpose(0, 3, 1, 4, 2).reshape(-1, 2 * height, 2 * side).astype(ms.float32)
         return logits + ops.gather(self.logits_bias, classes, 0).reshape(-1, 1, 1)
 

@@ -3,12 +3,12 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,11 +22,10 @@ from src.data.shards import ShardReader, unpack_objects
 from src.data.sources import read_source
 from src.errors import DataError
 
-from ..conftest import ROOT
-
+ROOT = Path(__file__).resolve().parents[2]
 CLASSES = "coco_classes=[background,square,disc]"
-CONVERT = "import sys; from src.config import load_config; from src.data.converter import ensure_mindrecord; from src.errors import run_main;" \
-          "run_main(lambda: print(ensure_mindrecord(load_config(sys.argv[1:]))[0]))"
+CONVERT = "import sys; from src.config import load_config; from src.data.converter import ensure_mindrecord;" \
+          "from src.errors import run_main; run_main(lambda: print(ensure_mindrecord(load_config(sys.argv[1:]))[0]))"
 
 
 def config_of(root, folder, *words):
@@ -61,7 +60,8 @@ def test_mindspore_reads_the_same_rows(coco_folder, tmp_path):
     files = FileReader([str(folder / shard["file"]) for shard in manifest.shards])
     reader = ShardReader(folder)
     seen = 0
-    for seen, row in enumerate(files.get_next(), 1):
+    for row in files.get_next():
+        seen += 1
         number = reader.rows["image_id"].tolist().index(row["image_id"])       # pages are filled well, not in order
         objects, picture = reader.read(number)
         assert row["image_id"] == 10 * (number + 1) and row["picture"] == bytes(picture)
@@ -86,7 +86,7 @@ def test_shards_are_hardly_larger_than_what_they_hold(shared, tmp_path):
     """At most 1.05 times pictures and annotations, even of 15 MB."""
     root = shared / "data/coco"
     folder, _ = ensure_mindrecord(load_config([f"coco_root={root}", f"mindrecord_dir={tmp_path}/m"]))
-    held = (root / "annotations/instances_train2017.json").stat().st_size + sum(file.stat().st_size for file in (root / "train2017").iterdir())
+    held = sum(file.stat().st_size for file in [root / "annotations/instances_train2017.json", *(root / "train2017").iterdir()])
     assert sum(file.stat().st_size for file in folder.iterdir()) <= 1.05 * held
 
 
@@ -256,7 +256,8 @@ def test_a_txt_file_with_exotic_pictures_converts(tmp_path):
         Image.new("RGB", (60, 40), (200, 30, 60)).convert(mode).save(folder / name, **options)
     rows = [f"{name} 1,2,30,35,1;1,2,30,2,30,35,1,35" for name in pictures]
     (tmp_path / "rows.txt").write_text("\n".join(rows))
-    config = load_config(["dataset=other", f"IMAGE_DIR={folder}", f"ANNO_PATH={tmp_path}/rows.txt", CLASSES, f"mindrecord_dir={tmp_path}/m"])
+    config = load_config(["dataset=other", f"IMAGE_DIR={folder}", f"ANNO_PATH={tmp_path}/rows.txt", CLASSES,
+                          f"mindrecord_dir={tmp_path}/m"])
     _, manifest = ensure_mindrecord(config)
     reader = ShardReader(tmp_path / "m")
     assert manifest.pictures == 5 and manifest.has_masks and reader.rows["image_id"].tolist() == [1, 2, 3, 4, 5]

@@ -19,7 +19,7 @@ def iou(first, second):
 
 
 def sampled_target(frame, box, roi, size=28):
-    """The mask target a network cuts out of a box-frame mask for a RoI: bilinear at cell centres, nothing outside the box, half covered is set."""
+    """The mask target a network cuts out of a box-frame mask for a RoI: bilinear at cell centres, 0 outside the box, half is set."""
     cells = (np.arange(size) + 0.5) / size
     picked, inside = [], []
     for axis in (1, 0):

@@ -162,7 +162,8 @@ def test_random_placements_follow_their_probabilities():
     assert all(0 <= p.top <= p.filled_height - p.height and 0 <= p.left <= p.filled_width - p.width for p in drawn)
     assert {(p.filled_height, p.filled_width) for p in drawn} == {(768, 1024)}
     never = load_config(["expand_ratio=0", "flip_ratio=1"])
-    assert all(p.flip and p.height == 768 for p in (transforms.place_randomly(480, 640, never, np.random.default_rng(seed)) for seed in range(50)))
+    drawn = [transforms.place_randomly(480, 640, never, np.random.default_rng(seed)) for seed in range(50)]
+    assert all(p.flip and p.height == 768 for p in drawn)
 
 
 def test_boxes_stay_on_their_pixels():

@@ -56,7 +56,8 @@ def test_windows_line_ends_byte_order_mark_blank_lines(pictures):
     ("train2017/0000002.jpg 1,2,x,40,1", "not a number"), ("train2017/0000002.jpg 1,2,30,40,1.5", "not a whole number"),
     ("train2017/0000002.jpg 1,2,30,40,-1", "not a whole number"), ("1,2,30,40,1", "a picture's path expected"),
     ("train2017/none.jpg 1,2,30,40,1", "No such file"), ("../x.jpg 1,2,30,40,1", "leads out"), ("train2017 1,2,3,4,1", "directory"),
-    ("train2017/0000002.jpg 1,2,30,40,1;1,2,3,4,x,6", "not a number"), ("train2017/0000002.jpg 1,2,30,40,1;1,2,30,2,30,40", "with polygons")])
+    ("train2017/0000002.jpg 1,2,30,40,1;1,2,3,4,x,6", "not a number"),
+    ("train2017/0000002.jpg 1,2,30,40,1;1,2,30,2,30,40", "with polygons")])
 def test_errors_name_the_line(pictures, row, words):
     with pytest.raises(DataError) as error:
         read(pictures, f"train2017/0000001.jpg 1,2,30,40,1\n{row}\n")
@@ -104,12 +105,13 @@ def test_evaluation_reads_ann_file(pictures):
     assert read_source(config, "val").records[0].path.endswith("0000003.jpg")
 
 
+FUZZ_CONFIG = load_config(["dataset=other"])
 FIELD = st.floats(-900, 900).map(str) | st.sampled_from(["1", "7", "0", "nan", "inf", "", "x", "1e400", "-1", "\u0661"])
 BOX = st.tuples(FIELD, FIELD, FIELD, FIELD, st.sampled_from(["1", "2", "80", "81", "0", "a", "\u0661", "1_0"])).map(",".join)
 POLYGON = st.lists(FIELD, min_size=5, max_size=8).map(",".join)
-ROW = st.tuples(st.just("train2017/0000001.jpg") | st.text(max_size=8),
-                st.lists(st.tuples(BOX | st.text(max_size=9), st.lists(POLYGON, max_size=2)).map(lambda item: ";".join([item[0], *item[1]])),
-                         max_size=3)).map(lambda row: " ".join([row[0], *row[1]]))
+OBJECT = st.tuples(BOX | st.text(max_size=9), st.lists(POLYGON, max_size=2)).map(lambda item: ";".join([item[0], *item[1]]))
+NAME = st.just("train2017/0000001.jpg") | st.text(max_size=8)
+ROW = st.tuples(NAME, st.lists(OBJECT, max_size=3)).map(lambda row: " ".join([row[0], *row[1]]))
 
 
 @settings(max_examples=300, deadline=None)
@@ -122,7 +124,7 @@ def test_any_text_gives_records_or_a_user_error(rows, tmp_path_factory):
     path = folder / "rows.txt"
     path.write_bytes("\n".join(rows).encode("utf-8", "surrogatepass"))
     try:
-        source = read_txt(load_config(["dataset=other", f"IMAGE_DIR={folder}", f"ANNO_PATH={path}"]))
+        source = read_txt(FUZZ_CONFIG.replace(IMAGE_DIR=str(folder)), anno_path=path)
     except UserError as error:
         assert "\n" not in str(error)
         return

@@ -1,0 +1,131 @@
+"""The whole job from the command line, as a user runs it: conversion, training steps, evaluation, export, prediction."""
+import json
+import os
+import re
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from src.data.shapes import draw_shapes
+from src.engine.progress import LOSS_NAMES, read_loss_log
+from tests.conftest import ROOT
+
+# Small enough to compile and run in seconds; the same cells as the full network.
+SMALL = ["img_height=128", "img_width=128", "resnet_block=[1,1,1,1]", "resnet_in_channels=[16,32,64,64]", "resnet_out_channels=[32,64,64,64]",
+         "fpn_out_channels=32", "rpn_feat_channels=32", "rcnn_fc_out_channels=64", "rcnn_mask_out_channels=32", "max_instance_count=8",
+         "gt_mask_size=28", "num_expected_pos_stage2=16", "num_expected_neg_stage2=48", "num_expected_total_stage2=48",
+         "rpn_proposal_nms_pre=100", "rpn_proposal_nms_post=100", "rpn_proposal_max_num=100", "rpn_nms_pre=50", "rpn_nms_post=50",
+         "rpn_max_num=50", "test_nms_pre=100", "test_max_per_img=20", "coco_classes=auto", "device_target=CPU"]
+
+
+def run(command, folder, *words, code=0, **environment):
+    done = subprocess.run([sys.executable, str(ROOT / command), *words], cwd=folder, capture_output=True, text=True, timeout=300, check=False,
+                          env={**os.environ, **environment})
+    assert done.returncode == code, f"{command} {words}: exit code {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+    return done
+
+
+def conversion(folder):
+    """The conversion that a training in `folder` made."""
+    return next(path for path in (folder / "mindrecord").iterdir() if path.is_dir())
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with a drawn data set in data/ and three training steps in train/."""
+    folder = tmp_path_factory.mktemp("job")
+    draw_shapes(folder / "data", 8, 3, size=(128, 128), seed=3)
+    done = run("train.py", folder, *SMALL, "coco_root=data", "max_steps=3", "batch_size=2", "save_checkpoint_steps=2")
+    return folder, done
+
+
+def test_training_writes_log_and_checkpoints(trained):
+    folder, done = trained
+    lines = (folder / "train" / "loss_0.log").read_text().splitlines()
+    number = r"\d+\.\d{5}"
+    form = re.compile(r"epoch: 1 step: \d+ ," + ", ".join(f"{name}: {number}" for name in LOSS_NAMES))
+    assert len(lines) == 3 and all(form.fullmatch(line) for line in lines), lines
+    rows = read_loss_log(folder / "train" / "loss_0.log")
+    for row in rows:
+        assert row["rpn_loss"] == pytest.approx(row["rpn_cls_loss"] + row["rpn_reg_loss"], abs=3e-5)
+        assert row["total_loss"] == pytest.approx(row["rpn_loss"] + row["rcnn_loss"], abs=3e-5)
+    assert rows[0]["rcnn_mask_loss"] == pytest.approx(np.log(2), abs=0.02)        # an untrained mask head knows nothing
+    assert sorted(path.name for path in (folder / "train" / "checkpoint").iterdir()) == ["mask_rcnn-1_2.ckpt", "mask_rcnn-1_3.ckpt"]
+    assert "device: 1 x CPU" in done.stdout and "4 classes" in done.stdout
+
+
+def test_the_same_seed_gives_the_same_run(trained, tmp_path):
+    folder, _ = trained
+    words = [*SMALL, f"coco_root={folder / 'data'}", f"mindrecord_dir={conversion(folder)}", "max_steps=3", "batch_size=2",
+             "num_parallel_workers=1"]
+    run("train.py", tmp_path, *words)
+    assert (tmp_path / "train" / "loss_0.log").read_text() == (folder / "train" / "loss_0.log").read_text()
+
+
+@pytest.fixture(scope="module")
+def checkpoint(trained):
+    return trained[0] / "train" / "checkpoint" / "mask_rcnn-1_3.ckpt"
+
+
+def test_evaluation_prints_both_tables_and_writes_results(trained, checkpoint):
+    folder, _ = trained
+    # the network's settings come from the checkpoint: only the data is named
+    done = run("eval.py", folder, "coco_root=data", f"checkpoint_path={checkpoint}", "device_target=CPU", "test_score_thr=0.01")
+    assert done.stdout.count("Average Precision") == 12 and done.stdout.count("Average Recall") == 12
+    metrics = json.loads((folder / "eval" / "metrics.json").read_text())
+    assert set(metrics) == {"bbox", "segm"} and {"AP", "AP50", "AP75"} <= set(metrics["bbox"])
+    known = {image["id"] for image in json.loads((folder / "data/annotations/instances_val2017.json").read_text())["images"]}
+    for kind in ("bbox", "segm"):
+        rows = json.loads((folder / "eval" / f"results_{kind}.json").read_text())
+        assert rows and {row["image_id"] for row in rows} <= known
+
+
+def test_evaluation_of_a_file_without_annotations(trained, checkpoint, tmp_path):
+    folder, _ = trained
+    content = json.loads((folder / "data/annotations/instances_val2017.json").read_text())
+    del content["annotations"]
+    (tmp_path / "test.json").write_text(json.dumps(content))
+    done = run("eval.py", folder, "--work-dir", str(tmp_path), "coco_root=data", f"ann_file={tmp_path / 'test.json'}",
+               f"checkpoint_path={checkpoint}", "device_target=CPU")
+    assert "no figures" in done.stdout
+    assert (tmp_path / "results_segm.json").exists() and not (tmp_path / "metrics.json").exists()
+
+
+def test_export_and_prediction(trained, checkpoint, tmp_path):
+    folder, _ = trained
+    done = run("export.py", tmp_path, f"checkpoint_path={checkpoint}", "--out", "net.mindir", "device_target=CPU")
+    assert (tmp_path / "net.mindir").stat().st_size > 100_000 and "gives what the network gives" in done.stdout
+    done = run("export.py", tmp_path, f"checkpoint_path={checkpoint}", "--file-format", "AIR", code=2)
+    assert done.stderr.count("\n") == 1 and "Ascend" in done.stderr
+    picture = next((folder / "data" / "val2017").iterdir())
+    run("predict.py", tmp_path, f"checkpoint_path={checkpoint}", str(picture), "--out", "drawn", "--threshold", "0.01", "device_target=CPU")
+    assert cv2.imread(str(tmp_path / "drawn" / f"{picture.stem}.png")) is not None
+
+
+def test_a_loss_that_is_not_finite_ends_the_run(trained, tmp_path):
+    folder, _ = trained
+    done = run("train.py", tmp_path, *SMALL, f"coco_root={folder / 'data'}", f"mindrecord_dir={conversion(folder)}",
+               "max_steps=9", "base_lr=1e30", "warmup_step=0", "batch_size=2", code=2)
+    assert re.search(r"error: a loss is not finite at epoch 1 step \d+, pictures \[\d+, \d+\]: rpn_loss ", done.stderr)
+    assert done.stderr.count("Traceback") == 0 and not (tmp_path / "train" / "checkpoint").exists()
+
+
+@pytest.mark.parametrize("words, pieces", [
+    (["img_widht=3"], ["img_widht", "img_width"]),
+    (["coco_root=/nowhere"], ["/nowhere"]),
+    (["pre_trained=/nowhere.ckpt"], ["/nowhere.ckpt"]),
+    (["device_target=Ascend", "coco_root=/nowhere"], ["Ascend"])])
+def test_mistakes_are_one_line_and_exit_code_2(tmp_path, words, pieces):
+    done = run("train.py", tmp_path, *words, code=2)
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert all(piece in done.stderr for piece in pieces)
+
+
+@pytest.mark.parametrize("command", ["train.py", "eval.py", "export.py", "predict.py"])
+def test_help(command, tmp_path):
+    done = run(command, tmp_path, "--help")
+    assert f"python {command}" in done.stdout
+    assert "img_width = 1280" in run(command, tmp_path, "--keys").stdout
