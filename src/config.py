@@ -134,6 +134,8 @@ KEYS = (
     Key("batch_size", 2, "pictures a step and device"),
     Key("loss_scale", 1, "static loss scale", kind=float),
     Key("momentum", 0.91, "momentum of SGD"),
+    Key("optimizer", "sgd", "'sgd' with momentum, or 'adamw'", choices=("sgd", "adamw")),
+    Key("clip_grad_norm", None, "limit of the gradients' global L2 norm", kind=float),
     Key("weight_decay", 1e-4, "weight decay, not on norms"),
     Key("pretrain_epoch_size", 0, "over 0: pre_trained is a whole model to go on from, at this epoch of the schedule"),
     Key("epoch_size", 12, "epochs to train"),

@@ -113,6 +113,25 @@ def test_a_loss_that_is_not_finite_ends_the_run(trained, tmp_path):
     assert done.stderr.count("Traceback") == 0 and not (tmp_path / "train" / "checkpoint").exists()
 
 
+def test_txt_boxes_train_detection_alone_and_are_evaluated_on_boxes(trained, tmp_path):
+    folder, _ = trained
+    content = json.loads((folder / "data/annotations/instances_train2017.json").read_text())
+    rows = []
+    for image in content["images"]:
+        boxes = [a for a in content["annotations"] if a["image_id"] == image["id"] and not a["iscrowd"]]
+        corners = [(a["bbox"][0], a["bbox"][1], a["bbox"][0] + a["bbox"][2], a["bbox"][1] + a["bbox"][3], a["category_id"]) for a in boxes]
+        rows.append(" ".join([f"train2017/{image['file_name']}"] + [",".join(str(value) for value in corner) for corner in corners]))
+    (tmp_path / "boxes.txt").write_text("\n".join(rows) + "\n")
+    words = ["dataset=other", f"IMAGE_DIR={folder / 'data'}", "ANNO_PATH=boxes.txt", "device_target=CPU"]
+    classes = "coco_classes=[background,circle,triangle,rectangle,star]"
+    done = run("train.py", tmp_path, *[word for word in SMALL if not word.startswith(("coco_classes", "device"))], *words, classes, "max_steps=1")
+    assert done.stdout.count("training box detection only") == 1
+    assert read_loss_log(tmp_path / "train" / "loss_0.log")[0]["rcnn_mask_loss"] == 0
+    done = run("eval.py", tmp_path, *words, "checkpoint_path=train/checkpoint/mask_rcnn-1_1.ckpt")
+    assert done.stdout.count("Average Precision") == 6
+    assert set(json.loads((tmp_path / "eval" / "metrics.json").read_text())) == {"bbox"}
+
+
 @pytest.mark.parametrize("words, pieces", [
     (["img_widht=3"], ["img_widht", "img_width"]),
     (["coco_root=/nowhere"], ["/nowhere"]),

@@ -261,17 +261,18 @@ def test_a_damaged_shard_is_named(coco_folder, tmp_path):
 
 def test_a_worker_that_dies_or_hangs_ends_the_iteration(coco_folder, tmp_path, monkeypatch):
     config, folder, _ = prepare(coco_folder(pictures=40), tmp_path)
-    for how, words in ((signal.SIGKILL, "SIGKILL"), (signal.SIGSTOP, "no answer for")):
-        monkeypatch.setattr(workers_module, "HANG_SECONDS", 3.0)
+    for how, words in ((signal.SIGKILL, "SIGKILL"), (signal.SIGSTOP, "did nothing for")):
         with DataWorkers(config, folder, True) as shared_workers:
             batches = iter(create_maskrcnn_dataset(config, folder, 0, workers=shared_workers))
             next(batches)
+            if how == signal.SIGSTOP:
+                monkeypatch.setattr(workers_module, "HANG_SECONDS", 2.0)
             processes = list(shared_workers._processes)
             os.kill(processes[0].pid, how)
             start = time.time()
             with pytest.raises(DataError, match=words):
                 list(batches)
-            assert time.time() - start < 15
+            assert time.time() - start < 60
         assert all(process.poll() is not None for process in processes)
 
 
@@ -286,7 +287,7 @@ def test_workers_end_with_the_trainer(coco_folder, tmp_path):
     assert len(pids) == 2
     process.kill()
     process.communicate()
-    deadline = time.time() + 15
+    deadline = time.time() + 60
     while time.time() < deadline and any(_runs(pid) for pid in pids):
         time.sleep(0.1)
     assert not any(_runs(pid) for pid in pids)

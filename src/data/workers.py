@@ -7,6 +7,7 @@ are small messages. A worker that dies, fails or hangs ends the iteration with a
 from __future__ import annotations
 
 import collections
+import contextlib
 import mmap
 import os
 import signal
@@ -18,13 +19,17 @@ import traceback
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
+import cv2
 import numpy as np
 
+from src.data.examples import batch_layout, fill_example
+from src.data.shards import ShardReader
 from src.errors import DataError, UserError
 
-HANG_SECONDS = 50.0                  # without any answer while one is due
+HANG_SECONDS = 25.0                  # without an answer while one is due; twice this without any work done is hanging
 _ROOT = Path(__file__).resolve().parents[2]
-_COMMAND = "import sys; sys.path[0] = sys.argv[1]; from src.data.workers import work; work(int(sys.argv[2]), int(sys.argv[3]))"
+_COMMAND = ("import sys; sys.path = [sys.argv[1], *filter(None, sys.path)]; "
+            "from src.data.workers import work; work(int(sys.argv[2]), int(sys.argv[3]))")
 
 
 def _arrays(buffer, layout, slots):
@@ -44,7 +49,9 @@ def _aligned(size):
 
 
 class DataWorkers:
-    """`num_parallel_workers` processes with `slots` batches of shared memory; a context manager, for one epoch or many.
+    """`num_parallel_workers` processes with batches of shared memory; a context manager, for one epoch or many of a conversion.
+
+    has_masks: whether to cut out masks; without, they are all 255. A ticket is any hashable that the caller tells an example by.
 
         with DataWorkers(config, folder, has_masks) as workers:
             workers.submit(ticket, slot, position, epoch, row)      # any number
@@ -53,7 +60,6 @@ class DataWorkers:
     """
 
     def __init__(self, config, folder, has_masks):
-        from src.data.examples import batch_layout
         layout = batch_layout(config, config.batch_size)
         count = config.num_parallel_workers
         # two examples a worker under way or waiting, and a whole batch to hand out meanwhile
@@ -75,24 +81,24 @@ class DataWorkers:
                         [sys.executable, "-c", _COMMAND, str(_ROOT), str(theirs.fileno()), str(file.fileno())],
                         pass_fds=(theirs.fileno(), file.fileno()), stdin=subprocess.DEVNULL, env=environment))
                 self._connections.append(Connection(ours.detach()))
-                self._connections[-1].send((config, str(folder), has_masks, layout, slots, size, os.getpid()))
+                self._send(len(self._connections) - 1, (config, str(folder), has_masks, layout, slots, size, os.getpid()))
 
     def submit(self, ticket, slot, position, epoch, row):
         """Have one worker write the row's example into position `position` of slot `slot`; `ticket` comes back from `collect`."""
         worker = self._next
         self._next = (worker + 1) % len(self._connections)
         self._under_way[worker][ticket] = row
-        try:
-            self._connections[worker].send((ticket, slot, position, epoch, row))
-        except OSError:
-            self._died(worker)
+        self._send(worker, (ticket, slot, position, epoch, row))
 
     def collect(self):
         """The ticket of an example that is done. Raises DataError (the example's own, or for a dead or hanging worker)."""
-        ready = wait(self._connections, HANG_SECONDS)
-        if not ready:
-            stuck = [next(iter(tasks.values())) for tasks in self._under_way if tasks]
-            raise DataError(f"data workers gave no answer for {HANG_SECONDS:.0f} s, at rows {stuck} of the shards; does their disk answer?")
+        ready, done = wait(self._connections, HANG_SECONDS), None
+        while not ready:
+            before, done = done, self._work_done()            # slow, as on a crowded machine, is not hanging
+            if done == before:
+                stuck = [next(iter(tasks.values())) for tasks in self._under_way if tasks]
+                raise DataError(f"data workers did nothing for {HANG_SECONDS:.0f} s, at rows {stuck} of the shards: is their disk there?")
+            ready = wait(self._connections, HANG_SECONDS)
         worker = self._connections.index(ready[0])
         try:
             ticket, problem = self._connections[worker].recv()
@@ -104,10 +110,25 @@ class DataWorkers:
             raise kind(text)
         return ticket
 
+    def _work_done(self):
+        """The processor time of the workers that owe an answer, in the system's ticks; a constant where it cannot be read."""
+        ticks = 0
+        for process, tasks in zip(self._processes, self._under_way):
+            with contextlib.suppress(OSError):
+                if tasks:
+                    ticks += sum(map(int, Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
+        return ticks
+
     def drain(self):
         """Wait for everything under way and forget it."""
         while any(self._under_way):
             self.collect()
+
+    def _send(self, worker, message):
+        try:
+            self._connections[worker].send(message)
+        except OSError:
+            self._died(worker)
 
     def _died(self, worker):
         try:
@@ -138,10 +159,6 @@ class DataWorkers:
 
 def work(connection_handle, memory_handle):
     """A worker process's whole life: take tasks from the connection until it closes or the trainer is gone."""
-    import cv2
-
-    from src.data.examples import fill_example
-    from src.data.shards import ShardReader
     cv2.setNumThreads(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)              # Ctrl-C is the trainer's business, which then closes the connection
     connection = Connection(connection_handle)

@@ -48,7 +48,7 @@ def ascend_is_here():
 def start_device(config):
     """Set MindSpore up (graph mode) on the configured device and join the other processes, if there are any.
 
-    Processes are started by msrun (MS_WORKER_NUM) or from a rank table (RANK_TABLE_FILE, RANK_SIZE, RANK_ID, DEVICE_ID).
+    Processes are started by msrun (MS_ROLE) or from a rank table (RANK_TABLE_FILE, RANK_SIZE, RANK_ID, DEVICE_ID).
     Raises ConfigError if the device is not there.
     """
     target = config.device_target
@@ -61,8 +61,8 @@ def start_device(config):
         print(f"warning: MindSpore {ms.__version__} is installed; {TESTED_VERSION} is what this project is tested with", flush=True)
     ms.set_context(mode=ms.GRAPH_MODE)
     ms.set_device(target, int(os.environ.get("DEVICE_ID", "0")) if target == "Ascend" else 0)
-    processes = int(os.environ.get("MS_WORKER_NUM") or os.environ.get("RANK_SIZE") or 1)
-    if processes == 1:
+    # msrun's scheduler process (MS_ROLE) runs this script too and must go into init() even for a single worker.
+    if "MS_ROLE" not in os.environ and int(os.environ.get("RANK_SIZE") or 1) == 1:
         return Device(target)
     init()
     device = Device(target, get_rank(), get_group_size())

@@ -20,7 +20,7 @@ from src.engine.checkpoint import (
     save_checkpoint,
 )
 from src.engine.device import start_device
-from src.engine.optimizer import MomentumSGD
+from src.engine.optimizer import make_optimizer
 from src.engine.progress import LOSS_NAMES, LossLog, Progress
 from src.errors import TrainingError
 from src.lr_schedule import schedule
@@ -52,7 +52,7 @@ def train(config, work_dir):
         (load_network if is_whole_model(entries) else load_backbone)(network, entries, config.pre_trained)
         loaded = f"{'model' if is_whole_model(entries) else 'backbone'} from {config.pre_trained}"
     network.set_train(True)
-    optimizer = MomentumSGD(network.trainable_params(), config.momentum, config.weight_decay, config.loss_scale)
+    optimizer = make_optimizer(config, network.trainable_params())
     step_cell = TrainOneStep(LossNet(network, device.num), optimizer, config.loss_scale, device.num)
     if device.rank == 0:
         describe(config, device, manifest, network, steps, loaded)

@@ -6,6 +6,7 @@ import math
 import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import HeNormal, Normal, Uniform, initializer
+from mindspore.communication import GlobalComm, get_group_size
 
 
 class Conv(nn.Cell):
@@ -82,11 +83,18 @@ class BatchNorm(nn.BatchNorm2d):
         return norm_affine(self.gamma, self.beta, self.moving_mean, self.moving_variance, self.eps)
 
 
-class SyncBatchNorm(nn.SyncBatchNorm):
-    """Batch norm over the batches of all devices in training; folded in inference."""
+class SyncBatchNorm(nn.Cell):
+    """Batch norm over the batches of all devices in training; folded in inference. Sums are all-reduced, and so are their gradients."""
 
     def __init__(self, channels, eps):
-        super().__init__(channels, eps, momentum=0.9)
+        super().__init__()
+        self.eps, self.momentum = eps, 0.9
+        self.gamma = Parameter(initializer("ones", (channels,)))
+        self.beta = Parameter(initializer("zeros", (channels,)))
+        self.moving_mean = Parameter(initializer("zeros", (channels,)), requires_grad=False)
+        self.moving_variance = Parameter(initializer("ones", (channels,)), requires_grad=False)
+        self.device_num = get_group_size() if GlobalComm.INITED else 1
+        self.all_reduce = ops.AllReduce() if self.device_num > 1 else None
 
     @property
     def folds(self):
@@ -94,6 +102,23 @@ class SyncBatchNorm(nn.SyncBatchNorm):
 
     def scale_and_shift(self):
         return norm_affine(self.gamma, self.beta, self.moving_mean, self.moving_variance, self.eps)
+
+    def construct(self, x):
+        wide = x.astype(ms.float32)
+        count = x.shape[0] * x.shape[2] * x.shape[3] * self.device_num
+        mean = self.total(wide.sum((0, 2, 3))) / count
+        centered = wide - mean.reshape(1, -1, 1, 1)
+        variance = self.total(ops.square(centered).sum((0, 2, 3))) / count
+        # Moving statistics as in BatchNorm: of the unbiased variance.
+        kept = ops.depend(ops.assign(self.moving_mean, self.momentum * self.moving_mean + (1 - self.momentum) * ops.stop_gradient(mean)),
+                          ops.assign(self.moving_variance, self.momentum * self.moving_variance
+                                     + (1 - self.momentum) * ops.stop_gradient(variance) * (count / max(count - 1, 1))))
+        scale = self.gamma * ops.rsqrt(variance + self.eps)
+        y = centered * scale.reshape(1, -1, 1, 1) + self.beta.reshape(1, -1, 1, 1)
+        return ops.depend(y, kept).astype(x.dtype)
+
+    def total(self, value):
+        return value if self.device_num == 1 else self.all_reduce(value)
 
 
 class GroupNorm(nn.Cell):

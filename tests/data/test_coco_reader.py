@@ -251,7 +251,7 @@ NEARLY = st.dictionaries(st.sampled_from(["id", "image_id", "category_id", "bbox
                          | st.fixed_dictionaries({"size": st.just([20, 30]) | JSON, "counts": st.text("0123456789abc", max_size=9) | JSON}))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.lists(NEARLY, max_size=4), st.fixed_dictionaries({"images": JSON, "categories": JSON}) | st.none())
 def test_any_json_gives_records_or_a_user_error(tmp_path_factory, annotations, others):
     content = {"images": [{"id": 1, "file_name": "a.jpg", "width": 30, "height": 20}], "categories": [{"id": 3, "name": "square"}],

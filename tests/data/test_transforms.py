@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -107,9 +109,13 @@ def test_what_is_not_a_picture_names_the_picture(tmp_path):
 
 
 def test_a_picture_of_a_billion_pixels_is_refused_at_once():
-    bomb = Image.new("1", (30000, 30000))
-    with pytest.raises(DataError, match="bomb.png"):
-        transforms.decode_picture(saved(bomb, "PNG"), "bomb.png")
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    header = chunk(b"IHDR", struct.pack(">2I5B", 30000, 30000, 8, 2, 0, 0, 0))
+    bomb = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    for check in (transforms.decode_picture, transforms.picture_size):
+        with pytest.raises(DataError, match="bomb.png.*decompression bomb"):
+            check(bomb, "bomb.png")
 
 
 def test_resized_size():

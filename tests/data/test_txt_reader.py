@@ -114,7 +114,7 @@ NAME = st.just("train2017/0000001.jpg") | st.text(max_size=8)
 ROW = st.tuples(NAME, st.lists(OBJECT, max_size=3)).map(lambda row: " ".join([row[0], *row[1]]))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(rows=st.lists(ROW, max_size=3))
 def test_any_text_gives_records_or_a_user_error(rows, tmp_path_factory):
     folder = tmp_path_factory.getbasetemp() / "fuzz_pictures"
