@@ -1,4 +1,4 @@
-"""Draw what a checkpoint or an exported MINDIR file finds in pictures.
+"""Draw what a checkpoint finds in pictures.
 
     python predict.py checkpoint_path=FILE.ckpt picture1.jpg picture2.png --out predictions
 """

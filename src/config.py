@@ -22,7 +22,7 @@ COCO_CLASSES = (
 # Key(name, default, meaning). A default of None means "not set"; `kind` types a key whose default does not.
 KEYS = (
     # picture and augmentation
-    Key("img_width", 1280, "width of the canvas a picture is placed on, in pixels; a multiple of the largest stride"),
+    Key("img_width", 1280, "width of the canvas a picture is placed on, in pixels; a multiple of 32"),
     Key("img_height", 768, "height of the canvas, in pixels"),
     Key("keep_ratio", True, "keep the picture's aspect ratio when it is resized"),
     Key("flip_ratio", 0.5, "probability of a horizontal flip (training)"),
@@ -84,6 +84,7 @@ KEYS = (
     Key("roi_sample_num", 640, "padded RoI slots a picture; derived: positives + all"),
     Key("roi_align_aligned", True, "half-pixel-correct RoIAlign"),
     # assignment and sampling of RoIs
+    Key("num_mask_rois", None, "positive RoIs a picture that the mask branch learns from; not set: all of them", kind=int),
     Key("neg_iou_thr_stage2", 0.5, "a RoI under this IoU is background"),
     Key("pos_iou_thr_stage2", 0.5, "a RoI of at least this IoU takes the object's class"),
     Key("min_pos_iou_stage2", 0.5, "floor under an object's best RoI"),
@@ -94,6 +95,8 @@ KEYS = (
     # second stage
     Key("rcnn_num_layers", 2, "fully connected layers of the box head"),
     Key("rcnn_in_channels", 256, "derived: fpn_out_channels"),
+    Key("rcnn_num_convs", 0, "3x3 convolutions with group norm before them (4, with rcnn_num_layers=1: the 4conv1fc head)"),
+    Key("rcnn_conv_out_channels", 256, "channels of those convolutions"),
     Key("rcnn_fc_out_channels", 1024, "width of the box head"),
     Key("rcnn_mask_out_channels", 256, "width of the mask head"),
     Key("rcnn_loss_cls_weight", 1, "weight of the class loss", kind=float),
@@ -148,11 +151,12 @@ KEYS = (
     Key("keep_checkpoint_max", 12, "checkpoints kept, the newest"),
     Key("save_checkpoint_path", "./", "the folder that holds checkpoint/; relative to the work folder"),
     Key("pre_trained", None, "weights to start from (train)", kind=str),
-    Key("checkpoint_path", None, "weights to use (eval, export)", kind=str),
+    Key("checkpoint_path", None, "weights to use (eval, export, predict)", kind=str),
     Key("device_target", "auto", "Ascend, CPU, or auto: Ascend where it is", choices=("auto", "Ascend", "CPU")),
     Key("shapes", "auto", "'dynamic': work on real RoIs only (CPU); 'static': padded shapes (Ascend, exported files); auto by device",
         choices=("auto", "static", "dynamic")),
-    Key("roi_align", "auto", "'kernel' (compiled, CPU) or 'operator' (MindSpore's); auto by device", choices=("auto", "kernel", "operator")),
+    Key("cpu_kernels", "auto", "'on': compiled kernels for RoIAlign and matching (CPU); 'off': MindSpore's operators; auto by device",
+        choices=("auto", "on", "off")),
     Key("compute_type", "auto", "type of convolutions and matrix products: float32 or float16; auto: float16 on Ascend",
         choices=("auto", "float32", "float16")),
     # data

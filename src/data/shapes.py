@@ -26,10 +26,10 @@ from src.errors import DataError
 SHAPE_CLASSES = ("circle", "triangle", "rectangle", "star")
 SMALLEST, LARGEST = 0.06, 0.60          # longer side of an object's box over the picture's shorter side, in the annotations
 HIDDEN = (0.27, 0.60)                   # how much of the hidden object of an "occluded" picture the object over it covers
-SHARES = {"occluded": 0.45, "crowd": 0.10, "empty": 0.05}     # of a split's pictures; the rest are "plain"
+SHARES = {"occluded": 0.36, "crowd": 0.10, "empty": 0.05}     # of a split's pictures; the rest are "plain"
 SPLITS = ("train2017", "val2017")
 MARKER = "shapes.json"
-_VERSION = 1
+_VERSION = 2
 
 
 def draw_shapes(folder, train_count=400, val_count=50, size=(256, 256), seed=1):
@@ -165,7 +165,7 @@ def place_objects(rng, size, kind):
         for _ in range(60):
             if len(objects) >= wanted:
                 break
-            _try_to_add(objects, _one_shape(rng, size, _log_uniform(rng, SMALLEST * 1.08, LARGEST * 0.98)))
+            _try_to_add(objects, _one_shape(rng, size, float(rng.uniform(SMALLEST * 1.08, LARGEST * 0.98))))
         if kind != "occluded":
             return objects
         # of a very small one too little would be left to know it by
@@ -174,10 +174,6 @@ def place_objects(rng, size, kind):
             below = large[int(rng.integers(len(large)))]
             if _try_to_add(objects, _shape_over(rng, size, below), below):
                 return objects
-
-
-def _log_uniform(rng, low, high):
-    return float(np.exp(rng.uniform(math.log(low), math.log(high))))
 
 
 def _try_to_add(objects, new, hidden=None):

@@ -15,7 +15,7 @@ from src.errors import CheckpointError, ConfigError
 SETTINGS = "maskrcnn_settings"           # the entry that holds the network's settings as JSON
 # Keys that decide what the weights mean. They travel inside a checkpoint, and whoever loads it takes them from there.
 NETWORK_KEYS = (
-    "resnet_block", "resnet_in_channels", "resnet_out_channels", "fpn_out_channels", "rpn_feat_channels", "use_sigmoid_cls", "rcnn_num_layers",
+    "resnet_block", "resnet_in_channels", "resnet_out_channels", "fpn_out_channels", "rpn_feat_channels", "use_sigmoid_cls", "rcnn_num_layers", "rcnn_num_convs", "rcnn_conv_out_channels",
     "rcnn_fc_out_channels", "rcnn_mask_out_channels", "roi_layer", "roi_align_aligned", "roi_align_finest_scale", "anchor_scales", "anchor_ratios",
     "anchor_strides", "anchor_round", "norm_eps", "rpn_target_means", "rpn_target_stds", "rcnn_target_means", "rcnn_target_stds", "img_mean",
     "img_std", "coco_classes", "resize")
@@ -41,6 +41,7 @@ def save_checkpoint(path, network, config, norm_kind, epoch, step):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         ms.save_checkpoint(entries, str(temporary), append_dict=extra, crc_check=True)
+        os.chmod(temporary, 0o644)               # MindSpore leaves it readable by its owner alone
         os.replace(temporary, path)
     except (OSError, RuntimeError, ValueError) as error:
         for leftover in path.parent.glob(f"{temporary.stem}*"):           # MindSpore writes to a file of its own first

@@ -35,6 +35,7 @@ def export(config, file_format, out, batch=1, picture=None):
     ms.export(network, image, meta, file_name=str(temporary), file_format=file_format)
     if file_format == "MINDIR":
         compare(network(image, meta), load_exported(temporary)(image, meta), out)
+    os.chmod(temporary, 0o644)               # MindSpore leaves it readable by its owner alone
     os.replace(temporary, out)
     print(f"wrote {out} ({out.stat().st_size / 2 ** 20:.1f} MiB)" + (", which gives what the network gives" if file_format == "MINDIR" else ""),
           flush=True)

@@ -95,6 +95,7 @@ class Run:
 
     def go(self):
         config, rank = self.config, self.device.rank
+        (self.work_dir / f"loss_{rank}.log").unlink(missing_ok=True)          # a run has a log of its own
         with LossLog(self.work_dir / f"loss_{rank}.log") as log, DataWorkers(config, self.folder, config.rcnn_loss_mask_fb_weight > 0) as workers, \
                 Progress(self.total, "training") if rank == 0 else Quiet() as progress:
             for epoch in range(self.first_epoch, config.epoch_size):

@@ -4,7 +4,7 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import nn, ops
 
-from src.maskrcnn.matcher import match
+from src.maskrcnn.matcher import Matcher
 from src.maskrcnn.sampling import choose, random_priorities
 
 
@@ -17,14 +17,15 @@ def label_anchors(best_iou, is_best, pos_iou_thr, neg_iou_thr):
 class AnchorSampler(nn.Cell):
     """Assign and sample anchors: `num_expected_neg` a picture in all, at most `num_expected_pos` of them positive."""
 
-    def __init__(self, config, dynamic):
+    def __init__(self, config, kernel):
         super().__init__()
-        self.pos_iou, self.neg_iou, self.min_pos_iou = config.pos_iou_thr, config.neg_iou_thr, config.min_pos_iou
-        self.num_pos, self.num_total, self.dynamic = config.num_expected_pos, config.num_expected_neg, dynamic
+        self.pos_iou, self.neg_iou = config.pos_iou_thr, config.neg_iou_thr
+        self.num_pos, self.num_total = config.num_expected_pos, config.num_expected_neg
+        self.matcher = Matcher(config.min_pos_iou, kernel)
 
     def assign(self, anchors, truth, valid):
         """(positive bool [B, N], negative bool [B, N], matched int32 [B, N]) of anchors [N, 4] and truth [B, G, 4], valid [B, G]."""
-        best, matched, is_best = match(truth, valid, anchors.expand_dims(0), self.min_pos_iou, self.dynamic)
+        best, matched, is_best = self.matcher(truth, valid, anchors.expand_dims(0))
         positive, negative = label_anchors(best, is_best, self.pos_iou, self.neg_iou)
         return positive, negative, matched
 

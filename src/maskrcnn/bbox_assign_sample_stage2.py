@@ -4,23 +4,23 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import nn, ops
 
-from src.maskrcnn.matcher import match
+from src.maskrcnn.matcher import Matcher
 from src.maskrcnn.sampling import choose, random_priorities
 
 
 class RoISampler(nn.Cell):
     """Assign and sample RoIs: `num_expected_total_stage2` a picture, at most `num_expected_pos_stage2` of them positive."""
 
-    def __init__(self, config, dynamic):
+    def __init__(self, config, kernel):
         super().__init__()
-        self.pos_iou, self.neg_iou, self.min_pos_iou = config.pos_iou_thr_stage2, config.neg_iou_thr_stage2, config.min_pos_iou_stage2
+        self.pos_iou, self.neg_iou = config.pos_iou_thr_stage2, config.neg_iou_thr_stage2
         self.num_pos, self.num_neg, self.num_total = (config.num_expected_pos_stage2, config.num_expected_neg_stage2,
                                                       config.num_expected_total_stage2)
-        self.dynamic = dynamic
+        self.matcher = Matcher(config.min_pos_iou_stage2, kernel)
 
     def assign(self, rois, truth, labels, valid):
         """(class int32 [B, N], object int32 [B, N], background bool [B, N]) of rois [B, N, 4]; class 0 is 'not positive'."""
-        best, matched, is_best = match(truth, valid, rois, self.min_pos_iou, self.dynamic)
+        best, matched, is_best = self.matcher(truth, valid, rois)
         positive = ops.logical_or(best >= self.pos_iou, is_best)
         classes = ops.gather_elements(labels, 1, matched) * positive.astype(ms.int32)
         return classes, matched, ops.logical_and(best < self.neg_iou, ops.logical_not(positive))

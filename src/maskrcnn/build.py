@@ -21,8 +21,8 @@ def build_network(config, device="CPU", loads_weights=False, exported=False):
     norm = norm_kind(config, loads_weights)
     freeze_at = config.freeze_at if loads_weights else 0
     shapes = config.shapes if config.shapes != "auto" else "dynamic" if on_cpu else "static"
-    roi_align = config.roi_align if config.roi_align != "auto" else "kernel" if on_cpu else "operator"
+    kernels = config.cpu_kernels == "on" or config.cpu_kernels == "auto" and on_cpu
     dtype = config.compute_type if config.compute_type != "auto" else "float32" if on_cpu else "float16"
     if exported:
-        shapes, roi_align = "static", "operator"
-    return MaskRcnn(config, norm, freeze_at, shapes == "dynamic", roi_align, getattr(ms, dtype))
+        shapes, kernels = "static", False
+    return MaskRcnn(config, norm, freeze_at, shapes == "dynamic", kernels, getattr(ms, dtype))

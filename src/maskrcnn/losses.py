@@ -22,4 +22,7 @@ def cross_entropy(logits, labels):
 def sigmoid_cross_entropy(logits, targets):
     """Elementwise, stable for large logits: max(x, 0) - x t + log(1 + exp(-|x|))."""
     logits = logits.astype(ms.float32)
-    return ops.relu(logits) - logits * targets + ops.log1p(ops.exp(-ops.abs(logits)))
+    # One comparison makes max and |x|, so that the gradient at 0, where dead features leave a logit, is 1/2 - t too.
+    positive = logits >= 0
+    largest, minus_size = ops.select(positive, logits, ops.zeros_like(logits)), ops.select(positive, -logits, logits)
+    return largest - logits * targets + ops.log1p(ops.exp(minus_size))

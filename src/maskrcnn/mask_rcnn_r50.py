@@ -29,10 +29,10 @@ class MaskRcnn(nn.Cell):
     """The network. `build.py` chooses the arguments from the configuration and the device.
 
     `norm_kind` and `freeze_at` as in `ResNet`; `dynamic`: leave padding out (CPU) instead of computing it (Ascend, exported files);
-    `roi_align` is 'kernel' or 'operator'; `dtype` is what convolutions and matrix products compute in, boxes and losses are float32.
+    `kernels`: compiled CPU kernels for RoIAlign and matching instead of MindSpore's operators; `dtype` is what convolutions and matrix products compute in, boxes and losses are float32.
     """
 
-    def __init__(self, config, norm_kind, freeze_at=0, dynamic=True, roi_align="kernel", dtype=ms.float32):
+    def __init__(self, config, norm_kind, freeze_at=0, dynamic=True, kernels=True, dtype=ms.float32):
         super().__init__()
         self.dynamic, self.dtype = dynamic, dtype
         self.mean, self.std = constant(config.img_mean), constant(config.img_std)
@@ -42,12 +42,13 @@ class MaskRcnn(nn.Cell):
         self.rpn = RPN(config, dtype)
         self.box_head = BoxHead(config, dtype)
         self.mask_head = MaskHead(config, dtype)
-        self.box_align = RoIAlign(config, config.roi_layer["out_size"], roi_align)
-        self.mask_align = RoIAlign(config, config.roi_layer["mask_out_size"], roi_align)
+        self.box_align = RoIAlign(config, config.roi_layer["out_size"], kernels)
+        self.mask_align = RoIAlign(config, config.roi_layer["mask_out_size"], kernels)
         self.train_proposals, self.test_proposals = ProposalGenerator(config, True), ProposalGenerator(config, False)
-        self.anchor_sampler, self.roi_sampler = AnchorSampler(config, dynamic), RoISampler(config, dynamic)
+        self.anchor_sampler, self.roi_sampler = AnchorSampler(config, kernels), RoISampler(config, kernels)
         self.detections = DetectionGenerator(config)
         self.mask_size = config.mask_shape[0]
+        self.num_mask_rois = config.num_mask_rois or config.num_expected_pos_stage2
         self.has_masks = config.rcnn_loss_mask_fb_weight > 0
 
     def features(self, image):
@@ -108,7 +109,7 @@ class MaskRcnn(nn.Cell):
         rcnn_cls, rcnn_reg = self.box_losses(features[:4], samples, truth, normalize)
         if not self.has_masks:
             return rpn_cls, rpn_reg, rcnn_cls, rcnn_reg, ops.zeros_like(rcnn_reg)
-        slots = self.roi_sampler.positive_slots(rois.shape[1] + truth.shape[1])
+        slots = min(self.num_mask_rois, self.roi_sampler.positive_slots(rois.shape[1] + truth.shape[1]))
         return rpn_cls, rpn_reg, rcnn_cls, rcnn_reg, self.mask_loss(features[:4], samples, slots, truth, masks, normalize)
 
     def rpn_losses(self, logits, deltas, truth, valid, key, normalize):
@@ -132,7 +133,7 @@ class MaskRcnn(nn.Cell):
         return self.box_head.losses(logits, deltas, rois, matched, classes, chosen.astype(ms.float32), normalize)
 
     def mask_loss(self, features, samples, slots, truth, masks, normalize):
-        """rcnn_mask of the positive RoIs, which have the first `slots` slots; masks uint8 [B, G, m, m]."""
+        """rcnn_mask of the positive RoIs in the first `slots` slots (their order is random); masks uint8 [B, G, m, m]."""
         rois, classes, objects = samples[0][:, :slots], samples[1][:, :slots], samples[2][:, :slots]
         chosen = ops.logical_and(samples[3][:, :slots], classes > 0)
         pooled = self.mask_align(features, rois, chosen)

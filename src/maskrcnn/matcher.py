@@ -2,34 +2,43 @@
 from __future__ import annotations
 
 import mindspore as ms
-from mindspore import ops
+from mindspore import nn, ops
 
 from src.maskrcnn import boxes as box_ops
-from src.maskrcnn.rows import real_columns
 
 # Objects compared at a time where shapes are static: 245,520 anchors x 32 objects are 31 MB a picture and temporary.
 PIECE = 32
 
 
-def match(truth, valid, boxes, min_pos_iou, dynamic):
+class Matcher(nn.Cell):
     """Compare objects truth [B, G, 4] (bool valid [B, G]) with boxes [B, N, 4], or [1, N, 4] that all pictures share.
 
     Returns best IoU float32 [B, N] (0 where a picture has no object), the object's index int32 [B, N] (the first of equals) and
     bool [B, N]: whether the box is, or ties with, the best box of some object at an IoU of at least `min_pos_iou` and over 0. Such a
     low-quality match keeps the object that the box itself overlaps most, as in detectron2 and torchvision.
-    `dynamic`: objects no picture of the batch has are left out first, so the work follows the data.
+    `kernel`: the compiled CPU kernel (`matcher_kernel.py`), whose work follows the real objects, instead of MindSpore's operators.
     """
-    if dynamic:
-        columns = real_columns(valid)
-        return _match_piece(ops.gather(truth, columns, 1), ops.gather(valid, columns, 1), boxes, min_pos_iou)
-    count = truth.shape[1]
-    best, index, is_best = _match_piece(truth[:, :PIECE], valid[:, :PIECE], boxes, min_pos_iou)
-    for start in range(PIECE, count, PIECE):
-        iou, nearest, low = _match_piece(truth[:, start:start + PIECE], valid[:, start:start + PIECE], boxes, min_pos_iou)
-        index = ops.select(iou > best, nearest + start, index)
-        best = ops.maximum(best, iou)
-        is_best = ops.logical_or(is_best, low)
-    return best, index, is_best
+
+    def __init__(self, min_pos_iou, kernel):
+        super().__init__()
+        self.min_pos_iou, self.operator = min_pos_iou, None
+        if kernel:
+            # Imported here: Numba is needed on the CPU only.
+            from src.maskrcnn.matcher_kernel import match_operator
+            self.operator = match_operator(min_pos_iou)
+
+    def construct(self, truth, valid, boxes):
+        truth, boxes = ops.stop_gradient(truth), ops.stop_gradient(boxes)
+        if self.operator is not None:
+            return self.operator(truth, valid, boxes)
+        count = truth.shape[1]
+        best, index, is_best = _match_piece(truth[:, :PIECE], valid[:, :PIECE], boxes, self.min_pos_iou)
+        for start in range(PIECE, count, PIECE):
+            piece = _match_piece(truth[:, start:start + PIECE], valid[:, start:start + PIECE], boxes, self.min_pos_iou)
+            index = ops.select(piece[0] > best, piece[1] + start, index)
+            best = ops.maximum(best, piece[0])
+            is_best = ops.logical_or(is_best, piece[2])
+        return best, index, is_best
 
 
 def _match_piece(truth, valid, boxes, min_pos_iou):

@@ -5,12 +5,15 @@ import mindspore as ms
 from mindspore import nn, ops
 
 from src.maskrcnn import boxes as box_ops
-from src.maskrcnn.layers import Dense, constant
+from src.maskrcnn.layers import Conv, Dense, GroupNorm, constant
 from src.maskrcnn.losses import cross_entropy, smooth_l1
 
 
 class BoxHead(nn.Cell):
-    """RoI features [R, C, 7, 7] -> class logits [R, num_classes] and box deltas [R, num_classes, 4], float32."""
+    """RoI features [R, C, 7, 7] -> class logits [R, num_classes] and box deltas [R, num_classes, 4], float32.
+
+    `rcnn_num_convs` convolutions with group norm come before the fully connected layers (Wu & He 2018, the '4conv1fc' head), if wanted.
+    """
 
     def __init__(self, config, dtype=ms.float32):
         super().__init__()
@@ -18,13 +21,19 @@ class BoxHead(nn.Cell):
         self.means, self.stds, self.beta = constant(config.rcnn_target_means), constant(config.rcnn_target_stds), config.rcnn_smooth_l1_beta
         self.cls_weight, self.reg_weight = config.rcnn_loss_cls_weight, config.rcnn_loss_reg_weight
         width = config.rcnn_fc_out_channels
-        inputs = [config.rcnn_in_channels * config.roi_layer["out_size"] ** 2] + [width] * (config.rcnn_num_layers - 1)
+        channels = [config.rcnn_in_channels] + [config.rcnn_conv_out_channels] * config.rcnn_num_convs
+        self.convs = nn.CellList([Conv(a, b, 3, bias=False, dtype=dtype) for a, b in zip(channels, channels[1:])])
+        self.norms = nn.CellList([GroupNorm(b, config.norm_eps) for b in channels[1:]])
+        inputs = [channels[-1] * config.roi_layer["out_size"] ** 2] + [width] * (config.rcnn_num_layers - 1)
         self.fc = nn.CellList([Dense(channels, width, dtype=dtype) for channels in inputs])
         self.cls = Dense(width, self.num_classes, init=0.01, dtype=dtype)
         self.reg = Dense(width, self.num_classes * 4, init=0.001, dtype=dtype)
 
     def construct(self, features):
-        hidden = features.reshape(features.shape[0], -1)
+        hidden = features
+        for i in range(len(self.convs)):
+            hidden = ops.relu(self.norms[i](self.convs[i](hidden)))
+        hidden = hidden.reshape(hidden.shape[0], -1)
         for layer in self.fc:
             hidden = ops.relu(layer(hidden))
         return self.cls(hidden).astype(ms.float32), self.reg(hidden).astype(ms.float32).reshape(-1, self.num_classes, 4)

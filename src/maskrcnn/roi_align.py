@@ -1,6 +1,6 @@
 """RoIAlign over a pyramid (He et al. 2017): every RoI is pooled once, from its own level.
 
-Two ways with one answer. 'kernel': a compiled CPU kernel (`roi_align_kernel.py`) that reads all levels in one call. 'operator': MindSpore's
+Two ways with one answer: a compiled CPU kernel (`roi_align_kernel.py`) that reads all levels in one call. And MindSpore's own
 `ROIAlign`, for Ascend and for exported files; the levels are packed into one map so that a single call with static shapes
 serves all RoIs. They differ for RoIs narrower or lower than one cell of their level: the operator widens those to one cell.
 """
@@ -14,19 +14,20 @@ from src.maskrcnn.layers import pad_zeros
 
 
 class RoIAlign(nn.Cell):
-    """features (P2, P3, P4, P5), rois [B, S, 4] in canvas pixels, valid bool [B, S] -> [B * S, C, size, size].
+    """features (P2, P3, P4, P5), rois [B, S, 4] in canvas pixels, valid bool [B, S] -> float32 [B * S, C, size, size].
 
     What an invalid slot holds is finite and means nothing.
     """
 
-    def __init__(self, config, size, method):
+    def __init__(self, config, size, kernel):
         super().__init__()
         self.strides, self.finest = config.roi_align_featmap_strides, config.roi_align_finest_scale
         setting = (size, config.roi_layer["sample_num"], config.roi_align_aligned, self.strides)
-        self.pool = KernelPool(*setting, config.feature_shapes[:4]) if method == "kernel" else PackedPool(*setting)
+        self.pool = KernelPool(*setting, config.feature_shapes[:4]) if kernel else PackedPool(*setting)
 
     def construct(self, features, rois, valid):
-        p2, p3, p4, p5 = features
+        # The operator takes features and RoIs of one type, and half precision would place a RoI by quarters of a cell.
+        p2, p3, p4, p5 = [feature.astype(ms.float32) for feature in features]
         rois = ops.stop_gradient(rois)
         return self.pool(p2, p3, p4, p5, rois, ops.select(valid, self.levels(rois), ops.full_like(valid, -1, dtype=ms.int32)))
 
@@ -61,7 +62,7 @@ class PackedPool(nn.Cell):
         scale, origin = scale.expand_dims(-1), ops.stack((x, y, x, y), -1)
         cells = (rois * scale - self.shift + origin) * (levels >= 0).astype(ms.float32).expand_dims(-1)
         picture = ops.arange(0, batch).astype(ms.float32).reshape(-1, 1, 1).tile((1, count, 1))
-        return self.operator(packed, ops.concat((picture, cells), -1).reshape(-1, 5).astype(packed.dtype))
+        return self.operator(packed, ops.concat((picture, cells), -1).reshape(-1, 5))
 
     def pack(self, features):
         """([B, C, H, W], ((y, x) of each level's first cell))."""

@@ -1,0 +1,223 @@
+"""RoIAlign, the CPU kernel and the operator: known tables, a plain loop in float64, gradients, and each other."""
+from __future__ import annotations
+
+import functools
+
+import mindspore as ms
+import numpy as np
+import pytest
+from mindspore import Tensor
+
+from src.config import load_config
+from src.errors import ConfigError
+from src.maskrcnn.roi_align import KernelPool, PackedPool, RoIAlign
+from src.maskrcnn.roi_align_kernel import pool, spread
+from tests.maskrcnn import twins
+
+BOTH = pytest.mark.parametrize("kernel", [True, False], ids=["kernel", "operator"])
+ALIGNED = pytest.mark.parametrize("aligned", [True, False], ids=["aligned", "not aligned"])
+STRIDES, SHAPES, CHANNELS = (4, 8, 16, 32), ((32, 48), (16, 24), (8, 12), (4, 6)), 3       # of a canvas of 128x192
+
+
+def single_map(kernel, size, samples, aligned, plane):
+    """A function of RoIs [S, 4] in cells that pools one map [H, W], and its gradient of the sum."""
+    height, width = plane.shape
+    others = [(-(-height // step), -(-width // step)) for step in (2, 4, 8)]
+    setting = (size, samples, aligned, (1, 1, 1, 1))
+    cell = KernelPool(*setting, [(height, width), *others]) if kernel else PackedPool(*setting)
+    maps = [Tensor(np.asarray(plane, np.float32)[None, None])] + [Tensor(np.full((1, 1, *shape), 1e3, np.float32)) for shape in others]
+
+    def run(rois):
+        rois = np.asarray(rois, np.float32)[None]
+        inputs = (*maps, Tensor(rois), Tensor(np.zeros(rois.shape[:2], np.int32)))
+        gradient = ms.grad(cell)(*inputs)
+        return cell(*inputs).asnumpy()[:, 0], gradient.asnumpy()[0, 0]
+    return run
+
+
+@BOTH
+@pytest.mark.parametrize("samples", [1, 2])
+@pytest.mark.parametrize(("aligned", "first"), [(True, 4.5), (False, 7.5)])
+def test_detectron2s_ramp(kernel, samples, aligned, first):
+    got, _ = single_map(kernel, 4, samples, aligned, np.arange(25).reshape(5, 5))([(1, 1, 3, 3)])
+    np.testing.assert_allclose(got[0], first + 0.5 * np.arange(4) + 2.5 * np.arange(4)[:, None], atol=1e-5)
+
+
+@BOTH
+def test_mmcvs_smallest_map(kernel):
+    got, gradient = single_map(kernel, 2, 2, True, np.array([[1, 2], [3, 4]]))([(0, 0, 1, 1)])
+    np.testing.assert_allclose(got[0], [[1, 1.25], [1.5, 1.75]], atol=1e-6)
+    np.testing.assert_allclose(gradient, [[3.0625, .4375], [.4375, .0625]], atol=1e-6)
+
+
+@BOTH
+def test_mmcvs_second_map(kernel):
+    plane = np.array([[1, 2, 5, 6], [3, 4, 7, 8], [9, 10, 13, 14], [11, 12, 15, 16]])
+    np.testing.assert_allclose(single_map(kernel, 2, 2, True, plane)([(0, 0, 3, 3)])[0][0], [[1.9375, 4.75], [7.5625, 10.375]], atol=1e-6)
+
+
+def test_the_number_of_samples_is_fixed():
+    """With adaptive sampling (0) a box without height has no sample and gives zeros; here a cell always has samples, so 0 is refused."""
+    with pytest.raises(ConfigError, match="sample_num"):
+        load_config(["roi_layer={sample_num: 0}"])
+    got, gradient = single_map(True, 4, 2, True, np.arange(25).reshape(5, 5))([(3, 4, 5, 4)])
+    np.testing.assert_allclose(got[0], np.tile(5 * 3.5 + 2.5 + 0.25 + 0.5 * np.arange(4), (4, 1)), atol=1e-5)
+    assert gradient.sum() == pytest.approx(16, abs=1e-4)
+
+
+def draw_maps(rng, pictures=2):
+    return [rng.normal(0, 1, (pictures, CHANNELS, *shape)).astype(np.float32) for shape in SHAPES]
+
+
+def draw_rois(rng):
+    """RoIs float32 [2, 16, 4] and levels: inside, across every border, outside, smaller than a cell, without area; two empty slots."""
+    rois = np.stack([twins.random_boxes(rng, 16, 192, 128) for _ in range(2)])
+    rois[0, :6] = [(-20, -30, 30, 40), (150, 90, 230, 190), (-50, -50, -9, -9), (300, 10, 400, 90), (20, 20, 20.7, 21.1), (-3, 126, 3, 131)]
+    rois[1, :4] = [(191, 127, 192, 128), (60, 60, 60, 60), (0, 0, 192, 128), (189.5, 3, 192, 70)]
+    levels = rng.integers(0, 4, (2, 16)).astype(np.int32)
+    levels[0, 9] = levels[1, 15] = -1
+    return rois, levels
+
+
+def kernel_setting(size, samples, aligned):
+    return np.array(STRIDES, np.float32), np.float32(0.5 if aligned else 0), aligned, size, samples
+
+
+def run_pool(maps, rois, levels, size, samples, aligned):
+    out = np.full((levels.size, maps[0].shape[1], size, size), np.nan, np.float32)
+    pool(*maps, rois, levels, *kernel_setting(size, samples, aligned), out)
+    return out
+
+
+def run_spread(gradient, shapes, rois, levels, size, samples, aligned):
+    maps = [np.zeros((levels.shape[0], gradient.shape[1], *shape), np.float32) for shape in shapes]
+    spread(gradient, rois, levels, *kernel_setting(size, samples, aligned), *maps)
+    return maps
+
+
+@ALIGNED
+@pytest.mark.parametrize(("size", "samples"), [(7, 2), (3, 1)])
+def test_the_kernel_equals_a_plain_loop(rng, aligned, size, samples):
+    maps, (rois, levels) = draw_maps(rng), draw_rois(rng)
+    got = run_pool(maps, rois, levels, size, samples, aligned).reshape(2, 16, CHANNELS, size, size)
+    for n in range(2):
+        for k in range(16):
+            level = levels[n, k]
+            want = twins.roi_align(maps[level][n], rois[n, k], STRIDES[level], size, samples, aligned) if level >= 0 else np.zeros(1)
+            np.testing.assert_allclose(got[n, k], np.broadcast_to(want, got[n, k].shape), atol=2e-5, err_msg=f"picture {n}, RoI {k}")
+
+
+@ALIGNED
+def test_the_gradient_is_the_transpose(rng, aligned):
+    """<pool(x), g> = <x, spread(g)> for every x and g, as pooling is linear."""
+    maps, (rois, levels) = draw_maps(rng), draw_rois(rng)
+    pooled = run_pool(maps, rois, levels, 7, 2, aligned)
+    for _ in range(3):
+        gradient = rng.normal(0, 1, pooled.shape).astype(np.float32)
+        back = run_spread(gradient, SHAPES, rois, levels, 7, 2, aligned)
+        left = (pooled.astype(np.float64) * gradient).sum()
+        right = sum((x.astype(np.float64) * d).sum() for x, d in zip(maps, back))
+        assert left == pytest.approx(right, rel=1e-5, abs=1e-3)
+
+
+@ALIGNED
+def test_the_gradient_equals_finite_differences(rng, aligned):
+    maps, (rois, levels) = draw_maps(rng, 1), draw_rois(rng)
+    rois, levels = rois[:1, :8], levels[:1, :8]
+    gradient = rng.normal(0, 1, (8, CHANNELS, 3, 3)).astype(np.float32)
+    back = run_spread(gradient, SHAPES, rois, levels, 3, 2, aligned)
+
+    def value(level, plane):
+        """What the RoIs of one level make of a map, weighted by `gradient`, in float64."""
+        return sum((twins.roi_align(plane, rois[0, k], STRIDES[level], 3, 2, aligned) * gradient[k]).sum() for k in np.flatnonzero(levels[0] == level))
+    for level in sorted(set(levels[0].tolist())):
+        plane = maps[level][0].astype(np.float64)
+        strongest = np.argsort(-np.abs(back[level][0]).ravel())[:3]
+        for place in [*strongest, *rng.integers(0, plane.size, 2)]:
+            step = np.zeros(plane.size)
+            step[place] = 0.5
+            step = step.reshape(plane.shape)
+            assert back[level][0].ravel()[place] == pytest.approx(value(level, plane + step) - value(level, plane - step), abs=1e-5)
+
+
+def test_no_rois():
+    maps = [np.ones((1, CHANNELS, *shape), np.float32) for shape in SHAPES]
+    rois, levels = np.zeros((1, 0, 4), np.float32), np.zeros((1, 0), np.int32)
+    assert run_pool(maps, rois, levels, 7, 2, True).shape == (0, CHANNELS, 7, 7)
+    assert not any(d.any() for d in run_spread(np.zeros((0, CHANNELS, 7, 7), np.float32), SHAPES, rois, levels, 7, 2, True))
+
+
+@functools.lru_cache(maxsize=None)
+def cell(kernel, aligned, size=7):
+    """RoIAlign on a canvas of 128x192 whose levels change at 16, 32 and 64 pixels."""
+    return RoIAlign(load_config(["img_height=128", "img_width=192", "roi_align_finest_scale=8", f"roi_align_aligned={aligned}"]), size, kernel)
+
+
+def weighted(kernel, aligned):
+    align = cell(kernel, aligned)
+
+    def total(p2, p3, p4, p5, rois, valid, gradient):
+        return (align((p2, p3, p4, p5), rois, valid) * gradient).sum()
+    return ms.grad(total, (0, 1, 2, 3, 4))
+
+
+def rois_of_a_cell(rng):
+    """RoIs within the canvas, of at least one cell of their level a side, up to its borders; valid bool."""
+    rois = np.stack([twins.random_boxes(rng, 24, 192, 128, low=12) for _ in range(2)])
+    rois[0, :4] = [(0, 0, 192, 128), (0, 100, 40, 128), (180, 0, 192, 30), (188, 124, 192, 128)]
+    valid = np.ones((2, 24), bool)
+    valid[1, 5:9] = False
+    return rois, valid
+
+
+@ALIGNED
+def test_operator_and_kernel_give_one_answer(rng, aligned):
+    maps, (rois, valid) = [Tensor(m) for m in draw_maps(rng)], rois_of_a_cell(rng)
+    levels = cell(True, aligned).levels(Tensor(rois)).asnumpy()
+    assert set(levels.ravel().tolist()) == {0, 1, 2, 3}
+    cells = (rois[..., 2:] - rois[..., :2]) / np.array(STRIDES)[levels][..., None]
+    whole = (cells.min(-1) >= 1) & valid
+    assert whole.sum() >= 36
+    rois, valid = Tensor(rois), Tensor(whole)
+    got, want = cell(False, aligned)(maps, rois, valid).asnumpy(), cell(True, aligned)(maps, rois, valid).asnumpy()
+    np.testing.assert_allclose(got[whole.ravel()], want[whole.ravel()], atol=2e-5)
+    gradient = Tensor((rng.normal(0, 1, got.shape) * whole.reshape(-1, 1, 1, 1)).astype(np.float32))
+    ours, theirs = weighted(False, aligned)(*maps, rois, valid, gradient), weighted(True, aligned)(*maps, rois, valid, gradient)
+    for a, b in zip(ours[:4], theirs[:4]):
+        np.testing.assert_allclose(a.asnumpy(), b.asnumpy(), atol=5e-5)
+    assert not ours[4].asnumpy().any() and not theirs[4].asnumpy().any()         # RoIs have no gradient
+
+
+@BOTH
+def test_empty_slots_give_nothing_that_could_spread(rng, kernel):
+    maps, (rois, valid) = [Tensor(m) for m in draw_maps(rng)], rois_of_a_cell(rng)
+    nobody = np.zeros_like(valid)
+    got = cell(kernel, True)(maps, Tensor(rois), Tensor(nobody)).asnumpy()
+    assert np.isfinite(got).all() and (not kernel or not got.any())
+    for d in weighted(True, True)(*maps, Tensor(rois), Tensor(nobody), Tensor(np.ones_like(got)))[:4]:
+        assert not d.asnumpy().any()
+
+
+@BOTH
+def test_half_precision_features_are_pooled_where_the_boxes_are(rng, kernel):
+    """A ramp, on which a RoI that is off by a quarter of a cell shows; coordinates of the packed map do not fit half precision."""
+    maps = [np.tile(np.arange(shape[1], dtype=np.float16), (2, CHANNELS, shape[0], 1)) for shape in SHAPES]
+    rois, valid = rois_of_a_cell(rng)
+    got = cell(kernel, True)([Tensor(m) for m in maps], Tensor(rois), Tensor(valid))
+    want = cell(True, True)([Tensor(m.astype(np.float32)) for m in maps], Tensor(rois), Tensor(valid)).asnumpy()
+    assert got.dtype == ms.float32
+    np.testing.assert_allclose(got.asnumpy()[valid.ravel()], want[valid.ravel()], atol=1e-4)
+
+
+@pytest.mark.parametrize(("side", "level"), [(1, 0), (111.9, 0), (112, 1), (223.9, 1), (224, 2), (447.9, 2), (448, 3), (2000, 3)])
+def test_levels_of_the_fpn_paper(side, level):
+    align = RoIAlign(load_config(), 7, False)
+    square, flat = (10, 20, 10 + side, 20 + side), (0, 0, side * 2, side / 2)
+    assert align.levels(Tensor(np.array([[square, flat]], np.float32))).asnumpy().tolist() == [[level, level]]
+
+
+def test_levels_are_those_of_the_formula(rng):
+    rois = np.exp(rng.uniform(0, 7, (200, 2))).astype(np.float32)
+    rois = np.concatenate([np.zeros((200, 2), np.float32), rois], 1)
+    got = RoIAlign(load_config(), 7, False).levels(Tensor(rois[None])).asnumpy()[0]
+    assert got.tolist() == [twins.level(roi) for roi in rois]
