@@ -197,7 +197,7 @@ refuse_earlier() {
         return
     fi
     [[ ${FORCE:-} == 1 ]] ||
-        die "${earlier[0]} holds an earlier run: go on with it (resume=auto), delete it (FORCE=1 before the command), or move it away"
+        die "${earlier[0]} holds an earlier run: delete it (FORCE=1 before the command) or move it away"
     for folder in "${earlier[@]}"; do
         if [[ -f $folder/log ]]; then
             note "FORCE=1: deleting the earlier run in $folder"

@@ -15,10 +15,10 @@ from src.errors import CheckpointError, ConfigError
 SETTINGS = "maskrcnn_settings"           # the entry that holds the network's settings as JSON
 # Keys that decide what the weights mean. They travel inside a checkpoint, and whoever loads it takes them from there.
 NETWORK_KEYS = (
-    "resnet_block", "resnet_in_channels", "resnet_out_channels", "fpn_out_channels", "rpn_feat_channels", "use_sigmoid_cls", "rcnn_num_layers", "rcnn_num_convs", "rcnn_conv_out_channels",
-    "rcnn_fc_out_channels", "rcnn_mask_out_channels", "roi_layer", "roi_align_aligned", "roi_align_finest_scale", "anchor_scales", "anchor_ratios",
-    "anchor_strides", "anchor_round", "norm_eps", "rpn_target_means", "rpn_target_stds", "rcnn_target_means", "rcnn_target_stds", "img_mean",
-    "img_std", "coco_classes", "resize")
+    "resnet_block", "resnet_in_channels", "resnet_out_channels", "fpn_out_channels", "rpn_feat_channels", "use_sigmoid_cls",
+    "rcnn_num_layers", "rcnn_num_convs", "rcnn_conv_out_channels", "rcnn_fc_out_channels", "rcnn_mask_out_channels", "roi_layer",
+    "roi_align_aligned", "roi_align_finest_scale", "anchor_scales", "anchor_ratios", "anchor_strides", "anchor_round", "norm_eps",
+    "rpn_target_means", "rpn_target_stds", "rcnn_target_means", "rcnn_target_stds", "img_mean", "img_std", "coco_classes", "resize")
 # Canvas and mask settings are taken over too, but may be changed freely.
 CANVAS_KEYS = ("img_width", "img_height", "resize_short", "resize_long", "keep_ratio")
 _CLASSIFIER = re.compile(r"(classifier|fc|end_point|head\.dense|dense)\.(weight|bias)")

@@ -11,7 +11,7 @@ from src.util import detections_to_results, evaluate_coco, records_to_coco, writ
 
 
 def evaluate(config, work_dir):
-    """Evaluate `checkpoint_path` on the evaluation split (or `ann_file`); returns {"bbox": {...}, "segm": {...}} (segm only where the data has masks).
+    """Evaluate `checkpoint_path` on the evaluation split (or `ann_file`); returns {"bbox": {...}, "segm": {...}} (segm where there are masks).
 
     Writes metrics.json and results_{bbox,segm}.json into `work_dir`; without annotations (a test set) only the result files.
     """

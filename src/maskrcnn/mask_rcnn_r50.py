@@ -29,7 +29,8 @@ class MaskRcnn(nn.Cell):
     """The network. `build.py` chooses the arguments from the configuration and the device.
 
     `norm_kind` and `freeze_at` as in `ResNet`; `dynamic`: leave padding out (CPU) instead of computing it (Ascend, exported files);
-    `kernels`: compiled CPU kernels for RoIAlign and matching instead of MindSpore's operators; `dtype` is what convolutions and matrix products compute in, boxes and losses are float32.
+    `kernels`: compiled CPU kernels for RoIAlign and matching instead of MindSpore's operators; `dtype` is what
+    convolutions and matrix products compute in, boxes and losses are float32.
     """
 
     def __init__(self, config, norm_kind, freeze_at=0, dynamic=True, kernels=True, dtype=ms.float32):

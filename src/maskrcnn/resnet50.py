@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import mindspore as ms
 from mindspore import nn, ops
+from mindspore.common.initializer import initializer
 
 from src.maskrcnn.layers import NORMS, Conv, conv_norm, pad_zeros
 
@@ -16,6 +17,8 @@ class Bottleneck(nn.Cell):
         self.conv1, self.bn1 = Conv(in_channels, width, 1, bias=False, dtype=dtype), norm(width)
         self.conv2, self.bn2 = Conv(width, width, 3, stride, bias=False, dtype=dtype), norm(width)
         self.conv3, self.bn3 = Conv(width, out_channels, 1, bias=False, dtype=dtype), norm(out_channels)
+        # A block starts as its shortcut (Goyal et al. 2017, section 5.1), so that a deep trunk from scratch starts with small features.
+        self.bn3.gamma.set_data(initializer("zeros", self.bn3.gamma.shape, self.bn3.gamma.dtype))
         self.has_projection = stride != 1 or in_channels != out_channels
         if self.has_projection:
             self.down_sample = nn.CellList([Conv(in_channels, out_channels, 1, stride, bias=False, dtype=dtype), norm(out_channels)])

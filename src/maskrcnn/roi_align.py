@@ -1,8 +1,8 @@
 """RoIAlign over a pyramid (He et al. 2017): every RoI is pooled once, from its own level.
 
-Two ways with one answer: a compiled CPU kernel (`roi_align_kernel.py`) that reads all levels in one call. And MindSpore's own
+Two ways with one answer: a compiled CPU kernel (`roi_align_kernel.py`) that reads all levels in one call, and MindSpore's own
 `ROIAlign`, for Ascend and for exported files; the levels are packed into one map so that a single call with static shapes
-serves all RoIs. They differ for RoIs narrower or lower than one cell of their level: the operator widens those to one cell.
+serves all RoIs. On Ascend the operator widens RoIs narrower or lower than one cell of their level to one cell.
 """
 from __future__ import annotations
 
@@ -44,13 +44,16 @@ class PackedPool(nn.Cell):
     """MindSpore's operator on one map that holds all levels: P2 above, P3, P4 and P5 side by side below it.
 
     Every level has a border of one cell that repeats its edge, which is how RoIAlign reads samples up to one cell outside a map.
+    The operator's gradient knows roi_end_mode 1 only, which takes a RoI to end one cell after its end coordinate, whatever mode the
+    forward pass has (MindSpore 2.8): so mode 1 it is, and ends are given less one. On the CPU a RoI of zeros leaves its output unwritten,
+    which can be NaN: empty slots lie in the middle of the map instead.
     """
 
     def __init__(self, size, samples, aligned, strides):
         super().__init__()
-        self.shift = 0.5 if aligned else 0.0
+        self.aligned, self.shift = aligned, 0.5 if aligned else 0.0
         self.strides = strides
-        self.operator = ops.ROIAlign(size, size, 1.0, samples, 0)
+        self.operator = ops.ROIAlign(size, size, 1.0, samples, 1)
 
     def construct(self, p2, p3, p4, p5, rois, levels):
         packed, origins = self.pack((p2, p3, p4, p5))
@@ -59,10 +62,14 @@ class PackedPool(nn.Cell):
         for i in range(4):
             here = (levels == i).astype(ms.float32)
             x, y, scale = x + here * origins[i][1], y + here * origins[i][0], scale + here / self.strides[i]
-        scale, origin = scale.expand_dims(-1), ops.stack((x, y, x, y), -1)
-        cells = (rois * scale - self.shift + origin) * (levels >= 0).astype(ms.float32).expand_dims(-1)
+        scale, origin = scale.expand_dims(-1), ops.stack((x, y), -1)
+        start, end = rois[..., :2] * scale - self.shift + origin, rois[..., 2:] * scale - self.shift + origin
+        if not self.aligned:                  # the older convention pools at least one whole cell
+            end = ops.maximum(end, start + 1.0)
+        used = (levels >= 0).astype(ms.float32).expand_dims(-1)
+        start, end = start * used + 2 * (1 - used), (end - 1.0) * used + 2 * (1 - used)
         picture = ops.arange(0, batch).astype(ms.float32).reshape(-1, 1, 1).tile((1, count, 1))
-        return self.operator(packed, ops.concat((picture, cells), -1).reshape(-1, 5))
+        return self.operator(packed, ops.concat((picture, start, end), -1).reshape(-1, 5))
 
     def pack(self, features):
         """([B, C, H, W], ((y, x) of each level's first cell))."""

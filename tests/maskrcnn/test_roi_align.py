@@ -36,10 +36,9 @@ def single_map(kernel, size, samples, aligned, plane):
 
 
 @BOTH
-@pytest.mark.parametrize("samples", [1, 2])
 @pytest.mark.parametrize(("aligned", "first"), [(True, 4.5), (False, 7.5)])
-def test_detectron2s_ramp(kernel, samples, aligned, first):
-    got, _ = single_map(kernel, 4, samples, aligned, np.arange(25).reshape(5, 5))([(1, 1, 3, 3)])
+def test_detectron2s_ramp(kernel, aligned, first):
+    got, _ = single_map(kernel, 4, 2, aligned, np.arange(25).reshape(5, 5))([(1, 1, 3, 3)])
     np.testing.assert_allclose(got[0], first + 0.5 * np.arange(4) + 2.5 * np.arange(4)[:, None], atol=1e-5)
 
 
@@ -61,7 +60,7 @@ def test_the_number_of_samples_is_fixed():
     with pytest.raises(ConfigError, match="sample_num"):
         load_config(["roi_layer={sample_num: 0}"])
     got, gradient = single_map(True, 4, 2, True, np.arange(25).reshape(5, 5))([(3, 4, 5, 4)])
-    np.testing.assert_allclose(got[0], np.tile(5 * 3.5 + 2.5 + 0.25 + 0.5 * np.arange(4), (4, 1)), atol=1e-5)
+    np.testing.assert_allclose(got[0], np.tile([20.25, 20.75, 21.25, 21.5], (4, 1)), atol=1e-5)       # the last sample is past the last cell's centre
     assert gradient.sum() == pytest.approx(16, abs=1e-4)
 
 
@@ -161,8 +160,8 @@ def weighted(kernel, aligned):
     return ms.grad(total, (0, 1, 2, 3, 4))
 
 
-def rois_of_a_cell(rng):
-    """RoIs within the canvas, of at least one cell of their level a side, up to its borders; valid bool."""
+def rois_on_canvas(rng):
+    """RoIs within the canvas and up to its borders, some narrower than a cell of their level; valid bool."""
     rois = np.stack([twins.random_boxes(rng, 24, 192, 128, low=12) for _ in range(2)])
     rois[0, :4] = [(0, 0, 192, 128), (0, 100, 40, 128), (180, 0, 192, 30), (188, 124, 192, 128)]
     valid = np.ones((2, 24), bool)
@@ -172,16 +171,18 @@ def rois_of_a_cell(rng):
 
 @ALIGNED
 def test_operator_and_kernel_give_one_answer(rng, aligned):
-    maps, (rois, valid) = [Tensor(m) for m in draw_maps(rng)], rois_of_a_cell(rng)
+    maps, (rois, valid) = [Tensor(m) for m in draw_maps(rng)], rois_on_canvas(rng)
     levels = cell(True, aligned).levels(Tensor(rois)).asnumpy()
     assert set(levels.ravel().tolist()) == {0, 1, 2, 3}
     cells = (rois[..., 2:] - rois[..., :2]) / np.array(STRIDES)[levels][..., None]
-    whole = (cells.min(-1) >= 1) & valid
-    assert whole.sum() >= 36
-    rois, valid = Tensor(rois), Tensor(whole)
+    # Not aligned, a RoI that is widened to a cell can leave its map, and in the packed map another level begins there.
+    inside = (rois[..., 2:] + np.array(STRIDES)[levels][..., None] <= [192, 128]).all(-1)
+    same = valid & ((cells.min(-1) >= 1) | inside | aligned)
+    assert same.sum() >= 36 and (cells[same].min(-1) < 1).sum() >= 3
+    rois, valid = Tensor(rois), Tensor(same)
     got, want = cell(False, aligned)(maps, rois, valid).asnumpy(), cell(True, aligned)(maps, rois, valid).asnumpy()
-    np.testing.assert_allclose(got[whole.ravel()], want[whole.ravel()], atol=2e-5)
-    gradient = Tensor((rng.normal(0, 1, got.shape) * whole.reshape(-1, 1, 1, 1)).astype(np.float32))
+    np.testing.assert_allclose(got[same.ravel()], want[same.ravel()], atol=2e-5)
+    gradient = Tensor((rng.normal(0, 1, got.shape) * same.reshape(-1, 1, 1, 1)).astype(np.float32))
     ours, theirs = weighted(False, aligned)(*maps, rois, valid, gradient), weighted(True, aligned)(*maps, rois, valid, gradient)
     for a, b in zip(ours[:4], theirs[:4]):
         np.testing.assert_allclose(a.asnumpy(), b.asnumpy(), atol=5e-5)
@@ -190,7 +191,7 @@ def test_operator_and_kernel_give_one_answer(rng, aligned):
 
 @BOTH
 def test_empty_slots_give_nothing_that_could_spread(rng, kernel):
-    maps, (rois, valid) = [Tensor(m) for m in draw_maps(rng)], rois_of_a_cell(rng)
+    maps, (rois, valid) = [Tensor(m) for m in draw_maps(rng)], rois_on_canvas(rng)
     nobody = np.zeros_like(valid)
     got = cell(kernel, True)(maps, Tensor(rois), Tensor(nobody)).asnumpy()
     assert np.isfinite(got).all() and (not kernel or not got.any())
@@ -202,7 +203,7 @@ def test_empty_slots_give_nothing_that_could_spread(rng, kernel):
 def test_half_precision_features_are_pooled_where_the_boxes_are(rng, kernel):
     """A ramp, on which a RoI that is off by a quarter of a cell shows; coordinates of the packed map do not fit half precision."""
     maps = [np.tile(np.arange(shape[1], dtype=np.float16), (2, CHANNELS, shape[0], 1)) for shape in SHAPES]
-    rois, valid = rois_of_a_cell(rng)
+    rois, valid = rois_on_canvas(rng)
     got = cell(kernel, True)([Tensor(m) for m in maps], Tensor(rois), Tensor(valid))
     want = cell(True, True)([Tensor(m.astype(np.float32)) for m in maps], Tensor(rois), Tensor(valid)).asnumpy()
     assert got.dtype == ms.float32

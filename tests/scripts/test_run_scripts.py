@@ -83,7 +83,7 @@ def test_an_earlier_run_is_refused_resumed_or_deleted(desk):
     desk.forget()
     for extra in ({}, {"FORCE": "0"}, {"FORCE": ""}):
         run = desk.run("run_standalone_train.sh", "resume=none", **extra)
-        assert run.returncode == 2 and "train holds an earlier run" in run.stderr and "FORCE=1" in run.stderr and "resume=" in run.stderr
+        assert run.returncode == 2 and "train holds an earlier run" in run.stderr and "FORCE=1" in run.stderr
     assert not desk.calls() and earlier.exists()
 
     run = desk.run("run_standalone_train.sh", "batch_size=1", "resume=auto")

@@ -1,0 +1,68 @@
+"""The backbone: shapes, the pool, where the stride is, and what is fixed."""
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from mindspore import Tensor
+
+from src.maskrcnn.layers import Conv
+from src.maskrcnn.resnet50 import Bottleneck, ResNet
+from tests.maskrcnn import twins
+from tests.small_network import draw_weights, small_config
+
+
+def relu(x):
+    return np.maximum(x, 0)
+
+
+def frozen(y, norm):
+    shape = (1, -1, 1, 1)
+    scale = norm.gamma.asnumpy() / np.sqrt(norm.moving_variance.asnumpy() + norm.eps)
+    return (y - norm.moving_mean.asnumpy().reshape(shape)) * scale.reshape(shape) + norm.beta.asnumpy().reshape(shape)
+
+
+def bottleneck(block, x, stride):
+    """The block's twin: stride in the 3x3 convolution and in the projection."""
+    y = relu(frozen(twins.convolution(x, block.conv1.weight.asnumpy()), block.bn1))
+    y = relu(frozen(twins.convolution(y, block.conv2.weight.asnumpy(), stride=stride), block.bn2))
+    y = frozen(twins.convolution(y, block.conv3.weight.asnumpy()), block.bn3)
+    if block.has_projection:
+        x = frozen(twins.convolution(x, block.down_sample[0].weight.asnumpy(), stride=stride), block.down_sample[1])
+    return relu(x + y)
+
+
+def test_the_whole_backbone_against_numpy(rng):
+    network = draw_weights(ResNet(small_config("resnet_block=[2, 1, 1, 1]"), "frozen"))
+    x = rng.normal(0, 1, (2, 3, 64, 96)).astype(np.float32)
+    got = [level.asnumpy() for level in network(Tensor(x))]
+    assert [level.shape for level in got] == [(2, 32, 16, 24), (2, 64, 8, 12), (2, 64, 4, 6), (2, 64, 2, 3)]
+    y = relu(frozen(twins.convolution(x, network.conv1.weight.asnumpy(), stride=2), network.bn1))
+    y = np.pad(y, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
+    y = np.max([y[:, :, i:i + 32:2, j:j + 48:2] for i in range(3) for j in range(3)], 0)
+    for stage, (blocks, level) in enumerate(zip((network.layer1, network.layer2, network.layer3, network.layer4), got)):
+        for place, block in enumerate(blocks):
+            y = bottleneck(block, y, 2 if stage and place == 0 else 1)
+        np.testing.assert_allclose(level, y, rtol=1e-4, atol=1e-4)
+
+
+def test_only_a_block_that_changes_shape_has_a_projection():
+    def norm(channels):
+        return Conv(channels, channels, 1)
+    assert [Bottleneck(a, 32, stride, norm, None).has_projection for a, stride in ((32, 1), (32, 2), (16, 1))] == [False, True, True]
+
+
+@pytest.mark.parametrize("freeze_at", range(6))
+def test_freeze_at(freeze_at):
+    network = ResNet(small_config(), "gn", freeze_at)
+    trained = {parameter.name.split(".")[0] for parameter in network.trainable_params()}
+    parts = ["conv1", "bn1", "layer1", "layer2", "layer3", "layer4"]
+    fixed = parts[:freeze_at + 1] if freeze_at else []
+    assert trained == set(parts) - set(fixed)
+
+
+def test_a_new_backbone_keeps_the_size_of_its_signal(rng):
+    """He et al.'s initialisation: with batch norm the maps of a network from scratch neither vanish nor explode, and no weight is a constant."""
+    network = ResNet(small_config(), "bn").set_train(True)
+    got = [level.asnumpy() for level in network(Tensor(rng.normal(0, 1, (2, 3, 64, 64)).astype(np.float32)))]
+    assert all(0.1 < level.std() < 10 for level in got)
+    assert all(parameter.asnumpy().std() > 1e-3 for parameter in network.trainable_params() if parameter.name.endswith("weight"))
