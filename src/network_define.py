@@ -4,11 +4,9 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import nn, ops
 
-from src.engine.progress import LOSS_NAMES  # noqa: F401  the order of the figures
-
 
 class LossNet(nn.Cell):
-    """A training batch -> (total loss, the eight figures of LOSS_NAMES as float32 [8]).
+    """A training batch -> (total loss, the eight figures of a line of loss_{rank}.log in their order, float32 [8]).
 
     Sums over samples are divided by the number of samples of all devices over the number of devices, so that the mean of
     the devices' gradients is the gradient of one device with the whole batch.
@@ -36,7 +34,7 @@ class LossNet(nn.Cell):
 class TrainOneStep(nn.Cell):
     """One step: losses and gradients of a batch in one pass, mean over the devices, update by `optimizer(lr, gradients)`.
 
-    Returns the figures of LOSS_NAMES, float32 [8].
+    Returns the eight figures of `LossNet`, float32 [8].
     """
 
     def __init__(self, loss_net, optimizer, loss_scale=1.0, device_num=1):
