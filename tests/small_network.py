@@ -22,6 +22,9 @@ WORDS = (f"img_height={SIDE}", f"img_width={SIDE}", "resnet_block=[1, 1, 1, 1]",
          "coco_classes=[background, square, disc, star]", "rpn_proposal_nms_pre=200", "rpn_proposal_nms_post=200", "rpn_proposal_max_num=200",
          "rpn_nms_pre=100", "rpn_nms_post=100", "rpn_max_num=100", "num_expected_pos=32", "num_expected_neg=64", "num_expected_pos_stage2=16",
          "num_expected_neg_stage2=48", "num_expected_total_stage2=48", "test_nms_pre=200", "test_max_per_img=20")
+# The forms a network takes on the CPU and on Ascend; the box head's convolution has a group norm over rows whose number follows the data.
+CPU_FORM = ("rcnn_num_convs=1", "rcnn_conv_out_channels=16")
+ASCEND_FORM = (*CPU_FORM, "shapes=static", "cpu_kernels=off")
 BATCH_NAMES = ("image", "image_meta", "sample_key", "boxes", "labels", "valid", "masks")
 FIGURES = ("rpn_loss", "rcnn_loss", "rpn_cls_loss", "rpn_reg_loss", "rcnn_cls_loss", "rcnn_reg_loss", "rcnn_mask_loss", "total_loss")
 

@@ -17,14 +17,23 @@ def base_anchors(stride, scales, ratios, rounded=False):
     return np.round(anchors) if rounded else np.array(anchors)
 
 
-def grid_anchors(shape, stride, base):
-    """Anchors [h * w * A, 4] of one level, order y, x, base anchor; cell (i, j) is centred on (j * stride, i * stride)."""
-    y, x = np.mgrid[0:shape[0], 0:shape[1]] * stride
+def grid_anchors(shape, steps, base):
+    """Anchors [h * w * A, 4] of one level, order y, x, base anchor; cell (i, j) is centred on (j * steps[1], i * steps[0])."""
+    y, x = np.mgrid[0:shape[0], 0:shape[1]]
+    y, x = y * steps[0], x * steps[1]
     shifts = np.stack((x, y, x, y), -1).reshape(-1, 1, 4)
     return (shifts + base).reshape(-1, 4).astype(np.float32)
 
 
 def pyramid_anchors(config):
-    """A list of float32 anchors [h * w * A, 4], one array a level, P2 first."""
-    return [grid_anchors(shape, stride, base_anchors(stride, config.anchor_scales, config.anchor_ratios, config.anchor_round))
-            for shape, stride in zip(config.feature_shapes, config.anchor_strides)]
+    """A list of float32 anchors [h * w * A, 4], one array a level, P2 first.
+
+    Cells are a stride apart. With `anchor_round` they are the canvas over the map apart, in whole pixels, as the weights that torchvision
+    publishes were trained with: another number where P5 has an odd side, of which P6 keeps the larger half.
+    """
+    levels = []
+    for (height, width), stride in zip(config.feature_shapes, config.anchor_strides):
+        base = base_anchors(stride, config.anchor_scales, config.anchor_ratios, config.anchor_round)
+        steps = (config.img_height // height, config.img_width // width) if config.anchor_round else (stride, stride)
+        levels.append(grid_anchors((height, width), steps, base))
+    return levels

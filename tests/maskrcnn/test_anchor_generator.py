@@ -16,7 +16,7 @@ def test_base_anchors_of_the_known_table():
 
 def test_the_next_cell_is_one_stride_further():
     base = base_anchors(4, (8, 16), (.25, 1, 4))
-    grid = grid_anchors((2, 3), 4, base)
+    grid = grid_anchors((2, 3), (4, 4), base)
     assert grid.shape == (36, 4) and grid.dtype == np.float32
     np.testing.assert_allclose(grid[:6], base, atol=1e-5)
     np.testing.assert_allclose(grid[6:12], base + [4, 0, 4, 0], atol=1e-5)       # along x first
@@ -41,6 +41,10 @@ def test_a_ratio_is_height_over_width_at_equal_area(ratio):
     assert x1 == pytest.approx(-x2) and y1 == pytest.approx(-y2)
 
 
-def test_odd_maps_round_up():
-    anchors = pyramid_anchors(load_config(["img_height=320", "img_width=416"]))
+@pytest.mark.parametrize(("rounded", "step"), [("False", 64), ("True", 59)])
+def test_odd_maps_round_up(rounded, step):
+    """P5 is 10x13 here and P6 5x7. torchvision divides the picture by the map: 416 // 7 = 59 pixels from cell to cell."""
+    anchors = pyramid_anchors(load_config(["img_height=320", "img_width=416", f"anchor_round={rounded}"]))
     assert [len(level) // 3 for level in anchors] == [80 * 104, 40 * 52, 20 * 26, 10 * 13, 5 * 7]
+    centers = (anchors[4][::3, :2] + anchors[4][::3, 2:]) / 2
+    np.testing.assert_array_equal(centers, [(x * step, y * 64) for y in range(5) for x in range(7)])

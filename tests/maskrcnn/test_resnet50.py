@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from src.maskrcnn.layers import Conv
+from src.maskrcnn.layers import GroupNorm
 from src.maskrcnn.resnet50 import Bottleneck, ResNet
 from tests.maskrcnn import twins
 from tests.small_network import draw_weights, small_config
@@ -47,7 +47,7 @@ def test_the_whole_backbone_against_numpy(rng):
 
 def test_only_a_block_that_changes_shape_has_a_projection():
     def norm(channels):
-        return Conv(channels, channels, 1)
+        return GroupNorm(channels, 1e-5)
     assert [Bottleneck(a, 32, stride, norm, None).has_projection for a, stride in ((32, 1), (32, 2), (16, 1))] == [False, True, True]
 
 

@@ -164,6 +164,7 @@ def rois_on_canvas(rng):
     """RoIs within the canvas and up to its borders, some narrower than a cell of their level; valid bool."""
     rois = np.stack([twins.random_boxes(rng, 24, 192, 128, low=12) for _ in range(2)])
     rois[0, :4] = [(0, 0, 192, 128), (0, 100, 40, 128), (180, 0, 192, 30), (188, 124, 192, 128)]
+    rois[1, :4] = [(50.2, 60.1, 52.9, 90.3), (10, 10, 60, 11.5), (100.3, 40.2, 103.1, 42.7), (20.5, 90, 23.5, 94)]
     valid = np.ones((2, 24), bool)
     valid[1, 5:9] = False
     return rois, valid

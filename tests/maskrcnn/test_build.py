@@ -1,0 +1,40 @@
+"""What the builder makes of the configuration and the device."""
+from __future__ import annotations
+
+import mindspore as ms
+import pytest
+
+from src.config import load_config
+from src.maskrcnn.build import build_network
+from src.maskrcnn.layers import BatchNorm, FrozenNorm, GroupNorm
+from tests.small_network import WORDS, small_config
+
+
+def test_the_default_network_has_44453813_numbers():
+    """81 classes; 44,347,573 without the norms."""
+    network = build_network(load_config())
+    sizes = {parameter.name: parameter.size for parameter in network.get_parameters()}
+    assert sum(sizes.values()) == 44453813
+    norms = (".gamma", ".beta", ".moving_mean", ".moving_variance")
+    assert sum(size for name, size in sizes.items() if not name.endswith(norms)) == 44347573
+
+
+@pytest.mark.parametrize(("norm", "loads", "kind"), [("auto", True, FrozenNorm), ("auto", False, BatchNorm), ("gn", True, GroupNorm), ("frozen", False, FrozenNorm)])
+def test_norms(norm, loads, kind):
+    config = load_config([word for word in WORDS if word != "norm=gn"] + [f"norm={norm}"])
+    assert isinstance(build_network(config, loads_weights=loads).backbone.bn1, kind)
+
+
+def test_nothing_is_fixed_in_a_network_from_scratch():
+    names = [{parameter.name for parameter in build_network(small_config(), loads_weights=loads).trainable_params()} for loads in (False, True)]
+    assert "backbone.conv1.weight" in names[0] and not any(name.startswith(("backbone.conv1", "backbone.layer1")) for name in names[1])
+    assert names[0] - names[1] == {name for name in names[0] if name.startswith(("backbone.conv1", "backbone.bn1", "backbone.layer1"))}
+
+
+def test_devices():
+    on_cpu, on_ascend, exported = build_network(small_config()), build_network(small_config(), "Ascend"), build_network(small_config(), exported=True)
+    assert (on_cpu.dynamic, on_cpu.dtype) == (True, ms.float32)
+    assert (on_ascend.dynamic, on_ascend.dtype) == (False, ms.float16)
+    assert (exported.dynamic, exported.dtype) == (False, ms.float32)
+    pools = [type(network.box_align.pool).__name__ for network in (on_cpu, on_ascend, exported)]
+    assert pools == ["KernelPool", "PackedPool", "PackedPool"]

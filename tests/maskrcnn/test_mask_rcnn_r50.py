@@ -1,0 +1,126 @@
+"""The whole network, small: static against data-dependent shapes, pictures without objects, inference, a step's randomness."""
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from mindspore import Tensor
+
+from tests.maskrcnn import twins
+from tests.small_network import ASCEND_FORM as ASCEND
+from tests.small_network import CPU_FORM as CPU
+from tests.small_network import SIDE, gradient_step, initial_weights, small_batch, small_network
+
+LOSSES = ("rpn_cls_loss", "rpn_reg_loss", "rcnn_cls_loss", "rcnn_reg_loss", "rcnn_mask_loss")
+
+
+def compare(objects, seed):
+    batch = small_batch(seed, objects)
+    (ours, gradients), (theirs, expected) = gradient_step(*CPU)(batch), gradient_step(*ASCEND)(batch)
+    for name in LOSSES:
+        assert ours[name] == pytest.approx(theirs[name], rel=1e-4, abs=1e-6), name
+    assert gradients.keys() == expected.keys()
+    for name, gradient in gradients.items():
+        size = np.sqrt((expected[name].astype(np.float64) ** 2).mean())
+        assert np.abs(gradient - expected[name]).max() <= 5e-3 * size + 1e-6, name
+    return ours, gradients
+
+
+@pytest.mark.parametrize(("objects", "seed"), [((3, 5), 0), ((8, 1), 1), ((0, 4), 2)])
+def test_the_ascend_form_computes_what_the_cpu_form_computes(objects, seed):
+    """Padded slots and MindSpore's operators against real rows and compiled kernels: losses and every gradient."""
+    figures, gradients = compare(objects, seed)
+    assert all(figures[name] > 0 for name in LOSSES) and all(np.isfinite(g).all() for g in gradients.values())
+    assert all(gradient.any() for gradient in gradients.values())
+
+
+@pytest.mark.parametrize("words", [CPU, ASCEND], ids=["cpu", "ascend"])
+def test_pictures_without_any_object(words):
+    figures, gradients = gradient_step(*words)(small_batch(3, (0, 0)))
+    assert figures["rpn_cls_loss"] > 0 and figures["rcnn_cls_loss"] > 0
+    assert figures["rpn_reg_loss"] == figures["rcnn_reg_loss"] == figures["rcnn_mask_loss"] == 0
+    assert all(np.isfinite(gradient).all() for gradient in gradients.values())
+    untouched = ("rpn.reg", "box_head.reg", "mask_head")
+    assert all(gradient.any() != name.startswith(untouched) for name, gradient in gradients.items())
+
+
+def test_figures_add_up():
+    figures, _ = gradient_step(*CPU)(small_batch(0))
+    assert figures["rpn_loss"] == pytest.approx(figures["rpn_cls_loss"] + figures["rpn_reg_loss"], rel=1e-6)
+    assert figures["rcnn_loss"] == pytest.approx(sum(figures[name] for name in LOSSES[2:]), rel=1e-6)
+    assert figures["total_loss"] == pytest.approx(figures["rpn_loss"] + figures["rcnn_loss"], rel=1e-6)
+
+
+def test_a_step_is_a_function_of_its_batch():
+    """No operator keeps a hidden state: the same key gives the same samples, another key others."""
+    step = gradient_step(*CPU)
+    (first, a), (again, b), (other, _) = (step(small_batch(0, key=key)) for key in ((11, 12), (11, 12), (13, 14)))
+    assert first == again and all((a[name] == b[name]).all() for name in a)
+    assert other["rpn_cls_loss"] != first["rpn_cls_loss"] and other["rcnn_cls_loss"] != first["rcnn_cls_loss"]
+
+
+def test_losses_at_initialisation():
+    """Undecided between the four classes, and for every mask pixel and every anchor: ln 4, ln 2 and ln 2."""
+    step, network = gradient_step(*CPU), small_network(*CPU)
+    drawn = {name: parameter.asnumpy() for name, parameter in network.parameters_and_names()}
+    try:
+        set_weights(network, initial_weights(*CPU))
+        figures, _ = step(small_batch(0))
+    finally:
+        set_weights(network, drawn)
+    assert figures["rcnn_mask_loss"] == pytest.approx(math.log(2), abs=0.02)
+    assert figures["rpn_cls_loss"] == pytest.approx(math.log(2), abs=0.1)
+    assert figures["rcnn_cls_loss"] == pytest.approx(math.log(4), abs=0.3)
+
+
+def set_weights(network, values):
+    for name, parameter in network.parameters_and_names():
+        parameter.set_data(Tensor(values[name]))
+
+
+@pytest.fixture(scope="module")
+def inferred():
+    """Inference of two pictures, the second smaller than its canvas, by both forms: {form: (boxes, scores, labels, found, masks)}."""
+    batch = small_batch(4)
+    batch["image_meta"][1] = 80, 100, .5, .5, 160, 200
+    batch["image"][1, 80:] = batch["image"][1, :, 100:] = 0
+    answers = {}
+    for form, words in (("cpu", CPU), ("ascend", ASCEND)):
+        network = small_network(*words).set_train(False)
+        answers[form] = [part.asnumpy() for part in network(Tensor(batch["image"]), Tensor(batch["image_meta"]))]
+        network.set_train(True)
+    return answers
+
+
+@pytest.mark.parametrize("form", ["cpu", "ascend"])
+def test_inference(inferred, form):
+    boxes, scores, labels, found, masks = inferred[form]
+    assert boxes.shape == (2, 20, 4) and masks.shape == (2, 20, 28, 28) and scores.shape == labels.shape == found.shape == (2, 20)
+    assert found.any(1).all()
+    for n, (height, width) in enumerate(((SIDE, SIDE), (80, 100))):
+        kept = found[n]
+        assert (np.diff(scores[n][kept]) <= 0).all() and (scores[n][kept] > .05).all() and set(labels[n][kept]) <= {1, 2, 3}
+        assert (boxes[n][kept] >= 0).all() and (boxes[n][kept] <= [width, height, width, height]).all()
+        assert ((masks[n][kept] > 0) & (masks[n][kept] < 1)).all()
+        overlap = twins.iou(boxes[n][kept], boxes[n][kept]) * (labels[n][kept][:, None] == labels[n][kept]) - np.eye(kept.sum())
+        assert overlap.max() <= .5 + 1e-3
+        for padding in (boxes, scores, labels, masks):
+            assert not padding[n][~kept].any()
+
+
+def test_both_forms_find_the_same(inferred):
+    ours, theirs = inferred["cpu"], inferred["ascend"]
+    np.testing.assert_array_equal(ours[3], theirs[3])
+    np.testing.assert_array_equal(ours[2], theirs[2])
+    np.testing.assert_allclose(ours[0], theirs[0], atol=1e-2)
+    np.testing.assert_allclose(ours[1], theirs[1], atol=1e-5)
+    np.testing.assert_allclose(ours[4], theirs[4], atol=1e-3)
+
+
+def test_half_precision_is_near():
+    """float16 in convolutions and matrix products alone, boxes and losses in float32: the losses agree to 2%."""
+    batch = small_batch(0)
+    half, whole = gradient_step(*ASCEND, "compute_type=float16")(batch)[0], gradient_step(*ASCEND)(batch)[0]
+    for name in LOSSES:
+        assert half[name] == pytest.approx(whole[name], rel=2e-2), name

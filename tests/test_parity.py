@@ -1,0 +1,157 @@
+"""The parity run of tests/parity.py: it passes, and it fails where anything differs."""
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests import parity
+from tests.parity_table import compare
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def run(shared):
+    """(the reference's arrays, this project's)."""
+    reference = parity.load_reference(shared / "reference/parity.npz")
+    return reference, parity.compute(reference)
+
+
+def test_every_stage_is_within_its_limit(run, capsys):
+    code = parity.report(compare(*run))
+    output = capsys.readouterr().out
+    with capsys.disabled():
+        print("\n" + output)
+    assert code == 0 and "FAILED" not in output
+    stages = [line.split("  ")[0] for line in output.splitlines()]
+    for name in ("feature.p2", "feature.p6", "rpn_logits.p4", "rpn_deltas.p6", "anchors", "proposals", "roi_align7", "class_logits", "box_deltas",
+                 "roi_align14", "mask_logits", "rpn_labels", "roi_assigned_labels", "loss rcnn_mask, call 2", "gradient values (95), call 2"):
+        assert name in stages
+
+
+def shifted(name, amount):
+    """Reference arrays with one stage moved by `amount` of its standard deviation at one entry."""
+    def change(reference):
+        array = reference[name].astype(np.float64)
+        array.reshape(-1)[array.size // 2] += amount * array.std()
+        reference[name] = array
+    return change
+
+
+def scaled(name, factor):
+    def change(reference):
+        reference[name] = reference[name] * factor
+    return change
+
+
+def moved_boxes(name, count, pixels=5):
+    def change(reference):
+        reference[name] = reference[name].copy()
+        reference[name][-count:] += pixels
+    return change
+
+
+def relabelled(name, share):
+    def change(reference):
+        array = reference[name].copy()
+        array.reshape(-1)[:int(np.ceil(share * array.size))] += 1
+        reference[name] = array
+    return change
+
+
+def one_fewer(reference):
+    for name in ("boxes", "labels", "scores", "masks28"):
+        reference[f"detections.0.{name}"] = reference[f"detections.0.{name}"][:-1]
+
+
+def other_scores(reference):
+    reference["detections.1.scores"] = reference["detections.1.scores"] + np.float32(2e-4)
+
+
+def other_masks(reference):
+    reference["detections.1.masks28"] = reference["detections.1.masks28"].astype(np.float32) + 3e-3
+
+
+def not_a_number(reference):
+    reference["feature.p3.value"] = np.full_like(reference["feature.p3.value"], np.nan)
+
+
+GRADIENT = "backbone.body.layer3.2.conv2.weight"
+
+
+def other_gradient(reference):
+    values = reference[f"grad.{GRADIENT}.value"].copy()
+    size = 9 * 256 * 256
+    values[0] += 1.5e-2 * reference[f"grad.{GRADIENT}.norm"] / np.sqrt(size)
+    reference[f"grad.{GRADIENT}.value"] = values
+
+
+def missing_gradient(reference):
+    for leaf in ("norm", "index", "value"):
+        del reference[f"grad.{GRADIENT}.{leaf}"]
+
+
+@pytest.mark.parametrize(("change", "stages"), [
+    (shifted("feature.p4.value", 2e-4), ["feature.p4"]), (shifted("rpn_deltas.p6.value", 2e-4), ["rpn_deltas.p6"]),
+    (shifted("class_logits", 2e-4), ["class_logits"]), (shifted("mask_logits.value", 2e-4), ["mask_logits"]),
+    (shifted("anchors", 1e-6), ["anchors"]), (moved_boxes("proposals.1", 12), ["proposals"]),
+    (moved_boxes("detections.0.boxes", 2), ["detections, of the reference's proposals", "detections, whole network"]),
+    (one_fewer, ["detections, of the reference's proposals", "detections, whole network"]),
+    (other_scores, ["detections, of the reference's proposals", "detections, whole network"]),
+    (other_masks, ["detections, of the reference's proposals: masks28", "detections, whole network: masks28"]),
+    (relabelled("rpn_labels", 6e-4), ["rpn_labels"]), (relabelled("roi_assigned_labels", 1e-3), ["roi_assigned_labels"]),
+    (scaled("loss.rpn_reg", 1.0002), ["loss rpn_reg, call 1", "loss rpn_reg, call 2"]),
+    (scaled(f"grad.{GRADIENT}.norm", 1.002), ["gradient norms", f"  {GRADIENT}"]),
+    (other_gradient, ["gradient values", f"  {GRADIENT}"]), (missing_gradient, [f"gradient of {GRADIENT}, call 1", f"gradient of {GRADIENT}, call 2"]),
+    (not_a_number, ["feature.p3"])],
+    ids=["feature", "rpn", "class logits", "mask logits", "anchors", "proposals", "boxes", "count", "scores", "masks", "anchor labels", "roi labels",
+         "loss", "gradient norm", "gradient value", "gradient missing", "nan"])
+def test_a_difference_ends_with_exit_code_1_and_names_its_stage(run, capsys, change, stages):
+    reference, ours = dict(run[0]), run[1]
+    change(reference)
+    rows = compare(reference, ours)
+    failed = [row.stage for row in rows if not row.ok]
+    assert parity.report(rows) == 1 and "FAILED" in capsys.readouterr().out
+    assert failed and all(any(stage.startswith(name) for name in stages) for stage in failed)
+    assert all(any(stage.startswith(name) for stage in failed) for name in stages)
+
+
+def test_the_second_call_of_a_gradient_is_looked_at(run):
+    reference, ours = run[0], dict(run[1])
+    second = dict(ours["gradients"][1])
+    second[GRADIENT] = second[GRADIENT] * 1.01
+    ours["gradients"] = [ours["gradients"][0], second]
+    assert {row.stage.split(" (")[0] + row.stage[-8:] for row in compare(reference, ours) if not row.ok and "95" in row.stage} <= {
+        "gradient norms, call 2", "gradient values, call 2"}
+    assert any(not row.ok for row in compare(reference, ours))
+
+
+@pytest.mark.parametrize(("changes", "message"), [({"height": 250}, "height 250: a multiple of 32"), ({"width": 32}, "width 32: a multiple of 32, and at least 64"),
+                                                  ({"names": None}, "has no 'names'")])
+def test_a_file_that_cannot_be_used_is_one_line(run, tmp_path, changes, message):
+    content = {name: run[0][name] for name in ("seed", "height", "width", "names", "anchors")}
+    content.update(changes)
+    np.savez(tmp_path / "other.npz", **{name: value for name, value in content.items() if value is not None})
+    with pytest.raises(parity.ParityError) as caught:
+        parity.load_reference(tmp_path / "other.npz")
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_the_command_ends_with_2_and_one_line_where_the_file_is_none(shared, tmp_path):
+    (tmp_path / "text.npz").write_text("nothing")
+    for path in (tmp_path / "text.npz", tmp_path / "absent.npz"):
+        done = subprocess.run([sys.executable, "-m", "tests.parity", str(path)], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and str(path) in done.stderr
+
+
+@pytest.mark.slow
+def test_the_command_ends_with_1_for_a_damaged_file(run, shared, tmp_path):
+    reference = dict(run[0])
+    reference["loss.rcnn_cls"] = reference["loss.rcnn_cls"] * np.float32(1.01)
+    np.savez(tmp_path / "damaged.npz", **reference)
+    done = subprocess.run([sys.executable, "-m", "tests.parity", str(tmp_path / "damaged.npz")], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1 and "FAILED: loss rcnn_cls, call 1; loss rcnn_cls, call 2\n" in done.stdout
