@@ -21,7 +21,8 @@ WORDS = (f"img_height={SIDE}", f"img_width={SIDE}", "resnet_block=[1, 1, 1, 1]",
          "rcnn_mask_out_channels=16", f"max_instance_count={OBJECTS}", f"gt_mask_size={MASK_SIDE}", "norm=gn",
          "coco_classes=[background, square, disc, star]", "rpn_proposal_nms_pre=200", "rpn_proposal_nms_post=200", "rpn_proposal_max_num=200",
          "rpn_nms_pre=100", "rpn_nms_post=100", "rpn_max_num=100", "num_expected_pos=32", "num_expected_neg=64", "num_expected_pos_stage2=16",
-         "num_expected_neg_stage2=48", "num_expected_total_stage2=48", "test_nms_pre=200", "test_max_per_img=20")
+         "num_expected_neg_stage2=48", "num_expected_total_stage2=48", "test_nms_pre=200", "test_max_per_img=20",
+         "roi_align_finest_scale=10")
 # The forms a network takes on the CPU and on Ascend; the box head's convolution has a group norm over rows whose number follows the data.
 CPU_FORM = ("rcnn_num_convs=1", "rcnn_conv_out_channels=16")
 ASCEND_FORM = (*CPU_FORM, "shapes=static", "cpu_kernels=off")

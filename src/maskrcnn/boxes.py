@@ -57,8 +57,9 @@ def clip(boxes, image_meta):
 
 
 def at_least(boxes, size):
-    """bool [...]: whether boxes [..., 4] are at least `size` pixels wide and high."""
-    return ops.logical_and(boxes[..., 2] - boxes[..., 0] >= size, boxes[..., 3] - boxes[..., 1] >= size)
+    """bool [...]: whether boxes [..., 4] are at least `size` pixels wide and high, and have an area at all."""
+    width, height = boxes[..., 2] - boxes[..., 0], boxes[..., 3] - boxes[..., 1]
+    return ops.logical_and(ops.logical_and(width >= size, height >= size), ops.logical_and(width > 0, height > 0))
 
 
 def _centers(boxes):

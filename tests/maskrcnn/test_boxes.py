@@ -146,9 +146,10 @@ def test_clipping_is_to_the_real_picture_of_each_canvas():
     np.testing.assert_array_equal(clip_graph(Tensor(boxes), meta).asnumpy(), expected)
 
 
-@pytest.mark.parametrize(("box", "size", "enough"), [((0, 0, 2, 3), 2, True), ((0, 0, 2, 1.9), 2, False), ((5, 5, 5, 5), 0, True),
-                                                     ((0, 0, 1, 9), 1.5, False)])
+@pytest.mark.parametrize(("box", "size", "enough"), [((0, 0, 2, 3), 2, True), ((0, 0, 2, 1.9), 2, False), ((5, 5, 5, 5), 0, False),
+                                                     ((0, 0, 1, 9), 1.5, False), ((0, 0, .01, 9), 0, True), ((7, 0, 7, 9), 0, False)])
 def test_a_box_is_large_enough_where_both_sides_are(box, size, enough):
+    """With a size of 0 too a box without area is none: clipping leaves such boxes at the picture's border."""
     assert bool(box_ops.at_least(Tensor(np.array([box], np.float32)), size).asnumpy()[0]) is enough
 
 

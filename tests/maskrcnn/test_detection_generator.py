@@ -28,7 +28,8 @@ def detections(probabilities, deltas, rois, valid, height, width, threshold=.05,
     found = []
     for label in range(1, probabilities.shape[1]):
         boxes = twins.clip(twins.decode(rois, deltas[:, label], STDS), height, width)
-        usable = (probabilities[:, label] > threshold) & valid & ((boxes[:, 2:] - boxes[:, :2]) >= min_size).all(1)
+        sides = boxes[:, 2:] - boxes[:, :2]
+        usable = (probabilities[:, label] > threshold) & valid & ((sides >= min_size) & (sides > 0)).all(1)
         order = np.flatnonzero(usable)[np.argsort(-probabilities[usable, label], kind="stable")]
         order = order[twins.greedy_nms(boxes[order], iou)]
         found += [(probabilities[i, label], label, boxes[i]) for i in order]

@@ -8,6 +8,7 @@ import pytest
 from mindspore import Tensor
 
 from tests.maskrcnn import twins
+from tests.parity_table import partners
 from tests.small_network import ASCEND_FORM as ASCEND
 from tests.small_network import CPU_FORM as CPU
 from tests.small_network import SIDE, gradient_step, initial_weights, small_batch, small_network
@@ -31,8 +32,8 @@ def compare(objects, seed):
 def test_the_ascend_form_computes_what_the_cpu_form_computes(objects, seed):
     """Padded slots and MindSpore's operators against real rows and compiled kernels: losses and every gradient."""
     figures, gradients = compare(objects, seed)
-    assert all(figures[name] > 0 for name in LOSSES) and all(np.isfinite(g).all() for g in gradients.values())
-    assert all(gradient.any() for gradient in gradients.values())
+    assert [name for name in LOSSES if not figures[name] > 0] == []
+    assert [name for name, gradient in gradients.items() if not gradient.any()] == []
 
 
 @pytest.mark.parametrize("words", [CPU, ASCEND], ids=["cpu", "ascend"])
@@ -42,7 +43,7 @@ def test_pictures_without_any_object(words):
     assert figures["rpn_reg_loss"] == figures["rcnn_reg_loss"] == figures["rcnn_mask_loss"] == 0
     assert all(np.isfinite(gradient).all() for gradient in gradients.values())
     untouched = ("rpn.reg", "box_head.reg", "mask_head")
-    assert all(gradient.any() != name.startswith(untouched) for name, gradient in gradients.items())
+    assert {name for name, gradient in gradients.items() if not gradient.any()} == {name for name in gradients if name.startswith(untouched)}
 
 
 def test_figures_add_up():
@@ -102,7 +103,7 @@ def test_inference(inferred, form):
         kept = found[n]
         assert (np.diff(scores[n][kept]) <= 0).all() and (scores[n][kept] > .05).all() and set(labels[n][kept]) <= {1, 2, 3}
         assert (boxes[n][kept] >= 0).all() and (boxes[n][kept] <= [width, height, width, height]).all()
-        assert ((masks[n][kept] > 0) & (masks[n][kept] < 1)).all()
+        assert ((masks[n][kept] >= 0) & (masks[n][kept] <= 1)).all() and masks[n][kept].std() > .05
         overlap = twins.iou(boxes[n][kept], boxes[n][kept]) * (labels[n][kept][:, None] == labels[n][kept]) - np.eye(kept.sum())
         assert overlap.max() <= .5 + 1e-3
         for padding in (boxes, scores, labels, masks):
@@ -110,12 +111,13 @@ def test_inference(inferred, form):
 
 
 def test_both_forms_find_the_same(inferred):
-    ours, theirs = inferred["cpu"], inferred["ascend"]
-    np.testing.assert_array_equal(ours[3], theirs[3])
-    np.testing.assert_array_equal(ours[2], theirs[2])
-    np.testing.assert_allclose(ours[0], theirs[0], atol=1e-2)
-    np.testing.assert_allclose(ours[1], theirs[1], atol=1e-5)
-    np.testing.assert_allclose(ours[4], theirs[4], atol=1e-3)
+    """But for the order of detections of equal scores."""
+    for n in range(2):
+        ours, theirs = ({name: array[n][form[3][n]] for name, array in zip(("boxes", "scores", "labels", "found", "masks"), form)}
+                        for form in (inferred["cpu"], inferred["ascend"]))
+        chosen = partners(ours, theirs)
+        assert len(theirs["boxes"]) == len(chosen) and (chosen >= 0).all()
+        np.testing.assert_allclose(ours["masks"], theirs["masks"][chosen], atol=1e-3)
 
 
 def test_half_precision_is_near():

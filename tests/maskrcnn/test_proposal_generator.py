@@ -20,7 +20,8 @@ def proposals(logits, deltas, anchors, height, width, pre, post, limit, threshol
     for level_logits, level_deltas, level_anchors in zip(logits, deltas, anchors):
         order = np.argsort(-level_logits, kind="stable")[:pre]
         decoded = twins.clip(twins.decode(level_anchors[order], level_deltas[order]), height, width)
-        large = ((decoded[:, 2:] - decoded[:, :2]) >= min_size).all(1)
+        sides = decoded[:, 2:] - decoded[:, :2]
+        large = ((sides >= min_size) & (sides > 0)).all(1)
         decoded, order = decoded[large], order[large]
         if not across:
             kept = np.flatnonzero(twins.greedy_nms(decoded, threshold))[:post]
