@@ -3,23 +3,24 @@ from __future__ import annotations
 
 import re
 
+_LEAF = r"(weight|bias|running_mean|running_var)"
 # (pattern of torchvision's name, this project's name); a norm's four arrays and a dense or convolution's two are renamed by _LEAVES
 _RULES = (
-    (r"backbone\.body\.(.+)\.downsample\.(\d)\.(\w+)", r"backbone.\1.down_sample.\2.\3"),
-    (r"backbone\.body\.(.+)", r"backbone.\1"),
-    (r"backbone\.fpn\.inner_blocks\.(\d)\.(?:0\.)?(\w+)", r"fpn.lateral.\1.\2"),
-    (r"backbone\.fpn\.layer_blocks\.(\d)\.(?:0\.)?(\w+)", r"fpn.output.\1.\2"),
-    (r"rpn\.head\.conv\.(?:0\.0\.)?(\w+)", r"rpn.conv.\1"),
-    (r"rpn\.head\.cls_logits\.(\w+)", r"rpn.cls.\1"),
-    (r"rpn\.head\.bbox_pred\.(\w+)", r"rpn.reg.\1"),
-    (r"roi_heads\.box_head\.fc6\.(\w+)", r"box_head.fc.0.\1"),
-    (r"roi_heads\.box_head\.fc7\.(\w+)", r"box_head.fc.1.\1"),
-    (r"roi_heads\.box_predictor\.cls_score\.(\w+)", r"box_head.cls.\1"),
-    (r"roi_heads\.box_predictor\.bbox_pred\.(\w+)", r"box_head.reg.\1"),
-    (r"roi_heads\.mask_predictor\.conv5_mask\.(\w+)", r"mask_head.up_\1"),
-    (r"roi_heads\.mask_predictor\.mask_fcn_logits\.(\w+)", r"mask_head.logits_\1"),
+    (r"backbone\.body\.(layer[1-4]\.\d+)\.downsample\.(\d)\." + _LEAF, r"backbone.\1.down_sample.\2.\3"),
+    (r"backbone\.body\.((?:layer[1-4]\.\d+\.)?(?:conv|bn)\d)\." + _LEAF, r"backbone.\1.\2"),
+    (r"backbone\.fpn\.inner_blocks\.(\d)\.(?:0\.)?" + _LEAF, r"fpn.lateral.\1.\2"),
+    (r"backbone\.fpn\.layer_blocks\.(\d)\.(?:0\.)?" + _LEAF, r"fpn.output.\1.\2"),
+    (r"rpn\.head\.conv\.(?:0\.0\.)?" + _LEAF, r"rpn.conv.\1"),
+    (r"rpn\.head\.cls_logits\." + _LEAF, r"rpn.cls.\1"),
+    (r"rpn\.head\.bbox_pred\." + _LEAF, r"rpn.reg.\1"),
+    (r"roi_heads\.box_head\.fc6\." + _LEAF, r"box_head.fc.0.\1"),
+    (r"roi_heads\.box_head\.fc7\." + _LEAF, r"box_head.fc.1.\1"),
+    (r"roi_heads\.box_predictor\.cls_score\." + _LEAF, r"box_head.cls.\1"),
+    (r"roi_heads\.box_predictor\.bbox_pred\." + _LEAF, r"box_head.reg.\1"),
+    (r"roi_heads\.mask_predictor\.conv5_mask\." + _LEAF, r"mask_head.up_\1"),
+    (r"roi_heads\.mask_predictor\.mask_fcn_logits\." + _LEAF, r"mask_head.logits_\1"),
 )
-_MASK_CONV = re.compile(r"roi_heads\.mask_head\.(?:mask_fcn(\d)|(\d)\.0)\.(\w+)")
+_MASK_CONV = re.compile(r"roi_heads\.mask_head\.(?:mask_fcn(\d)|(\d)\.0)\.(weight|bias)")
 _NORM_LEAVES = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 
 
