@@ -118,11 +118,3 @@ def test_both_forms_find_the_same(inferred):
         chosen = partners(ours, theirs)
         assert len(theirs["boxes"]) == len(chosen) and (chosen >= 0).all()
         np.testing.assert_allclose(ours["masks"], theirs["masks"][chosen], atol=1e-3)
-
-
-def test_half_precision_is_near():
-    """float16 in convolutions and matrix products alone, boxes and losses in float32: the losses agree to 2%."""
-    batch = small_batch(0)
-    half, whole = gradient_step(*ASCEND, "compute_type=float16")(batch)[0], gradient_step(*ASCEND)(batch)[0]
-    for name in LOSSES:
-        assert half[name] == pytest.approx(whole[name], rel=2e-2), name

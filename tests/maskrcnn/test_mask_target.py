@@ -1,8 +1,6 @@
 """The mask head's targets: against a plain loop, and on real objects against targets cut from the whole picture's mask."""
 from __future__ import annotations
 
-import json
-
 import mindspore as ms
 import numpy as np
 import pytest
