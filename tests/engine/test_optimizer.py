@@ -30,6 +30,7 @@ def adamw_twin(weight, state, gradient, rate, decay, step):
 def test_four_steps(name, twin, clip):
     """Weight decay on the weight and not on the norm's scale; the loss scale is taken out; the global norm is limited."""
     ms.set_context(mode=ms.GRAPH_MODE)
+    ms.set_device("CPU")                # before anything runs: later tests of the same process set it again
     rng = np.random.default_rng(0)
     start = [rng.normal(size=(3, 4)).astype(np.float32), rng.normal(size=4).astype(np.float32)]
     parameters = [Parameter(Tensor(start[0]), name="conv.weight"), Parameter(Tensor(start[1]), name="bn.gamma")]
