@@ -60,9 +60,7 @@ def test_a_picture_without_objects_matches_nothing(kernel):
 
 
 @BOTH
-@pytest.mark.parametrize("floor", [0.0, 0.5])
-@pytest.mark.parametrize("shared", [True, False], ids=["anchors", "rois"])
-@pytest.mark.parametrize("objects", [5, 70])
+@pytest.mark.parametrize(("floor", "shared", "objects"), [(0.0, True, 70), (0.5, False, 70), (0.5, False, 5)], ids=["anchors", "rois", "few objects"])
 def test_against_a_plain_loop(rng, kernel, floor, shared, objects):
     """70 objects are more than are compared at a time; some are not valid, some boxes are objects themselves, some objects are equal."""
     truth = np.stack([twins.random_boxes(rng, objects) for _ in range(2)])

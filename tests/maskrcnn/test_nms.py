@@ -27,7 +27,7 @@ def run(boxes, threshold, valid=None):
 
 def clear_boxes(rng, count, threshold):
     """float32 [count, 4] random boxes of which no two have an IoU that float32 could take for the threshold."""
-    boxes = twins.random_boxes(rng, 2 * count, 100, 100)
+    boxes = twins.random_boxes(rng, count + 100, 100, 100)
     return boxes[~(np.triu(np.abs(twins.iou(boxes, boxes) - threshold) < 1e-6, 1)).any(0)][:count]
 
 

@@ -29,9 +29,8 @@ def single_map(kernel, size, samples, aligned, plane):
 
     def run(rois):
         rois = np.asarray(rois, np.float32)[None]
-        inputs = (*maps, Tensor(rois), Tensor(np.zeros(rois.shape[:2], np.int32)))
-        gradient = ms.grad(cell)(*inputs)
-        return cell(*inputs).asnumpy()[:, 0], gradient.asnumpy()[0, 0]
+        pooled, gradient = ms.value_and_grad(cell)(*maps, Tensor(rois), Tensor(np.zeros(rois.shape[:2], np.int32)))
+        return pooled.asnumpy()[:, 0], gradient.asnumpy()[0, 0]
     return run
 
 
@@ -152,12 +151,15 @@ def cell(kernel, aligned, size=7):
     return RoIAlign(load_config(["img_height=128", "img_width=192", "roi_align_finest_scale=8", f"roi_align_aligned={aligned}"]), size, kernel)
 
 
+@functools.lru_cache(maxsize=None)
 def weighted(kernel, aligned):
+    """((sum, pooled), gradients) of RoIAlign weighted by `gradient`."""
     align = cell(kernel, aligned)
 
     def total(p2, p3, p4, p5, rois, valid, gradient):
-        return (align((p2, p3, p4, p5), rois, valid) * gradient).sum()
-    return ms.grad(total, (0, 1, 2, 3, 4))
+        pooled = align((p2, p3, p4, p5), rois, valid)
+        return (pooled * gradient).sum(), pooled
+    return ms.value_and_grad(total, (0, 1, 2, 3, 4), has_aux=True)
 
 
 def rois_on_canvas(rng):
@@ -181,10 +183,10 @@ def test_operator_and_kernel_give_one_answer(rng, aligned):
     same = valid & ((cells.min(-1) >= 1) | inside | aligned)
     assert same.sum() >= 36 and (cells[same].min(-1) < 1).sum() >= 3
     rois, valid = Tensor(rois), Tensor(same)
-    got, want = cell(False, aligned)(maps, rois, valid).asnumpy(), cell(True, aligned)(maps, rois, valid).asnumpy()
-    np.testing.assert_allclose(got[same.ravel()], want[same.ravel()], atol=2e-5)
-    gradient = Tensor((rng.normal(0, 1, got.shape) * same.reshape(-1, 1, 1, 1)).astype(np.float32))
-    ours, theirs = weighted(False, aligned)(*maps, rois, valid, gradient), weighted(True, aligned)(*maps, rois, valid, gradient)
+    gradient = Tensor((rng.normal(0, 1, (same.size, CHANNELS, 7, 7)) * same.reshape(-1, 1, 1, 1)).astype(np.float32))
+    (_, got), ours = weighted(False, aligned)(*maps, rois, valid, gradient)
+    (_, want), theirs = weighted(True, aligned)(*maps, rois, valid, gradient)
+    np.testing.assert_allclose(got.asnumpy()[same.ravel()], want.asnumpy()[same.ravel()], atol=2e-5)
     for a, b in zip(ours[:4], theirs[:4]):
         np.testing.assert_allclose(a.asnumpy(), b.asnumpy(), atol=5e-5)
     assert not ours[4].asnumpy().any() and not theirs[4].asnumpy().any()         # RoIs have no gradient
@@ -194,10 +196,11 @@ def test_operator_and_kernel_give_one_answer(rng, aligned):
 def test_empty_slots_give_nothing_that_could_spread(rng, kernel):
     maps, (rois, valid) = [Tensor(m) for m in draw_maps(rng)], rois_on_canvas(rng)
     nobody = np.zeros_like(valid)
-    got = cell(kernel, True)(maps, Tensor(rois), Tensor(nobody)).asnumpy()
-    assert np.isfinite(got).all() and (not kernel or not got.any())
-    for d in weighted(True, True)(*maps, Tensor(rois), Tensor(nobody), Tensor(np.ones_like(got)))[:4]:
-        assert not d.asnumpy().any()
+    ones = Tensor(np.ones((valid.size, CHANNELS, 7, 7), np.float32))
+    (_, pooled), gradients = weighted(kernel, True)(*maps, Tensor(rois), Tensor(nobody), ones)
+    assert np.isfinite(pooled.asnumpy()).all() and all(np.isfinite(d.asnumpy()).all() for d in gradients)
+    if kernel:
+        assert not pooled.asnumpy().any() and not any(d.asnumpy().any() for d in gradients)
 
 
 @BOTH

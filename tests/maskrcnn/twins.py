@@ -8,10 +8,10 @@ import numpy as np
 
 def iou(a, b):
     """IoU [N, M] of boxes [N, 4] and [M, 4]; 0 where neither has an area."""
-    a, b = np.asarray(a, np.float64)[:, None], np.asarray(b, np.float64)[None]
-    sides = np.clip(np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]), 0, None)
-    overlap = sides[..., 0] * sides[..., 1]
-    union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - overlap
+    a, b = np.asarray(a, np.float64).T[:, :, None], np.asarray(b, np.float64).T[:, None, :]
+    width, height = np.minimum(a[2], b[2]) - np.maximum(a[0], b[0]), np.minimum(a[3], b[3]) - np.maximum(a[1], b[1])
+    overlap = np.maximum(width, 0) * np.maximum(height, 0)
+    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - overlap
     return np.where(union > 0, overlap / np.where(union > 0, union, 1), 0.0)
 
 
