@@ -21,7 +21,7 @@ import numpy as np
 from mindspore import Tensor, ops
 
 from src.config import load_config
-from src.engine.checkpoint import load_network
+from src.engine.loading import load_network
 from src.errors import UserError, run_main
 from src.maskrcnn.build import build_network
 from src.network_define import LossNet

@@ -1,4 +1,4 @@
-"""Weights on disk: written whole or not at all, read strictly, with what the network needs to know inside."""
+"""Weights on disk: written whole or not at all, with a checksum, and with what the network needs to know inside."""
 from __future__ import annotations
 
 import json
@@ -7,10 +7,8 @@ import re
 from pathlib import Path
 
 import mindspore as ms
-from mindspore import Tensor
 
-from src.config import settings_from
-from src.errors import CheckpointError, ConfigError
+from src.errors import CheckpointError
 
 SETTINGS = "maskrcnn_settings"           # the entry that holds the network's settings as JSON
 # Keys that decide what the weights mean. They travel inside a checkpoint, and whoever loads it takes them from there.
@@ -21,9 +19,6 @@ NETWORK_KEYS = (
     "rpn_target_means", "rpn_target_stds", "rcnn_target_means", "rcnn_target_stds", "img_mean", "img_std", "coco_classes", "resize")
 # Canvas and mask settings are taken over too, but may be changed freely.
 CANVAS_KEYS = ("img_width", "img_height", "resize_short", "resize_long", "keep_ratio")
-_CLASSIFIER = re.compile(r"(classifier|fc|end_point|head\.dense|dense)\.(weight|bias)")
-_OPTIMIZER = re.compile(r"(moments?|moment[12]|accum|stat|momentum|learning_rate|lr|global_step|step_num|epoch_num|current_iterator_step"
-                        r"|last_overflow_iterator_step|scale_sense|loss_scale)(\..*)?")
 
 
 def network_settings(config, norm_kind):
@@ -33,14 +28,21 @@ def network_settings(config, norm_kind):
 
 
 def save_checkpoint(path, network, config, norm_kind, epoch, step):
-    """Write the network's parameters with a CRC beside `path` and rename: a reader sees the old file or the whole new one."""
+    """Write the network's parameters and settings; see `write_checkpoint`."""
+    write_checkpoint(path, network.parameters_dict(), network_settings(config, norm_kind), {"epoch_num": epoch, "step_num": step})
+
+
+def write_checkpoint(path, entries, settings, extra=None):
+    """Write {name: Tensor or Parameter} and settings with a CRC beside `path` and rename: a reader sees the old file or the whole new one.
+
+    extra: {name: number or text} of further entries. Raises CheckpointError where the file cannot be written.
+    """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.partial.ckpt")
-    entries = [{"name": name, "data": parameter} for name, parameter in network.parameters_dict().items()]
-    extra = {SETTINGS: json.dumps(network_settings(config, norm_kind)), "epoch_num": epoch, "step_num": step}
+    entries = [{"name": name, "data": value} for name, value in entries.items()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        ms.save_checkpoint(entries, str(temporary), append_dict=extra, crc_check=True)
+        ms.save_checkpoint(entries, str(temporary), append_dict={SETTINGS: json.dumps(settings), **(extra or {})}, crc_check=True)
         os.chmod(temporary, 0o644)               # MindSpore leaves it readable by its owner alone
         os.replace(temporary, path)
     except (OSError, RuntimeError, ValueError) as error:
@@ -79,67 +81,11 @@ def read_checkpoint(path):
     return entries, settings, 0 if epoch is None else int(_number(epoch))
 
 
-def config_from_checkpoint(config, settings, path):
-    """`config` with the settings a checkpoint carries; what the user wrote otherwise is a ConfigError that names both."""
-    if settings is None:
-        return config
-    changes = {}
-    for name, value in settings.items():
-        if name not in config:
-            raise CheckpointError(f"checkpoint {path}: made with a setting '{name}' that this version does not know")
-        value = _tuples(value)
-        if name in config.written and config[name] not in (value, "auto"):
-            if name in CANVAS_KEYS:
-                continue
-            raise ConfigError(f"{name}={_plain(config[name])} contradicts {path}, whose weights were trained with {_plain(value)}")
-        changes[name] = value
-    return settings_from(config, path, changes)
-
-
-def load_network(network, entries, path):
-    """Load a whole model's entries; a missing, extra or misshapen one is an error that lists them, and nothing is loaded."""
-    _assign(network.parameters_dict(), entries, path, allowed_extra=lambda name: False)
-
-
-def load_backbone(network, entries, path):
-    """Load a backbone (names with or without 'backbone.'); only a classifier's and an optimiser's entries may be left over."""
-    wanted = {name: parameter for name, parameter in network.parameters_dict().items() if name.startswith("backbone.")}
-    named = {name if name.startswith("backbone.") else f"backbone.{name}": value for name, value in entries.items()}
-
-    def may_be_left(name):
-        name = name[len("backbone."):]
-        return _CLASSIFIER.fullmatch(name) is not None or _OPTIMIZER.fullmatch(name) is not None
-    _assign(wanted, named, path, may_be_left)
-
-
-def is_whole_model(entries):
-    """Whether entries are those of a Mask R-CNN rather than of a backbone."""
-    return any(name.startswith("rpn.") for name in entries)
-
-
-def _assign(wanted, entries, path, allowed_extra):
-    missing = [name for name in wanted if name not in entries]
-    extra = [name for name in entries if name not in wanted and not allowed_extra(name)]
-    shapes = [f"{name} is {tuple(entries[name].shape)}, needed {tuple(parameter.shape)}" for name, parameter in wanted.items()
-              if name in entries and tuple(entries[name].shape) != tuple(parameter.shape)]
-    types = [f"{name} is {entries[name].dtype}" for name in wanted if name in entries and entries[name].dtype not in (ms.float32, ms.float16)]
-    problems = [f"{len(names)} {what}: {_some(names)}" for what, names in
-                (("missing", missing), ("not known here", extra), ("of another shape", shapes), ("not of a float type", types)) if names]
-    if problems:
-        raise CheckpointError(f"{path} does not fit the network; " + "; ".join(problems))
-    for name, parameter in wanted.items():
-        parameter.set_data(Tensor(entries[name].asnumpy().astype("float32")))
-
-
 def _has_crc(path):
     with open(path, "rb") as file:
         file.seek(0, os.SEEK_END)
         file.seek(max(0, file.tell() - 64))
         return b"crc_num" in file.read()
-
-
-def _some(names):
-    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
 def _first_line(error):
@@ -152,11 +98,3 @@ def _text(entry):
 
 def _number(entry):
     return entry.asnumpy() if hasattr(entry, "asnumpy") else entry
-
-
-def _tuples(value):
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
-
-
-def _plain(value):
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value

@@ -4,7 +4,8 @@ from __future__ import annotations
 import numpy as np
 from mindspore import Tensor
 
-from src.engine.checkpoint import config_from_checkpoint, load_network, read_checkpoint
+from src.engine.checkpoint import read_checkpoint
+from src.engine.loading import config_from_checkpoint, load_network
 from src.errors import ConfigError
 from src.maskrcnn.build import build_network
 

@@ -10,16 +10,9 @@ from mindspore import Tensor
 
 from src.config import changed
 from src.dataset import DataWorkers, create_maskrcnn_dataset, ensure_mindrecord, resolve_classes, steps_per_epoch
-from src.engine.checkpoint import (
-    config_from_checkpoint,
-    is_whole_model,
-    load_backbone,
-    load_network,
-    read_checkpoint,
-    rotate_checkpoints,
-    save_checkpoint,
-)
+from src.engine.checkpoint import read_checkpoint, rotate_checkpoints, save_checkpoint
 from src.engine.device import start_device
+from src.engine.loading import config_from_checkpoint, is_whole_model, load_backbone, load_network
 from src.engine.optimizer import make_optimizer
 from src.engine.progress import LOSS_NAMES, LossLog, Progress
 from src.errors import TrainingError

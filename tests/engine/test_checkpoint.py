@@ -10,16 +10,8 @@ import pytest
 from mindspore import Parameter, Tensor, nn
 
 from src.config import load_config
-from src.engine.checkpoint import (
-    config_from_checkpoint,
-    is_whole_model,
-    load_backbone,
-    load_network,
-    network_settings,
-    read_checkpoint,
-    rotate_checkpoints,
-    save_checkpoint,
-)
+from src.engine.checkpoint import network_settings, read_checkpoint, rotate_checkpoints, save_checkpoint
+from src.engine.loading import config_from_checkpoint, is_whole_model, load_backbone, load_network
 from src.errors import CheckpointError, ConfigError
 
 
