@@ -1,7 +1,7 @@
-"""Training: data, network, weights, the loop over epochs and steps, the log and the checkpoints."""
+"""Training: data, network, weights, and the loop over epochs and steps. What else happens around a step is in hooks (`hooks.py`)."""
 from __future__ import annotations
 
-import time
+import contextlib
 from pathlib import Path
 
 import mindspore as ms
@@ -10,11 +10,13 @@ from mindspore import Tensor
 
 from src.config import changed
 from src.dataset import DataWorkers, create_maskrcnn_dataset, ensure_mindrecord, resolve_classes, steps_per_epoch
-from src.engine.checkpoint import read_checkpoint, rotate_checkpoints, save_checkpoint
+from src.engine.checkpoint import read_checkpoint
 from src.engine.device import start_device
+from src.engine.hooks import LossLines, ProgressDisplay, Step, Stopwatch
 from src.engine.loading import config_from_checkpoint, is_whole_model, load_backbone, load_network
 from src.engine.optimizer import make_optimizer
-from src.engine.progress import LOSS_NAMES, LossLog, Progress
+from src.engine.progress import LOSS_NAMES
+from src.engine.saving import Saving
 from src.errors import TrainingError
 from src.lr_schedule import schedule
 from src.maskrcnn.build import build_network, norm_kind
@@ -49,7 +51,14 @@ def train(config, work_dir):
     step_cell = TrainOneStep(LossNet(network, device.num), optimizer, config.loss_scale, device.num)
     if device.rank == 0:
         describe(config, device, manifest, network, steps, loaded)
-    return Run(config, work_dir, device, folder, steps, network, step_cell).go()
+    saving = Saving()
+    Run(config, work_dir, device, folder, steps, network, step_cell, [*default_hooks(config), saving]).go()
+    return saving.saved
+
+
+def default_hooks(config):
+    """What watches a run, in the order in which it is called after a step; `Saving` follows."""
+    return [LossLines(), ProgressDisplay()]
 
 
 def without_masks(config, has_masks):
@@ -72,78 +81,67 @@ def describe(config, device, manifest, network, steps, loaded):
 
 
 class Run:
-    """One run's loop and what it needs at every step."""
+    """One run: what is trained, where it is, and the loop that takes it to its end.
 
-    def __init__(self, config, work_dir, device, folder, steps, network, step_cell):
+    steps: of an epoch; total: of the run; epoch (from 0) and place: where it is, `place` steps of `epoch` are done; done: steps in all, which
+    the learning rate follows; checkpoints: their folder; norm: the kind of norm that was built; finish: why to end after this epoch.
+    """
+
+    def __init__(self, config, work_dir, device, folder, steps, network, step_cell, hooks=()):
         self.config, self.device, self.folder, self.steps, self.network, self.step_cell = config, device, folder, steps, network, step_cell
+        self.hooks = list(hooks)
         self.work_dir = Path(work_dir)
         self.checkpoints = self.work_dir / config.save_checkpoint_path / "checkpoint"
+        self.norm = norm_kind(config, config.pre_trained is not None)
         self.first_epoch = config.pretrain_epoch_size
         total = steps * (config.epoch_size - self.first_epoch)
         self.total = total if config.max_steps is None else min(total, config.max_steps)
         self.rate = schedule(config, steps, device.num)
-        self.saved = None
-        self.done = 0                           # steps of this run
-        self.batch = None
+        self.epoch, self.place = self.first_epoch, 0
+        self.finish = None
+
+    @property
+    def done(self):
+        return (self.epoch - self.first_epoch) * self.steps + self.place
 
     def go(self):
-        config, rank = self.config, self.device.rank
-        (self.work_dir / f"loss_{rank}.log").unlink(missing_ok=True)          # a run has a log of its own
-        with LossLog(self.work_dir / f"loss_{rank}.log") as log, DataWorkers(config, self.folder, config.rcnn_loss_mask_fb_weight > 0) as workers, \
-                Progress(self.total, "training") if rank == 0 else Quiet() as progress:
-            for epoch in range(self.first_epoch, config.epoch_size):
-                data = create_maskrcnn_dataset(config, self.folder, epoch, rank, self.device.num, workers=workers)
-                for place, batch in enumerate(data, 1):
-                    self.step(epoch, place, batch, log, progress)
-                    if self.done == self.total:
-                        break
-                last = self.done == self.total
-                if last or (epoch + 1) % config.save_checkpoint_epochs == 0:
-                    self.save(epoch, place)
-                if last:
-                    return self.saved
-        return self.saved
+        """Train to the end. Raises TrainingError for a loss that is not finite, and whatever a hook raises."""
+        with contextlib.ExitStack() as stack:
+            for hook in self.hooks:
+                stack.callback(hook.close, self)
+                hook.start(self)
+            workers = stack.enter_context(DataWorkers(self.config, self.folder, self.config.rcnn_loss_mask_fb_weight > 0))
+            while True:
+                self.train_epoch(workers)
+                if self.done >= self.total or self.finish is not None:
+                    break
+                self.epoch, self.place = self.epoch + 1, 0
+            for hook in self.hooks:
+                hook.end(self)
 
-    def step(self, epoch, place, batch, log, progress):
-        """One training step: run, check, log, and save where `save_checkpoint_steps` says so."""
-        started = time.perf_counter()
+    def train_epoch(self, workers):
+        """The steps of this epoch from `place` on."""
+        gone = Stopwatch()
+        for batch in create_maskrcnn_dataset(self.config, self.folder, self.epoch, self.device.rank, self.device.num, self.place, workers):
+            self.step(batch, gone())
+            if self.done >= self.total:
+                break
+            gone()
+        if self.place == self.steps:
+            for hook in self.hooks:
+                hook.epoch(self)
+
+    def step(self, batch, waited):
+        """One training step: run, check, and tell the hooks."""
+        gone = Stopwatch()
         rate = self.rate(self.done)
         figures = self.step_cell(Tensor(np.float32(rate)), *(Tensor(batch[name]) for name in BATCH_NAMES)).asnumpy()
         losses = dict(zip(LOSS_NAMES, figures.tolist()))
+        self.place += 1
         if not np.isfinite(figures).all():
-            raise TrainingError(f"a loss is not finite at epoch {epoch + 1} step {place}, pictures {batch['image_id'].tolist()}: "
+            raise TrainingError(f"a loss is not finite at epoch {self.epoch + 1} step {self.place}, pictures {batch['image_id'].tolist()}: "
                                 + ", ".join(f"{name} {value:.5g}" for name, value in losses.items())
                                 + "; a lower base_lr or a longer warmup_step may help, weights saved before are untouched")
-        if self.done == 0 and self.device.rank == 0:
-            progress.write(f"first step, with the graph's compilation: {time.perf_counter() - started:.1f} s")
-        self.done += 1
-        if self.done % self.config.log_interval == 0 or self.done == self.total:
-            log.write(epoch + 1, place, losses)
-        progress.update(1, loss=losses["total_loss"], mask=losses["rcnn_mask_loss"], lr=rate)
-        every = self.config.save_checkpoint_steps
-        if every is not None and self.done % every == 0 and self.done < self.total:
-            self.save(epoch, place)
-
-    def save(self, epoch, place):
-        if not self.config.save_checkpoint or self.device.rank != 0:
-            return
-        path = self.checkpoints / f"mask_rcnn-{epoch + 1}_{place}.ckpt"
-        save_checkpoint(path, self.network, self.config, norm_kind(self.config, self.config.pre_trained is not None), epoch + 1, place)
-        rotate_checkpoints(self.checkpoints, self.config.keep_checkpoint_max)
-        self.saved = path
-
-
-class Quiet:
-    """The progress display of every rank but the first."""
-
-    def update(self, n=1, **figures):
-        pass
-
-    def write(self, text):
-        pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
+        step = Step(self.epoch + 1, self.place, self.done, rate, losses, batch, waited, gone())
+        for hook in self.hooks:
+            hook.step(self, step)

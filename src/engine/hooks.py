@@ -1,0 +1,114 @@
+"""What goes on around a training run's steps: one hook a concern, called by `trainer.Run` in the order of its list.
+
+    class Watch(Hook):
+        def step(self, run, step):
+            print(step.done, step.losses["total_loss"])
+
+`trainer.default_hooks` makes the list. A hook that raises ends the run; every hook's `close` is called then too.
+"""
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from src.engine.progress import LossLog, Progress
+
+
+@dataclass(frozen=True)
+class Step:
+    """One training step that has just ended.
+
+    epoch, place: the epoch and the step within it, from 1; done: steps of the run, with this one; rate: its learning rate; losses:
+    {name of LOSS_NAMES: float}; batch: the arrays that `examples.batch_layout` describes; waited, seconds: wall time spent waiting for the
+    batch, and for the step itself (with the graph's compilation, if it was the first).
+    """
+    epoch: int
+    place: int
+    done: int
+    rate: float
+    losses: dict
+    batch: dict
+    waited: float
+    seconds: float
+
+
+class Hook:
+    """What a hook may do; every method is called on every rank, and `run` tells where the run is and what it trains.
+
+    Within all of them `run.epoch` is the epoch (from 0) and `run.place` the number of its steps that are done. What `state` returns (JSON-able)
+    travels in every checkpoint, under the class's name, and comes back through `restore` before `start` when the run is resumed.
+    A hook sets `run.finish = "why"` to end the run after the epoch's end.
+    """
+
+    def start(self, run):
+        """Before the first step."""
+
+    def step(self, run, step):
+        """After every step; `step` is a Step."""
+
+    def epoch(self, run):
+        """After the last step of a whole epoch."""
+
+    def end(self, run):
+        """After the last step of a run that came to its end."""
+
+    def close(self, run):
+        """Always, and last: free what `start` took. The run may have failed, even within `start`."""
+
+    def state(self):
+        return None
+
+    def restore(self, state):
+        pass
+
+
+class LossLines(Hook):
+    """loss_{rank}.log: one line every log_interval steps, and one for the last step."""
+
+    def start(self, run):
+        path = run.work_dir / f"loss_{run.device.rank}.log"
+        path.unlink(missing_ok=True)                     # a run has a log of its own
+        self.log = LossLog(path)
+
+    def step(self, run, step):
+        if step.done % run.config.log_interval == 0 or step.done >= run.total:
+            self.log.write(step.epoch, step.place, step.losses)
+
+    def close(self, run):
+        if hasattr(self, "log"):
+            self.log.close()
+
+
+class ProgressDisplay(Hook):
+    """The progress bar, or a line a minute, of the first rank; and how long the graph's compilation took."""
+
+    progress = None
+
+    def start(self, run):
+        if run.device.rank == 0:
+            self.progress = Progress(run.total, "training", initial=run.done)
+            self.first = True
+
+    def step(self, run, step):
+        if self.progress is None:
+            return
+        if self.first:
+            self.progress.write(f"first step, with the graph's compilation: {step.seconds:.1f} s")
+            self.first = False
+        self.progress.update(1, loss=step.losses["total_loss"], mask=step.losses["rcnn_mask_loss"], lr=step.rate)
+
+    def close(self, run):
+        if self.progress is not None:
+            self.progress.close()
+
+
+class Stopwatch:
+    """Seconds since the last call (or since it was made)."""
+
+    def __init__(self):
+        self.last = time.perf_counter()
+
+    def __call__(self):
+        now = time.perf_counter()
+        gone, self.last = now - self.last, now
+        return gone
