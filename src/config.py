@@ -162,6 +162,7 @@ KEYS = (
     # data
     Key("dataset", "coco", "'coco' (JSON) or 'other' (txt)", choices=("coco", "other")),
     Key("mindrecord_dir", None, "folder of the MindRecord files; not set: ./mindrecord/<digest of source and settings>", kind=str),
+    Key("shard_mb", None, "size of a MindRecord file in MB, about; not set: a 64th of the data, at least 128", kind=float),
     Key("coco_root", "./data", "folder of a COCO-format data set"),
     Key("train_data_type", "train2017", "picture folder and annotation name of the training split"),
     Key("val_data_type", "val2017", "the same of the evaluation split"),
@@ -170,7 +171,7 @@ KEYS = (
     Key("IMAGE_DIR", None, "dataset=other: folder the txt file's paths start from", kind=str),
     Key("ANNO_PATH", None, "dataset=other: the txt file", kind=str),
     Key("keep_empty", False, "train on pictures without objects too"),
-    Key("num_parallel_workers", 2, "processes that prepare pictures"),
+    Key("num_parallel_workers", 2, "processes that convert and prepare pictures"),
     Key("coco_classes", COCO_CLASSES, "class names, 'background' first; 'auto': the JSON's", kind=("auto", (str,))),
     Key("num_classes", 81, "derived: the number of coco_classes"),
 )

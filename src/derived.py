@@ -96,7 +96,7 @@ _RANGES = {
                      "save_checkpoint_epochs", "keep_checkpoint_max", "num_parallel_workers", "base_step", "max_steps",
                      "save_checkpoint_steps", "resize_short", "resize_long", "roi_align_finest_scale"), (1, None)),
     **dict.fromkeys(("anchor_scales", "anchor_ratios", "rpn_target_stds", "rcnn_target_stds", "img_std", "loss_scale",
-                     "clip_grad_norm"), (1e-9, None)),
+                     "clip_grad_norm", "shard_mb"), (1e-9, None)),
     **dict.fromkeys(("rcnn_num_convs", "base_lr", "weight_decay", "warmup_step", "pretrain_epoch_size", "norm_eps", "rpn_smooth_l1_beta",
                      "rcnn_smooth_l1_beta", "rpn_proposal_min_bbox_size", "rpn_min_bbox_min_size", "test_min_bbox_size",
                      "rpn_loss_cls_weight", "rpn_loss_reg_weight", "rpn_head_weight", "rcnn_loss_cls_weight",

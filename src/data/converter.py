@@ -1,19 +1,18 @@
 """Annotations and pictures to MindRecord shards with a manifest: `ensure_mindrecord`, which training calls before anything else.
 
 Shards are written into a folder beside the final one, which is renamed when everything is there: a conversion is whole or it is
-not there. One process at a time converts a folder; others that want it wait for its lock and find it done.
+not there, and one that was interrupted goes on with the shards it had finished. One conversion at a time writes a folder; others that want
+it wait for its lock and find it done.
 """
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import hashlib
-import itertools
 import json
 import logging
 import os
 import shutil
-import sqlite3
 import sys
 import time
 import zlib
@@ -22,18 +21,16 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from src.data.masks import crop_rle
 from src.data.records import read_bytes
-from src.data.shards import FORMAT, ROW_EXTRA, ROW_TYPE, ROWS, Manifest, Objects, load_manifest, pack_objects, row_bytes
+from src.data.shard_writer import ShardTask, finished_shard, forget_marks, write_shards
+from src.data.shards import FORMAT, LABELS, ROWS, Manifest, load_manifest
 from src.data.sources import read_source, source_file
-from src.data.transforms import check_header
 from src.errors import DataError
 
 logger = logging.getLogger("maskrcnn.data")
 
-_HEADER = 1 << 16                    # bytes before a shard's first page; its page table stays well below with the limits that follow
-_SHARD_BYTES, _SHARD_ROWS, _GROUP = 1 << 30, 1 << 14, 32
-_LARGEST_PAGE = 1 << 28              # MindRecord's limit, and so a picture's
+_PLAN = "plan.json"
+_SHARD_BYTES, _SHARDS, _SHARD_ROWS = 128_000_000, 64, 1 << 14
 
 
 def ensure_mindrecord(config, rank=0):
@@ -49,11 +46,11 @@ def ensure_mindrecord(config, rank=0):
     pictures = _pictures_digest(config)
     manifest = _usable(folder, settings, pictures, config)
     if manifest is None:
-        with _lock(folder):
+        with _lock(folder) as handle:
             manifest = _usable(folder, settings, pictures, config)
             if manifest is None:
                 source = read_source(config)
-                manifest = convert(source, folder, config, settings, digest, pictures, quiet=rank != 0)
+                manifest = convert(source, folder, config, settings, digest, pictures, quiet=rank != 0, lock_handle=handle)
     return folder, manifest
 
 
@@ -87,7 +84,7 @@ def _usable(folder, settings, pictures, config):
     manifest = load_manifest(folder)
     if manifest is None:
         found = os.listdir(folder) if folder.is_dir() else []
-        strange = [name for name in found if "mindrecord" not in name.lower() and name != ROWS]
+        strange = [name for name in found if "mindrecord" not in name.lower() and name not in (ROWS, LABELS)]
         if strange:
             raise DataError(f"mindrecord_dir={folder} holds other files ({strange[0]}) and no whole conversion; name a new or empty folder")
         return None
@@ -107,7 +104,7 @@ def _usable(folder, settings, pictures, config):
 
 @contextlib.contextmanager
 def _lock(folder):
-    """One process at a time; the system frees the lock of a process that dies."""
+    """One conversion at a time; the system frees the lock when the process, and those it gave the lock's handle, are gone."""
     path = folder.with_name(folder.name + ".lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -120,15 +117,17 @@ def _lock(folder):
         except BlockingIOError:
             logger.warning("waiting for another process that converts to %s", folder)
             fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        yield file.fileno()
 
 
-def convert(source, folder, config, settings, digest, pictures=None, quiet=False):
+def convert(source, folder, config, settings, digest, pictures=None, quiet=False, lock_handle=None):
     """Write a DataSource's training rows as shards into `folder`, which appears whole or not at all; returns the Manifest.
 
     Crowds are left out (never targets), pictures without objects unless keep_empty, and all but the max_instance_count largest
-    objects (by box area) of a picture; what is left out is said with its count. Raises DataError naming the picture for one that is
-    missing, unreadable or of another size than annotated, and for a disk that is full or read-only.
+    objects (by box area) of a picture; what is left out is said with its count. Shards are written by num_parallel_workers processes
+    into FOLDER.partial; what an interrupted conversion of the same data and settings finished there is kept. The result does not depend on
+    either. Raises DataError naming the picture for one that is missing, unreadable or of another size than annotated, and for a
+    disk that is full, too small or read-only.
     """
     start, folder = time.time(), Path(folder)
     if not source.has_annotations:
@@ -137,33 +136,108 @@ def convert(source, folder, config, settings, digest, pictures=None, quiet=False
     if not rows:
         raise DataError(f"annotation file {source.name}: no picture with an object to learn from")
     partial = folder.with_name(folder.name + ".partial")
+    rows = _with_sizes(rows)
+    parts = _parts([size for _, _, size in rows], config.shard_mb)
+    plan = {"settings": settings, "pictures": pictures, "parts": parts}
     try:
-        if partial.exists():
-            shutil.rmtree(partial)                              # of a conversion that was interrupted
-        partial.mkdir(parents=True)
-        index, shards = [], []
-        with tqdm(total=len(rows), desc="converting", unit="picture", file=sys.stderr, disable=True if quiet else None) as bar:
-            for number, part in enumerate(_shards(rows)):
-                name = f"train-{number:04d}.mindrecord"
-                index.append(_write_shard(partial / name, number, part, source.has_masks, bar))
-                shards.append({"file": name, "rows": len(part), "bytes": (partial / name).stat().st_size})
+        _take_up(partial, plan)
+        names = [f"train-{number:04d}.mindrecord" for number in range(len(parts))]
+        finished = {number: found for number, found in enumerate(_finished(partial, names)) if found}
+        _check_space(folder, sum(size for _, _, size in rows), os.path.getsize(source.name), [mark["bytes"] for mark, _ in finished.values()])
+        tasks = [ShardTask(str(partial / names[number]), number, rows[first:end], source.has_masks)
+                 for number, (first, end) in enumerate(parts) if number not in finished]
+        done = sum(end - first for number, (first, end) in enumerate(parts) if number in finished)
+        with tqdm(total=len(rows), initial=done, desc="converting", unit="picture", file=sys.stderr, disable=True if quiet else None) as bar:
+            for count in write_shards(iter(tasks), min(config.num_parallel_workers, max(1, len(tasks))), lock_handle):
+                bar.update(count)
+        marks, index = zip(*(finished.get(number) or finished_shard(partial / name) for number, name in enumerate(names)))
         table = np.concatenate(index)
+        labels = np.concatenate([record.labels[kept] for record, kept, _ in rows]).astype("<i4")
         np.save(partial / ROWS, table)
-        manifest = Manifest(digest, settings, pictures, source.name, source.class_names, source.category_ids, source.has_masks,
-                            len(table), int(table["objects"].sum()), left_out, shards, zlib.crc32(table.tobytes()))
+        np.save(partial / LABELS, labels)
+        manifest = Manifest(digest, settings, pictures, source.name, source.class_names, source.category_ids, source.has_masks, len(table),
+                            len(labels), left_out, [{"file": name, **mark} for name, mark in zip(names, marks)],
+                            zlib.crc32(table.tobytes()), zlib.crc32(labels.tobytes()))
         manifest.save(partial)
         if folder.exists():
             shutil.rmtree(folder)                               # stale or without a manifest, see _usable
         os.rename(partial, folder)
+        forget_marks(folder / name for name in names)
+        (folder / _PLAN).unlink()
     except OSError as error:
         raise DataError(f"cannot write {partial}: {error.strerror or error}") from None
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        if not any(partial.glob("*.done")):                     # else it is worth going on with
+            shutil.rmtree(partial, ignore_errors=True)
     if not quiet:
         said = "".join(f"; {what}: {count}" for what, count in left_out.items() if count)
         print(f"converted {manifest.pictures} pictures with {manifest.objects} objects to {folder} in {time.time() - start:.1f} s{said}",
               file=sys.stderr, flush=True)
     return manifest
+
+
+def _take_up(partial, plan):
+    """Leave in `partial` what an interrupted conversion by the same plan finished, or an empty folder with the plan."""
+    plan = json.loads(json.dumps(plan))
+    try:
+        with open(partial / _PLAN, encoding="utf-8") as file:
+            before = json.load(file)
+    except (OSError, ValueError):
+        before = None
+    if before == plan:
+        return
+    if partial.exists():
+        if before is not None:
+            logger.warning("%s holds an interrupted conversion of other data or settings; starting anew", partial)
+        shutil.rmtree(partial)
+    partial.mkdir(parents=True)
+    with open(partial / f"{_PLAN}.new", "w", encoding="utf-8") as file:
+        json.dump(plan, file)
+    os.replace(partial / f"{_PLAN}.new", partial / _PLAN)
+
+
+def _finished(partial, names):
+    """finished_shard of each name; a shard that has its mark and yet is not what was written is named, and written again."""
+    found = [finished_shard(partial / name) for name in names]
+    kept = sum(item is not None for item in found)
+    for name, item in zip(names, found):
+        if item is None and (partial / f"{name}.done").exists():
+            logger.warning("shard %s of the interrupted conversion is damaged; it is written again", partial / name)
+    if kept:
+        logger.warning("going on with an interrupted conversion: %d of %d shards are there", kept, len(names))
+    return found
+
+
+def _check_space(folder, pictures, annotations, there):
+    """DataError where the disk has less room than the shards are going to need; all in bytes, `there` already written."""
+    place = next(path for path in folder.absolute().parents if path.exists())
+    needed, free = int(1.02 * (pictures + annotations)) - sum(there), shutil.disk_usage(place).free
+    if needed > free:
+        raise DataError(f"the conversion to {folder} needs about {needed / 1e9:.1f} GB, and its disk has {free / 1e9:.1f} GB left: free some, or "
+                        "set mindrecord_dir to a folder on another disk")
+
+
+def _with_sizes(rows):
+    """The rows (record, kept objects) with the size of each picture file; DataError for a missing picture."""
+    sized = []
+    for record, kept in rows:
+        try:
+            sized.append((record, kept, os.stat(record.path).st_size))
+        except (OSError, ValueError) as error:
+            raise DataError(f"picture {record.path} of image {record.image_id}: {getattr(error, 'strerror', None) or error}") from None
+    return sized
+
+
+def _parts(sizes, shard_mb):
+    """[(first row, row behind the last)] of each shard: alike in size, so that processes end together, and few enough to keep open."""
+    limit = shard_mb * 1e6 if shard_mb is not None else max(_SHARD_BYTES, sum(sizes) / _SHARDS)
+    parts, first, filled = [], 0, 0
+    for row, size in enumerate(sizes):
+        if row > first and (filled + size > limit or row - first == _SHARD_ROWS):
+            parts.append((first, row))
+            first, filled = row, 0
+        filled += size
+    return [*parts, (first, len(sizes))]
 
 
 def _training_rows(records, config):
@@ -184,117 +258,3 @@ def _training_rows(records, config):
         else:
             left_out[empty] += 1
     return rows, left_out
-
-
-def _shards(rows):
-    """Split rows into shards of about a gigabyte, by the pictures' sizes on disk; DataError for a missing picture."""
-    part, filled = [], 0
-    for row in rows:
-        try:
-            size = os.stat(row[0].path).st_size
-        except (OSError, ValueError) as error:
-            raise DataError(f"picture {row[0].path} of image {row[0].image_id}: {getattr(error, 'strerror', None) or error}") from None
-        if part and (filled + size > _SHARD_BYTES or len(part) == _SHARD_ROWS):
-            yield part
-            part, filled = [], 0
-        part.append((*row, size))
-        filled += size
-    yield part
-
-
-def _pack(record, kept, has_masks):
-    segmentations = [None] * len(kept)
-    if has_masks:
-        segmentations = [record.segmentations[i] for i in kept]
-        segmentations = [crop_rle(item, box) if isinstance(item, dict) else item for item, box in zip(segmentations, record.boxes[kept])]
-    return pack_objects(Objects(record.path, record.height, record.width, record.boxes[kept], record.labels[kept], segmentations))
-
-
-def _write_shard(path, number, part, has_masks, bar):
-    """Write one MindRecord file; returns its rows of the index [rows] of ROW_TYPE."""
-    # here, so that importing this module does not load MindSpore
-    from mindspore.mindrecord import FileWriter
-    from mindspore.mindrecord.common.exceptions import MindRecordException
-    annotations = [_pack(record, kept, has_masks) for record, kept, _ in part]
-    sizes = np.array([len(annotation) + size + ROW_EXTRA for annotation, (_, _, size) in zip(annotations, part)], np.int64)
-    page, order = _fill_pages(sizes)
-    if sizes.max() > _LARGEST_PAGE:
-        raise DataError(f"picture {part[int(sizes.argmax())][0].path}: over 256 MB, which MindRecord cannot hold; save it smaller")
-    index = np.zeros(len(part), ROW_TYPE)
-    try:
-        writer = FileWriter(str(path), shard_num=1)
-        writer.set_header_size(_HEADER)
-        writer.set_page_size(page)
-        writer.add_schema({"image_id": {"type": "int64"}, "picture": {"type": "bytes"}, "annotation": {"type": "bytes"}}, "mask r-cnn")
-        for first in range(0, len(part), _GROUP):
-            group = []
-            for i in order[first:first + _GROUP].tolist():
-                record, kept, size = part[i]
-                picture = _checked_picture(record, size)
-                index[i] = (number, 0, sizes[i], zlib.crc32(row_bytes(annotations[i], picture)), record.image_id,
-                            record.height, record.width, len(kept))
-                group.append({"image_id": record.image_id, "picture": picture, "annotation": annotations[i]})
-            writer.write_raw_data(group)
-            bar.update(len(group))
-        writer.commit()
-    except (MindRecordException, RuntimeError) as error:
-        raise DataError(f"cannot write shard {path}: {' '.join(str(error).split())[:160]} (is the disk full?)") from None
-    index["offset"][order] = _offsets(path, page)
-    _verify(path, index)
-    return index
-
-
-def _checked_picture(record, size):
-    name = f"{record.path} of image {record.image_id}"
-    try:
-        with open(record.path, "rb") as file:
-            picture = file.read()
-    except OSError as error:
-        raise DataError(f"picture {name}: {error.strerror or error}") from None
-    if len(picture) != size:
-        raise DataError(f"picture {name}: changed while it was converted; start again when nothing writes to it")
-    check_header(picture, name, (record.height, record.width))
-    return picture
-
-
-def _fill_pages(sizes):
-    """(page size in bytes, order int64 [rows]) that make a small file; sizes: bytes of each row.
-
-    MindRecord fills pages with whole rows in the order they come, pads all pages but the last, and adds one for the other fields:
-    many pages, well filled. First-fit decreasing fills them to a percent or two, and as no row fits into an earlier page, MindRecord
-    breaks pages where it did.
-    """
-    best = None
-    few = len(sizes) < 2000                                     # with many rows, many pages are always best
-    for wanted, room in itertools.product((100, 60, 35, 20, 10, 4, 1) if few else (100,), (1.001, 1.02, 1.05) if few else (1.001,)):
-        page = max(int(sizes.max()), int(sizes.sum() * room) // wanted, 1 << 15)
-        page = -(-page // 4) * 4
-        free, members = np.full(2 * wanted + 2, page), [[] for _ in range(2 * wanted + 2)]
-        for row in np.argsort(-sizes, kind="stable"):
-            first = int(np.argmax(free >= sizes[row]))
-            free[first] -= sizes[row]
-            members[first].append(row)
-        used = sum(bool(rows) for rows in members)
-        total = (used + 1) * page - int(free[used - 1])
-        if best is None or total < best[0]:
-            best = total, page, np.concatenate([np.sort(rows) for rows in members[:used]])
-    return best[1:]
-
-
-def _offsets(path, page):
-    """Where each row's bytes start in a MindRecord file, from the index file that MindRecord keeps beside it."""
-    try:
-        with contextlib.closing(sqlite3.connect(f"{path}.db")) as database:
-            rows = database.execute("SELECT PAGE_ID_BLOB, PAGE_OFFSET_BLOB FROM INDEXES ORDER BY ROW_ID").fetchall()
-    except sqlite3.Error as error:
-        raise DataError(f"index of shard {path}: {error}") from None
-    return [_HEADER + page_id * page + offset for page_id, offset in rows]
-
-
-def _verify(path, index):
-    """Read back what was written: the disk holds it, and this MindSpore lays rows out as `shards.py` reads them."""
-    with open(path, "rb") as file:
-        for row in index:
-            file.seek(int(row["offset"]))
-            if zlib.crc32(file.read(int(row["size"]))) != int(row["crc"]):
-                raise DataError(f"shard {path} does not hold what was written: a failing disk, or a MindSpore that lays rows out otherwise")

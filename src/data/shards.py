@@ -3,7 +3,7 @@
 Each shard is a plain MindRecord file with the fields image_id, picture (the file's bytes) and annotation (`pack_objects`), which
 MindSpore's own readers read as well. `rows.npy` beside it says where each row's bytes lie, so that a worker process gets any row
 with one `pread`, checks it against its checksum, and need not load MindSpore (a fork of a process that runs MindSpore may hang,
-and a fresh one takes seconds and hundreds of megabytes to load it).
+and a fresh one takes seconds and hundreds of megabytes to load it). `labels.npy` holds all objects' labels, row after row.
 """
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ import numpy as np
 
 from src.errors import DataError
 
-FORMAT = 1                          # of rows and manifest; another number is another data set
-MANIFEST, ROWS = "manifest.json", "rows.npy"
+FORMAT = 2                          # of rows and manifest; another number is another data set
+MANIFEST, ROWS, LABELS = "manifest.json", "rows.npy", "labels.npy"
 ROW_TYPE = np.dtype([("shard", "<i4"), ("offset", "<i8"), ("size", "<i8"), ("crc", "<u4"), ("image_id", "<i8"),
                      ("height", "<i4"), ("width", "<i4"), ("objects", "<i4")])
 ROW_EXTRA = 24                      # bytes of a row besides its two fields
@@ -91,10 +91,15 @@ def unpack_objects(data):
     return Objects(name, height, width, boxes, labels, segmentations)
 
 
+def row_head(annotation_size, picture_size):
+    """What MindRecord puts before a row's annotation, and between annotation and picture: their lengths together, and each one's."""
+    return struct.pack("<Q", 16 + annotation_size + picture_size) + struct.pack(">Q", annotation_size), struct.pack(">Q", picture_size)
+
+
 def row_bytes(annotation, picture):
     """A row's bytes as MindRecord lays them out: all their length, then each bytes field, by name, after its own length (big-endian)."""
-    return b"".join([struct.pack("<Q", 16 + len(annotation) + len(picture)), struct.pack(">Q", len(annotation)), annotation,
-                     struct.pack(">Q", len(picture)), picture])
+    head, middle = row_head(len(annotation), len(picture))
+    return b"".join([head, annotation, middle, picture])
 
 
 def split_row(data):
@@ -110,7 +115,8 @@ class Manifest:
 
     digest: of source and settings, the default folder's name; settings: what went into it; pictures_digest: names and sizes of the
     picture files; source: the annotation file; class_names, category_ids, has_masks: as in DataSource; pictures, objects: rows and
-    objects stored; left_out: in words -> how many; shards: {"file", "rows", "bytes"} each; rows_crc: checksum of rows.npy.
+    objects stored; left_out: in words -> how many; shards: {"file", "rows", "bytes", "crc"} each; rows_crc, labels_crc: checksums of
+    the arrays in rows.npy and labels.npy.
     """
     digest: str
     settings: Dict[str, Any]
@@ -124,6 +130,7 @@ class Manifest:
     left_out: Dict[str, int]
     shards: List[Dict[str, Any]] = field(default_factory=list)
     rows_crc: int = 0
+    labels_crc: int = 0
     format: int = FORMAT
 
     def save(self, folder):
@@ -162,17 +169,49 @@ def load_manifest(folder):
     return manifest
 
 
+def file_crc(path):
+    """The crc32 of a file's bytes."""
+    crc = 0
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            crc = zlib.crc32(block, crc)
+    return crc
+
+
+def verify_shards(folder, manifest):
+    """Read every byte of a conversion and compare it with the manifest's checksums. Raises DataError naming the first damaged file."""
+    for shard in manifest.shards:
+        path = Path(folder) / shard["file"]
+        try:
+            intact = file_crc(path) == shard["crc"]
+        except OSError as error:
+            raise DataError(f"shard {path}: {error.strerror or error}") from None
+        if not intact:
+            raise DataError(f"shard {path} is damaged (its checksum is not the manifest's); delete the folder {folder} to convert anew")
+    load_rows(folder, manifest)
+    load_labels(folder, manifest)
+
+
 def load_rows(folder, manifest):
     """The row index, a structured array of ROW_TYPE [pictures]. Raises DataError where it is missing or damaged."""
-    path = Path(folder) / ROWS
+    return _load_array(folder, ROWS, ROW_TYPE, manifest.pictures, manifest.rows_crc)
+
+
+def load_labels(folder, manifest):
+    """The labels int32 [objects] of all objects, row after row (`rows["objects"]` of them each). Raises DataError as `load_rows`."""
+    return _load_array(folder, LABELS, np.dtype("<i4"), manifest.objects, manifest.labels_crc)
+
+
+def _load_array(folder, name, dtype, length, crc):
+    path = Path(folder) / name
     try:
-        rows = np.load(path, allow_pickle=False)
+        array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         reason = " ".join(str(error).split())[:80]
         raise DataError(f"{path}: cannot be read ({reason}); delete the folder {folder} to convert anew") from None
-    if rows.dtype != ROW_TYPE or len(rows) != manifest.pictures or zlib.crc32(rows.tobytes()) != manifest.rows_crc:
+    if array.dtype != dtype or len(array) != length or zlib.crc32(array.tobytes()) != crc:
         raise DataError(f"{path}: damaged; delete the folder {folder} to convert anew")
-    return rows
+    return array
 
 
 class ShardReader:

@@ -1,8 +1,7 @@
 """Processes that prepare training examples and write them straight into memory that they share with the trainer.
 
-They are fresh Python processes that load neither MindSpore nor the main script, not forks: a fork of a process in which
-MindSpore's threads run may hang. Memory is an anonymous file (no limit of /dev/shm applies, nothing is left behind), tasks and answers
-are small messages. A worker that dies, fails or hangs ends the iteration with an error; workers end when the trainer does.
+Memory is an anonymous file (no limit of /dev/shm applies, nothing is left behind), tasks and answers are small messages. A worker that dies,
+fails or hangs ends the iteration with an error; workers end when the trainer does.
 """
 from __future__ import annotations
 
@@ -11,9 +10,6 @@ import contextlib
 import mmap
 import os
 import signal
-import socket
-import subprocess
-import sys
 import tempfile
 import traceback
 from multiprocessing.connection import Connection, wait
@@ -23,13 +19,11 @@ import cv2
 import numpy as np
 
 from src.data.examples import batch_layout, fill_example
+from src.data.processes import how_it_ended, next_task, start_process
 from src.data.shards import ShardReader
 from src.errors import DataError, UserError
 
 HANG_SECONDS = 25.0                  # without an answer while one is due; twice this without any work done is hanging
-_ROOT = Path(__file__).resolve().parents[2]
-_COMMAND = ("import sys; sys.path = [sys.argv[1], *filter(None, sys.path)]; "
-            "from src.data.workers import work; work(int(sys.argv[2]), int(sys.argv[3]))")
 
 
 def _arrays(buffer, layout, slots):
@@ -73,14 +67,10 @@ class DataWorkers:
             os.truncate(file.fileno(), size)
             self._memory = mmap.mmap(file.fileno(), size)
             self.slots = _arrays(self._memory, layout, slots)
-            environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
             for _ in range(count):
-                ours, theirs = socket.socketpair()
-                with theirs:
-                    self._processes.append(subprocess.Popen(
-                        [sys.executable, "-c", _COMMAND, str(_ROOT), str(theirs.fileno()), str(file.fileno())],
-                        pass_fds=(theirs.fileno(), file.fileno()), stdin=subprocess.DEVNULL, env=environment))
-                self._connections.append(Connection(ours.detach()))
+                process, connection = start_process(__name__, "work", (file.fileno(),))
+                self._processes.append(process)
+                self._connections.append(connection)
                 self._send(len(self._connections) - 1, (config, str(folder), has_masks, layout, slots, size, os.getpid()))
 
     def submit(self, ticket, slot, position, epoch, row):
@@ -131,14 +121,9 @@ class DataWorkers:
             self._died(worker)
 
     def _died(self, worker):
-        try:
-            code = self._processes[worker].wait(5)
-        except subprocess.TimeoutExpired:
-            code = None
-        how = f"ended by {signal.Signals(-code).name}" if code is not None and code < 0 else f"ended with code {code}"
         row = next(iter(self._under_way[worker].values()), None)
-        raise DataError(f"data worker {worker} {how} at row {row} of the shards; if the system killed it for want of memory, "
-                        "lower num_parallel_workers")
+        raise DataError(f"data worker {worker} {how_it_ended(self._processes[worker])} at row {row} of the shards; if the system killed it "
+                        "for want of memory, lower num_parallel_workers")
 
     def close(self):
         """End the processes and free the memory. Safe to call twice."""
@@ -162,24 +147,26 @@ def work(connection_handle, memory_handle):
     cv2.setNumThreads(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)              # Ctrl-C is the trainer's business, which then closes the connection
     connection = Connection(connection_handle)
-    try:
-        config, folder, has_masks, layout, slots, size, parent = connection.recv()
-        batches = _arrays(mmap.mmap(memory_handle, size), layout, slots)
-        reader = None
-        while True:
-            # a process that the trainer forked may keep the connection open after the trainer's death
-            while not connection.poll(2):
-                if os.getppid() != parent:
-                    return
-            ticket, slot, position, epoch, row = connection.recv()
-            problem = None
-            try:
-                reader = reader or ShardReader(folder)
-                fill_example(config, reader, epoch, row, has_masks, batches[slot], position)
-            except UserError as error:
-                problem = type(error), str(error)
-            except Exception:  # handed to the trainer, which raises it
-                problem = RuntimeError, f"in a data worker, at row {row} of the shards:\n{traceback.format_exc()}"
-            connection.send((ticket, problem))
-    except (EOFError, OSError):
+    first = next_task(connection, os.getppid())
+    if first is None:
         return
+    config, folder, has_masks, layout, slots, size, parent = first
+    batches = _arrays(mmap.mmap(memory_handle, size), layout, slots)
+    reader = None
+    while True:
+        task = next_task(connection, parent)
+        if task is None:
+            return
+        ticket, slot, position, epoch, row = task
+        problem = None
+        try:
+            reader = reader or ShardReader(folder)
+            fill_example(config, reader, epoch, row, has_masks, batches[slot], position)
+        except UserError as error:
+            problem = type(error), str(error)
+        except Exception:  # handed to the trainer, which raises it
+            problem = RuntimeError, f"in a data worker, at row {row} of the shards:\n{traceback.format_exc()}"
+        try:
+            connection.send((ticket, problem))
+        except OSError:                                        # the trainer is gone
+            return

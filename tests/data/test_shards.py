@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.data.shards import (
+    LABELS,
     MANIFEST,
     ROW_TYPE,
     ROWS,
@@ -21,6 +22,7 @@ from src.data.shards import (
     row_bytes,
     split_row,
     unpack_objects,
+    verify_shards,
 )
 from src.errors import DataError
 
@@ -60,8 +62,9 @@ def small_conversion(folder):
     rows["offset"], rows["size"] = [2, 2 + len(datas[0])], [len(data) for data in datas]
     rows["crc"], rows["image_id"] = [zlib.crc32(data) for data in datas], [2 ** 40, 8]
     np.save(folder / ROWS, rows)
-    shard = {"file": "s0", "rows": 2, "bytes": 2 + len(datas[0]) + len(datas[1])}
-    Manifest("d", {"a": 1}, None, "x.json", ("background", "b"), (0, 5), True, 2, 0, {}, [shard], zlib.crc32(rows.tobytes())).save(folder)
+    np.save(folder / LABELS, np.zeros(0, "<i4"))
+    shard = {"file": "s0", "rows": 2, "bytes": 2 + len(datas[0]) + len(datas[1]), "crc": zlib.crc32(b"--" + b"".join(datas))}
+    Manifest("d", {"a": 1}, None, "x.json", ("background", "b"), (0, 5), True, 2, 0, {}, [shard], zlib.crc32(rows.tobytes()), 0).save(folder)
 
 
 def test_reader_and_manifest(tmp_path):
@@ -84,7 +87,11 @@ def _flip_last_byte(path):
 
 def test_damage_names_the_file(tmp_path):
     small_conversion(tmp_path)
+    manifest = load_manifest(tmp_path)
+    verify_shards(tmp_path, manifest)
     _flip_last_byte(tmp_path / "s0")
+    with pytest.raises(DataError, match="s0 is damaged"):
+        verify_shards(tmp_path, manifest)
     reader = ShardReader(tmp_path)
     reader.read(0)
     with pytest.raises(DataError, match="s0: the row of image 8 is damaged"):
