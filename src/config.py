@@ -32,8 +32,11 @@ KEYS = (
     Key("resize", "fit", "'fit' the canvas, or 'short_side': resize_short / resize_long as published weights want", choices=("fit", "short_side")),
     Key("resize_short", 800, "resize=short_side: target of the shorter side, in pixels"),
     Key("resize_long", 1333, "resize=short_side: limit of the longer side, in pixels"),
-    Key("img_mean", (123.675, 116.28, 103.53), "pixel mean a channel, subtracted on the device"),
-    Key("img_std", (58.395, 57.12, 57.375), "pixel standard deviation a channel, divided by on the device"),
+    Key("padding", "zero", "what fills the canvas beside a picture: 'zero', or the 'mean' (others pad with zeros after normalising)",
+        choices=("zero", "mean")),
+    Key("img_mean", (123.675, 116.28, 103.53), "pixel mean a channel in channel_order, subtracted on the device"),
+    Key("img_std", (58.395, 57.12, 57.375), "pixel standard deviation a channel in channel_order, divided by on the device"),
+    Key("channel_order", "RGB", "order in which the network takes a picture's channels: RGB, or BGR for weights trained so", choices=("RGB", "BGR")),
     Key("gt_mask_size", 112, "side of a ground-truth mask in its own box's frame, as it is sent to the device"),
     # anchors
     Key("feature_shapes", ((192, 320), (96, 160), (48, 80), (24, 40), (12, 20)), "feature map sizes P2 to P6; derived from the canvas"),
@@ -46,6 +49,7 @@ KEYS = (
     Key("resnet_block", (3, 4, 6, 3), "bottleneck blocks in each stage"),
     Key("resnet_in_channels", (64, 256, 512, 1024), "channels into each stage; the first is the stem's width"),
     Key("resnet_out_channels", (256, 512, 1024, 2048), "channels out of each stage; a block's inner width is a quarter"),
+    Key("stride_in_1x1", False, "a block's stride is in its first 1x1 convolution (Caffe2's ResNet, detectron2) instead of its 3x3"),
     Key("norm", "auto", "'frozen' (folded into its convolution), 'bn', 'sync_bn', 'gn'; 'auto': frozen when weights are loaded, else bn",
         choices=("auto", "frozen", "bn", "sync_bn", "gn")),
     Key("norm_eps", 1e-5, "epsilon of the norms"),
@@ -53,7 +57,6 @@ KEYS = (
     # FPN
     Key("fpn_in_channels", (256, 512, 1024, 2048), "derived: resnet_out_channels"),
     Key("fpn_out_channels", 256, "channels of every pyramid level"),
-    Key("fpn_norm", "none", "norm of the pyramid's convolutions: 'none', 'bn', 'sync_bn', 'gn'", choices=("none", "bn", "sync_bn", "gn")),
     Key("fpn_num_outs", 5, "pyramid levels; derived: one a stride"),
     # RPN
     Key("rpn_in_channels", 256, "derived: fpn_out_channels"),
@@ -96,12 +99,10 @@ KEYS = (
     # second stage
     Key("rcnn_num_layers", 2, "fully connected layers of the box head"),
     Key("rcnn_in_channels", 256, "derived: fpn_out_channels"),
-    Key("rcnn_num_convs", 0, "3x3 convolutions before them (4, with rcnn_num_layers=1: the 4conv1fc head)"),
+    Key("rcnn_num_convs", 0, "3x3 convolutions with group norm before them (4, with rcnn_num_layers=1: the 4conv1fc head)"),
     Key("rcnn_conv_out_channels", 256, "channels of those convolutions"),
-    Key("rcnn_norm", "gn", "norm of those convolutions", choices=("none", "bn", "sync_bn", "gn")),
     Key("rcnn_fc_out_channels", 1024, "width of the box head"),
     Key("rcnn_mask_out_channels", 256, "width of the mask head"),
-    Key("rcnn_mask_norm", "none", "norm of the mask head's 3x3 convolutions", choices=("none", "bn", "sync_bn", "gn")),
     Key("rcnn_loss_cls_weight", 1, "weight of the class loss", kind=float),
     Key("rcnn_loss_reg_weight", 1, "weight of the box loss", kind=float),
     Key("rcnn_loss_mask_fb_weight", 1, "weight of the mask loss", kind=float),

@@ -132,6 +132,25 @@ def test_txt_boxes_train_detection_alone_and_are_evaluated_on_boxes(trained, tmp
     assert set(json.loads((tmp_path / "eval" / "metrics.json").read_text())) == {"bbox"}
 
 
+def test_fine_tuning_to_other_classes_says_what_starts_anew(trained, checkpoint, tmp_path):
+    folder, _ = trained
+    words = [*SMALL[:-2], f"coco_root={folder / 'data'}", "device_target=CPU", f"pre_trained={checkpoint}", "max_steps=1", "batch_size=2"]
+    done = run("train.py", tmp_path, *words, "coco_classes=[background, circle, triangle, rectangle, star, moon]")
+    assert "all but the class layers" in done.stdout and "its 4 classes are not the 5 here" in done.stdout and "box_head.cls.weight" in done.stdout
+    assert (tmp_path / "train/checkpoint/mask_rcnn-1_1.ckpt").is_file()
+
+
+@pytest.mark.slow
+def test_out_to_torchvision_and_in_again_evaluates_the_same(trained, checkpoint, tmp_path):
+    folder, _ = trained
+    run("convert_weights.py", tmp_path, str(checkpoint), "out.safetensors", "--to", "torchvision")
+    done = run("convert_weights.py", tmp_path, "out.safetensors", "in.ckpt")
+    assert "torchvision, a whole model with 4 classes" in done.stdout
+    for name, path in (("before", checkpoint), ("after", "in.ckpt")):
+        run("eval.py", tmp_path, f"coco_root={folder / 'data'}", f"checkpoint_path={path}", "device_target=CPU", "test_score_thr=0.01", "--work-dir", name)
+    assert (tmp_path / "before/results_segm.json").read_text() == (tmp_path / "after/results_segm.json").read_text()
+
+
 @pytest.mark.parametrize("words, pieces", [
     (["img_widht=3"], ["img_widht", "img_width"]),
     (["coco_root=/nowhere"], ["/nowhere"]),
@@ -143,7 +162,7 @@ def test_mistakes_are_one_line_and_exit_code_2(tmp_path, words, pieces):
     assert all(piece in done.stderr for piece in pieces)
 
 
-@pytest.mark.parametrize("command", ["train.py", "eval.py", "export.py", "predict.py"])
+@pytest.mark.parametrize("command", ["train.py", "eval.py", "export.py", "predict.py", "convert_weights.py"])
 def test_help(command, tmp_path):
     done = run(command, tmp_path, "--help")
     assert f"python {command}" in done.stdout

@@ -49,7 +49,8 @@ def test_every_key_has_a_one_line_meaning_and_stands_once():
     ("pre_trained", None), ("checkpoint_path", None), ("ann_file", None), ("dataset", "coco"), ("IMAGE_DIR", None), ("ANNO_PATH", None),
     ("device_target", "auto"), ("seed", 1), ("max_steps", None), ("log_interval", 1), ("save_checkpoint_steps", None), ("norm", "auto"),
     ("freeze_at", 2), ("roi_align_aligned", True), ("anchor_round", False), ("norm_eps", 1e-5), ("rpn_smooth_l1_beta", 1 / 9),
-    ("rcnn_smooth_l1_beta", 1.0), ("resize", "fit"), ("keep_empty", False)])
+    ("rcnn_smooth_l1_beta", 1.0), ("resize", "fit"), ("keep_empty", False),
+    ("channel_order", "RGB"), ("stride_in_1x1", False), ("padding", "zero")])
 def test_new_keys_and_their_defaults(name, default):
     assert load_config()[name] == default
 

@@ -14,12 +14,12 @@ SETTINGS = "maskrcnn_settings"           # the entry that holds the network's se
 # Keys that decide what the weights mean. They travel inside a checkpoint, and whoever loads it takes them from there.
 NETWORK_KEYS = (
     "resnet_block", "resnet_in_channels", "resnet_out_channels", "fpn_out_channels", "rpn_feat_channels", "use_sigmoid_cls",
-    "rcnn_num_layers", "rcnn_num_convs", "rcnn_conv_out_channels", "rcnn_norm", "rcnn_fc_out_channels", "rcnn_mask_out_channels",
-    "rcnn_mask_norm", "fpn_norm", "roi_layer",
+    "rcnn_num_layers", "rcnn_num_convs", "rcnn_conv_out_channels", "rcnn_fc_out_channels", "rcnn_mask_out_channels", "roi_layer",
     "roi_align_aligned", "roi_align_finest_scale", "anchor_scales", "anchor_ratios", "anchor_strides", "anchor_round", "norm_eps",
-    "rpn_target_means", "rpn_target_stds", "rcnn_target_means", "rcnn_target_stds", "img_mean", "img_std", "coco_classes", "resize")
-# Canvas and mask settings are taken over too, but may be changed freely.
-CANVAS_KEYS = ("img_width", "img_height", "resize_short", "resize_long", "keep_ratio")
+    "rpn_target_means", "rpn_target_stds", "rcnn_target_means", "rcnn_target_stds", "img_mean", "img_std",
+    "channel_order", "stride_in_1x1", "coco_classes")
+# How a picture is placed is taken over too, but may be changed freely.
+CANVAS_KEYS = ("img_width", "img_height", "resize", "resize_short", "resize_long", "keep_ratio", "padding")
 
 
 def network_settings(config, norm_kind):
@@ -68,12 +68,15 @@ def read_checkpoint(path):
     if not Path(path).is_file():
         raise CheckpointError(f"checkpoint {path}: no such file")
     if Path(path).suffix != ".ckpt":
-        raise CheckpointError(f"checkpoint {path}: a MindSpore .ckpt file expected")
+        raise CheckpointError(f"checkpoint {path}: a MindSpore .ckpt file expected; convert_weights.py makes one of other projects' files")
+    has_crc = _has_crc(path)
     try:
-        entries = ms.load_checkpoint(str(path), crc_check=_has_crc(path))
+        entries = ms.load_checkpoint(str(path), crc_check=has_crc)
     except (ValueError, OSError, RuntimeError, TypeError) as error:
         raise CheckpointError(f"checkpoint {path}: not a whole MindSpore checkpoint ({_first_line(error)})") from None
     settings, epoch = entries.pop(SETTINGS, None), entries.pop("epoch_num", None)
+    if settings is not None and not has_crc:                # this project always writes one
+        raise CheckpointError(f"checkpoint {path}: its checksum is missing, so it is not whole")
     entries.pop("step_num", None)
     try:
         settings = None if settings is None else json.loads(_text(settings))
@@ -85,8 +88,8 @@ def read_checkpoint(path):
 def _has_crc(path):
     with open(path, "rb") as file:
         file.seek(0, os.SEEK_END)
-        file.seek(max(0, file.tell() - 64))
-        return b"crc_num" in file.read()
+        file.seek(max(0, file.tell() - 17))
+        return file.read().startswith(b"crc_num")           # seven letters and ten bytes at the very end
 
 
 def _first_line(error):

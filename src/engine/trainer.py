@@ -10,10 +10,9 @@ from mindspore import Tensor
 
 from src.config import changed
 from src.dataset import DataWorkers, create_maskrcnn_dataset, ensure_mindrecord, resolve_classes, steps_per_epoch
-from src.engine.checkpoint import read_checkpoint
 from src.engine.device import start_device
 from src.engine.hooks import LossLines, ProgressDisplay, Step, Stopwatch
-from src.engine.loading import config_from_checkpoint, is_whole_model, load_backbone, load_network
+from src.engine.loading import load_start, open_start
 from src.engine.optimizer import make_optimizer
 from src.engine.progress import LOSS_NAMES
 from src.engine.saving import Saving
@@ -30,10 +29,9 @@ def train(config, work_dir):
 
     Writes loss_{rank}.log and, on rank 0, `save_checkpoint_path`/checkpoint/mask_rcnn-{epoch}_{step}.ckpt below `work_dir`.
     """
-    entries = None
+    start = None
     if config.pre_trained is not None:
-        entries, settings, _ = read_checkpoint(config.pre_trained)
-        config = config_from_checkpoint(config, settings if is_whole_model(entries) else None, config.pre_trained)
+        config, start = open_start(config)
     device = start_device(config)
     work_dir = Path(str(work_dir).replace("{rank}", str(device.rank)))
     folder, manifest = ensure_mindrecord(config, device.rank)
@@ -41,11 +39,10 @@ def train(config, work_dir):
     config = without_masks(config, manifest.has_masks)
     steps = steps_per_epoch(config, manifest, device.num)
     ms.set_seed(config.seed)
-    network = build_network(config, device.target, loads_weights=entries is not None)
-    loaded = "from scratch"
-    if entries is not None:
-        (load_network if is_whole_model(entries) else load_backbone)(network, entries, config.pre_trained)
-        loaded = f"{'model' if is_whole_model(entries) else 'backbone'} from {config.pre_trained}"
+    network = build_network(config, device.target, loads_weights=start is not None)
+    loaded = ("from scratch",)
+    if start is not None:
+        loaded = load_start(network, start, config)
     network.set_train(True)
     optimizer = make_optimizer(config, network.trainable_params())
     step_cell = TrainOneStep(LossNet(network, device.num), optimizer, config.loss_scale, device.num)
@@ -75,7 +72,8 @@ def describe(config, device, manifest, network, steps, loaded):
     total, trained = sum(p.size for p in parameters), sum(p.size for p in network.trainable_params())
     print(f"device: {device.num} x {device.target}, MindSpore {ms.__version__}\n"
           f"data: {manifest.pictures} pictures, {manifest.objects} objects, {config.num_classes - 1} classes, from {manifest.source}\n"
-          f"network: {total:,} parameters, {trained:,} of them trained, weights {loaded}\n"
+          f"network: {total:,} parameters, {trained:,} of them trained, weights {loaded[0]}\n"
+          + "".join(f"weights: {line}\n" for line in loaded[1:]) +
           f"schedule: {config.epoch_size} epochs of {steps} steps, batch {config.batch_size} x {device.num}, canvas {config.img_height}x"
           f"{config.img_width}", flush=True)
 

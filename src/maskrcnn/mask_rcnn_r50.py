@@ -36,7 +36,7 @@ class MaskRcnn(nn.Cell):
     def __init__(self, config, norm_kind, freeze_at=0, dynamic=True, kernels=True, dtype=ms.float32):
         super().__init__()
         self.dynamic, self.dtype = dynamic, dtype
-        self.mean, self.std = constant(config.img_mean), constant(config.img_std)
+        self.mean, self.std, self.is_bgr = constant(config.img_mean), constant(config.img_std), config.channel_order == "BGR"
         self.anchors = tuple(constant(anchors) for anchors in pyramid_anchors(config))
         self.backbone = ResNet(config, norm_kind, freeze_at, dtype)
         self.fpn = FeaturePyramid(config, dtype)
@@ -53,7 +53,9 @@ class MaskRcnn(nn.Cell):
         self.has_masks = config.rcnn_loss_mask_fb_weight > 0
 
     def features(self, image):
-        """(P2, ..., P6) of image uint8 (or float32) [B, H, W, 3]."""
+        """(P2, ..., P6) of image uint8 (or float32) RGB [B, H, W, 3]."""
+        if self.is_bgr:
+            image = ops.concat((image[..., 2:], image[..., 1:2], image[..., :1]), -1)
         image = (image.astype(ms.float32) - self.mean) / self.std
         return self.fpn(*self.backbone(image.transpose(0, 3, 1, 2)))
 

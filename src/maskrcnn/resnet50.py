@@ -1,4 +1,4 @@
-"""ResNet with bottleneck blocks (He et al. 2016), stride in the 3x3 convolution; C2 to C5 of the pyramid."""
+"""ResNet with bottleneck blocks (He et al. 2016), stride in the 3x3 convolution or in the first 1x1; C2 to C5 of the pyramid."""
 from __future__ import annotations
 
 import mindspore as ms
@@ -9,13 +9,14 @@ from src.maskrcnn.layers import NORMS, Conv, conv_norm, pad_zeros
 
 
 class Bottleneck(nn.Cell):
-    """1x1, 3x3 (with the stride), 1x1 and the shortcut: [B, in, H, W] -> [B, out, H/stride, W/stride]."""
+    """1x1, 3x3, 1x1 and the shortcut: [B, in, H, W] -> [B, out, H/stride, W/stride]. The stride is the 3x3's, or the first 1x1's."""
 
-    def __init__(self, in_channels, out_channels, stride, norm, dtype):
+    def __init__(self, in_channels, out_channels, stride, norm, dtype, stride_in_1x1=False):
         super().__init__()
         width = out_channels // 4
-        self.conv1, self.bn1 = Conv(in_channels, width, 1, bias=False, dtype=dtype), norm(width)
-        self.conv2, self.bn2 = Conv(width, width, 3, stride, bias=False, dtype=dtype), norm(width)
+        first, second = (stride, 1) if stride_in_1x1 else (1, stride)
+        self.conv1, self.bn1 = Conv(in_channels, width, 1, first, bias=False, dtype=dtype), norm(width)
+        self.conv2, self.bn2 = Conv(width, width, 3, second, bias=False, dtype=dtype), norm(width)
         self.conv3, self.bn3 = Conv(width, out_channels, 1, bias=False, dtype=dtype), norm(out_channels)
         # A block starts as its shortcut (Goyal et al. 2017, section 5.1), so that a deep trunk from scratch starts with small features.
         self.bn3.gamma.set_data(initializer("zeros", self.bn3.gamma.shape, self.bn3.gamma.dtype))
@@ -47,7 +48,7 @@ class ResNet(nn.Cell):
         stages = []
         for i in range(4):
             blocks = [Bottleneck(config.resnet_in_channels[i] if j == 0 else config.resnet_out_channels[i], config.resnet_out_channels[i],
-                                 2 if i > 0 and j == 0 else 1, norm, dtype) for j in range(config.resnet_block[i])]
+                                 2 if i > 0 and j == 0 else 1, norm, dtype, config.stride_in_1x1) for j in range(config.resnet_block[i])]
             stages.append(nn.CellList(blocks))
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.max_pool = ops.MaxPool(kernel_size=3, strides=2, pad_mode="valid")

@@ -1,51 +1,68 @@
-"""torchvision's names of `maskrcnn_resnet50_fpn`, as a table, and what they become here."""
+"""torchvision: `maskrcnn_resnet50_fpn`, and the classifier `resnet50` as a backbone.
+
+Names of torchvision 0.8 to 0.28; until 0.13 its FPN, RPN and mask head spelled some of them without the inner `.0`.
+"""
 from __future__ import annotations
 
-import re
+from src.weights.naming import IMAGENET_MEAN, IMAGENET_STD, SHORT_SIDE, Reading, Scheme
 
-_LEAF = r"(weight|bias|running_mean|running_var)"
-# (pattern of torchvision's name, this project's name); a norm's four arrays and a dense or convolution's two are renamed by _LEAVES
-_RULES = (
-    (r"backbone\.body\.(layer[1-4]\.\d+)\.downsample\.(\d)\." + _LEAF, r"backbone.\1.down_sample.\2.\3"),
-    (r"backbone\.body\.((?:layer[1-4]\.\d+\.)?(?:conv|bn)\d)\." + _LEAF, r"backbone.\1.\2"),
-    (r"backbone\.fpn\.inner_blocks\.(\d)\.(?:0\.)?" + _LEAF, r"fpn.lateral.\1.\2"),
-    (r"backbone\.fpn\.layer_blocks\.(\d)\.(?:0\.)?" + _LEAF, r"fpn.output.\1.\2"),
-    (r"rpn\.head\.conv\.(?:0\.0\.)?" + _LEAF, r"rpn.conv.\1"),
-    (r"rpn\.head\.cls_logits\." + _LEAF, r"rpn.cls.\1"),
-    (r"rpn\.head\.bbox_pred\." + _LEAF, r"rpn.reg.\1"),
-    (r"roi_heads\.box_head\.fc6\." + _LEAF, r"box_head.fc.0.\1"),
-    (r"roi_heads\.box_head\.fc7\." + _LEAF, r"box_head.fc.1.\1"),
-    (r"roi_heads\.box_predictor\.cls_score\." + _LEAF, r"box_head.cls.\1"),
-    (r"roi_heads\.box_predictor\.bbox_pred\." + _LEAF, r"box_head.reg.\1"),
-    (r"roi_heads\.mask_predictor\.conv5_mask\." + _LEAF, r"mask_head.up_\1"),
-    (r"roi_heads\.mask_predictor\.mask_fcn_logits\." + _LEAF, r"mask_head.logits_\1"),
+# Its COCO models have a class for every category id 0 to 90, of which COCO uses these (0 is the background): rows of 81 classes among 91.
+COCO_ROWS = 91
+COCO_IDS = tuple(i for i in range(COCO_ROWS) if i not in (12, 26, 29, 30, 45, 66, 68, 69, 71, 83))
+_TABLE = (
+    ("backbone.body.conv1", "backbone.conv1"),
+    ("backbone.body.bn1", "backbone.bn1"),
+    ("backbone.body.layer{}.{}.conv{}", "backbone.layer{}.{}.conv{}"),
+    ("backbone.body.layer{}.{}.bn{}", "backbone.layer{}.{}.bn{}"),
+    ("backbone.body.layer{}.{}.downsample.{}", "backbone.layer{}.{}.down_sample.{}"),
+    ("backbone.fpn.inner_blocks.{}.0", "fpn.lateral.{}"),
+    ("backbone.fpn.layer_blocks.{}.0", "fpn.output.{}"),
+    ("rpn.head.conv.0.0", "rpn.conv"),
+    ("rpn.head.cls_logits", "rpn.cls"),
+    ("rpn.head.bbox_pred", "rpn.reg"),
+    ("roi_heads.box_head.fc6", "box_head.fc.0"),
+    ("roi_heads.box_head.fc7", "box_head.fc.1"),
+    ("roi_heads.box_predictor.cls_score", "box_head.cls"),
+    ("roi_heads.box_predictor.bbox_pred", "box_head.reg"),
+    ("roi_heads.mask_head.{}.0", "mask_head.conv.{}"),
+    ("roi_heads.mask_predictor.conv5_mask", "mask_head.up"),
+    ("roi_heads.mask_predictor.mask_fcn_logits", "mask_head.logits"),
+    # the older spelling
+    ("backbone.fpn.inner_blocks.{}", "fpn.lateral.{}"),
+    ("backbone.fpn.layer_blocks.{}", "fpn.output.{}"),
+    ("rpn.head.conv", "rpn.conv"),
+    ("roi_heads.mask_head.mask_fcn{+1}", "mask_head.conv.{}"),
+    # the classifier
+    ("conv1", "backbone.conv1"),
+    ("bn1", "backbone.bn1"),
+    ("layer{}.{}.conv{}", "backbone.layer{}.{}.conv{}"),
+    ("layer{}.{}.bn{}", "backbone.layer{}.{}.bn{}"),
+    ("layer{}.{}.downsample.{}", "backbone.layer{}.{}.down_sample.{}"),
 )
-_MASK_CONV = re.compile(r"roi_heads\.mask_head\.(?:mask_fcn(\d)|(\d)\.0)\.(weight|bias)")
-_NORM_LEAVES = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
+
+
+def _read(arrays, meta):
+    settings = {"img_mean": IMAGENET_MEAN, "img_std": IMAGENET_STD, "channel_order": "RGB", "stride_in_1x1": False, "norm_eps": 1e-5}
+    cls = arrays.get("box_head.cls.weight")
+    if cls is None:
+        return Reading(settings)
+    settings.update(SHORT_SIDE, roi_align_aligned=False, anchor_round=True)
+    if len(cls) != COCO_ROWS:
+        return Reading(settings)
+    # torchvision's weights=COCO_V1 sets the epsilon of its norms to 0 after loading, since they were trained so.
+    settings["norm_eps"] = 0.0
+    return Reading(settings, ("norm_eps=0, as the published COCO_V1 weights want it; a model of 91 classes that you trained yourself wants "
+                              "norm_eps=1e-5 after the file names",))
+
+
+TORCHVISION = Scheme("torchvision", "torchvision", _TABLE, r".*\.num_batches_tracked|fc\.(weight|bias)", _read)
 
 
 def project_name(name):
     """This project's name of a torchvision state_dict entry, or None where there is no counterpart."""
-    if name.endswith("num_batches_tracked"):
-        return None
-    mask = _MASK_CONV.fullmatch(name)
-    if mask:
-        place = int(mask.group(1)) - 1 if mask.group(1) else int(mask.group(2))
-        return f"mask_head.conv.{place}.{mask.group(3)}"
-    for pattern, ours in _RULES:
-        if re.fullmatch(pattern, name):
-            new = re.sub(pattern, ours, name)
-            owner, leaf = new.rsplit(".", 1)
-            is_norm = re.search(r"\.bn\d$|\.down_sample\.1$", "." + owner) is not None
-            return f"{owner}.{_NORM_LEAVES[leaf]}" if is_norm else new
-    return None
+    return TORCHVISION.ours(name)
 
 
 def from_torchvision(state):
-    """{this project's name: array} of a torchvision state_dict {name: array}."""
-    result = {}
-    for name, array in state.items():
-        ours = project_name(name)
-        if ours is not None:
-            result[ours] = array.reshape(array.shape[:2]) if ours == "mask_head.logits_weight" else array
-    return result
+    """{this project's name: array} of a torchvision state_dict {name: array}; all class rows as they are."""
+    return TORCHVISION.renamed(state)[0]

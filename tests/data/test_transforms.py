@@ -185,12 +185,16 @@ def test_boxes_stay_on_their_pixels():
         assert np.abs(found - transforms.place_boxes([[40, 30, 70, 90]], placement)[0]).max() <= 1
 
 
-def test_expansion_is_filled_with_the_mean_and_padding_with_zero():
-    config = load_config(["img_width=128", "img_height=128", "flip_ratio=0"])
+@pytest.mark.parametrize(("words", "mean", "padding"), [
+    ((), [124, 116, 104], [0, 0, 0]), (("padding=mean",), [124, 116, 104], [124, 116, 104]),
+    (("padding=mean", "channel_order=BGR", "img_mean=[103.53, 116.28, 123.675]"), [124, 116, 104], [124, 116, 104])])
+def test_expansion_is_filled_with_the_mean_and_padding_as_configured(words, mean, padding):
+    """The picture is RGB whatever the order of the network's channels, in which the statistics are written."""
+    config = load_config(["img_width=128", "img_height=128", "flip_ratio=0", *words])
     for seed in range(20):
         placement = transforms.place_randomly(48, 64, config, np.random.default_rng(seed))
         canvas = transforms.place_picture(np.full((48, 64, 3), 200, np.uint8), placement, config)
         inside = np.zeros((128, 128), bool)
         inside[placement.top:placement.top + placement.height, placement.left:placement.left + placement.width] = True
-        assert (canvas[inside] == 200).all() and not canvas[96:].any()
-        assert (canvas[:96][~inside[:96]] == [124, 116, 104]).all()
+        assert (canvas[inside] == 200).all() and (canvas[96:] == padding).all()
+        assert (canvas[:96][~inside[:96]] == mean).all()

@@ -1,18 +1,16 @@
 """Checkpoints: whole or not at all, strict, and with the network's settings inside."""
-import json
 import os
 import subprocess
 import sys
 
-import mindspore as ms
 import numpy as np
 import pytest
 from mindspore import Parameter, Tensor, nn
 
 from src.config import load_config
-from src.engine.checkpoint import network_settings, read_checkpoint, rotate_checkpoints, save_checkpoint
-from src.engine.loading import config_from_checkpoint, is_whole_model, load_backbone, load_network
-from src.errors import CheckpointError, ConfigError
+from src.engine.checkpoint import read_checkpoint, rotate_checkpoints, save_checkpoint
+from src.engine.loading import config_from_checkpoint, is_whole_model, load_network
+from src.errors import CheckpointError
 
 
 class Part(nn.Cell):
@@ -51,18 +49,7 @@ def test_round_trip_with_settings(tmp_path, config):
     assert loaded.img_mean == (1.0, 2.0, 3.0) and loaded.norm == "gn" and loaded.coco_classes == ("background", "cat") and loaded.num_classes == 2
 
 
-def test_settings_contradiction_names_both(config):
-    settings = json.loads(json.dumps(network_settings(config, "bn")))
-    with pytest.raises(ConfigError, match=r"img_mean=\[4.0, 5.0, 6.0\] contradicts old.ckpt.*\[1, 2, 3\]|img_mean.*old.ckpt.*1.0, 2.0, 3.0"):
-        config_from_checkpoint(load_config(["img_mean=[4,5,6]"]), settings, "old.ckpt")
-
-
-def test_the_canvas_may_be_changed(config):
-    settings = json.loads(json.dumps(network_settings(config, "bn")))
-    assert config_from_checkpoint(load_config(["img_height=256", "img_width=256"]), settings, "x.ckpt").feature_shapes[0] == (64, 64)
-
-
-@pytest.mark.parametrize("damage", ["cut", "bit", "text", "empty", "missing"])
+@pytest.mark.parametrize("damage", ["cut", "bit", "text", "empty", "missing", "without its checksum", "more behind it", "checksum"])
 def test_damaged_files_are_refused_by_name(tmp_path, config, damage):
     path = tmp_path / "weights.ckpt"
     save_checkpoint(path, Net(1.0), config, "bn", 1, 1)
@@ -70,36 +57,13 @@ def test_damaged_files_are_refused_by_name(tmp_path, config, damage):
     place = content.find(b"backbone.weight") + 60
     if damage == "bit":
         content[place] ^= 1
-    path.write_bytes({"cut": content[:-30], "bit": content, "text": b"hello", "empty": b"", "missing": content}[damage])
+    path.write_bytes({"cut": content[:-30], "bit": content, "text": b"hello", "empty": b"", "missing": content, "without its checksum": content[:-17],
+                      "more behind it": content + b"x", "checksum": content[:-1] + bytes([content[-1] ^ 1])}[damage])
     if damage == "missing":
         path.unlink()
     with pytest.raises(CheckpointError, match="weights.ckpt") as error:
         read_checkpoint(path)
     assert "\n" not in str(error.value)
-
-
-def test_strict_loading_lists_everything_and_loads_nothing(config):
-    entries = {name: Parameter(Tensor(value), name=name) for name, value in values(Net(2.0)).items()}
-    entries["rpn.stranger"] = entries.pop("rpn.bias")
-    entries["backbone.weight"] = Parameter(Tensor(np.zeros((4, 4), np.float32)), name="backbone.weight")
-    network = Net(0.0)
-    with pytest.raises(CheckpointError) as error:
-        load_network(network, entries, "w.ckpt")
-    for piece in ("w.ckpt", "missing: rpn.bias", "not known here: rpn.stranger", "backbone.weight is (4, 4), needed (2, 3)"):
-        assert piece in str(error.value)
-    assert all((value == 0).all() for value in values(network).values())
-
-
-def test_a_backbone_may_bring_its_classifier_and_optimiser(config):
-    extra = ("fc.weight", "classifier.bias", "end_point.weight", "moments.backbone.weight", "global_step", "learning_rate")
-    entries = {"weight": np.ones((2, 3), np.float32), "bias": np.ones(3, np.float32), **{name: np.zeros(2, np.float32) for name in extra}}
-    entries = {name: Parameter(Tensor(value), name=name) for name, value in entries.items()}
-    network = Net(0.0)
-    load_backbone(network, entries, "r50.ckpt")
-    assert (network.backbone.weight.asnumpy() == 1).all() and (network.rpn.weight.asnumpy() == 0).all()
-    entries["layer9.weight"] = entries["weight"]
-    with pytest.raises(CheckpointError, match="not known here: backbone.layer9.weight"):
-        load_backbone(Net(), entries, "r50.ckpt")
 
 
 def test_a_failed_write_leaves_the_last_good_one(tmp_path, config):
@@ -122,10 +86,3 @@ def test_rotation_keeps_the_newest_by_epoch_and_step(tmp_path):
         (tmp_path / name).write_bytes(b"")
     rotate_checkpoints(tmp_path, 2)
     assert sorted(item.name for item in tmp_path.iterdir()) == ["mask_rcnn-10_1.ckpt", "mask_rcnn-2_10.ckpt", "other.ckpt"]
-
-
-def test_half_precision_weights_are_widened():
-    entries = {name: Parameter(Tensor(value.astype(np.float16)), name=name) for name, value in values(Net(0.5)).items()}
-    network = Net()
-    load_network(network, entries, "half.ckpt")
-    assert network.rpn.weight.dtype == ms.float32 and (network.rpn.weight.asnumpy() == 0.5).all()

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
+from src.maskrcnn.build import build_network
 from tests.maskrcnn import twins
 from tests.parity_table import partners
 from tests.small_network import ASCEND_FORM as ASCEND
 from tests.small_network import CPU_FORM as CPU
-from tests.small_network import SIDE, gradient_step, initial_weights, small_batch, small_network
+from tests.small_network import SIDE, draw_weights, gradient_step, initial_weights, small_batch, small_config, small_network
 
 LOSSES = ("rpn_cls_loss", "rpn_reg_loss", "rcnn_cls_loss", "rcnn_reg_loss", "rcnn_mask_loss")
 
@@ -44,6 +45,22 @@ def test_pictures_without_any_object(words):
     assert all(np.isfinite(gradient).all() for gradient in gradients.values())
     untouched = ("rpn.reg", "box_head.reg", "mask_head")
     assert {name for name, gradient in gradients.items() if not gradient.any()} == {name for name in gradients if name.startswith(untouched)}
+
+
+def test_channels_in_bgr_are_those_of_rgb_turned_round(rng):
+    """BGR weights, whose first convolution has its input channels turned, and statistics in BGR: the same features of the same picture."""
+    rgb = small_network("norm=frozen", "img_mean=[10, 20, 30]", "img_std=[1, 2, 4]")
+    bgr = draw_weights(build_network(small_config("norm=frozen", "img_mean=[30, 20, 10]", "img_std=[4, 2, 1]", "channel_order=BGR")))
+    weight = rgb.backbone.conv1.weight.asnumpy()
+    assert np.abs(weight - weight[:, ::-1]).max() > 0.1
+    bgr.backbone.conv1.weight.set_data(Tensor(np.ascontiguousarray(weight[:, ::-1])))
+    image = Tensor(rng.integers(0, 256, (1, 64, 64, 3), dtype=np.uint8))
+    got = [level.asnumpy() for level in bgr.features(image)]
+    picture = np.zeros((1, 3, 64, 64), np.float32)
+    for channel, (mean, std) in enumerate(((10, 1), (20, 2), (30, 4))):
+        picture[:, channel] = (image.asnumpy()[..., channel].astype(np.float32) - mean) / std
+    for ours, theirs, plain in zip(got, rgb.features(image), rgb.fpn(*rgb.backbone(Tensor(picture)))):
+        assert np.abs(ours - theirs.asnumpy()).max() < 1e-4 * ours.std() and np.abs(ours - plain.asnumpy()).max() < 1e-4 * ours.std()
 
 
 def test_figures_add_up():

@@ -21,18 +21,20 @@ def frozen(y, norm):
     return (y - norm.moving_mean.asnumpy().reshape(shape)) * scale.reshape(shape) + norm.beta.asnumpy().reshape(shape)
 
 
-def bottleneck(block, x, stride):
-    """The block's twin: stride in the 3x3 convolution and in the projection."""
-    y = relu(frozen(twins.convolution(x, block.conv1.weight.asnumpy()), block.bn1))
-    y = relu(frozen(twins.convolution(y, block.conv2.weight.asnumpy(), stride=stride), block.bn2))
+def bottleneck(block, x, stride, stride_in_1x1=False):
+    """The block's twin: stride in the 3x3 convolution, or in the first 1x1, and in the projection."""
+    first, second = (stride, 1) if stride_in_1x1 else (1, stride)
+    y = relu(frozen(twins.convolution(x, block.conv1.weight.asnumpy(), stride=first), block.bn1))
+    y = relu(frozen(twins.convolution(y, block.conv2.weight.asnumpy(), stride=second), block.bn2))
     y = frozen(twins.convolution(y, block.conv3.weight.asnumpy()), block.bn3)
     if block.has_projection:
         x = frozen(twins.convolution(x, block.down_sample[0].weight.asnumpy(), stride=stride), block.down_sample[1])
     return relu(x + y)
 
 
-def test_the_whole_backbone_against_numpy(rng):
-    network = draw_weights(ResNet(small_config("resnet_block=[2, 1, 1, 1]"), "frozen"))
+@pytest.mark.parametrize("stride_in_1x1", [False, True])
+def test_the_whole_backbone_against_numpy(rng, stride_in_1x1):
+    network = draw_weights(ResNet(small_config("resnet_block=[2, 1, 1, 1]", f"stride_in_1x1={stride_in_1x1}"), "frozen"))
     x = rng.normal(0, 1, (2, 3, 64, 96)).astype(np.float32)
     got = [level.asnumpy() for level in network(Tensor(x))]
     assert [level.shape for level in got] == [(2, 32, 16, 24), (2, 64, 8, 12), (2, 64, 4, 6), (2, 64, 2, 3)]
@@ -41,7 +43,7 @@ def test_the_whole_backbone_against_numpy(rng):
     y = np.max([y[:, :, i:i + 32:2, j:j + 48:2] for i in range(3) for j in range(3)], 0)
     for stage, (blocks, level) in enumerate(zip((network.layer1, network.layer2, network.layer3, network.layer4), got)):
         for place, block in enumerate(blocks):
-            y = bottleneck(block, y, 2 if stage and place == 0 else 1)
+            y = bottleneck(block, y, 2 if stage and place == 0 else 1, stride_in_1x1)
         np.testing.assert_allclose(level, y, rtol=1e-4, atol=1e-4)
 
 
