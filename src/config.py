@@ -57,6 +57,7 @@ KEYS = (
     # FPN
     Key("fpn_in_channels", (256, 512, 1024, 2048), "derived: resnet_out_channels"),
     Key("fpn_out_channels", 256, "channels of every pyramid level"),
+    Key("fpn_norm", "none", "norm of the pyramid's convolutions: 'none', 'bn', 'sync_bn', 'gn'", choices=("none", "bn", "sync_bn", "gn")),
     Key("fpn_num_outs", 5, "pyramid levels; derived: one a stride"),
     # RPN
     Key("rpn_in_channels", 256, "derived: fpn_out_channels"),
@@ -99,10 +100,12 @@ KEYS = (
     # second stage
     Key("rcnn_num_layers", 2, "fully connected layers of the box head"),
     Key("rcnn_in_channels", 256, "derived: fpn_out_channels"),
-    Key("rcnn_num_convs", 0, "3x3 convolutions with group norm before them (4, with rcnn_num_layers=1: the 4conv1fc head)"),
+    Key("rcnn_num_convs", 0, "3x3 convolutions before them (4, with rcnn_num_layers=1: the 4conv1fc head)"),
     Key("rcnn_conv_out_channels", 256, "channels of those convolutions"),
+    Key("rcnn_norm", "gn", "norm of those convolutions", choices=("none", "bn", "sync_bn", "gn")),
     Key("rcnn_fc_out_channels", 1024, "width of the box head"),
     Key("rcnn_mask_out_channels", 256, "width of the mask head"),
+    Key("rcnn_mask_norm", "none", "norm of the mask head's 3x3 convolutions", choices=("none", "bn", "sync_bn", "gn")),
     Key("rcnn_loss_cls_weight", 1, "weight of the class loss", kind=float),
     Key("rcnn_loss_reg_weight", 1, "weight of the box loss", kind=float),
     Key("rcnn_loss_mask_fb_weight", 1, "weight of the mask loss", kind=float),

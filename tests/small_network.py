@@ -24,7 +24,7 @@ WORDS = (f"img_height={SIDE}", f"img_width={SIDE}", "resnet_block=[1, 1, 1, 1]",
          "num_expected_neg_stage2=48", "num_expected_total_stage2=48", "test_nms_pre=200", "test_max_per_img=20",
          "roi_align_finest_scale=10")
 # The forms a network takes on the CPU and on Ascend; the box head's convolution has a group norm over rows whose number follows the data.
-CPU_FORM = ("rcnn_num_convs=1", "rcnn_conv_out_channels=16")
+CPU_FORM = ("rcnn_num_convs=1", "rcnn_conv_out_channels=16", "fpn_norm=gn")
 ASCEND_FORM = (*CPU_FORM, "shapes=static", "cpu_kernels=off")
 BATCH_NAMES = ("image", "image_meta", "sample_key", "boxes", "labels", "valid", "masks")
 FIGURES = ("rpn_loss", "rcnn_loss", "rpn_cls_loss", "rpn_reg_loss", "rcnn_cls_loss", "rcnn_reg_loss", "rcnn_mask_loss", "total_loss")

@@ -25,11 +25,12 @@ from src.errors import DataError
 
 SHAPE_CLASSES = ("circle", "triangle", "rectangle", "star")
 SMALLEST, LARGEST = 0.06, 0.60          # longer side of an object's box over the picture's shorter side, in the annotations
+COUNT = (4, 13)                         # objects wanted in a picture, the second number excluded; fewer where they do not fit
 HIDDEN = (0.27, 0.60)                   # how much of the hidden object of an "occluded" picture the object over it covers
 SHARES = {"occluded": 0.36, "crowd": 0.10, "empty": 0.05}     # of a split's pictures; the rest are "plain"
 SPLITS = ("train2017", "val2017")
 MARKER = "shapes.json"
-_VERSION = 2
+_VERSION = 3
 
 
 def draw_shapes(folder, train_count=400, val_count=50, size=(256, 256), seed=1):
@@ -157,7 +158,7 @@ def draw_picture(size, kind, seed):
 
 def place_objects(rng, size, kind):
     """The objects of a picture as `draw_picture` returns them; `rng` places and shapes them and knows nothing of colours."""
-    wanted = int(rng.integers(1, 6))
+    wanted = int(rng.integers(*COUNT))
     while True:
         objects = []
         if kind == "crowd":
@@ -165,7 +166,7 @@ def place_objects(rng, size, kind):
         for _ in range(60):
             if len(objects) >= wanted:
                 break
-            _try_to_add(objects, _one_shape(rng, size, float(rng.uniform(SMALLEST * 1.08, LARGEST * 0.98))))
+            _try_to_add(objects, _one_shape(rng, size, _extent(rng)))
         if kind != "occluded":
             return objects
         # of a very small one too little would be left to know it by
@@ -174,6 +175,11 @@ def place_objects(rng, size, kind):
             below = large[int(rng.integers(len(large)))]
             if _try_to_add(objects, _shape_over(rng, size, below), below):
                 return objects
+
+
+def _extent(rng):
+    """A longer side over the picture's shorter one: every size between the bounds, small ones more often, so that many objects fit."""
+    return SMALLEST * 1.08 + (LARGEST * 0.98 - SMALLEST * 1.08) * float(rng.uniform()) ** 1.7
 
 
 def _try_to_add(objects, new, hidden=None):

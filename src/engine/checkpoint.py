@@ -14,7 +14,8 @@ SETTINGS = "maskrcnn_settings"           # the entry that holds the network's se
 # Keys that decide what the weights mean. They travel inside a checkpoint, and whoever loads it takes them from there.
 NETWORK_KEYS = (
     "resnet_block", "resnet_in_channels", "resnet_out_channels", "fpn_out_channels", "rpn_feat_channels", "use_sigmoid_cls",
-    "rcnn_num_layers", "rcnn_num_convs", "rcnn_conv_out_channels", "rcnn_fc_out_channels", "rcnn_mask_out_channels", "roi_layer",
+    "rcnn_num_layers", "rcnn_num_convs", "rcnn_conv_out_channels", "rcnn_norm", "rcnn_fc_out_channels", "rcnn_mask_out_channels",
+    "rcnn_mask_norm", "fpn_norm", "roi_layer",
     "roi_align_aligned", "roi_align_finest_scale", "anchor_scales", "anchor_ratios", "anchor_strides", "anchor_round", "norm_eps",
     "rpn_target_means", "rpn_target_stds", "rcnn_target_means", "rcnn_target_stds", "img_mean", "img_std",
     "channel_order", "stride_in_1x1", "coco_classes")

@@ -4,7 +4,7 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import nn
 
-from src.maskrcnn.layers import Conv
+from src.maskrcnn.layers import Conv, conv_norm_at, norm_list
 
 
 def upsample_and_add(coarse, fine):
@@ -15,18 +15,25 @@ def upsample_and_add(coarse, fine):
 
 
 class FeaturePyramid(nn.Cell):
-    """(C2, C3, C4, C5) -> (P2, P3, P4, P5, P6), each [B, fpn_out_channels, H/stride, W/stride]."""
+    """(C2, C3, C4, C5) -> (P2, P3, P4, P5, P6), each [B, fpn_out_channels, H/stride, W/stride].
+
+    With `fpn_norm` every convolution has a norm instead of a bias (for training from scratch; He et al. 2019, "Rethinking ImageNet
+    pre-training").
+    """
 
     def __init__(self, config, dtype=ms.float32):
         super().__init__()
-        out = config.fpn_out_channels
-        self.lateral = nn.CellList([Conv(channels, out, 1, init="xavier", dtype=dtype) for channels in config.fpn_in_channels])
-        self.output = nn.CellList([Conv(out, out, 3, init="xavier", dtype=dtype) for _ in config.fpn_in_channels])
+        out, norm = config.fpn_out_channels, config.fpn_norm
+        plain = norm == "none"
+        self.lateral = nn.CellList([Conv(channels, out, 1, bias=plain, init="xavier", dtype=dtype) for channels in config.fpn_in_channels])
+        self.output = nn.CellList([Conv(out, out, 3, bias=plain, init="xavier", dtype=dtype) for _ in config.fpn_in_channels])
+        self.lateral_norm, self.output_norm = norm_list(norm, [out] * 4, config.norm_eps), norm_list(norm, [out] * 4, config.norm_eps)
 
     def construct(self, c2, c3, c4, c5):
-        m5 = self.lateral[3](c5)
-        m4 = upsample_and_add(m5, self.lateral[2](c4))
-        m3 = upsample_and_add(m4, self.lateral[1](c3))
-        m2 = upsample_and_add(m3, self.lateral[0](c2))
-        p5 = self.output[3](m5)
-        return self.output[0](m2), self.output[1](m3), self.output[2](m4), p5, p5[:, :, ::2, ::2]
+        m5 = conv_norm_at(self.lateral, self.lateral_norm, 3, c5)
+        m4 = upsample_and_add(m5, conv_norm_at(self.lateral, self.lateral_norm, 2, c4))
+        m3 = upsample_and_add(m4, conv_norm_at(self.lateral, self.lateral_norm, 1, c3))
+        m2 = upsample_and_add(m3, conv_norm_at(self.lateral, self.lateral_norm, 0, c2))
+        p5 = conv_norm_at(self.output, self.output_norm, 3, m5)
+        return (conv_norm_at(self.output, self.output_norm, 0, m2), conv_norm_at(self.output, self.output_norm, 1, m3),
+                conv_norm_at(self.output, self.output_norm, 2, m4), p5, p5[:, :, ::2, ::2])

@@ -134,16 +134,15 @@ class GroupNorm(nn.Cell):
         self.beta = Parameter(initializer("zeros", (channels,)))
 
     def construct(self, x):
-        batch, channels, height, width = x.shape
-        grouped = x.astype(ms.float32).reshape(batch, self.groups, -1)
-        mean = ops.mean(grouped, -1, True)
-        centered = grouped - mean
-        grouped = centered * ops.rsqrt(ops.mean(ops.square(centered), -1, True) + self.eps)
-        y = grouped.reshape(batch, channels, height, width) * self.gamma.reshape(1, -1, 1, 1) + self.beta.reshape(1, -1, 1, 1)
-        return y.astype(x.dtype)
+        return ops.group_norm(x.astype(ms.float32), self.groups, self.gamma, self.beta, self.eps).astype(x.dtype)
 
 
 NORMS = {"frozen": FrozenNorm, "bn": BatchNorm, "sync_bn": SyncBatchNorm, "gn": GroupNorm}
+
+
+def norm_list(kind, channels, eps):
+    """A CellList of norms of `channels` (a list), or an empty one where `kind` is 'none'."""
+    return nn.CellList([] if kind == "none" else [NORMS[kind](count, eps) for count in channels])
 
 
 def norm_affine(gamma, beta, mean, variance, eps):
@@ -161,6 +160,11 @@ def conv_norm(conv, norm, x):
         scale, shift = norm.scale_and_shift()
         return conv.apply(x, conv.weight * scale.reshape(-1, 1, 1, 1), shift)
     return norm(conv(x))
+
+
+def conv_norm_at(convs, norms, i, x):
+    """convs[i] of x, with norms[i] where there are norms (`norm_list`)."""
+    return conv_norm(convs[i], norms[i], x) if len(norms) > 0 else convs[i](x)
 
 
 def pad_zeros(x, axis, before, after):

@@ -5,14 +5,14 @@ import mindspore as ms
 from mindspore import nn, ops
 
 from src.maskrcnn import boxes as box_ops
-from src.maskrcnn.layers import Conv, Dense, GroupNorm, constant
+from src.maskrcnn.layers import Conv, Dense, constant, conv_norm_at, norm_list
 from src.maskrcnn.losses import cross_entropy, smooth_l1
 
 
 class BoxHead(nn.Cell):
     """RoI features [R, C, 7, 7] -> class logits [R, num_classes] and box deltas [R, num_classes, 4], float32.
 
-    `rcnn_num_convs` convolutions with group norm come before the fully connected layers (Wu & He 2018, the '4conv1fc' head), if wanted.
+    `rcnn_num_convs` convolutions, with the norm `rcnn_norm`, come before the fully connected layers (Wu & He 2018: the '4conv1fc' head).
     """
 
     def __init__(self, config, dtype=ms.float32):
@@ -22,8 +22,9 @@ class BoxHead(nn.Cell):
         self.cls_weight, self.reg_weight = config.rcnn_loss_cls_weight, config.rcnn_loss_reg_weight
         width = config.rcnn_fc_out_channels
         channels = [config.rcnn_in_channels] + [config.rcnn_conv_out_channels] * config.rcnn_num_convs
-        self.convs = nn.CellList([Conv(a, b, 3, bias=False, dtype=dtype) for a, b in zip(channels, channels[1:])])
-        self.norms = nn.CellList([GroupNorm(b, config.norm_eps) for b in channels[1:]])
+        plain = config.rcnn_norm == "none"
+        self.convs = nn.CellList([Conv(a, b, 3, bias=plain, dtype=dtype) for a, b in zip(channels, channels[1:])])
+        self.norms = norm_list(config.rcnn_norm, channels[1:], config.norm_eps)
         inputs = [channels[-1] * config.roi_layer["out_size"] ** 2] + [width] * (config.rcnn_num_layers - 1)
         self.fc = nn.CellList([Dense(channels, width, dtype=dtype) for channels in inputs])
         self.cls = Dense(width, self.num_classes, init=0.01, dtype=dtype)
@@ -32,7 +33,7 @@ class BoxHead(nn.Cell):
     def construct(self, features):
         hidden = features
         for i in range(len(self.convs)):
-            hidden = ops.relu(self.norms[i](self.convs[i](hidden)))
+            hidden = ops.relu(conv_norm_at(self.convs, self.norms, i, hidden))
         hidden = hidden.reshape(hidden.shape[0], -1)
         for layer in self.fc:
             hidden = ops.relu(layer(hidden))

@@ -7,7 +7,7 @@ import mindspore as ms
 from mindspore import Parameter, nn, ops
 from mindspore.common.initializer import initializer
 
-from src.maskrcnn.layers import Conv, weight_init
+from src.maskrcnn.layers import Conv, conv_norm_at, norm_list, weight_init
 from src.maskrcnn.losses import sigmoid_cross_entropy
 
 
@@ -25,7 +25,8 @@ class MaskHead(nn.Cell):
         self.loss_weight = config.rcnn_loss_mask_fb_weight
         self.batch_matmul = ops.BatchMatMul()
         inputs = [config.rcnn_in_channels] + [width] * 3
-        self.conv = nn.CellList([Conv(channels, width, 3, dtype=dtype) for channels in inputs])
+        self.conv = nn.CellList([Conv(channels, width, 3, bias=config.rcnn_mask_norm == "none", dtype=dtype) for channels in inputs])
+        self.norms = norm_list(config.rcnn_mask_norm, [width] * 4, config.norm_eps)
         # [in, out, 2, 2], as transposed convolutions are stored everywhere
         self.up_weight = Parameter(initializer(weight_init(math.sqrt(2.0 / width), width), (width, width, 2, 2)))
         self.up_bias = Parameter(initializer("zeros", (width,)))
@@ -34,8 +35,8 @@ class MaskHead(nn.Cell):
 
     def construct(self, features, classes):
         x = features
-        for layer in self.conv:
-            x = ops.relu(layer(x))
+        for i in range(len(self.conv)):
+            x = ops.relu(conv_norm_at(self.conv, self.norms, i, x))
         count, width, height, side = x.shape
         weight = self.up_weight.transpose(2, 3, 1, 0).reshape(4 * width, width, 1, 1).astype(self.dtype)
         bias = self.up_bias.expand_dims(0).tile((4, 1)).reshape(-1).astype(self.dtype)

@@ -21,11 +21,16 @@ def dense(layer, x):
     return x @ layer.weight.asnumpy().astype(np.float64).T + layer.bias.asnumpy()
 
 
-def test_forward_pass(rng):
-    head = draw_weights(BoxHead(small_config()))
+@pytest.mark.parametrize("words", [(), ("rcnn_num_convs=2", "rcnn_conv_out_channels=16"), ("rcnn_num_convs=1", "rcnn_norm=none")],
+                         ids=["fully connected", "convolutions with group norm", "a convolution without"])
+def test_forward_pass(rng, words):
+    head = draw_weights(BoxHead(small_config(*words)))
     x = rng.normal(0, 1, (5, 32, 7, 7)).astype(np.float32)
     logits, deltas = head(Tensor(x))
-    hidden = x.reshape(5, -1)
+    hidden = x
+    for i, conv in enumerate(head.convs):
+        hidden = np.maximum(twins.conv_norm(conv, head.norms, i, hidden), 0)
+    hidden = hidden.reshape(5, -1)
     for layer in head.fc:
         hidden = np.maximum(dense(layer, hidden), 0)
     np.testing.assert_allclose(logits.asnumpy(), dense(head.cls, hidden), rtol=1e-4, atol=1e-4)

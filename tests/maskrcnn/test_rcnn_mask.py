@@ -26,15 +26,16 @@ def transposed_convolution(x, weight, bias):
 
 def all_masks(head, x):
     """Mask logits [R, classes, 28, 28], every class's."""
-    for conv in head.conv:
-        x = np.maximum(twins.convolution(x, conv.weight.asnumpy(), conv.bias.asnumpy()), 0)
+    for i, conv in enumerate(head.conv):
+        x = np.maximum(twins.conv_norm(conv, head.norms, i, x), 0)
     x = np.maximum(transposed_convolution(x, head.up_weight.asnumpy(), head.up_bias.asnumpy()), 0)
     return np.einsum("nchw,kc->nkhw", x, head.logits_weight.asnumpy().astype(np.float64)) + head.logits_bias.asnumpy().reshape(1, -1, 1, 1)
 
 
-def test_forward_pass(rng):
+@pytest.mark.parametrize("norm", ["none", "gn"])
+def test_forward_pass(rng, norm):
     """All classes' masks of the plain form, of which one is picked, equal the head's one."""
-    head = draw_weights(MaskHead(small_config()))
+    head = draw_weights(MaskHead(small_config(f"rcnn_mask_norm={norm}")))
     x, classes = rng.normal(0, 1, (6, 32, 14, 14)).astype(np.float32), np.array([0, 1, 2, 3, 3, 1], np.int32)
     want = all_masks(head, x)[np.arange(6), classes]
     got = head(Tensor(x), Tensor(classes)).asnumpy()

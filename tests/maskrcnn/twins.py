@@ -133,6 +133,19 @@ def convolution(x, weight, bias=None, stride=1):
     return out if bias is None else out + np.asarray(bias, np.float64).reshape(1, -1, 1, 1)
 
 
+def group_norm(x, groups, gamma, beta, eps=1e-5):
+    """x [B, C, H, W] normalised in `groups` groups of channels (Wu & He 2018), then scaled and shifted a channel."""
+    grouped = np.asarray(x, np.float64).reshape(x.shape[0], groups, -1)
+    grouped = (grouped - grouped.mean(-1, keepdims=True)) / np.sqrt(grouped.var(-1, keepdims=True) + eps)
+    return grouped.reshape(x.shape) * np.reshape(gamma, (1, -1, 1, 1)) + np.reshape(beta, (1, -1, 1, 1))
+
+
+def conv_norm(conv, norms, i, x):
+    """A cell's i-th convolution of x, by its arrays, and the group norm after it where `norms` has any."""
+    y = convolution(x, conv.weight.asnumpy(), None if conv.bias is None else conv.bias.asnumpy())
+    return group_norm(y, norms[i].groups, norms[i].gamma.asnumpy(), norms[i].beta.asnumpy()) if len(norms) else y
+
+
 def random_boxes(rng, count, width=200.0, height=150.0, low=2.0):
     """float32 [count, 4] boxes of at least `low` pixels a side inside height x width."""
     sides = rng.uniform(low, [width * 0.6, height * 0.6], (count, 2))
