@@ -28,6 +28,18 @@ class Row:
     measured: str
     limit: str
     ok: bool
+    note: str = ""
+
+
+def missing_entries(reference, pictures=2):
+    """The names of what `compare` reads and a reference file does not have."""
+    names = ["anchors", "rpn_labels", "roi_assigned_labels", *(f"loss.{name}" for name in LOSSES)]
+    names += [name if name in reference else f"{name}.{leaf}" for name in (*STAGES, *HEAD_STAGES) for leaf in ("shape", "index", "value")]
+    for n in range(pictures):
+        names += [f"proposals.{n}", *(f"detections.{n}.{leaf}" for leaf in ("boxes", "labels", "scores", "masks28"))]
+    norms = [name for name in reference if name.startswith("grad.") and name.endswith(".norm")]
+    names += [name[:-len("norm")] + leaf for name in norms for leaf in ("index", "value")] if norms else ["grad.*.norm"]
+    return [name for name in names if name not in reference]
 
 
 def compare(reference, ours, pictures=2):
@@ -43,7 +55,7 @@ def compare(reference, ours, pictures=2):
     rows += [compare_assignment(reference, ours, name) for name in ("rpn_labels", "roi_assigned_labels")]
     for call, (losses, gradients) in enumerate(zip(ours["losses"], ours["gradients"]), 1):
         rows += [compare_loss(reference, losses, name, call) for name in LOSSES]
-        rows += compare_gradients(reference, gradients, call)
+        rows += compare_gradients(reference, gradients, call, ours.get("nudged", ()))
     return rows
 
 
@@ -137,25 +149,43 @@ def compare_loss(reference, losses, name, call):
     return Row(f"loss {name}, call {call}", error, f"{relative:.2e}", f"{LOSS_LIMIT:.0e}", bool(relative <= LOSS_LIMIT))
 
 
-def compare_gradients(reference, gradients, call):
+def gradient_errors(reference, name, gradient):
+    """((relative, absolute) error of the norm, (relative, absolute) error of the sampled values) of torchvision's parameter `name`."""
+    want, gradient = float(reference[f"grad.{name}.norm"]), np.asarray(gradient, np.float64)
+    norm = abs(np.linalg.norm(gradient) - want)
+    value = _largest(gradient.reshape(-1)[reference[f"grad.{name}.index"]], reference[f"grad.{name}.value"])
+    return (norm / max(want, 1e-12), norm), (value / max(want / np.sqrt(gradient.size), 1e-12), value)
+
+
+def gradient_holds(errors):
+    return errors[0][0] <= NORM_LIMIT and errors[1][0] <= VALUE_LIMIT
+
+
+def compare_gradients(reference, gradients, call, nudged=()):
     """Two rows for all parameters (norms and sampled values, the worst of each), and two more for every one that passes a limit.
 
-    gradients: {torchvision's name: array}. A parameter that only one side has a gradient for is a row of its own.
+    gradients: {torchvision's name: array}. A parameter that only one side has a gradient for is a row of its own. nudged: more of them, of
+    the parameters at a kink (tests/parity.py); a parameter that is within its limits in one of these is, and the row's note says so.
     """
     names = [name[len("grad."):-len(".norm")] for name in reference if name.startswith("grad.") and name.endswith(".norm")]
     rows = [Row(f"gradient of {name}, call {call}", np.nan, "only one side has it", "both", False) for name in sorted(set(names) ^ set(gradients))]
-    norms, values = [], []
+    plain, best = {}, {}
     for name in (name for name in names if name in gradients):
-        want, gradient = float(reference[f"grad.{name}.norm"]), np.asarray(gradients[name], np.float64)
-        error = abs(np.linalg.norm(gradient) - want)
-        norms.append((error / max(want, 1e-12), error, name))
-        error = _largest(gradient.reshape(-1)[reference[f"grad.{name}.index"]], reference[f"grad.{name}.value"])
-        values.append((error / max(want / np.sqrt(gradient.size), 1e-12), error, name))
-    for title, entries, limit in (("gradient norms", norms, NORM_LIMIT), ("gradient values", values, VALUE_LIMIT)):
-        worst = max(entries, key=lambda entry: entry[0] if entry[0] == entry[0] else np.inf)
-        rows.append(Row(f"{title} ({len(entries)}), call {call}", worst[1], f"{worst[0]:.2e}", f"{limit:.0e}", bool(worst[0] <= limit)))
-        rows += [Row(f"  {name}", error, f"{relative:.2e}", f"{limit:.0e}", False) for relative, error, name in entries if not relative <= limit]
+        plain[name] = gradient_errors(reference, name, gradients[name])
+        others = () if gradient_holds(plain[name]) else (gradient_errors(reference, name, one[name]) for one in nudged if name in one)
+        best[name] = next((errors for errors in others if gradient_holds(errors)), plain[name])
+    moved = [name for name in best if best[name] is not plain[name]]
+    for part, (title, limit) in enumerate((("gradient norms", NORM_LIMIT), ("gradient values", VALUE_LIMIT))):
+        relative, error = _worst(errors[part] for errors in best.values())
+        note = f"{len(moved)} of {len(best)} parameters with the pictures nudged, {_worst(plain[name][part] for name in plain)[0]:.2e} without" if moved else ""
+        rows.append(Row(f"{title} ({len(best)}), call {call}", error, f"{relative:.2e}", f"{limit:.0e}", bool(relative <= limit), note))
+        rows += [Row(f"  {name}", errors[part][1], f"{errors[part][0]:.2e}", f"{limit:.0e}", False) for name, errors in best.items()
+                 if not errors[part][0] <= limit]
     return rows
+
+
+def _worst(pairs):
+    return max(pairs, key=lambda pair: pair[0] if pair[0] == pair[0] else np.inf)
 
 
 def table(rows):

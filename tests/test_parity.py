@@ -130,15 +130,62 @@ def test_the_second_call_of_a_gradient_is_looked_at(run):
     assert any(not row.ok for row in compare(reference, ours))
 
 
+def test_a_gradient_at_a_kink_is_taken_from_beside_it(run):
+    """A parameter that is within its limits with the pictures nudged counts, and is said; one that is not does not."""
+    reference, ours = run[0], dict(run[1])
+    right = ours["gradients"][0]
+    wrong = {**right, GRADIENT: right[GRADIENT] * 1.002}
+    ours["gradients"] = [wrong, right]
+    rows = compare(reference, {**ours, "nudged": [{GRADIENT: wrong[GRADIENT]}, {GRADIENT: right[GRADIENT]}]})
+    assert all(row.ok for row in rows) and len(rows) == len(compare(*run))
+    notes = {row.stage: row.note for row in rows if row.note}
+    assert list(notes) == ["gradient norms (95), call 1", "gradient values (95), call 1"]
+    assert all(note.startswith("1 of 95 parameters with the pictures nudged, ") for note in notes.values()) and "2.00e-03 without" in notes["gradient norms (95), call 1"]
+    for nudged in ([], [{GRADIENT: wrong[GRADIENT]}]):
+        rows = compare(reference, {**ours, "nudged": nudged})
+        assert not all(row.ok for row in rows) and not any(row.note for row in rows)
+
+
+def test_nudges_are_as_small_as_rounding_and_end(run):
+    reference, right = run[0], run[1]["gradients"][0]
+    wrong = {**right, GRADIENT: right[GRADIENT] * 1.01, "rpn.head.conv.0.0.bias": right["rpn.head.conv.0.0.bias"] * 1.01}
+    image, seen = np.linspace(-2, 2, 60, dtype=np.float32).reshape(1, 4, 5, 3), []
+
+    def step(moved):
+        seen.append(moved)
+        return {**wrong, GRADIENT: right[GRADIENT]} if len(seen) == 3 else right if len(seen) == 5 else wrong
+    found = parity.nudged_gradients(reference, step, image, wrong)
+    assert [set(one) for one in found] == 3 * [{GRADIENT, "rpn.head.conv.0.0.bias"}] + 2 * [{"rpn.head.conv.0.0.bias"}]
+    assert all(0 < np.abs(moved - image).max() < 2.1e-6 and moved.dtype == np.float32 for moved in seen) and len(seen) == 5
+    assert len(parity.nudged_gradients(reference, lambda moved: wrong, image, wrong)) == parity.NUDGES
+    assert parity.nudged_gradients(reference, step, image, right) == [] and len(seen) == 5
+
+
 @pytest.mark.parametrize(("changes", "message"), [({"height": 250}, "height 250: a multiple of 32"), ({"width": 32}, "width 32: a multiple of 32, and at least 64"),
-                                                  ({"names": None}, "has no 'names'")])
+                                                  ({"names": None}, "has no 'names'"), ({"feature.p3.index": None}, "has no 'feature.p3.index'"),
+                                                  ({"loss.rcnn_reg": None}, "has no 'loss.rcnn_reg'"), ({"detections.1.scores": None}, "has no 'detections.1.scores'")])
 def test_a_file_that_cannot_be_used_is_one_line(run, tmp_path, changes, message):
-    content = {name: run[0][name] for name in ("seed", "height", "width", "names", "anchors")}
-    content.update(changes)
+    content = {**run[0], **changes}
     np.savez(tmp_path / "other.npz", **{name: value for name, value in content.items() if value is not None})
     with pytest.raises(parity.ParityError) as caught:
         parity.load_reference(tmp_path / "other.npz")
     assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["empty", "one array", "cut", "damaged"])
+def test_a_damaged_file_is_one_line(shared, tmp_path, kind):
+    content = bytearray((shared / "reference/parity.npz").read_bytes())
+    if kind == "damaged":
+        content[len(content) // 2:len(content) // 2 + 64] = bytes(64)
+    path = tmp_path / "other.npz"
+    if kind == "one array":
+        np.save(tmp_path / "other.npy", np.zeros(3))
+        (tmp_path / "other.npy").rename(path)
+    else:
+        path.write_bytes({"empty": b"", "cut": content[:len(content) // 2], "damaged": content}[kind])
+    with pytest.raises(parity.ParityError, match="other.npz: not a reference file") as caught:
+        parity.load_reference(path)
+    assert "\n" not in str(caught.value)
 
 
 def test_the_command_ends_with_2_and_one_line_where_the_file_is_none(shared, tmp_path):

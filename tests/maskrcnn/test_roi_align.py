@@ -6,6 +6,9 @@ import functools
 import mindspore as ms
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from mindspore import Tensor
 
 from src.config import load_config
@@ -160,6 +163,38 @@ def weighted(kernel, aligned):
         pooled = align((p2, p3, p4, p5), rois, valid)
         return (pooled * gradient).sum(), pooled
     return ms.value_and_grad(total, (0, 1, 2, 3, 4), has_aux=True)
+
+
+@BOTH
+@ALIGNED
+@settings(max_examples=12, deadline=None)
+@given(arrays(np.float32, (3, 4), elements=st.floats(0, 1, width=32)), st.integers(0, 2 ** 31))
+def test_any_roi_equals_a_plain_loop_and_its_gradient_finite_differences(kernel, aligned, units, seed):
+    """Three RoIs of the second picture, sides from half a pixel to the canvas's; the others are empty slots."""
+    rng = np.random.default_rng(seed)
+    # not aligned, the operator's packed map ends where a RoI that is widened to a cell may not
+    canvas = np.array([192, 128] if aligned or kernel else [160, 96])
+    sides = 0.5 + units[:, 2:] ** 2 * (canvas - 0.5)
+    corner = units[:, :2] * (canvas - sides)
+    rois, valid = np.zeros((2, 24, 4), np.float32), np.zeros((2, 24), bool)
+    rois[1, :3], valid[1, :3] = np.concatenate([corner, corner + sides], 1), True
+    maps, gradient = draw_maps(rng), rng.normal(0, 1, (48, CHANNELS, 7, 7)).astype(np.float32)
+    gradient[~valid.ravel()] = 0
+    (_, pooled), back = weighted(kernel, aligned)(*(Tensor(m) for m in maps), Tensor(rois), Tensor(valid), Tensor(gradient))
+    levels = [twins.level(roi * 7) for roi in rois[1, :3].astype(np.float64)]            # the finest scale is 8 here, not 56
+    for k, level in enumerate(levels):
+        want = twins.roi_align(maps[level][1], rois[1, k], STRIDES[level], 7, 2, aligned)
+        np.testing.assert_allclose(pooled.asnumpy()[24 + k], want, atol=5e-5)
+    level = levels[0]
+    got, plane = back[level].asnumpy()[1], maps[level][1].astype(np.float64)
+    for place in (np.abs(got).argmax(), rng.integers(0, got.size)):
+        step = np.zeros(got.size)
+        step[place] = 0.5
+        step = step.reshape(got.shape)
+        difference = sum(((twins.roi_align(plane + step, rois[1, k], STRIDES[level], 7, 2, aligned)
+                           - twins.roi_align(plane - step, rois[1, k], STRIDES[level], 7, 2, aligned)) * gradient[24 + k]).sum()
+                         for k in range(3) if levels[k] == level)
+        assert got.ravel()[place] == pytest.approx(difference, abs=2e-4)
 
 
 def rois_on_canvas(rng):
