@@ -16,20 +16,22 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from src.data.converter import ensure_mindrecord
-from src.data.examples import batch_layout, epoch_order
+from src.data.examples import batch_layout
+from src.data.placement import place_picture, place_plainly, resized_size
+from src.data.sampler import epoch_length, epoch_order, rank_steps
 from src.data.shards import load_manifest, load_rows
 from src.data.sources import read_source, resolve_classes
-from src.data.transforms import place_picture, place_plainly, read_picture, resized_size
+from src.data.transforms import read_picture
 from src.data.workers import DataWorkers
-from src.errors import DataError
+from src.errors import ConfigError, DataError
 
 __all__ = ["create_maskrcnn_dataset", "TrainingBatches", "DataWorkers", "ensure_mindrecord", "evaluation_batches", "read_source",
            "resolve_classes", "steps_per_epoch"]
 
 
 def steps_per_epoch(config, manifest, device_num=1):
-    """Steps of an epoch: whole batches of all devices together; 1 where the data is smaller than that."""
-    return max(1, manifest.pictures // (config.batch_size * device_num))
+    """Steps of an epoch, in which every picture is seen: batches of all devices together, the last one filled up."""
+    return -(-epoch_length(config, manifest) // (config.batch_size * device_num))
 
 
 def create_maskrcnn_dataset(config, folder, epoch, rank=0, device_num=1, start_step=0, workers=None):
@@ -47,8 +49,8 @@ def create_maskrcnn_dataset(config, folder, epoch, rank=0, device_num=1, start_s
 class TrainingBatches:
     """An epoch's batches: iterating gives dicts of the arrays that `examples.batch_layout` describes, the caller's to keep.
 
-    Every row comes once an epoch, in the epoch's own order. A step takes the next batch_size * device_num rows, rank r the r-th
-    batch_size of them; a last incomplete step is dropped (a data set smaller than one step is repeated to fill it).
+    Every row comes once an epoch (more often as repeat_factor_threshold says), in the epoch's own order, which the ranks share step by
+    step; a last incomplete step is filled up with rows of the epoch's beginning.
     has_masks: False for data with boxes alone, whose masks are all 255. len() is the number of steps left.
     """
 
@@ -58,10 +60,9 @@ class TrainingBatches:
             resized_size(int(height), int(width), config)      # a canvas too small is said now, not hours later
         self.has_masks = manifest.has_masks
         self._config, self._folder, self._epoch, self._workers = config, folder, epoch, workers
-        total = config.batch_size * device_num
-        order = np.resize(epoch_order(config.seed, epoch, len(rows)), max(len(rows), total))
-        steps = order[:len(order) // total * total].reshape(-1, device_num, config.batch_size)
-        self.rows = steps[start_step:, rank]                   # int [steps, batch_size]
+        if config.copy_paste_ratio and not manifest.has_masks:
+            raise ConfigError(f"copy_paste_ratio={config.copy_paste_ratio} needs masks to cut objects out, and {manifest.source} has none")
+        self.rows = rank_steps(epoch_order(config, manifest, epoch), config.batch_size, rank, device_num)[start_step:]
 
     def __len__(self):
         return len(self.rows)

@@ -20,6 +20,9 @@ def finalize(values, written):
 
     height, width, strides = values["img_height"], values["img_width"], values["anchor_strides"]
     shapes = tuple((math.ceil(height / stride), math.ceil(width / stride)) for stride in strides)
+    _check_augmentation(values)
+    if values["large_scale_jitter"] is not None:
+        derive("expand_ratio", 0.0, "large_scale_jitter (which has its own way to make objects small)")
     derive("feature_shapes", shapes, "img_height, img_width and anchor_strides")
     derive("num_anchors", len(values["anchor_scales"]) * len(values["anchor_ratios"]), "anchor_scales and anchor_ratios")
     derive("num_bboxes", values["num_anchors"] * sum(h * w for h, w in values["feature_shapes"]), "the canvas and the anchors")
@@ -44,6 +47,21 @@ def finalize(values, written):
 
 def _plain(value):
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _check_augmentation(values):
+    scales, sides, strengths = values["large_scale_jitter"], values["multi_scale"], values["color_jitter"]
+    if scales is not None:
+        if len(scales) != 2 or scales[0] > scales[1]:
+            raise ConfigError(f"large_scale_jitter={list(scales)}: the lowest and the highest scale expected, e.g. [0.1, 2.0]")
+        if sides is not None:
+            raise ConfigError("large_scale_jitter and multi_scale both choose a picture's size: leave one out")
+    longest = min(values["img_height"], values["img_width"])
+    if sides is not None and max(sides) > longest:
+        raise ConfigError(f"multi_scale={list(sides)}: a short side of {max(sides)} never fits img_height={values['img_height']} "
+                          f"img_width={values['img_width']}; at most {longest}")
+    if strengths is not None and (len(strengths) != 4 or strengths[3] > 0.5):
+        raise ConfigError(f"color_jitter={list(strengths)}: four strengths expected, the last (hue) at most 0.5, e.g. [0.4, 0.4, 0.4, 0.1]")
 
 
 def _check_classes(names):
@@ -83,6 +101,8 @@ def _check_canvas(values):
 
 # name: (lowest, highest); None is no bound
 _RANGES = {
+    **dict.fromkeys(("crop_ratio", "copy_paste_ratio", "repeat_factor_threshold"), (0, 1)), "crop_min_side": (1e-3, 1),
+    "large_scale_jitter": (0.01, 10), "multi_scale": (32, None), "color_jitter": (0, None),
     **dict.fromkeys(("flip_ratio", "expand_ratio", "neg_iou_thr", "pos_iou_thr", "min_pos_iou", "neg_iou_thr_stage2", "pos_iou_thr_stage2",
                      "min_pos_iou_stage2", "rpn_proposal_nms_thr", "rpn_nms_thr", "test_score_thr", "test_iou_thr", "mask_thr_binary",
                      "momentum", "warmup_ratio"), (0, 1)),

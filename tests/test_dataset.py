@@ -52,7 +52,7 @@ def test_batches_keep_the_contract_and_hold_the_annotations(shared, tmp_path):
     folder, manifest = ensure_mindrecord(config)
     records = {record.image_id: record for record in read_source(config).records}
     batches = create_maskrcnn_dataset(config, folder, epoch=0)
-    assert len(batches) == steps_per_epoch(config, manifest) == 44 and batches.has_masks
+    assert len(batches) == steps_per_epoch(config, manifest) == 45 and batches.has_masks
     seen = []
     for batch in batches:
         assert {name: (array.dtype.name, array.shape) for name, array in batch.items()} == {
@@ -84,7 +84,7 @@ def test_batches_keep_the_contract_and_hold_the_annotations(shared, tmp_path):
                 with Image.open(record.path) as file:
                     expected = np.asarray(file.convert("RGB").resize((width, height), Image.BILINEAR), np.int64)
                 assert np.abs(image[:height, :width] - expected).mean() < 1.5
-    assert len(set(seen)) == 88
+    assert len(set(seen)) == 89 and len(seen) == 90
 
 
 def test_a_flipped_example_is_the_mirrored_plain_one(coco_folder, tmp_path):
@@ -135,7 +135,7 @@ def test_masks_fit_the_pixels_of_augmented_pictures(tmp_path):
 def test_same_seed_same_bytes_for_any_number_of_workers(coco_folder, tmp_path):
     config, folder, _ = prepare(coco_folder(pictures=9), tmp_path)
     runs = [list(create_maskrcnn_dataset(config.replace(num_parallel_workers=count), folder, 3)) for count in (1, 2, 5)]
-    assert len(runs[0]) == 4 and all(same(a, b) for run in runs[1:] for a, b in zip(runs[0], run))
+    assert len(runs[0]) == 5 and all(same(a, b) for run in runs[1:] for a, b in zip(runs[0], run))
     with DataWorkers(config, folder, True) as shared_workers:
         for _ in range(2):
             again = list(create_maskrcnn_dataset(config, folder, 3, workers=shared_workers))
@@ -150,22 +150,43 @@ def test_same_seed_same_bytes_for_any_number_of_workers(coco_folder, tmp_path):
         step, position = np.argwhere(create_maskrcnn_dataset(config, folder, epoch).rows == kept)[0]
         batch = next(iter(create_maskrcnn_dataset(config, folder, epoch, start_step=int(step), workers=shared_workers)))
         return batch["image_id"][position], batch["sample_key"][position], batch["boxes"][position]
-    kept = min(set.intersection(*map(set, orders)))            # the odd row out is dropped, another one each epoch
+    kept = 0
     with DataWorkers(config, folder, True) as shared_workers:
         drawn = [example(epoch) for epoch in range(4)]
     assert len({int(key) for _, key, _ in drawn}) == 4 and len({int(image_id) for image_id, _, _ in drawn}) == 1
     assert len({boxes.tobytes() for _, _, boxes in drawn}) >= 3
 
 
+EVERYTHING = ["multi_scale=[96,128,192]", "crop_ratio=0.5", "color_jitter=[0.4,0.4,0.4,0.1]", "copy_paste_ratio=0.5", "repeat_factor_threshold=0.9",
+              "expand_ratio=0.5"]
+
+
+def test_with_every_augmentation_too(coco_folder, tmp_path):
+    """Any number of workers, any step to begin with, two ranks for one: the same bytes; another epoch, others."""
+    config, folder, manifest = prepare(coco_folder(pictures=9), tmp_path, *EVERYTHING)
+    steps = steps_per_epoch(config, manifest)
+    with DataWorkers(config, folder, True) as two:
+        expected = list(create_maskrcnn_dataset(config, folder, 1, workers=two))
+        other = list(create_maskrcnn_dataset(config, folder, 2, workers=two))
+        rest = list(create_maskrcnn_dataset(config, folder, 1, start_step=steps - 2, workers=two))
+    assert len(expected) == steps and all(same(a, b) for a, b in zip(expected[-2:], rest)) and not same(expected[0], other[0])
+    single = config.replace(batch_size=1, num_parallel_workers=3)
+    with DataWorkers(single, folder, True) as three:
+        ranks = [list(create_maskrcnn_dataset(single, folder, 1, rank, 2, workers=three)) for rank in range(2)]
+    for step, batch in enumerate(expected):
+        assert same(batch, {name: np.concatenate([rank[step][name] for rank in ranks]) for name in batch})
+    assert any(batch["valid"].sum(1).max() > 3 for batch in expected)                # three objects a picture, and pasted ones
+
+
 def test_an_epoch_can_be_taken_up_at_any_step(coco_folder, tmp_path):
     config, folder, _ = prepare(coco_folder(pictures=9), tmp_path)
     with DataWorkers(config, folder, True) as shared_workers:
         whole = list(create_maskrcnn_dataset(config, folder, 1, workers=shared_workers))
-        for start in (0, 1, 3, 4):
+        for start in (0, 1, 3, 5):
             batches = create_maskrcnn_dataset(config, folder, 1, start_step=start, workers=shared_workers)
-            assert len(batches) == 4 - start
+            assert len(batches) == 5 - start
             rest = list(batches)
-            assert len(rest) == 4 - start and all(same(a, b) for a, b in zip(whole[start:], rest))
+            assert len(rest) == 5 - start and all(same(a, b) for a, b in zip(whole[start:], rest))
 
 
 def test_ranks_share_the_steps_of_one(coco_folder, tmp_path):
@@ -175,12 +196,12 @@ def test_ranks_share_the_steps_of_one(coco_folder, tmp_path):
     single = config.replace(batch_size=1)
     with DataWorkers(single, folder, True) as shared_workers:
         four = [list(create_maskrcnn_dataset(single, folder, 2, rank, 4, workers=shared_workers)) for rank in range(4)]
-    assert len(one) == 3 == steps_per_epoch(config.replace(batch_size=1), manifest, 4) and {len(rank) for rank in four} == {3}
+    assert len(one) == 4 == steps_per_epoch(config.replace(batch_size=1), manifest, 4) and {len(rank) for rank in four} == {4}
     for step, batch in enumerate(one):
         joined = {name: np.concatenate([rank[step][name] for rank in four]) for name in batch}
         assert same(batch, joined)
     ids = [image_id for batch in one for image_id in batch["image_id"].tolist()]
-    assert len(ids) == len(set(ids)) == 12
+    assert len(ids) == 16 and len(set(ids)) == len(set(ids[:13])) == 13
 
 
 def test_every_row_once_an_epoch_and_small_data_is_repeated(coco_folder, tmp_path):
@@ -189,7 +210,7 @@ def test_every_row_once_an_epoch_and_small_data_is_repeated(coco_folder, tmp_pat
     large = config.replace(batch_size=8)
     batch, = create_maskrcnn_dataset(large, folder, 0)
     assert steps_per_epoch(large, manifest) == 1 and set(batch["image_id"].tolist()) == {10, 20, 30, 40, 50}
-    assert steps_per_epoch(config, manifest, 2) == 2
+    assert steps_per_epoch(config, manifest, 2) == 3
 
 
 def test_data_without_masks_and_empty_pictures(coco_folder, tmp_path):

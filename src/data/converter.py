@@ -162,6 +162,7 @@ def convert(source, folder, config, settings, digest, pictures=None, quiet=False
         if folder.exists():
             shutil.rmtree(folder)                               # stale or without a manifest, see _usable
         os.rename(partial, folder)
+        manifest.folder = str(folder)
         forget_marks(folder / name for name in names)
         (folder / _PLAN).unlink()
     except OSError as error:

@@ -13,6 +13,7 @@ from src.errors import DataError
 
 # A box larger than this many mask cells a side is rasterised at this resolution, so that a 50-megapixel picture costs no more.
 _CELLS = 4
+_FINEST = 2048                       # and a cut object's box is found to a 2048th of its side
 
 
 def rle_counts(rle):
@@ -94,11 +95,7 @@ def segmentation_box(segmentation):
     if not isinstance(segmentation, dict):
         points = np.concatenate([np.asarray(polygon, np.float64) for polygon in segmentation]).reshape(-1, 2)
         return (*points.min(0).tolist(), *points.max(0).tolist())
-    mask = rle_to_mask(segmentation)
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not rows.size:
-        return None
-    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
+    return pixels_box(rle_to_mask(segmentation))
 
 
 def crop_rle(rle, box):
@@ -118,33 +115,96 @@ def box_mask(segmentation, box, height, width, size):
     Cells larger than a pixel average over the pixels, smaller ones are interpolated between pixel centres, so that a cell is half
     covered where the pixel mask has its edge. A polygon too small to cover any pixel is drawn finer.
     """
-    x1, y1, x2, y2 = (float(value) for value in box)
-    if isinstance(segmentation, dict):
-        mask = rle_to_mask(segmentation)
-        left, top = segmentation.get("origin", (0, 0))
-        if "origin" not in segmentation:
-            left, top, right, bottom = _pixels_around(box, *mask.shape)
-            mask = mask[top:bottom, left:right]
-        return _stretch(mask, x1 - left, y1 - top, x2 - left, y2 - top, size)
-    polygons = [np.asarray(polygon, np.float64).reshape(-1, 2) for polygon in segmentation]
-    scale = np.minimum(1.0, _CELLS * size / np.array([x2 - x1, y2 - y1]))
-    frame = _frame_of_polygons(polygons, box, height, width, scale, size)
-    if not frame.any():
-        frame = _frame_of_polygons(polygons, box, height, width, size / np.array([x2 - x1, y2 - y1]), size)
+    mask, corner, scale = _raster(segmentation, box, height, width, _CELLS * size)
+    frame = _stretch(mask, box, corner, scale, size)
+    if not isinstance(segmentation, dict) and not frame.any():
+        mask, corner, scale = _raster(segmentation, box, height, width, size, finer=True)
+        frame = _stretch(mask, box, corner, scale, size)
     return frame
 
 
-def _frame_of_polygons(polygons, box, height, width, scale, size):
-    """Rasterise the polygons near the box at `scale` (x, y) raster pixels a picture pixel, and stretch the box onto the cells."""
-    box = np.asarray(box, np.float64) * np.tile(scale, 2)
-    height, width = int(np.ceil(height * scale[1])), int(np.ceil(width * scale[0]))
-    left, top, right, bottom = _pixels_around(box, height, width)
-    # pycocotools rounds toward zero, so points left of its origin would round the other way: start where the polygons start
-    low = np.floor(np.min([polygon.min(0) for polygon in polygons], 0) * scale)
-    x0, y0 = int(np.clip(low[0], 0, left)), int(np.clip(low[1], 0, top))
-    moved = [(polygon * scale - (x0, y0)).ravel() for polygon in polygons]
-    mask = _rasterise(moved, bottom - y0, right - x0)
-    return _stretch(mask, *(box - (x0, y0, x0, y0)), size)
+def visible_box(segmentation, box, height, width):
+    """The box x1, y1, x2, y2 around an object's pixels within a box, no larger than that box; None where it has no pixel there.
+
+    Arguments as of `box_mask`: how an object's box shrinks when the picture around `box` is cut away.
+    """
+    mask, corner, scale = _raster(segmentation, box, height, width, _FINEST)
+    low, high = np.array(box[:2], np.float64), np.array(box[2:], np.float64)
+    # whole pixels of the raster that the box touches
+    first = np.clip(np.floor(low * scale - corner).astype(int), 0, None)
+    last = np.ceil(high * scale - corner).astype(int)
+    part = mask[first[1]:last[1], first[0]:last[0]]
+    around = pixels_box(part)
+    if around is None:
+        return None
+    x1, y1 = np.maximum((np.array(around[:2]) + first + corner) / scale, low).tolist()
+    x2, y2 = np.minimum((np.array(around[2:]) + first + corner) / scale, high).tolist()
+    return (x1, y1, x2, y2) if x2 > x1 and y2 > y1 else None
+
+
+def pixels_box(mask):
+    """The box (x1, y1, x2, y2), in pixels, around what is set in a mask [H, W]; None where nothing is."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not rows.size:
+        return None
+    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
+
+
+def placed_mask(segmentation, axes, region):
+    """uint8 0/1 [bottom-top, right-left]: an object's mask on a canvas, in its whole pixels left, top, right, bottom (`region`).
+
+    axes: ((ax, bx), (ay, by)), which bring a point x, y of the picture to ax * x + bx, ay * y + by on the canvas (`Placement.axes`).
+    """
+    (ax, bx), (ay, by) = axes
+    left, top, right, bottom = region
+    if isinstance(segmentation, dict):
+        mask, (x0, y0) = rle_to_mask(segmentation), segmentation.get("origin", (0, 0))
+        # from a pixel centre of the region back to OpenCV's coordinates, which count from pixel centres
+        to_source = np.array([[1 / ax, 0, (left + 0.5 - bx) / ax - x0 - 0.5], [0, 1 / ay, (top + 0.5 - by) / ay - y0 - 0.5]])
+        frame = cv2.warpAffine(np.ascontiguousarray(mask) * np.uint8(255), to_source, (right - left, bottom - top),
+                               flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+        return (frame >= 128).astype(np.uint8)
+    polygons = [np.asarray(polygon, np.float64).reshape(-1, 2) * (ax, ay) + (bx, by) for polygon in segmentation]
+    mask, x0, y0 = _rasterise_region(polygons, left, top, right, bottom)
+    return mask[top - y0:, left - x0:]
+
+
+def mask_frame(mask, box, size):
+    """As `box_mask`, of a mask uint8 0/1 [H, W] instead of a segmentation; box: x1, y1, x2, y2 in its pixels."""
+    return _stretch(mask, box, (0, 0), 1.0, size)
+
+
+def _raster(segmentation, box, height, width, resolution, finer=False):
+    """(mask uint8 0/1 [h, w] of what is near a box, its corner (x, y) in raster pixels, raster pixels a picture pixel (x, y)).
+
+    A polygon's box gets at most `resolution` raster pixels a side, or just so many if `finer`.
+    """
+    if isinstance(segmentation, dict):
+        mask = rle_to_mask(segmentation)
+        corner = np.array(segmentation.get("origin", (0, 0)))
+        if "origin" not in segmentation:
+            left, top, right, bottom = _pixels_around(box, *mask.shape)
+            mask, corner = mask[top:bottom, left:right], np.array([left, top])
+        return mask, corner, np.ones(2)
+    x1, y1, x2, y2 = (float(value) for value in box)
+    scale = resolution / np.array([x2 - x1, y2 - y1])
+    if not finer:
+        scale = np.minimum(1.0, scale)
+    polygons = [np.asarray(polygon, np.float64).reshape(-1, 2) * scale for polygon in segmentation]
+    near = _pixels_around((x1 * scale[0], y1 * scale[1], x2 * scale[0], y2 * scale[1]),
+                          int(np.ceil(height * scale[1])), int(np.ceil(width * scale[0])))
+    mask, x0, y0 = _rasterise_region(polygons, *near, lowest=0)
+    return mask, np.array([x0, y0]), scale
+
+
+def _rasterise_region(polygons, left, top, right, bottom, lowest=-np.inf):
+    """(mask, x0, y0): polygons [n, 2] rasterised from pixel x0, y0 to right, bottom.
+
+    pycocotools rounds toward zero, so points left of its origin would round the other way: it starts where the polygons start, or at `lowest`.
+    """
+    low = np.floor(np.min([polygon.min(0) for polygon in polygons], 0))
+    x0, y0 = int(min(max(low[0], lowest), left)), int(min(max(low[1], lowest), top))
+    return _rasterise([(polygon - (x0, y0)).ravel() for polygon in polygons], bottom - y0, right - x0), x0, y0
 
 
 def _pixels_around(box, height, width):
@@ -154,8 +214,9 @@ def _pixels_around(box, height, width):
     return left, top, max(min(int(np.ceil(x2)) + 1, width), left + 1), max(min(int(np.ceil(y2)) + 1, height), top + 1)
 
 
-def _stretch(mask, x1, y1, x2, y2, size):
-    """uint8 [size, size] of a 0/1 mask's region x1, y1, x2, y2 (its own pixels)."""
+def _stretch(mask, box, corner, scale, size):
+    """uint8 [size, size] of a 0/1 mask's region: the box x1, y1, x2, y2 at `scale`, less the mask's corner (x, y)."""
+    x1, y1, x2, y2 = (np.asarray(box, np.float64).reshape(2, 2) * scale - corner).ravel().tolist()
     # two samples a cell and side, averaged, where a cell is larger than a pixel: more adds nothing (measured on COCO)
     fine_x, fine_y = (2 if side > size else 1 for side in (x2 - x1, y2 - y1))
     step_x, step_y = (x2 - x1) / (size * fine_x), (y2 - y1) / (size * fine_y)

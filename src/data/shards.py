@@ -116,7 +116,7 @@ class Manifest:
     digest: of source and settings, the default folder's name; settings: what went into it; pictures_digest: names and sizes of the
     picture files; source: the annotation file; class_names, category_ids, has_masks: as in DataSource; pictures, objects: rows and
     objects stored; left_out: in words -> how many; shards: {"file", "rows", "bytes", "crc"} each; rows_crc, labels_crc: checksums of
-    the arrays in rows.npy and labels.npy.
+    the arrays in rows.npy and labels.npy; folder: where it was loaded from (not stored).
     """
     digest: str
     settings: Dict[str, Any]
@@ -132,12 +132,13 @@ class Manifest:
     rows_crc: int = 0
     labels_crc: int = 0
     format: int = FORMAT
+    folder: Optional[str] = field(default=None, compare=False)
 
     def save(self, folder):
         """Write manifest.json, whole or not at all."""
         beside = Path(folder) / f".{MANIFEST}.{os.getpid()}"
         with open(beside, "w", encoding="utf-8") as file:
-            json.dump(asdict(self), file, indent=1)
+            json.dump({name: value for name, value in asdict(self).items() if name != "folder"}, file, indent=1)
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, Path(folder) / MANIFEST)
@@ -151,7 +152,8 @@ def load_manifest(folder):
     path = Path(folder) / MANIFEST
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        manifest = Manifest(**{**content, "class_names": tuple(content["class_names"]), "category_ids": tuple(content["category_ids"])})
+        manifest = Manifest(**{**content, "class_names": tuple(content["class_names"]), "category_ids": tuple(content["category_ids"]),
+                               "folder": str(folder)})
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

@@ -1,21 +1,15 @@
-"""Pictures: bytes to RGB, where a picture goes on the canvas, and the same way for its boxes.
-
-A `Placement` is decided first, from sizes and random numbers alone; pixels and boxes then follow it. A picture is resized once,
-straight to its final size: an expanded canvas 4x as large is never made.
-"""
+"""Pictures: files' bytes to RGB pixels as viewers show them, and jittered colours."""
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from src.errors import ConfigError, DataError
+from src.errors import DataError
 
-_EXPAND_LIMIT = 4.0                # an expanded canvas is up to this many times as wide and high (SSD, Liu et al. 2016, section 2.2)
 _ORIENTATION = 274                 # EXIF tag: 1 as stored, 2 to 8 mirrored or turned (EXIF 2.3, page 36)
 _EIGHT_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB", "La", "RGBa")
 
@@ -146,105 +140,46 @@ def _line(error):
     return " ".join(str(error).split())[:120] or type(error).__name__
 
 
-@dataclass(frozen=True)
-class Placement:
-    """Where a picture of source_height x source_width goes on the canvas; all in pixels.
+def jitter_colors(picture, strengths, generator):
+    """A picture uint8 [H, W, 3] (RGB) with brightness, contrast, saturation and hue changed at random, in a random order.
 
-    height, width: its resized size; top, left: its corner on the canvas; filled_height, filled_width: the part of the canvas from its
-    top-left corner that is not padding (larger than the picture where it was expanded); flip: mirrored left to right.
+    strengths: those four, as in torchvision's ColorJitter: a factor is drawn from 1 - strength to 1 + strength (not under 0), a hue is
+    turned by -strength to strength of the circle. generator: numpy Generator, from which as many numbers are drawn in all cases.
     """
-    source_height: int
-    source_width: int
-    height: int
-    width: int
-    top: int = 0
-    left: int = 0
-    filled_height: int = 0
-    filled_width: int = 0
-    flip: bool = False
-
-    @property
-    def meta(self):
-        """float32 [6]: height and width of the filled part, scale_y, scale_x (canvas over source pixels), source height and width."""
-        return np.array([self.filled_height, self.filled_width, self.height / self.source_height, self.width / self.source_width,
-                         self.source_height, self.source_width], np.float32)
+    order, draws = generator.permutation(4), generator.random(4)
+    for which in order.tolist():
+        strength = strengths[which]
+        if strength and which == 3:
+            picture = turn_hue(picture, (2 * draws[which] - 1) * strength)
+        elif strength:
+            low, high = max(0.0, 1 - strength), 1 + strength
+            picture = (change_brightness, change_contrast, change_saturation)[which](picture, low + draws[which] * (high - low))
+    return picture
 
 
-def resized_size(height, width, config):
-    """(height, width) to which a picture is resized by keep_ratio and resize; at most the canvas.
-
-    Raises ConfigError where resize=short_side gives more than the canvas holds.
-    """
-    if not config.keep_ratio:
-        return config.img_height, config.img_width
-    if config.resize == "fit":
-        scale = min(config.img_height / height, config.img_width / width)
-        return (max(1, min(config.img_height, int(height * scale + 0.5))), max(1, min(config.img_width, int(width * scale + 0.5))))
-    scale = min(config.resize_short / min(height, width), config.resize_long / max(height, width))
-    new_height, new_width = max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
-    if new_height > config.img_height or new_width > config.img_width:
-        side = -(-config.resize_long // 32) * 32
-        raise ConfigError(f"resize=short_side makes a picture of {width}x{height} {new_width}x{new_height}, which does not fit "
-                          f"img_width={config.img_width} img_height={config.img_height}; write img_width={side} img_height={side}")
-    return new_height, new_width
+def change_brightness(picture, factor):
+    """Every value times factor."""
+    return cv2.LUT(picture, _table(np.arange(256) * factor))
 
 
-def place_plainly(height, width, config):
-    """The Placement of a picture in evaluation: resized into the canvas's top-left corner."""
-    new_height, new_width = resized_size(height, width, config)
-    return Placement(height, width, new_height, new_width, 0, 0, new_height, new_width)
+def change_contrast(picture, factor):
+    """Every value's distance from the mean grey value times factor."""
+    mean = np.round(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).mean())
+    return cv2.LUT(picture, _table(mean + (np.arange(256) - mean) * factor))
 
 
-def place_randomly(height, width, config, generator):
-    """The Placement of a picture in training: flipped with probability flip_ratio, expanded as expand_ratio says.
-
-    generator: numpy Generator, from which six numbers are drawn in all cases, so that one setting does not change another's draws.
-    """
-    flip, draw, half, ratio, across, down = generator.random(6)
-    flip = bool(flip < config.flip_ratio)
-    ratio = 1 + (_EXPAND_LIMIT - 1) * ratio if draw < config.expand_ratio and half < 0.5 else 1.0
-    filled_height, filled_width = resized_size(height * ratio, width * ratio, config)
-    new_height, new_width = max(1, int(filled_height / ratio + 0.5)), max(1, int(filled_width / ratio + 0.5))
-    top, left = int(down * (filled_height - new_height + 1)), int(across * (filled_width - new_width + 1))
-    return Placement(height, width, new_height, new_width, top, left, filled_height, filled_width, flip)
+def change_saturation(picture, factor):
+    """Every pixel's distance from its grey value (ITU-R 601) times factor."""
+    grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    return cv2.addWeighted(picture, factor, grey, 1 - factor, 0)
 
 
-def place_picture(picture, placement, config, out=None):
-    """Draw a picture uint8 [h, w, 3] onto the canvas uint8 [img_height, img_width, 3] and return it.
-
-    Half-pixel-correct bilinear resizing; an expansion is filled with the mean, padding as `padding` says. out: a canvas to write into.
-    """
-    canvas = np.empty((config.img_height, config.img_width, 3), np.uint8) if out is None else out
-    p = placement
-    mean = np.round(config.img_mean if config.channel_order == "RGB" else config.img_mean[::-1]).astype(np.uint8)
-    around = mean if config.padding == "mean" else np.zeros(3, np.uint8)
-    # whole rows at a time: three bytes at a time is ten times slower
-    rows = canvas.reshape(len(canvas), -1)
-    rows[p.filled_height:] = np.tile(around, config.img_width)
-    rows[:p.filled_height, 3 * p.filled_width:] = np.tile(around, config.img_width - p.filled_width)
-    if (p.height, p.width) != (p.filled_height, p.filled_width):
-        rows[:p.filled_height, :3 * p.filled_width] = np.tile(mean, p.filled_width)
-    if p.flip:
-        picture = cv2.flip(picture, 1)
-    part = canvas[p.top:p.top + p.height, p.left:p.left + p.width]
-    if picture.shape == part.shape:
-        part[:] = picture
-    else:
-        cv2.resize(picture, (p.width, p.height), dst=part, interpolation=cv2.INTER_LINEAR)
-    return canvas
+def turn_hue(picture, turn):
+    """Every pixel's hue turned by `turn` of the circle."""
+    hsv = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV_FULL)        # where the circle is 256 long, so that uint8 wraps around by itself
+    hsv[..., 0] += np.uint8(int(round(turn * 256)) % 256)
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL)
 
 
-def flip_boxes(boxes, width):
-    """Boxes [n, 4] x1, y1, x2, y2 mirrored left to right in a picture `width` pixels wide."""
-    return np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], 1)
-
-
-def place_boxes(boxes, placement):
-    """float32 [n, 4] canvas boxes of a picture's boxes [n, 4] (x1, y1, x2, y2, in its pixels)."""
-    p = placement
-    boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
-    if p.flip:
-        boxes = flip_boxes(boxes, p.source_width)
-    scale = np.array([p.width / p.source_width, p.height / p.source_height] * 2)
-    boxes = boxes * scale + (p.left, p.top, p.left, p.top)
-    return np.clip(boxes, 0, [p.filled_width, p.filled_height] * 2).astype(np.float32)
+def _table(values):
+    return np.clip(np.round(values), 0, 255).astype(np.uint8)

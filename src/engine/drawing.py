@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from src.data.transforms import place_picture, place_plainly, read_picture
+from src.data.placement import place_picture, place_plainly
+from src.data.transforms import read_picture
 from src.engine.device import start_device
 from src.engine.predictor import detect, load_for_inference
 from src.engine.visualize import draw_detections, save_png

@@ -8,8 +8,9 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
+from src.data.placement import place_picture, place_plainly
 from src.data.shapes import draw_picture
-from src.data.transforms import place_picture, place_plainly, read_picture
+from src.data.transforms import read_picture
 from src.engine.device import ascend_is_here, start_device
 from src.engine.predictor import load_for_inference
 from src.errors import ConfigError, UserError

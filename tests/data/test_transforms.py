@@ -1,4 +1,4 @@
-"""Decoding of every kind of picture, and geometry against arithmetic."""
+"""Decoding of every kind of picture, and colours against Pillow's and torchvision's definitions."""
 from __future__ import annotations
 
 import io
@@ -8,13 +8,10 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from PIL import Image, ImageOps
+from PIL import Image, ImageEnhance, ImageOps
 
-from src.config import load_config
 from src.data import transforms
-from src.errors import ConfigError, DataError
+from src.errors import DataError
 
 HEIGHT, WIDTH = 48, 64
 
@@ -118,83 +115,34 @@ def test_a_picture_of_a_billion_pixels_is_refused_at_once():
             check(bomb, "bomb.png")
 
 
-def test_resized_size():
-    config = load_config()
-    assert transforms.resized_size(480, 640, config) == (768, 1024)
-    assert transforms.resized_size(427, 640, config) == (768, 1151)
-    assert transforms.resized_size(300, 1000, config) == (384, 1280)
-    assert transforms.resized_size(1, 5000, config) == (1, 1280)
-    assert transforms.resized_size(480, 640, load_config(["keep_ratio=False"])) == (768, 1280)
-    short = load_config(["resize=short_side", "img_width=1344", "img_height=1344"])
-    assert transforms.resized_size(480, 640, short) == (800, 1067)
-    assert transforms.resized_size(640, 480, short) == (1067, 800)
-    assert transforms.resized_size(300, 1000, short) == (400, 1333)
-    with pytest.raises(ConfigError, match="img_width=1344 img_height=1344"):
-        transforms.resized_size(480, 640, load_config(["resize=short_side"]))
+def photo():
+    """A colourful RGB picture."""
+    return np.random.default_rng(4).integers(0, 256, (12, 16, 3), dtype=np.uint8).repeat(4, 0).repeat(4, 1)
 
 
-def test_flip_known_value():
-    assert transforms.flip_boxes(np.array([[10., 10, 200, 300]]), 400).tolist() == [[200, 10, 390, 300]]
+@pytest.mark.parametrize("change, enhancer", [(transforms.change_brightness, ImageEnhance.Brightness),
+                                              (transforms.change_contrast, ImageEnhance.Contrast), (transforms.change_saturation, ImageEnhance.Color)])
+@pytest.mark.parametrize("factor", [0.0, 0.4, 1.0, 1.7])
+def test_colors_change_as_pillow_changes_them(change, enhancer, factor):
+    expected = np.asarray(enhancer(Image.fromarray(photo())).enhance(factor), np.int64)
+    assert np.abs(change(photo(), factor) - expected).max() <= 2
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.integers(1, 3000), st.lists(st.tuples(*[st.integers(0, 3000)] * 4), max_size=4))
-def test_flipping_boxes_twice_is_nothing(width, boxes):
-    boxes = np.array(boxes, np.float64).reshape(-1, 4)
-    assert np.array_equal(transforms.flip_boxes(transforms.flip_boxes(boxes, width), width), boxes)
+def test_a_hue_turned_by_a_third_permutes_the_colors():
+    """Red becomes green, green blue, blue red; grey stays."""
+    primaries = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [90, 90, 90]]], np.uint8)
+    turned = transforms.turn_hue(primaries, 1 / 3)
+    assert np.abs(turned.astype(int) - primaries[:, [1, 2, 0, 3]]).max() <= 6
+    assert np.abs(transforms.turn_hue(photo(), 0.0).astype(int) - photo()).max() <= 8      # the way to hue and back is in 8 bits
+    assert np.abs(transforms.turn_hue(primaries, -1 / 3).astype(int) - primaries[:, [2, 0, 1, 3]]).max() <= 6
 
 
-def test_plain_placement_is_a_half_pixel_correct_resize():
-    """Twice the size: pixel centres fall on quarters, (3a + b) / 4, and the border repeats. The rest of the canvas is 0."""
-    config = load_config(["img_width=128", "img_height=128"])
-    source = picture()
-    placement = transforms.place_plainly(HEIGHT, WIDTH, config)
-    assert placement.meta.tolist() == [96, 128, 2, 2, 48, 64]
-    canvas = transforms.place_picture(source, placement, config, np.full((128, 128, 3), 9, np.uint8))
-    assert not canvas[96:].any()
-    row = source[0, :, 1].astype(np.float64)
-    assert np.allclose(canvas[0, 1:-1:2, 1], (3 * row[:-1] + row[1:]) / 4, atol=1) and canvas[0, 0, 1] == row[0]
-    assert transforms.place_boxes([[0, 0, 64, 48], [1, 2, 3.5, 4]], placement).tolist() == [[0, 0, 128, 96], [2, 4, 7, 8]]
-
-
-def test_random_placements_follow_their_probabilities():
-    config = load_config()
-    drawn = [transforms.place_randomly(480, 640, config, np.random.default_rng(seed)) for seed in range(2000)]
-    assert 0.46 < np.mean([p.flip for p in drawn]) < 0.54
-    expanded = [p for p in drawn if p.height < 768]
-    assert 0.46 < len(expanded) / len(drawn) < 0.54
-    ratios = [p.filled_height / p.height for p in expanded]
-    assert 1 <= min(ratios) < 1.1 and 3.9 < max(ratios) < 4.02 and 2.4 < np.mean(ratios) < 2.6
-    assert all(0 <= p.top <= p.filled_height - p.height and 0 <= p.left <= p.filled_width - p.width for p in drawn)
-    assert {(p.filled_height, p.filled_width) for p in drawn} == {(768, 1024)}
-    never = load_config(["expand_ratio=0", "flip_ratio=1"])
-    drawn = [transforms.place_randomly(480, 640, never, np.random.default_rng(seed)) for seed in range(50)]
-    assert all(p.flip and p.height == 768 for p in drawn)
-
-
-def test_boxes_stay_on_their_pixels():
-    """A bright rectangle on black, placed at random: the pixels over half brightness fill the placed box."""
-    source = np.zeros((120, 160, 3), np.uint8)
-    source[30:90, 40:70] = 255
-    config = load_config(["img_width=512", "img_height=384", "img_mean=[0,0,0]"])
-    for seed in range(30):
-        placement = transforms.place_randomly(120, 160, config, np.random.default_rng(seed))
-        canvas = transforms.place_picture(source, placement, config)
-        rows, columns = np.nonzero(canvas[..., 0] > 127)
-        found = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
-        assert np.abs(found - transforms.place_boxes([[40, 30, 70, 90]], placement)[0]).max() <= 1
-
-
-@pytest.mark.parametrize(("words", "mean", "padding"), [
-    ((), [124, 116, 104], [0, 0, 0]), (("padding=mean",), [124, 116, 104], [124, 116, 104]),
-    (("padding=mean", "channel_order=BGR", "img_mean=[103.53, 116.28, 123.675]"), [124, 116, 104], [124, 116, 104])])
-def test_expansion_is_filled_with_the_mean_and_padding_as_configured(words, mean, padding):
-    """The picture is RGB whatever the order of the network's channels, in which the statistics are written."""
-    config = load_config(["img_width=128", "img_height=128", "flip_ratio=0", *words])
-    for seed in range(20):
-        placement = transforms.place_randomly(48, 64, config, np.random.default_rng(seed))
-        canvas = transforms.place_picture(np.full((48, 64, 3), 200, np.uint8), placement, config)
-        inside = np.zeros((128, 128), bool)
-        inside[placement.top:placement.top + placement.height, placement.left:placement.left + placement.width] = True
-        assert (canvas[inside] == 200).all() and (canvas[96:] == padding).all()
-        assert (canvas[:96][~inside[:96]] == mean).all()
+def test_jittered_colors_stay_within_their_strengths():
+    grey = np.full((4, 4, 3), 100, np.uint8)
+    drawn = [transforms.jitter_colors(grey, (0.4, 0, 0, 0), np.random.default_rng(seed))[0, 0, 0] for seed in range(400)]
+    assert 60 <= min(drawn) < 64 and 136 < max(drawn) <= 140 and 97 < np.mean(drawn) < 103
+    assert np.array_equal(transforms.jitter_colors(photo(), (0, 0, 0, 0), np.random.default_rng(0)), photo())
+    strong = [transforms.jitter_colors(grey, (2.0, 0, 0, 0), np.random.default_rng(seed))[0, 0, 0] for seed in range(400)]
+    assert min(strong) < 8 and max(strong) == 255                                          # factors from 0 to 3
+    several = {transforms.jitter_colors(photo(), (0.4, 0.4, 0.4, 0.1), np.random.default_rng(seed)).tobytes() for seed in range(20)}
+    assert len(several) == 20
