@@ -127,7 +127,7 @@ def training_graph(network, names):
     def losses(image, rois, roi_labels, mask_targets, boxes, labels, valid, key, classes):
         features = network.features(image)
         logits, deltas = network.propose(features)
-        rpn = network.rpn_losses(logits, deltas, boxes, valid, key, normalize)
+        rpn = network.rpn_losses(features, logits, deltas, boxes, valid, key, normalize)
         every = ops.ones(rois.shape[:2], ms.bool_)
         matched = network.roi_sampler.assign(rois, boxes, labels, valid)[1]
         rcnn = network.box_losses(features[:4], (rois, classes, matched, every), boxes, normalize)

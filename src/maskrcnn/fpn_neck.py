@@ -21,12 +21,12 @@ class FeaturePyramid(nn.Cell):
     pre-training").
     """
 
-    def __init__(self, config, dtype=ms.float32):
+    def __init__(self, config, dtype=ms.float32, kernels=False):
         super().__init__()
         out, norm = config.fpn_out_channels, config.fpn_norm
         plain = norm == "none"
         self.lateral = nn.CellList([Conv(channels, out, 1, bias=plain, init="xavier", dtype=dtype) for channels in config.fpn_in_channels])
-        self.output = nn.CellList([Conv(out, out, 3, bias=plain, init="xavier", dtype=dtype) for _ in config.fpn_in_channels])
+        self.output = nn.CellList([Conv(out, out, 3, bias=plain, init="xavier", dtype=dtype, cpu_kernel=kernels) for _ in config.fpn_in_channels])
         self.lateral_norm, self.output_norm = norm_list(norm, [out] * 4, config.norm_eps), norm_list(norm, [out] * 4, config.norm_eps)
 
     def construct(self, c2, c3, c4, c5):

@@ -7,27 +7,59 @@ import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import HeNormal, Normal, Uniform, initializer
 from mindspore.communication import GlobalComm, get_group_size
+from mindspore.ops.operations import Conv2DBackpropInput
 
 
 class Conv(nn.Cell):
     """Convolution of [B, C, H, W] with 'same'-style padding of (kernel - 1) / 2, computed in `dtype`, stored in float32.
 
-    `init` is 'he' (He et al. 2015, fan out), 'xavier' (Caffe2's, as FPN uses), or a standard deviation.
+    `init` is 'he' (He et al. 2015, fan out), 'xavier' (Caffe2's, as FPN uses), or a standard deviation. `cpu_kernel`: the weight's gradient
+    comes from the compiled CPU kernel (`conv_kernel.py`), which takes static shapes and float32 only.
     """
 
-    def __init__(self, in_channels, out_channels, kernel, stride=1, bias=True, init="he", dtype=ms.float32):
+    def __init__(self, in_channels, out_channels, kernel, stride=1, bias=True, init="he", dtype=ms.float32, cpu_kernel=False):
         super().__init__()
         self.stride, self.padding, self.dtype = stride, (kernel - 1) // 2, dtype
+        # A 1x1 convolution has no windows to lay out: there the operator is as good.
+        own = cpu_kernel and kernel > 1 and dtype == ms.float32 and has_matrix_product()
+        self.convolve = KernelConvolution(in_channels, out_channels, kernel, stride) if own else None
         shape = (out_channels, in_channels, kernel, kernel)
         self.weight = Parameter(initializer(weight_init(init, in_channels * kernel * kernel), shape, ms.float32))
         self.bias = Parameter(initializer("zeros", (out_channels,), ms.float32)) if bias else None
 
     def apply(self, x, weight, bias):
         bias = None if bias is None else bias.astype(self.dtype)
+        if self.convolve is not None:
+            y = self.convolve(x, weight)
+            return y if bias is None else ops.bias_add(y, bias)
         return ops.conv2d(x.astype(self.dtype), weight.astype(self.dtype), bias, self.stride, "pad", self.padding)
 
     def construct(self, x):
         return self.apply(x, self.weight, self.bias)
+
+
+def has_matrix_product():
+    """Whether the convolutions' CPU kernel finds the matrix product it is built around."""
+    from src.maskrcnn import conv_kernel             # imported here: Numba is needed on the CPU only
+    return conv_kernel.has_matrix_product()
+
+
+class KernelConvolution(nn.Cell):
+    """y = conv(x, weight), the weight's gradient by the compiled CPU kernel; the input's by MindSpore."""
+
+    def __init__(self, in_channels, out_channels, kernel, stride):
+        super().__init__()
+        from src.maskrcnn.conv_kernel import weight_gradient_operator
+        setting = dict(out_channel=out_channels, kernel_size=kernel, pad_mode="pad", pad=(kernel - 1) // 2, stride=stride)
+        self.forward_operator = ops.Conv2D(**setting)
+        self.input_gradient = Conv2DBackpropInput(**setting)
+        self.weight_gradient = weight_gradient_operator(kernel, stride, (kernel - 1) // 2)
+
+    def construct(self, x, weight):
+        return self.forward_operator(x, weight)
+
+    def bprop(self, x, weight, out, dout):
+        return self.input_gradient(dout, weight, ops.shape(x)), self.weight_gradient(x, dout)
 
 
 class Dense(nn.Cell):

@@ -38,9 +38,9 @@ class MaskRcnn(nn.Cell):
         self.dynamic, self.dtype = dynamic, dtype
         self.mean, self.std, self.is_bgr = constant(config.img_mean), constant(config.img_std), config.channel_order == "BGR"
         self.anchors = tuple(constant(anchors) for anchors in pyramid_anchors(config))
-        self.backbone = ResNet(config, norm_kind, freeze_at, dtype)
-        self.fpn = FeaturePyramid(config, dtype)
-        self.rpn = RPN(config, dtype)
+        self.backbone = ResNet(config, norm_kind, freeze_at, dtype, kernels)
+        self.fpn = FeaturePyramid(config, dtype, kernels)
+        self.rpn = RPN(config, dtype, kernels)
         self.box_head = BoxHead(config, dtype)
         self.mask_head = MaskHead(config, dtype)
         self.box_align = RoIAlign(config, config.roi_layer["out_size"], kernels)
@@ -107,7 +107,7 @@ class MaskRcnn(nn.Cell):
         features = self.features(image)
         logits, deltas = self.propose(features)
         rois, usable = self.train_proposals(ops.stop_gradient(logits), ops.stop_gradient(deltas), self.anchors, image_meta)
-        rpn_cls, rpn_reg = self.rpn_losses(logits, deltas, truth, valid, key, normalize)
+        rpn_cls, rpn_reg = self.rpn_losses(features, logits, deltas, truth, valid, key, normalize)
         samples = self.roi_sampler(rois, usable, truth, labels, valid, key)
         rcnn_cls, rcnn_reg = self.box_losses(features[:4], samples, truth, normalize)
         if not self.has_masks:
@@ -115,12 +115,16 @@ class MaskRcnn(nn.Cell):
         slots = min(self.num_mask_rois, self.roi_sampler.positive_slots(rois.shape[1] + truth.shape[1]))
         return rpn_cls, rpn_reg, rcnn_cls, rcnn_reg, self.mask_loss(features[:4], samples, slots, truth, masks, normalize)
 
-    def rpn_losses(self, logits, deltas, truth, valid, key, normalize):
-        """(rpn_cls, rpn_reg) of the sampled anchors."""
+    def rpn_losses(self, features, logits, deltas, truth, valid, key, normalize):
+        """(rpn_cls, rpn_reg) of the sampled anchors; logits and deltas as `propose` gives them for the features (P2, ..., P6)."""
         anchors = ops.concat(self.anchors, 0)
         samples = self.anchor_sampler(anchors, truth, valid, key)
         slots = self.anchor_sampler.positive_slots(anchors.shape[0])
-        return self.rpn.losses(ops.concat(logits, 1), ops.concat(deltas, 1), anchors, truth, samples, slots, normalize)
+        if self.rpn.few(samples[0].shape[1]):
+            predicted = self.rpn.at_anchors(features, samples[0])
+        else:
+            predicted = self.rpn.of_anchors(ops.concat(logits, 1), ops.concat(deltas, 1), samples[0])
+        return self.rpn.losses(predicted, anchors, truth, samples, slots, normalize)
 
     def box_losses(self, features, samples, truth, normalize):
         """(rcnn_cls, rcnn_reg) of sampled RoIs: (rois [B, S, 4], classes [B, S], objects [B, S], chosen [B, S]) as `RoISampler` gives them."""

@@ -11,12 +11,12 @@ from src.maskrcnn.layers import NORMS, Conv, conv_norm, pad_zeros
 class Bottleneck(nn.Cell):
     """1x1, 3x3, 1x1 and the shortcut: [B, in, H, W] -> [B, out, H/stride, W/stride]. The stride is the 3x3's, or the first 1x1's."""
 
-    def __init__(self, in_channels, out_channels, stride, norm, dtype, stride_in_1x1=False):
+    def __init__(self, in_channels, out_channels, stride, norm, dtype, stride_in_1x1=False, kernels=False):
         super().__init__()
         width = out_channels // 4
         first, second = (stride, 1) if stride_in_1x1 else (1, stride)
         self.conv1, self.bn1 = Conv(in_channels, width, 1, first, bias=False, dtype=dtype), norm(width)
-        self.conv2, self.bn2 = Conv(width, width, 3, second, bias=False, dtype=dtype), norm(width)
+        self.conv2, self.bn2 = Conv(width, width, 3, second, bias=False, dtype=dtype, cpu_kernel=kernels), norm(width)
         self.conv3, self.bn3 = Conv(width, out_channels, 1, bias=False, dtype=dtype), norm(out_channels)
         # A block starts as its shortcut (Goyal et al. 2017, section 5.1), so that a deep trunk from scratch starts with small features.
         self.bn3.gamma.set_data(initializer("zeros", self.bn3.gamma.shape, self.bn3.gamma.dtype))
@@ -35,20 +35,22 @@ class Bottleneck(nn.Cell):
 class ResNet(nn.Cell):
     """[B, 3, H, W] -> (C2, C3, C4, C5) with strides 4, 8, 16, 32.
 
-    `norm_kind` is 'frozen', 'bn', 'sync_bn' or 'gn'; `freeze_at` stages have no gradient (1 the stem, 2 and the first stage, ...).
+    `norm_kind` is 'frozen', 'bn', 'sync_bn' or 'gn'; `freeze_at` stages have no gradient (1 the stem, 2 and the first stage, ...);
+    `kernels`: compiled CPU kernels.
     """
 
-    def __init__(self, config, norm_kind, freeze_at=0, dtype=ms.float32):
+    def __init__(self, config, norm_kind, freeze_at=0, dtype=ms.float32, kernels=False):
         super().__init__()
 
         def norm(channels):
             return NORMS[norm_kind](channels, config.norm_eps)
         stem = config.resnet_in_channels[0]
-        self.conv1, self.bn1 = Conv(3, stem, 7, 2, bias=False, dtype=dtype), norm(stem)
+        self.conv1, self.bn1 = Conv(3, stem, 7, 2, bias=False, dtype=dtype, cpu_kernel=kernels), norm(stem)
         stages = []
         for i in range(4):
             blocks = [Bottleneck(config.resnet_in_channels[i] if j == 0 else config.resnet_out_channels[i], config.resnet_out_channels[i],
-                                 2 if i > 0 and j == 0 else 1, norm, dtype, config.stride_in_1x1) for j in range(config.resnet_block[i])]
+                                 2 if i > 0 and j == 0 else 1, norm, dtype, config.stride_in_1x1, kernels)
+                      for j in range(config.resnet_block[i])]
             stages.append(nn.CellList(blocks))
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.max_pool = ops.MaxPool(kernel_size=3, strides=2, pad_mode="valid")

@@ -4,7 +4,7 @@ from __future__ import annotations
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Tensor
+from mindspore import Tensor, ops
 
 from src.maskrcnn.rpn import RPN
 from tests.maskrcnn import twins
@@ -39,7 +39,7 @@ def run_losses(config, logits, deltas, anchors, truth, samples):
 
     @ms.jit
     def graph(logits, deltas, anchors, truth, index, matched, positive, weight):
-        return cell.losses(logits, deltas, anchors, truth, (index, matched, positive, weight), 4, plain_count)
+        return cell.losses(cell.of_anchors(logits, deltas, index), anchors, truth, (index, matched, positive, weight), 4, plain_count)
     return [float(loss.asnumpy()) for loss in graph(*(Tensor(a) for a in (logits, deltas, anchors, truth, *samples)))]
 
 
@@ -93,3 +93,41 @@ def test_the_head_is_one_for_all_levels(rng):
         hidden = np.maximum(twins.convolution(m, cell.conv.weight.asnumpy(), cell.conv.bias.asnumpy()), 0)
         np.testing.assert_allclose(s.asnumpy(), twins.convolution(hidden, cell.cls.weight.asnumpy(), cell.cls.bias.asnumpy()), atol=1e-4)
         np.testing.assert_allclose(d.asnumpy(), twins.convolution(hidden, cell.reg.weight.asnumpy(), cell.reg.bias.asnumpy()), atol=1e-4)
+
+
+@pytest.mark.parametrize("words", [(), ("use_sigmoid_cls=False",)], ids=["sigmoid", "softmax"])
+def test_the_head_at_single_anchors_is_the_head_of_whole_maps(rng, words):
+    """What the losses see of sampled anchors, and its gradients, by windows (CPU kernel) and by whole maps; a canvas whose levels are odd."""
+    config = small_config("img_height=96", "img_width=160", *words)
+    cell = draw_weights(RPN(config, kernels=True))
+    shapes = config.feature_shapes
+    maps = [Tensor(rng.normal(0, 1, (2, 32, *shape)).astype(np.float32)) for shape in shapes]
+    count = sum(3 * height * width for height, width in shapes)
+    index = rng.integers(0, count, (2, 40)).astype(np.int32)
+    starts = np.cumsum([0] + [3 * height * width for height, width in shapes])
+    index[0, :11] = [*starts[:5], *(starts[1:] - 1), 3 * (shapes[0][1] - 1)]                  # corners of every level
+    index[1, :3] = 7                                                                        # empty slots repeat an anchor
+    weights = Tensor(rng.normal(0, 1, (2, 40, 5)).astype(np.float32))
+
+    def weighted(logits, deltas):
+        return (ops.concat((logits.expand_dims(-1), deltas), -1) * weights).sum()
+
+    def by_windows(p2, p3, p4, p5, p6, index):
+        return weighted(*cell.at_anchors((p2, p3, p4, p5, p6), index))
+
+    def by_maps(p2, p3, p4, p5, p6, index):
+        flat = [cell.flatten(*level) for level in zip(*cell((p2, p3, p4, p5, p6)))]
+        logits, deltas = ops.concat([level[0] for level in flat], 1), ops.concat([level[1] for level in flat], 1)
+        return weighted(*cell.of_anchors(logits, deltas, index))
+    parameters = ms.ParameterTuple(cell.trainable_params())
+    got, want = (ms.value_and_grad(way, (0, 1, 2, 3, 4), parameters)(*maps, Tensor(index)) for way in (by_windows, by_maps))
+    assert float(got[0]) == pytest.approx(float(want[0]), rel=1e-5)
+    for kind in range(2):
+        for a, b in zip(got[1][kind], want[1][kind]):
+            np.testing.assert_allclose(a.asnumpy(), b.asnumpy(), atol=2e-4 * max(1, np.abs(b.asnumpy()).max()))
+
+
+def test_windows_are_used_where_few_anchors_are_sampled():
+    cell = RPN(small_config(), kernels=True)
+    cells = 32 ** 2 + 16 ** 2 + 8 ** 2 + 4 ** 2 + 2 ** 2
+    assert cell.few(256) and cell.few(cells - 1) and not cell.few(cells) and not RPN(small_config()).few(256)

@@ -1,0 +1,75 @@
+"""One training step, one inference call or single operators, timed on the CPU: the project's side of the comparison with torchvision.
+
+    python benchmarks/step_time.py train --height 768 --width 1280 --gts 8
+    python benchmarks/step_time.py infer --height 256 --width 256
+    python benchmarks/step_time.py onnx --height 256 --width 256
+    python benchmarks/step_time.py ops
+
+The same drawn weights and inputs, batch size and work as ../shared/bench/peer_torchvision.py: a step is forward pass, losses, gradients and
+update with configs/torchvision.yaml and freeze_at 2; inference goes to masks pasted at the picture's size; `onnx` is the same in ONNX Runtime, from a
+file that is exported first. Prints one JSON line. Drawing the inputs is not timed, nor is compiling the graph, which has a figure of its own.
+"""
+import argparse
+import json
+import os
+import resource
+import statistics
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+
+def limit_threads(threads):
+    """Give this process `threads` cores and as many threads in every library; before any of them is loaded."""
+    cores = sorted(os.sched_getaffinity(0))
+    if threads > len(cores):
+        sys.exit(f"error: --threads {threads}: this process may use {len(cores)} cores")
+    os.sched_setaffinity(0, cores[:threads])
+    for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = str(threads)
+
+
+def peak_rss_mb():
+    """The most memory this process ever held, and the most that any process it started held."""
+    return sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) // 1024
+
+
+def summary(seconds):
+    return dict(median_seconds=round(statistics.median(seconds), 3), seconds=[round(s, 3) for s in seconds])
+
+
+def timed(work, repeats, make=lambda i: None, warmup=1):
+    """Seconds of `work(make(i))` for each repeat, and the last answer."""
+    seconds, answer = [], None
+    for i in range(warmup + repeats):
+        given = make(i)
+        start = time.perf_counter()
+        answer = work(given)
+        if i >= warmup:
+            seconds.append(time.perf_counter() - start)
+    return seconds, answer
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("train", "infer", "onnx", "ops"))
+    parser.add_argument("--height", type=int, default=768)
+    parser.add_argument("--width", type=int, default=1280)
+    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--gts", type=int, default=8, help="objects a picture (train)")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("words", nargs="*", metavar="KEY=VALUE", help="settings over those of configs/torchvision.yaml")
+    args = parser.parse_intermixed_args()
+    limit_threads(args.threads)
+    from benchmarks import work           # after the limits: it loads MindSpore
+    result = getattr(work, args.what)(args)
+    print(json.dumps(dict(project="mindspore", what=args.what, height=args.height, width=args.width, batch=args.batch, gts=args.gts,
+                          threads=args.threads, peak_rss_mb=peak_rss_mb(), **result)))
+
+
+if __name__ == "__main__":
+    main()
