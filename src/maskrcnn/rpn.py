@@ -15,7 +15,7 @@ class RPN(nn.Cell):
 
     def __init__(self, config, dtype=ms.float32, kernels=False):
         super().__init__()
-        self.windows, self.cells = None, sum(height * width for height, width in config.feature_shapes)
+        self.windows, self.places = None, sum(height * width for height, width in config.feature_shapes)
         if kernels and dtype == ms.float32:
             # Imported here: Numba is needed on the CPU only.
             from src.maskrcnn.window_kernel import Windows
@@ -52,7 +52,7 @@ class RPN(nn.Cell):
 
     def few(self, slots):
         """Whether so few anchors of a picture take part that the head is computed again at their windows, instead of differentiated everywhere."""
-        return self.windows is not None and slots < self.cells
+        return self.windows is not None and slots < self.places
 
     def at_anchors(self, features, index):
         """Objectness logits [B, S] and deltas [B, S, 4] of the anchors int32 [B, S] alone, from their 3x3 windows of the pyramid's five maps."""
