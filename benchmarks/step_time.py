@@ -65,7 +65,7 @@ def main():
     parser.add_argument("words", nargs="*", metavar="KEY=VALUE", help="settings over those of configs/torchvision.yaml")
     args = parser.parse_intermixed_args()
     limit_threads(args.threads)
-    from benchmarks import work           # after the limits: it loads MindSpore
+    from benchmarks import work  # after the limits: it loads MindSpore
     result = getattr(work, args.what)(args)
     print(json.dumps(dict(project="mindspore", what=args.what, height=args.height, width=args.width, batch=args.batch, gts=args.gts,
                           threads=args.threads, peak_rss_mb=peak_rss_mb(), **result)))

@@ -4,8 +4,6 @@ from __future__ import annotations
 import importlib.util
 import time
 
-from src.engine import device  # noqa: I001  first: it sets the environment that MindSpore is loaded in
-
 import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
@@ -13,6 +11,7 @@ from mindspore import Parameter, Tensor, nn, ops
 from benchmarks.step_time import ROOT, summary, timed
 from src.config import load_config
 from src.data.masks import paste_mask
+from src.engine import device  # noqa: I001  first: it sets the environment that MindSpore is loaded in
 from src.engine.optimizer import make_optimizer
 from src.engine.predictor import detect
 from src.maskrcnn.build import build_network

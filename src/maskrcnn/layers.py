@@ -40,26 +40,37 @@ class Conv(nn.Cell):
 
 def has_matrix_product():
     """Whether the convolutions' CPU kernel finds the matrix product it is built around."""
-    from src.maskrcnn import conv_kernel             # imported here: Numba is needed on the CPU only
+    from src.maskrcnn import conv_kernel  # imported here: Numba is needed on the CPU only
     return conv_kernel.has_matrix_product()
 
 
 class KernelConvolution(nn.Cell):
-    """y = conv(x, weight), the weight's gradient by the compiled CPU kernel; the input's by MindSpore."""
+    """y = conv(x, weight) with gradients that need little memory.
+
+    The weight's comes from the compiled CPU kernel. The input's, of stride 1, is a convolution itself, with the kernel turned by half a
+    circle and inputs and outputs exchanged: MindSpore 2.8's own operator lays out every window of a picture for it (see `conv_kernel.py`).
+    """
 
     def __init__(self, in_channels, out_channels, kernel, stride):
         super().__init__()
         from src.maskrcnn.conv_kernel import weight_gradient_operator
-        setting = dict(out_channel=out_channels, kernel_size=kernel, pad_mode="pad", pad=(kernel - 1) // 2, stride=stride)
-        self.forward_operator = ops.Conv2D(**setting)
-        self.input_gradient = Conv2DBackpropInput(**setting)
+        setting = dict(kernel_size=kernel, pad_mode="pad", pad=(kernel - 1) // 2, stride=stride)
+        self.stride = stride
+        self.forward_operator = ops.Conv2D(out_channel=out_channels, **setting)
+        self.input_operator = ops.Conv2D(out_channel=in_channels, **setting)
+        self.input_gradient = Conv2DBackpropInput(out_channel=out_channels, **setting)
         self.weight_gradient = weight_gradient_operator(kernel, stride, (kernel - 1) // 2)
+        self.turn = ops.ReverseV2(axis=[2, 3])
 
     def construct(self, x, weight):
         return self.forward_operator(x, weight)
 
     def bprop(self, x, weight, out, dout):
-        return self.input_gradient(dout, weight, ops.shape(x)), self.weight_gradient(x, dout)
+        if self.stride == 1:
+            dx = self.input_operator(dout, self.turn(weight.transpose(1, 0, 2, 3)))
+        else:
+            dx = self.input_gradient(dout, weight, ops.shape(x))
+        return dx, self.weight_gradient(x, dout)
 
 
 class Dense(nn.Cell):
