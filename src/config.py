@@ -187,6 +187,10 @@ KEYS = (
     Key("IMAGE_DIR", None, "dataset=other: folder the txt file's paths start from", kind=str),
     Key("ANNO_PATH", None, "dataset=other: the txt file", kind=str),
     Key("keep_empty", False, "train on pictures without objects too"),
+    Key("check_data", "full", "check of the data before it is converted: 'full' decodes every picture, 'quick' reads their headers and ends, "
+        "'off' the annotations alone", choices=("full", "quick", "off")),
+    Key("bad_pictures", "error", "'error': a picture that cannot be used ends the run before its first step; 'skip': it is left out, and said",
+        choices=("error", "skip")),
     Key("num_parallel_workers", 2, "processes that convert and prepare pictures"),
     Key("coco_classes", COCO_CLASSES, "class names, 'background' first; 'auto': the JSON's", kind=("auto", (str,))),
     Key("num_classes", 81, "derived: the number of coco_classes"),

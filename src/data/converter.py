@@ -21,10 +21,12 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from src.data.checks import checked_source
 from src.data.records import read_bytes
 from src.data.shard_writer import ShardTask, finished_shard, forget_marks, write_shards
 from src.data.shards import FORMAT, LABELS, ROWS, Manifest, load_manifest
-from src.data.sources import read_source, source_file
+from src.data.sources import source_file
+from src.data.txt_reader import row_words
 from src.errors import DataError
 
 logger = logging.getLogger("maskrcnn.data")
@@ -49,7 +51,7 @@ def ensure_mindrecord(config, rank=0):
         with _lock(folder) as handle:
             manifest = _usable(folder, settings, pictures, config)
             if manifest is None:
-                source = read_source(config)
+                source = checked_source(config, f"{folder}.data_report.json", quiet=rank != 0)
                 manifest = convert(source, folder, config, settings, digest, pictures, quiet=rank != 0, lock_handle=handle)
     return folder, manifest
 
@@ -70,8 +72,8 @@ def _pictures_digest(config):
     if config.dataset == "coco":
         files = (os.path.join(folder, name) for folder, _, names in os.walk(root) for name in names if not name.startswith("."))
     else:
-        lines = read_bytes(source_file(config), "annotation file").decode("utf-8-sig", "replace").splitlines()
-        files = (os.path.join(root, line.split()[0]) for line in lines if line.strip())
+        lines = read_bytes(source_file(config), "annotation file").decode("utf-8-sig", "replace").split("\n")
+        files = (os.path.join(root, row_words(line)[0]) for line in lines if line.strip())
     found = set()
     for file in files:
         with contextlib.suppress(OSError, ValueError):         # a missing picture is named when it is read

@@ -58,6 +58,20 @@ def _decompress(counts):
     return values
 
 
+def rle_extent(runs, height):
+    """(box x1, y1, x2, y2 around the pixels, None without any, and their number) of an RLE's run lengths; height: of its mask."""
+    ends = np.cumsum(runs)
+    first, last, lengths = ends[0:-1:2], ends[1::2] - 1, runs[1::2]      # of every run of 1s
+    first, last = first[lengths > 0], last[lengths > 0]
+    if not len(first):
+        return None, 0
+    column, last_column = first // height, last // height
+    # a run over several columns reaches the foot of one and the head of the next
+    whole = (last_column > column).any()
+    top, bottom = (0, height) if whole else (int((first % height).min()), int((last % height).max()) + 1)
+    return (float(column[0]), float(top), float(last_column[-1] + 1), float(bottom)), int(lengths.sum())
+
+
 def rle_to_mask(rle):
     """uint8 0/1 [H, W] (Fortran order) of an RLE dict of that size. Raises DataError for a corrupt one."""
     runs = rle_counts(rle)

@@ -1,19 +1,27 @@
 """One way to annotations, whatever the data set's form: `read_source`, and the class names that come with it."""
 from __future__ import annotations
 
-from src.data.coco_reader import annotation_file, read_coco
+from src.data.coco_reader import annotation_file, picture_folder_of, read_coco
 from src.data.txt_reader import annotation_txt, read_txt
 from src.errors import ConfigError
 
 
-def read_source(config, split="train"):
-    """The DataSource of a split ("train" or "val") in the form that `dataset` names: COCO JSON, or txt for 'other'."""
-    return read_coco(config, split) if config.dataset == "coco" else read_txt(config, split)
+def read_source(config, split="train", findings=None):
+    """The DataSource of a split ("train" or "val") in the form that `dataset` names: COCO JSON, or txt for 'other'.
+
+    findings: a Findings to fill instead of logging (see the readers).
+    """
+    return (read_coco if config.dataset == "coco" else read_txt)(config, split, findings=findings)
 
 
 def source_file(config, split="train"):
     """The annotation file (a path) that `read_source` reads."""
     return annotation_file(config, split) if config.dataset == "coco" else annotation_txt(config, split)
+
+
+def source_folder(config, split="train"):
+    """The folder that the annotation file's picture names start from."""
+    return picture_folder_of(config, split) if config.dataset == "coco" else config.IMAGE_DIR
 
 
 def resolve_classes(config, source):

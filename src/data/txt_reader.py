@@ -10,11 +10,22 @@ A box is x1,y1,x2,y2,class in pixels, its class from 1 to num_classes-1. Masks f
 """
 from __future__ import annotations
 
+import codecs
 import hashlib
+import os
 
-from src.data.records import DataSource, Findings, check_box, check_polygon, make_record, picture_path, read_bytes
+import numpy as np
+
+from src.data.findings import Findings, short
+from src.data.object_checks import checked_records
+from src.data.objects import BOX, NO_MASK, POLYGONS, Objects
+from src.data.picture_checks import why_unusable
+from src.data.polygons import Polygons
+from src.data.records import DataSource, leads_out, read_bytes
 from src.data.transforms import picture_size
 from src.errors import ConfigError, DataError
+
+_BLANK = " \t\r"
 
 
 def annotation_txt(config, split):
@@ -26,99 +37,161 @@ def annotation_txt(config, split):
     return path
 
 
-def read_txt(config, split="train", anno_path=None):
+def read_txt(config, split="train", anno_path=None, findings=None):
     """The DataSource of a txt file: boxes, and masks if every box has polygons.
 
     Image ids and annotation ids count from 1: a picture's id is its line. Labels are the file's classes; names come from
-    `coco_classes`, or with coco_classes=auto are class_1, class_2, ... Picture sizes are read from the pictures.
+    `coco_classes`, or with coco_classes=auto are class_1, class_2, ... Picture sizes are read from the pictures. findings: a Findings to fill,
+    nothing is logged then (one that collects lets reading go on after mistakes that are fatal by themselves).
     Raises DataError naming the file and line for a row that cannot be read, and ConfigError where ANNO_PATH or IMAGE_DIR is missing.
     """
     path = str(anno_path or annotation_txt(config, split))
     if not config.IMAGE_DIR:
         raise ConfigError("dataset=other needs IMAGE_DIR: write IMAGE_DIR=PATH")
+    own = findings is None
+    findings = Findings(path, skip_pictures=config.bad_pictures == "skip") if own else findings
     data = read_bytes(path, "annotation file")
-    try:
-        lines = data.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}:{line}: not UTF-8 text ({error.reason}); save the file as UTF-8") from None
+    lines = _lines(data, findings)
     highest = None if config.coco_classes == "auto" and "num_classes" not in config.written else config.num_classes - 1
-    rows = [(number, *_row(f"{path}:{number}", line.split(), highest)) for number, line in enumerate(lines, 1) if line.strip()]
-    if not rows:
-        raise DataError(f"annotation file {path}: no rows (path x1,y1,x2,y2,class ... expected)")
-    has_masks = _with_masks(path, rows)
-    findings = Findings(path)
-    records = [_record(path, config.IMAGE_DIR, number, name, boxes, has_masks, findings) for number, name, boxes in rows]
+    rows = _Rows(str(config.IMAGE_DIR), highest, findings)
+    for number, line in lines:
+        rows.take(number, line)
+    if not rows.pictures:
+        findings.stop("file_form", "", "no rows (path x1,y1,x2,y2,class ... expected)")
+    records, has_masks = checked_records(rows.objects(), rows.pictures, findings)
     if config.coco_classes == "auto":
-        count = highest or max((label for row in rows for _, label, _ in row[2]), default=1)
+        count = highest or max(rows.labels, default=1)
         names = ("background", *(f"class_{label}" for label in range(1, count + 1)))
     else:
         names = tuple(config.coco_classes)
-    return DataSource(path, str(config.IMAGE_DIR), records, names, tuple(range(len(names))), has_masks, True,
-                      hashlib.sha256(data).hexdigest(), findings.report())
+    source = DataSource(path, str(config.IMAGE_DIR), records, names, tuple(range(len(names))), has_masks, True, hashlib.sha256(data).hexdigest())
+    source.notes = findings.report() if own else []
+    return source
 
 
-def _row(place, words, highest):
-    """(picture name, [(box, label, [polygon, ...]), ...]) of a row's words."""
-    name, *boxes = words
-    if name.count(",") >= 4:
-        raise DataError(f"{place}: the row starts with the box {name[:60]!r}; a picture's path expected")
-    return name, [_object(place, word, highest) for word in boxes]
-
-
-def _object(place, word, highest):
-    box, *polygons = word.split(";")
-    fields = box.split(",")
-    if len(fields) != 5:
-        raise DataError(f"{place}: {word[:60]!r} has {len(fields)} numbers; x1,y1,x2,y2,class expected")
+def _lines(data, findings):
+    """[(line number, text)] of the lines that are not blank."""
+    if data.startswith(codecs.BOM_UTF8):
+        findings.add("byte_order_mark", "line 1")
     try:
-        corners = tuple(float(field) for field in fields[:4])
-        polygons = [[float(field) for field in polygon.split(",")] for polygon in polygons if polygon]
-    except ValueError:
-        raise DataError(f"{place}: {word[:60]!r} holds something that is not a number") from None
-    if not fields[4].strip().isdecimal() or len(fields[4]) > 9:
-        raise DataError(f"{place}: the class {fields[4][:20]!r} is not a whole number from 1")
-    label = int(fields[4])
-    if label == 0:
-        raise DataError(f"{place}: class 0 is the background; classes run from 1 to num_classes-1")
-    if highest is not None and label > highest:
-        raise DataError(f"{place}: class {label} is over num_classes-1 = {highest}; correct it, or set coco_classes")
-    return corners, label, polygons
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        findings.stop("file_syntax", f"line {data.count(bytes([10]), 0, error.start) + 1}", f"not UTF-8 text ({error.reason}); save the file as UTF-8")
+    # not splitlines(), which counts lines otherwise than editors do
+    found = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip(_BLANK)]
+    windows = np.array([number for number, line in found if line.endswith("\r")], np.int64)
+    findings.add_rows("windows_line_ends", windows, lambda number: (f"line {number}", None, None, ""))
+    return found
 
 
-def _with_masks(path, rows):
-    """Whether boxes have polygons: all or none of them; DataError naming the first line that differs."""
-    has_masks = None
-    for number, _, boxes in rows:
-        for _, _, polygons in boxes:
-            if has_masks is None:
-                has_masks = bool(polygons)
-            elif has_masks != bool(polygons):
-                raise DataError(f"{path}:{number}: a box {'without' if has_masks else 'with'} polygons, unlike those before it; "
-                                "give polygons to every box of the file or to none")
-    return bool(has_masks)
+def row_words(line):
+    """(picture name, words of its boxes) of a row: the name ends before the first word with a comma, so it may hold spaces."""
+    words = line.replace("\t", " ").replace("\r", " ").strip(" ").split(" ")
+    boxes = next((i for i, word in enumerate(words) if i and "," in word), len(words))
+    return " ".join(words[:boxes]).strip(" "), [word for word in words[boxes:] if word]
 
 
-def _record(path, folder, number, name, boxes, has_masks, findings):
-    place = f"{path}:{number}"
-    picture = picture_path(folder, name, place)
-    try:
-        height, width = picture_size(picture)
-    except DataError as error:
-        raise DataError(f"{place}: {error}") from None
-    objects = []
-    for position, (corners, label, polygons) in enumerate(boxes, 1):
-        where = f"line {number} box {position}"
-        box, problem = check_box(corners, width, height)
+class _Rows:
+    """Rows taken one by one: pictures (image id, path, width, height, place), width 0 for one that cannot be used, and their boxes in columns."""
+
+    def __init__(self, folder, highest, findings):
+        self.folder, self.highest, self.findings = folder, highest, findings
+        self.pictures, self.owner, self.position, self.boxes, self.labels, self.polygons = [], [], [], [], [], []
+        self._has_masks, self._files = None, {}
+
+    def take(self, number, line):
+        name, words = row_words(line)
+        if name.count(",") >= 4:
+            return self.findings.add("row_form", f"line {number}", number, detail=f"the row starts with the box {short(name)}; a picture's path expected")
+        objects = [self._object(number, word) for word in words]
+        self.pictures.append((number, *self._picture(number, name), f"line {number}"))
+        for position, found in enumerate(objects, 1):
+            if found is not None:
+                box, label, polygons = found
+                self.owner.append(len(self.pictures) - 1)
+                self.position.append(position)
+                self.boxes.append(box)
+                self.labels.append(label)
+                self.polygons.append(polygons)
+
+    def _picture(self, number, name):
+        """(path, width, height)."""
+        findings = self.findings
+        if leads_out(name):
+            findings.add("image_outside", f"line {number}", number, detail=(
+                f"the picture name {short(name)} leads out of the picture folder {self.folder}; write names relative to it"))
+            return name, 0, 0
+        path = os.path.join(self.folder, name)
+        if name in self._files:
+            findings.add("image_file_twice", f"line {number}", number, detail=f"{name}, also line {self._files[name]}")
+        self._files.setdefault(name, number)
+        if " " in name:
+            findings.add("name_spaces", f"line {number}", number, detail=name)
+        try:
+            height, width = picture_size(path)
+        except DataError:
+            kind, why = why_unusable(path)
+            findings.add(kind, f"line {number}", number, detail=why)
+            return path, 0, 0
+        return path, width, height
+
+    def _object(self, number, word):
+        """(corners, label, polygons) of a box's word; None where it cannot be read."""
+        box, *polygons = word.split(";")
+        fields = box.split(",")
+        if len(fields) != 5:
+            return self.findings.add("row_form", f"line {number}", number, detail=f"{short(word)} has {len(fields)} numbers; x1,y1,x2,y2,class expected")
+        try:
+            corners = tuple(float(field) for field in fields[:4])
+            polygons = [[float(field) for field in polygon.split(",")] for polygon in polygons if polygon]
+        except ValueError:
+            return self.findings.add("row_number", f"line {number}", number, detail=f"{short(word)} holds something that is not a number")
+        problem = self._class_problem(fields[4])
         if problem:
-            findings.add(problem, where)
-        usable = [polygon for polygon in (check_polygon(polygon, width, height) for polygon in polygons) if polygon is not None]
-        if len(usable) < len(polygons):
-            findings.add("polygon of under three points, of odd length, not finite or far out of the picture, left out", where)
-        if has_masks and not usable:
-            findings.add("object without a usable mask in a file with masks, left out", where)
-        elif box is not None:
-            # ids beyond 32 bits are fine, and a line has fewer than a million boxes
-            area = (box[2] - box[0]) * (box[3] - box[1])
-            objects.append((box, label, False, number * 1_000_000 + position, area, usable if has_masks else None))
-    return make_record(number, picture, width, height, objects, has_masks)
+            return self.findings.add("row_class", f"line {number}", number, detail=problem)
+        if self._has_masks is None:
+            self._has_masks = bool(polygons)
+        elif self._has_masks != bool(polygons):
+            self.findings.add("masks_mixed", f"line {number}", number, detail=(
+                f"a box {'without' if self._has_masks else 'with'} polygons, unlike those before it; "
+                "give polygons to every box of the file or to none"))
+        return corners, int(fields[4]), polygons
+
+    def _class_problem(self, field):
+        if not field.strip().isdecimal() or len(field) > 9:
+            return f"the class {short(field)} is not a whole number from 1"
+        if int(field) == 0:
+            return "class 0 is the background; classes run from 1 to num_classes-1"
+        if self.highest is not None and int(field) > self.highest:
+            return f"class {int(field)} is over num_classes-1 = {self.highest}; correct it, or set coco_classes"
+        return None
+
+    def objects(self):
+        """The rows' boxes as Objects; annotation ids are line * 1,000,000 + position."""
+        count = len(self.labels)
+        owner, position = np.array(self.owner, np.int64), np.array(self.position, np.int64)
+        numbers = np.array([picture[0] for picture in self.pictures], np.int64)
+
+        def describe(row, part):
+            number = int(numbers[owner[row]])
+            return f"line {number} box {position[row]}{part.replace('.segmentation', ' polygon ') if '[' in part else ''}", number, None
+        # ids beyond 32 bits are fine, and a line has fewer than a million boxes
+        ids = numbers[owner] * 1_000_000 + position if count else np.zeros(0, np.int64)
+        kinds = np.full(count, POLYGONS if self._has_masks else NO_MASK, np.int8)
+        return Objects(owner, np.array(self.labels, np.int64), np.array(self.boxes, np.float64).reshape(-1, 4), np.full(count, BOX, np.int8), None,
+                       np.zeros(count, bool), ids, kinds, self._polygons(describe), {}, {}, {}, describe)
+
+    def _polygons(self, describe):
+        points, lengths, owners, parts = [], [], [], []
+        for row, polygons in enumerate(self.polygons):
+            for part, polygon in enumerate(polygons):
+                if len(polygon) < 6 or len(polygon) % 2:
+                    self.findings.add("polygon_short" if len(polygon) < 6 else "polygon_odd", *describe(row, f".segmentation[{part}]"))
+                    continue
+                points += polygon
+                lengths.append(len(polygon))
+                owners.append(row)
+                parts.append(part)
+        with np.errstate(over="ignore"):
+            points = np.array(points, np.float64).astype(np.float32)
+        return Polygons(points, np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]), np.array(owners, np.int64), np.array(parts, np.int64))

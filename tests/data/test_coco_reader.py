@@ -14,6 +14,7 @@ from pycocotools.coco import COCO
 
 from src.config import load_config
 from src.data.coco_reader import read_coco, whole
+from src.data.masks import rle_counts
 from src.data.sources import read_source, resolve_classes
 from src.errors import ConfigError, DataError, UserError
 
@@ -75,7 +76,7 @@ def test_uncompressed_crowd_and_gaps(shared):
     source = read_coco(load_config(["coco_classes=[background,c,a,b]"]), ann_file=path)
     record, = source.records
     assert record.labels.tolist() == [2, 3] and record.crowd.tolist() == [False, True] and source.category_ids == (0, 4, 1, 2)
-    assert record.segmentations[1]["counts"] == [0, 20, 30] and source.has_masks
+    assert rle_counts(record.segmentations[1]).tolist() == [0, 20, 30] and source.has_masks
 
 
 def test_unknown_names_print_the_word_to_write(coco_folder):
@@ -126,6 +127,7 @@ def test_bad_boxes_are_counted_in_one_line_a_kind(coco_folder, caplog):
         boxes[3][2] = float("inf")
         boxes[4][:] = [500.0, 500.0, 10.0, 10.0]            # outside 128x96
         boxes[5][:] = [-20.0, 10.0, 60.0, 500.0]            # clipped
+        content["annotations"][5]["segmentation"] = [[0, 10, 40, 10, 40, 96, 0, 96]]
         boxes[6][:] = [1.0, 2.0, 3.0]
         content["annotations"][7]["bbox"] = "1,2,3,4"
         del content["annotations"][8]["bbox"]               # from the polygon
@@ -154,6 +156,7 @@ def test_bad_segmentations(coco_folder):
         items = content["annotations"]
         items[0]["segmentation"] = [[1, 2, 3, 4]]                                   # two points
         items[1]["segmentation"] = [[1, 2, 3, 4, 5, 6, 7], [1, 1, 9, 1, 9, 9]]      # odd, and a good one
+        items[1]["bbox"] = [1, 1, 8, 8]
         items[2]["segmentation"] = {"size": [96, 128], "counts": "oooo"}
         items[3]["segmentation"] = {"size": [5, 5], "counts": [25]}
         items[4]["segmentation"] = [[1e30, 0, 5, 0, 5, 5]]

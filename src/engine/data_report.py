@@ -1,0 +1,31 @@
+"""`check_data.py`'s job: check, print, and write the report, its plots and the pictures to look at."""
+from __future__ import annotations
+
+from pathlib import Path
+
+from src.data.checks import check_data, report_text
+from src.data.sources import resolve_classes
+from src.data.statistics import data_statistics, statistics_text
+
+
+def report_data(config, split, out, limit=10_000, browse=0):
+    """Check a split, print the report and write out/data_report.json and .png, and with browse > 0 out/data_browse/; returns the exit code."""
+    check = check_data(config, split, limit=limit)
+    source, out = check.source, Path(out)
+    print("\n".join([f"{check.findings.name} (check_data={check.mode})", "", *report_text(check)]), flush=True)
+    written = [out / "data_report.json"]
+    if source is not None and source.records:
+        config = resolve_classes(config, source)
+        check.statistics = data_statistics(config, source)
+        print("\n".join(["", *statistics_text(check.statistics), ""]), flush=True)
+        check.save(written[0])
+        from src.engine.data_plots import plot_statistics  # matplotlib takes a second to load
+        written.append(out / "data_report.png")
+        plot_statistics(config, source, written[-1])
+        if browse:
+            from src.engine.browse import browse_data
+            written += browse_data(config, source, browse, out / "data_browse")
+    else:
+        check.save(written[0])
+    print("wrote " + ", ".join(map(str, written[:6])) + (f" and {len(written) - 6} more" if len(written) > 6 else ""), flush=True)
+    return check.exit_code
