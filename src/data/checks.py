@@ -133,16 +133,13 @@ def report_text(check, examples=3):
     findings, lines = check.findings, []
     for action in ACTIONS:
         for kind in (kind for kind in findings.counts if findings.action(kind) == action):
-            lines.append(f"{action:8s}{findings.counts[kind]:>8d} x {_words(kind)}")
+            lines.append(f"{action:8s}{findings.counts[kind]:>8d} x {KINDS[kind][1]}")
             for one in findings.found[kind][:examples]:
-                ids = "".join(f", {name} {value}" for name, value in (("image", one.image_id), ("annotation", one.annotation_id)) if value is not None)
-                lines.append(one_line(f"{'':19s}{one.place or 'the file'}{ids}{': ' + one.detail if one.detail else ''}"))
+                ids = (("image", one.image_id), ("annotation", one.annotation_id))
+                named = "".join(f", {name} {value}" for name, value in ids if value is not None)
+                lines.append(one_line(f"{'':19s}{one.place or 'the file'}{named}{': ' + one.detail if one.detail else ''}"))
             if findings.counts[kind] > examples:
                 lines.append(f"{'':19s}... and {findings.counts[kind] - examples} more")
     verdict = {0: "nothing stands in the way of training", 1: f"{findings.count(SKIPPED)} findings leave something out; training would go on",
                2: f"{findings.count(FATAL)} findings are fatal; training would not start"}[check.exit_code]
     return [*(lines or ["no findings"]), verdict]
-
-
-def _words(kind):
-    return KINDS[kind][1]

@@ -203,8 +203,8 @@ class _Images:
             try:
                 height, width = picture_size(path)
             except DataError:
-                kind, why = why_unusable(path)
-                findings.add(kind, place, image_id, detail=f"image {image_id} has no usable width and height, and its picture cannot tell: {why}")
+                kind, why = why_unusable(path, image_id)
+                findings.add(kind, place, image_id, detail=f"no usable width and height in the file, and the picture cannot tell: {why}")
                 return path, 0, 0
             findings.add("image_size_missing", place, image_id)
         else:

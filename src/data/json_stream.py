@@ -19,8 +19,9 @@ class Taken(int):
 def walk_object(text, streams):
     """The outermost object of a JSON text as {key: value}; a list under a key of `streams` goes to streams[key] instead.
 
-    streams: {key: function(first index, list of up to PIECE items)}, called in the file's order; such a key's value is then the number of
-    items, as Taken. A value that is not an object is returned as it is. Raises json.JSONDecodeError, with its place, as json.loads does, and RecursionError.
+    streams: {key: function(first index, list of up to PIECE items)}, called in the file's order; such a key's value is then the number
+    of items, as Taken. A value that is not an object is returned as it is. Raises json.JSONDecodeError, with its place, as json.loads does,
+    and RecursionError.
     """
     scan = json.JSONDecoder().scan_once
     pos = _SPACE(text, 0).end()

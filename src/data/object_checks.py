@@ -12,8 +12,9 @@ _ROUNDING = 1.0         # pixels by which a box or polygon may reach out of its 
 def checked_records(objects, pictures, findings):
     """(list of Records in the order of `pictures`, has_masks) of Objects; what is left out or mended goes to `findings`.
 
-    pictures: a list of (image id, path, width, height, place in the file), width 0 for one that cannot be used: it and its objects are left out silently, as the
-    caller has said so. has_masks: whether any object that is not a crowd has a usable mask; then those without are left out.
+    pictures: a list of (image id, path, width, height, place in the file), width 0 for one that cannot be used: it and its objects are left
+    out without a word, as the caller has said so. has_masks: whether any object that is not a crowd has a usable mask; then those without
+    are left out.
     """
     width = np.array([picture[2] for picture in pictures], np.int64)
     height = np.array([picture[3] for picture in pictures], np.int64)
@@ -110,7 +111,7 @@ def check_boxes(boxes, width, height):
         outside = fine & (sides <= 0).any(1)
         fine &= ~outside
         # a sliver that float32, in which boxes are kept, would round to nothing
-        sliver = fine & (sides <= 1e-6 * clipped[:, 2:]).any(1)
+        sliver = fine & (sides <= 1e-6 * clipped[:, 2:] + 1e-6).any(1)
         partly = fine & ~sliver & (_beyond(boxes, width, height) > _ROUNDING)
     return clipped, {"box_infinite": ~finite, "box_empty": empty | sliver, "box_outside": outside, "box_partly": partly}
 
@@ -129,7 +130,8 @@ def _check_boxes(objects, usable, w, h, mask_box, has_mask, findings):
     clipped, problems = check_boxes(boxes, w, h)
 
     def given(row):
-        return _numbers(boxes[row] - [0, 0, *boxes[row, :2]] if objects.boxes_are_sizes else boxes[row])
+        x1, y1, x2, y2 = boxes[row].tolist()
+        return _numbers((x1, y1, x2 - x1, y2 - y1) if objects.boxes_are_sizes else (x1, y1, x2, y2))
     for kind, mask in problems.items():
         _add(findings, kind, alive & mask, objects, ".bbox", given)
         if kind != "box_partly":
@@ -152,8 +154,8 @@ def _read_corners(objects, boxes, alive, w, h, mask_box, has_mask, findings):
     if bare.sum() >= 3 and fits[bare].all() and out[bare].mean() >= 0.3:
         row = int(np.flatnonzero(bare & out)[0])
         findings.add("boxes_as_corners", *objects.describe(row, ".bbox"), detail=(
-            f"{_numbers(corners[row])} and {int((bare & out).sum()) - 1} others of {int(bare.sum())} leave their pictures as COCO's x, y, width, height, "
-            "and all of them fit as corners x1, y1, x2, y2; write widths and heights"))
+            f"{_numbers(corners[row])} and {int((bare & out).sum()) - 1} others of {int(bare.sum())} leave their pictures as COCO's "
+            "x, y, width, height, and all of them fit as corners x1, y1, x2, y2; write widths and heights"))
 
 
 def _check_agreement(objects, boxes, alive, mask_box, has_mask, findings):

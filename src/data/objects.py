@@ -18,8 +18,8 @@ class Objects:
 
     picture: int64 [n], the position of an object's picture in the file's list of pictures; label: int64 [n] from 1; boxes: float64 [n, 4]
     x1, y1, x2, y2 in pixels, unchecked; box_state: int8 [n]; boxes_are_sizes: whether the file gives x, y, width, height;
-    areas: float64 [n], NaN where the file has none (or nonsense), or None for a form without areas; crowd: bool [n]; ids: int64 [n]; mask_kind: int8 [n]; polygons; rles: {row: RLE dict}, rle_box: {row: x1, y1, x2, y2 or None},
-    rle_area: {row: pixels};
+    areas: float64 [n], NaN where the file has none (or nonsense), or None for a form without areas; crowd: bool [n]; ids: int64 [n];
+    mask_kind: int8 [n]; polygons; rles: {row: RLE dict}, rle_box: {row: x1, y1, x2, y2 or None}, rle_area: {row: pixels};
     describe: (row, part of the annotation as in ".bbox") -> (place, image id, annotation id), for findings.
     """
     picture: np.ndarray

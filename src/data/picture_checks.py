@@ -20,6 +20,7 @@ _MODES = {"1": "picture_grey", "L": "picture_grey", "LA": "picture_grey", "I": "
           "I;16L": "picture_16bit", "I;16N": "picture_16bit", "CMYK": "picture_cmyk", "P": "picture_palette", "PA": "picture_palette"}
 _ALPHA = ("LA", "PA", "RGBA", "RGBa", "La")
 _MOVING = ("GIF", "PNG", "WEBP")
+_LONGEST = 1 << 30       # bytes of a picture file
 _PIECE = 1024            # pictures in flight at most
 
 
@@ -33,6 +34,8 @@ def check_picture(path, size=None, decode=True):
         length = os.stat(path).st_size
         if length == 0:
             return [("picture_empty", "")]
+        if length > _LONGEST:
+            return [("picture_unreadable", f"{length / 1e9:.1f} GB, which no picture here may have")]
         with open(path, "rb") as file:
             data = file.read()
     except (FileNotFoundError, NotADirectoryError):
@@ -57,8 +60,8 @@ def check_picture(path, size=None, decode=True):
 
 
 def _kind_of(reason):
-    return "picture_truncated" if any(word in reason.lower() for word in ("truncated", "cut off", "end of file", "broken data stream",
-                                                                          "unexpected eof")) else "picture_unreadable"
+    cut = any(word in reason.lower() for word in ("truncated", "cut off", "end of file", "unexpected eof"))
+    return "picture_truncated" if cut else "picture_unreadable"
 
 
 def _reason(error):
@@ -102,8 +105,10 @@ def _decode(image, data, path, size):
     if image.format == "JPEG":
         # an eighth of the size: the whole stream is read, but few pixels are computed
         image.draft(image.mode, (1, 1))
-        image.load()
-    else:
+    form, mode = image.format, image.mode
+    # Pillow finds a stream broken where OpenCV returns what it could make of it
+    image.load()
+    if form not in ("JPEG", "PNG") or mode not in ("L", "RGB"):
         decode_picture(data, path, size)
 
 
@@ -125,24 +130,24 @@ def check_pictures(records, findings, folder, decode=True, threads=2, quiet=Fals
                 if _leads_out_by_link(record.path, root, inside):
                     findings.add("image_link", record.place, record.image_id, detail=os.path.realpath(record.path))
                 for kind, detail in items:
-                    findings.add(kind, record.place, record.image_id, detail=picture_detail(record.path, kind, detail))
+                    findings.add(kind, record.place, record.image_id, detail=picture_detail(record.path, kind, detail, record.image_id))
                 if items and items[-1][0] in PICTURE_KINDS:
                     unusable.add(record.image_id)
                 bar.update()
     return unusable
 
 
-def picture_detail(path, kind, detail):
+def picture_detail(path, kind, detail, image_id):
     """What a finding says about a picture file."""
     said = detail or _PLAIN.get(kind, "")
-    return f"picture {path}: {said}" if said else f"picture {path}"
+    return f"picture {path} of image {image_id}" + (f": {said}" if said else "")
 
 
-def why_unusable(path):
+def why_unusable(path, image_id):
     """(kind, detail) of a picture whose size cannot be read."""
     found = check_picture(path, decode=False)
     kind, detail = found[-1] if found and found[-1][0] in PICTURE_KINDS else ("picture_unreadable", "")
-    return kind, picture_detail(path, kind, detail)
+    return kind, picture_detail(path, kind, detail, image_id)
 
 
 _PLAIN = {"picture_missing": "No such file", "picture_empty": "the file has no bytes", "picture_not": "not a picture that can be read"}

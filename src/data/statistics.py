@@ -123,11 +123,13 @@ def statistics_text(statistics, widest=20):
     """The statistics as lines of a table; of many classes the `widest` with the most and the 5 with the fewest instances."""
     rows = [("", *(f"{step} %" if step not in ("0", "100") else {"0": "least", "100": "most"}[step] for step in map(str, _STEPS)))]
     for name, words in (("instances_per_picture", "objects a picture"), ("picture_width", "picture width"), ("picture_height", "picture height"),
-                        ("box_side", "box side (root of area)"), ("box_side_on_canvas", "box side on the canvas"), ("box_ratio", "box height / width")):
+                        ("box_side", "box side (root of area)"), ("box_side_on_canvas", "box side on the canvas"),
+                        ("box_ratio", "box height / width")):
         rows.append((words, *(f"{value:.4g}" for value in statistics[name].values())))
     lines = [f"{row[0]:24s}" + "".join(f"{cell:>9s}" for cell in row[1:]) for row in rows]
     area = statistics["box_area"]
-    lines.append(f"box area as COCO parts it: {area['small']:.1%} small (under 32x32), {area['medium']:.1%} medium, {area['large']:.1%} large (from 96x96)")
+    lines.append(f"box area as COCO parts it: {area['small']:.1%} small (under 32x32), {area['medium']:.1%} medium, "
+                 f"{area['large']:.1%} large (from 96x96)")
     lines += ["", "class                     objects  pictures"]
     classes = sorted(statistics["instances_per_class"].items(), key=lambda item: -item[1])
     shown = classes if len(classes) <= widest + 6 else [*classes[:widest], None, *classes[-5:]]

@@ -76,7 +76,8 @@ def _lines(data, findings):
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        findings.stop("file_syntax", f"line {data.count(bytes([10]), 0, error.start) + 1}", f"not UTF-8 text ({error.reason}); save the file as UTF-8")
+        line = data.count(b"\n", 0, error.start) + 1
+        findings.stop("file_syntax", f"line {line}", f"not UTF-8 text ({error.reason}); save the file as UTF-8")
     # not splitlines(), which counts lines otherwise than editors do
     found = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip(_BLANK)]
     windows = np.array([number for number, line in found if line.endswith("\r")], np.int64)
@@ -102,7 +103,8 @@ class _Rows:
     def take(self, number, line):
         name, words = row_words(line)
         if name.count(",") >= 4:
-            return self.findings.add("row_form", f"line {number}", number, detail=f"the row starts with the box {short(name)}; a picture's path expected")
+            return self.findings.add("row_form", f"line {number}", number, detail=(
+                f"the row starts with the box {short(name)}; a picture's path expected"))
         objects = [self._object(number, word) for word in words]
         self.pictures.append((number, *self._picture(number, name), f"line {number}"))
         for position, found in enumerate(objects, 1):
@@ -130,7 +132,7 @@ class _Rows:
         try:
             height, width = picture_size(path)
         except DataError:
-            kind, why = why_unusable(path)
+            kind, why = why_unusable(path, number)
             findings.add(kind, f"line {number}", number, detail=why)
             return path, 0, 0
         return path, width, height
@@ -140,7 +142,8 @@ class _Rows:
         box, *polygons = word.split(";")
         fields = box.split(",")
         if len(fields) != 5:
-            return self.findings.add("row_form", f"line {number}", number, detail=f"{short(word)} has {len(fields)} numbers; x1,y1,x2,y2,class expected")
+            return self.findings.add("row_form", f"line {number}", number, detail=(
+                f"{short(word)} has {len(fields)} numbers; x1,y1,x2,y2,class expected"))
         try:
             corners = tuple(float(field) for field in fields[:4])
             polygons = [[float(field) for field in polygon.split(",")] for polygon in polygons if polygon]

@@ -66,6 +66,6 @@ def _recall(axes, config, best):
         axes.plot(levels, [(best >= level).mean() for level in levels])
     for name in ("neg_iou_thr", "pos_iou_thr"):
         axes.axvline(config[name], color="tab:red", linewidth=1, linestyle=":")
-    axes.set(title="anchor recall: objects whose best anchor has at least this IoU", xlabel="IoU (dotted: neg_iou_thr, pos_iou_thr)",
-             ylabel="share of objects", xlim=(0, 1), ylim=(0, 1.02))
+    axes.set(title="anchor recall", xlabel="IoU (dotted: neg_iou_thr, pos_iou_thr)",
+             ylabel="share of objects with such an anchor", xlim=(0, 1), ylim=(0, 1.02))
     axes.grid(alpha=0.3)

@@ -30,7 +30,8 @@ CONVERT = "import sys; from src.config import load_config; from src.data.convert
 
 
 def config_of(root, folder, *words):
-    return load_config([f"coco_root={root}", CLASSES, f"mindrecord_dir={folder}", *words])
+    """A conversion by itself: what it finds without the check before it, which is tested in test_checks.py."""
+    return load_config([f"coco_root={root}", CLASSES, f"mindrecord_dir={folder}", "check_data=off", *words])
 
 
 def process_of(*words):
@@ -159,7 +160,8 @@ def test_empty_crowds_and_surplus(coco_folder, tmp_path, capfd):
         content["annotations"] = items = [item for item in items if item["image_id"] != 20]        # picture 20: nothing
         template = next(item for item in items if item["image_id"] == 30)
         for number in range(150):                              # picture 30: 153 objects
-            items.append({**template, "id": 1000 + number, "bbox": [1, 1, 2 + number / 10, 3], "category_id": 3})
+            items.append({**template, "id": 1000 + number, "bbox": [1, 1, 2 + number / 10, 3], "category_id": 3,
+                          "segmentation": [[1, 1, 3 + number / 10, 1, 3 + number / 10, 4, 1, 4]]})
     root = coco_folder(change=change)
     _, manifest = ensure_mindrecord(config_of(root, tmp_path / "m"))
     said = capfd.readouterr().err
@@ -214,7 +216,7 @@ def whole_folder(folder):
 
 def kill_and_go_on(root, folder, expected, moment):
     """SIGKILL a conversion by two processes when about the fraction `moment` of its shards is there; start again; compare. How many were kept."""
-    words = [f"coco_root={root}", CLASSES, f"mindrecord_dir={folder}", "shard_mb=0.3", "num_parallel_workers=2"]
+    words = [f"coco_root={root}", CLASSES, f"mindrecord_dir={folder}", "check_data=off", "shard_mb=0.3", "num_parallel_workers=2"]
     partial = folder.with_name(folder.name + ".partial")
     shards = sum(name.endswith(".mindrecord") for name in expected[0])
     process, deadline = process_of(*words), time.time() + 120
@@ -265,7 +267,7 @@ def test_a_conversion_killed_again_and_again_ends_the_same(coco_folder, tmp_path
     root, folder = coco_folder(pictures=40), tmp_path / "m"
     picture = root / "train2017/000020.jpg"
     data = picture.read_bytes()
-    words = [f"coco_root={root}", CLASSES, f"mindrecord_dir={folder}", "shard_mb=0.05"]
+    words = [f"coco_root={root}", CLASSES, f"mindrecord_dir={folder}", "check_data=off", "shard_mb=0.05"]
     ensure_mindrecord(load_config([*words, f"mindrecord_dir={tmp_path}/n"]))
     picture.unlink()
     os.mkfifo(picture)
