@@ -12,9 +12,9 @@ import numpy as np
 
 from src.data.findings import ACTIONS, FATAL, KINDS, SKIPPED, Findings, one_line
 from src.data.picture_checks import check_pictures
+from src.data.placement import resized_size
 from src.data.records import DataSource
 from src.data.sources import read_source, resolve_classes, source_file, source_folder
-from src.data.transforms import resized_size
 from src.errors import ConfigError, DataError
 
 logger = logging.getLogger("maskrcnn.data")

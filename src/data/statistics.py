@@ -8,7 +8,7 @@ from typing import Any, Dict
 
 import numpy as np
 
-from src.data.transforms import resized_size
+from src.data.placement import resized_size
 from src.errors import ConfigError
 from src.maskrcnn.anchor_generator import base_anchors
 
