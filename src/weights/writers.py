@@ -47,7 +47,8 @@ def _what_to_set(config, mean, std):
     if (tuple(mean), tuple(std)) != (IMAGENET_MEAN, IMAGENET_STD):
         lines.append("and image_mean={}, image_std={}".format(*([round(value / 255, 8) for value in values] for values in (mean, std))))
     if config.norm_eps != 1e-5:
-        lines.append(f"its norms want eps {config.norm_eps:g}: for m in model.modules(): m.eps = {config.norm_eps:g} where m has running_var")
+        lines.append(f"and give its norms eps {config.norm_eps:g}: "
+                     f"[setattr(m, 'eps', {config.norm_eps:g}) for m in model.modules() if hasattr(m, 'running_var')]")
     others = [name for name, theirs in (("roi_align_aligned", False), ("anchor_round", True)) if config[name] != theirs]
     if others:
         lines.append(f"trained with {', '.join(f'{name}={config[name]}' for name in others)}, which torchvision does the other way: its boxes will "

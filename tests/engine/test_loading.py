@@ -1,5 +1,6 @@
 """From a checkpoint's entries to a network: strict, with the settings that the weights need, and into other classes."""
 import json
+import pickle
 
 import mindspore as ms
 import numpy as np
@@ -8,6 +9,7 @@ from mindspore import Parameter, Tensor
 
 from src.config import load_config
 from src.engine.checkpoint import network_settings, save_checkpoint
+from src.engine.converter import convert
 from src.engine.loading import config_from_checkpoint, load_backbone, load_network, load_start, open_start
 from src.errors import CheckpointError, ConfigError
 from src.maskrcnn.build import build_network
@@ -127,6 +129,25 @@ def test_a_mindspore_classifier_is_a_backbone_as_it_is(tmp_path, project, eps):
     assert started(tmp_path / "resnet50.ckpt", classes, "norm=frozen", "norm_eps=0.001")[3].norm_eps == 0.001
     with pytest.raises(CheckpointError, match="resnet50.ckpt does not fit.*2 missing.*backbone.layer4.1.conv1.weight|resnet50.ckpt.*missing"):
         started(tmp_path / "resnet50.ckpt", classes, "norm=frozen", "resnet_block=[1,1,1,2]")
+
+
+def test_a_converted_backbone_brings_what_it_needs(tmp_path):
+    state = foreign.draw(foreign.torchvision_shapes((1, 1, 1, 1)))
+    names = {name: foreign.rename(name, foreign.DETECTRON2) for name in state if name.startswith("backbone.body.")}
+    tensors = {theirs[len("backbone.bottom_up."):]: state[name] for name, theirs in names.items()}      # as its ImageNet models are named
+    (tmp_path / "R-50.pkl").write_bytes(pickle.dumps({"model": tensors, "__author__": "torchvision"}))
+    convert(load_config(), tmp_path / "R-50.pkl", tmp_path / "r50.ckpt")
+    classes = "coco_classes=[background, square, disc, star]"
+    network, _, lines, config = started(tmp_path / "r50.ckpt", classes, "norm=frozen")
+    assert lines == (f"backbone from {tmp_path / 'r50.ckpt'}",) and (config.channel_order, config.stride_in_1x1) == ("BGR", True)
+    np.testing.assert_array_equal(network.backbone.layer4[0].conv3.weight.asnumpy(), state["backbone.body.layer4.0.conv3.weight"])
+    with pytest.raises(ConfigError, match="channel_order=RGB contradicts .*r50.ckpt.*BGR"):
+        started(tmp_path / "r50.ckpt", classes, "norm=frozen", "channel_order=RGB")
+    entries = foreign.mindspore_classifier(state, "modelzoo")
+    ms.save_checkpoint([{"name": name, "data": Tensor(array)} for name, array in entries.items()], str(tmp_path / "zoo.ckpt"))
+    convert(load_config(), tmp_path / "zoo.ckpt", tmp_path / "zoo50.ckpt")
+    _, _, lines, config = started(tmp_path / "zoo50.ckpt", classes, "norm=frozen")
+    assert "pad_mode 'same'" in lines[1] and config.norm_eps == 1e-4
 
 
 def test_arrays_load_as_parameters_do():

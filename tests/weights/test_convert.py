@@ -17,6 +17,8 @@ from src.engine.converter import convert
 from src.engine.loading import config_from_checkpoint
 from src.errors import CheckpointError, ConfigError
 from src.weights.convert import load_weights
+from src.weights.torchvision import from_torchvision
+from tests.parity import drawing_functions
 from tests.weights import foreign
 
 CLASSES = ("background", "square", "disc", "star")
@@ -259,3 +261,18 @@ def test_a_named_scheme_is_not_guessed_about(tmp_path, state):
     path = write(tmp_path / "model.pth", state)
     same(load_weights(path, load_config(), "torchvision").entries, expected(state))
     fails(lambda: load_weights(path, load_config(), "detectron2"), "without a place", "detectron2's names")
+
+
+def test_the_references_weights_come_through_files_as_parity_loads_them(shared, tmp_path):
+    """R50 at its full size: what `tests.parity` compares stage by stage is, bit for bit, what the converter writes; and it goes out again
+    under the reference's names and shapes."""
+    names = [str(name) for name in np.load(shared / "reference/parity.npz")["names"]]
+    shapes = foreign.torchvision_shapes((3, 4, 6, 3), (256, 512, 1024, 2048), 64, 256, 256, 1024, 256)
+    draw_parameter = drawing_functions().draw_parameter
+    state = {name: draw_parameter(name, shapes[name], 1) for name in names}
+    convert(load_config(), write(tmp_path / "drawn.safetensors", state), tmp_path / "drawn.ckpt")
+    entries, settings, _ = read_checkpoint(tmp_path / "drawn.ckpt")
+    same({name: entry.asnumpy() for name, entry in entries.items()}, from_torchvision(state))
+    assert settings["resnet_block"] == [3, 4, 6, 3] and settings["roi_layer"]["out_size"] == 7
+    convert(load_config(), tmp_path / "drawn.ckpt", tmp_path / "out.safetensors", target="torchvision")
+    same(load_file(str(tmp_path / "out.safetensors")), state)
