@@ -2,7 +2,7 @@
 
 Two ways with one answer: a compiled CPU kernel (`roi_align_kernel.py`) that reads all levels in one call, and MindSpore's own
 `ROIAlign`, for Ascend and for exported files; the levels are packed into one map so that a single call with static shapes
-serves all RoIs. On Ascend the operator widens RoIs narrower or lower than one cell of their level to one cell.
+serves all RoIs. Whether Ascend's operator widens RoIs narrower or lower than one cell of their level to one cell is not known.
 """
 from __future__ import annotations
 
