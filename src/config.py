@@ -164,8 +164,12 @@ KEYS = (
     Key("save_checkpoint", True, "whether checkpoints are written"),
     Key("save_checkpoint_epochs", 1, "epochs between checkpoints"),
     Key("save_checkpoint_steps", None, "also every so many steps", kind=int),
+    Key("save_checkpoint_minutes", "auto", "minutes between writes of latest.ckpt, from which resume=auto goes on; auto: after a twentieth of the "
+        "time so far, within ten minutes, at most 2% of the time; 0: never", kind=("auto", float)),
     Key("keep_checkpoint_max", 12, "checkpoints kept, the newest"),
     Key("save_checkpoint_path", "./", "the folder that holds checkpoint/; relative to the work folder"),
+    Key("resume", None, "the checkpoint to go on from; auto: the newest whole one of the work folder, or none if there is none", kind=str),
+    Key("check_sync_steps", 500, "several devices: compare all ranks' weights and optimiser states after every so many steps; 0: never"),
     Key("pre_trained", None, "weights to start from (train)", kind=str),
     Key("checkpoint_path", None, "weights to use (eval, export, predict)", kind=str),
     Key("device_target", "auto", "Ascend, CPU, or auto: Ascend where it is", choices=("auto", "Ascend", "CPU")),

@@ -23,7 +23,7 @@ from src.data.shards import load_manifest, load_rows
 from src.data.sources import read_source, resolve_classes
 from src.data.transforms import read_picture
 from src.data.workers import DataWorkers
-from src.errors import ConfigError, DataError
+from src.errors import ConfigError, DataError, WorkerError
 
 __all__ = ["create_maskrcnn_dataset", "TrainingBatches", "DataWorkers", "ensure_mindrecord", "evaluation_batches", "read_source",
            "resolve_classes", "steps_per_epoch"]
@@ -34,16 +34,17 @@ def steps_per_epoch(config, manifest, device_num=1):
     return -(-epoch_length(config, manifest) // (config.batch_size * device_num))
 
 
-def create_maskrcnn_dataset(config, folder, epoch, rank=0, device_num=1, start_step=0, workers=None):
+def create_maskrcnn_dataset(config, folder, epoch, rank=0, device_num=1, start_step=0, workers=None, seen=None):
     """The TrainingBatches of one epoch (see there) of the conversion in `folder`, from step `start_step` of the epoch on.
 
-    rank, device_num: this process's number among those that share the epoch; workers: DataWorkers to use and leave running, to spare
+    rank, device_num: this process's number among those that share the epoch; seen: instead of start_step, how many of the epoch's pictures
+    were there before, be it with another batch size or number of devices; workers: DataWorkers to use and leave running, to spare
     their start at every epoch. Raises DataError for a folder without a whole conversion and ConfigError for a canvas that is too small.
     """
     manifest = load_manifest(folder)
     if manifest is None:
         raise DataError(f"{folder}: no whole conversion; ensure_mindrecord makes one")
-    return TrainingBatches(config, folder, manifest, epoch, rank, device_num, start_step, workers)
+    return TrainingBatches(config, folder, manifest, epoch, rank, device_num, start_step, workers, seen)
 
 
 class TrainingBatches:
@@ -54,7 +55,7 @@ class TrainingBatches:
     has_masks: False for data with boxes alone, whose masks are all 255. len() is the number of steps left.
     """
 
-    def __init__(self, config, folder, manifest, epoch, rank=0, device_num=1, start_step=0, workers=None):
+    def __init__(self, config, folder, manifest, epoch, rank=0, device_num=1, start_step=0, workers=None, seen=None):
         rows = load_rows(folder, manifest)
         for height, width in np.unique(np.stack([rows["height"], rows["width"]], 1), axis=0):
             resized_size(int(height), int(width), config)      # a canvas too small is said now, not hours later
@@ -62,7 +63,9 @@ class TrainingBatches:
         self._config, self._folder, self._epoch, self._workers = config, folder, epoch, workers
         if config.copy_paste_ratio and not manifest.has_masks:
             raise ConfigError(f"copy_paste_ratio={config.copy_paste_ratio} needs masks to cut objects out, and {manifest.source} has none")
-        self.rows = rank_steps(epoch_order(config, manifest, epoch), config.batch_size, rank, device_num)[start_step:]
+        seen = start_step * config.batch_size * device_num if seen is None else seen
+        self.rows = rank_steps(epoch_order(config, manifest, epoch), config.batch_size, rank, device_num, seen)
+        self._image_ids = rows["image_id"]
 
     def __len__(self):
         return len(self.rows)
@@ -70,8 +73,12 @@ class TrainingBatches:
     def __iter__(self):
         own = self._workers is None
         with (DataWorkers(self._config, self._folder, self.has_masks) if own else contextlib.nullcontext(self._workers)) as workers:
-            workers.drain()                                    # what an iteration that was given up left behind
-            yield from self._batches(workers)
+            try:
+                workers.drain()                                # what an iteration that was given up left behind
+                yield from self._batches(workers)
+            except WorkerError as error:
+                at = f", at pictures {[int(self._image_ids[row]) for row in error.rows]}" if error.rows else ", when it had nothing to do"
+                raise WorkerError(f"{error}{at}", error.rows) from None
 
     def _batches(self, workers):
         ahead = len(workers.slots)

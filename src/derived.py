@@ -120,7 +120,7 @@ _RANGES = {
     **dict.fromkeys(("rcnn_num_convs", "base_lr", "weight_decay", "warmup_step", "pretrain_epoch_size", "norm_eps", "rpn_smooth_l1_beta",
                      "rcnn_smooth_l1_beta", "rpn_proposal_min_bbox_size", "rpn_min_bbox_min_size", "test_min_bbox_size",
                      "rpn_loss_cls_weight", "rpn_loss_reg_weight", "rpn_head_weight", "rcnn_loss_cls_weight",
-                     "rcnn_loss_reg_weight", "rcnn_loss_mask_fb_weight"),
+                     "rcnn_loss_reg_weight", "rcnn_loss_mask_fb_weight", "check_sync_steps", "save_checkpoint_minutes"),
                     (0, None)),
     "seed": (0, 2**32 - 1), "freeze_at": (0, 5), "num_classes": (2, None), "gt_mask_size": (28, 512),
 }
@@ -130,7 +130,7 @@ def _check_ranges(values):
     for name, (low, high) in _RANGES.items():
         value = values[name]
         for item in value if isinstance(value, tuple) else (value,):
-            if item is not None and (item < low or (high is not None and item > high)):
+            if not isinstance(item, (str, type(None))) and (item < low or (high is not None and item > high)):
                 bound = f"{low} to {high}" if high is not None else f"at least {'more than 0' if low == 1e-9 else low}"
                 raise ConfigError(f"{name}={_plain(value)}: {bound.replace('at least more', 'more')} expected")
     for low, high in (("neg_iou_thr", "pos_iou_thr"), ("neg_iou_thr_stage2", "pos_iou_thr_stage2"), ("pretrain_epoch_size", "epoch_size"),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from src.data.shapes import draw_shapes
+from src.engine.checkpoint import read_training
 from src.engine.progress import LOSS_NAMES, read_loss_log
 from tests.conftest import ROOT
 
@@ -22,7 +23,7 @@ SMALL = ["img_height=128", "img_width=128", "resnet_block=[1,1,1,1]", "resnet_in
 
 
 def run(command, folder, *words, code=0, **environment):
-    done = subprocess.run([sys.executable, str(ROOT / command), *words], cwd=folder, capture_output=True, text=True, timeout=300, check=False,
+    done = subprocess.run([sys.executable, str(ROOT / command), *words], cwd=folder, capture_output=True, text=True, timeout=900, check=False,
                           env={**os.environ, **environment})
     assert done.returncode == code, f"{command} {words}: exit code {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
     return done
@@ -109,8 +110,10 @@ def test_a_loss_that_is_not_finite_ends_the_run(trained, tmp_path):
     folder, _ = trained
     done = run("train.py", tmp_path, *SMALL, f"coco_root={folder / 'data'}", f"mindrecord_dir={conversion(folder)}",
                "max_steps=9", "base_lr=1e30", "warmup_step=0", "batch_size=2", code=2)
-    assert re.search(r"error: a loss is not finite at epoch 1 step \d+, pictures \[\d+, \d+\]: rpn_loss ", done.stderr)
-    assert done.stderr.count("Traceback") == 0 and not (tmp_path / "train" / "checkpoint").exists()
+    assert re.search(r"error: (a loss is not finite at epoch 1 step \d+, rank 0, pictures \[\d+, \d+\]: rpn_loss |weights are not finite)", done.stderr)
+    assert done.stderr.count("Traceback") == 0
+    state = read_training(tmp_path / "train" / "checkpoint" / "latest.ckpt")[3]          # something is left to go on from
+    assert state["done"] < 9
 
 
 def test_txt_boxes_train_detection_alone_and_are_evaluated_on_boxes(trained, tmp_path):

@@ -59,12 +59,12 @@ def epoch_order(config, manifest, epoch):
     return generator.permutation(np.repeat(order, np.diff(ends // _ONE, prepend=0)))
 
 
-def rank_steps(order, batch_size, rank, device_num):
-    """int64 [steps, batch_size]: the rows of each step of a rank.
+def rank_steps(order, batch_size, rank, device_num, seen=0):
+    """int64 [steps, batch_size]: the rows of each step of a rank, after the first `seen` of the order.
 
     A step takes the next batch_size * device_num rows of the order, rank r the r-th batch_size of them. The last step is filled up from
     the order's beginning, so that every picture is seen.
     """
     total = batch_size * device_num
-    steps = -(-len(order) // total)
-    return np.resize(order, steps * total).reshape(steps, device_num, batch_size)[:, rank]
+    steps = max(0, -(-(len(order) - seen) // total))
+    return order[(seen + np.arange(steps * total)) % len(order)].reshape(steps, device_num, batch_size)[:, rank]

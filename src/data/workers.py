@@ -21,9 +21,9 @@ import numpy as np
 from src.data.examples import batch_layout, fill_example
 from src.data.processes import how_it_ended, next_task, start_process
 from src.data.shards import ShardReader
-from src.errors import DataError, UserError
+from src.errors import UserError, WorkerError
 
-HANG_SECONDS = 25.0                  # without an answer while one is due; twice this without any work done is hanging
+HANG_SECONDS = 20.0                  # without an answer while one is due; twice this without any work done is hanging
 
 
 def _arrays(buffer, layout, slots):
@@ -81,13 +81,13 @@ class DataWorkers:
         self._send(worker, (ticket, slot, position, epoch, row))
 
     def collect(self):
-        """The ticket of an example that is done. Raises DataError (the example's own, or for a dead or hanging worker)."""
+        """The ticket of an example that is done. Raises DataError, the example's own, and WorkerError for a dead or hanging worker."""
         ready, done = wait(self._connections, HANG_SECONDS), None
         while not ready:
             before, done = done, self._work_done()            # slow, as on a crowded machine, is not hanging
             if done == before:
                 stuck = [next(iter(tasks.values())) for tasks in self._under_way if tasks]
-                raise DataError(f"data workers did nothing for {HANG_SECONDS:.0f} s, at rows {stuck} of the shards: is their disk there?")
+                raise WorkerError(f"data workers did nothing for {HANG_SECONDS:.0f} s (is the disk with the shards there?)", stuck)
             ready = wait(self._connections, HANG_SECONDS)
         worker = self._connections.index(ready[0])
         try:
@@ -121,9 +121,8 @@ class DataWorkers:
             self._died(worker)
 
     def _died(self, worker):
-        row = next(iter(self._under_way[worker].values()), None)
-        raise DataError(f"data worker {worker} {how_it_ended(self._processes[worker])} at row {row} of the shards; if the system killed it "
-                        "for want of memory, lower num_parallel_workers")
+        raise WorkerError(f"data worker {worker} {how_it_ended(self._processes[worker])} (if the system killed it for want of memory, "
+                          "lower num_parallel_workers)", list(self._under_way[worker].values())[:1])
 
     def close(self):
         """End the processes and free the memory. Safe to call twice."""

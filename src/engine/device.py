@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import glob
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 # On CPUs with AVX-512, MindSpore 2.9 and 2.10 send float32 convolutions to oneDNN's reference code (150 times slower);
 # limiting the instruction set brings them back. It has to be set before MindSpore is imported.
@@ -22,17 +22,21 @@ if _installed_version().startswith(_SLOW_VERSIONS):
     os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 
 import mindspore as ms  # noqa: E402  after the variable above
+import numpy as np  # noqa: E402
+from mindspore import Tensor, ops  # noqa: E402
 from mindspore.communication import get_group_size, get_rank, init  # noqa: E402
 
+from src.engine.team import Team, reachable_host  # noqa: E402
 from src.errors import ConfigError  # noqa: E402
 
 
 @dataclass(frozen=True)
 class Device:
-    """target: 'Ascend' or 'CPU'; rank: this process among `num` processes, one a device."""
+    """target: 'Ascend' or 'CPU'; rank: this process among `num` processes, one a device; team: how they wait for each other."""
     target: str
     rank: int = 0
     num: int = 1
+    team: Team = field(default_factory=Team, compare=False)
 
 
 def ascend_is_here():
@@ -65,6 +69,14 @@ def start_device(config):
     if "MS_ROLE" not in os.environ and int(os.environ.get("RANK_SIZE") or 1) == 1:
         return Device(target)
     init()
-    device = Device(target, get_rank(), get_group_size())
-    ms.set_auto_parallel_context(parallel_mode=ms.ParallelMode.DATA_PARALLEL, gradients_mean=True, device_num=device.num)
-    return device
+    rank, num = get_rank(), get_group_size()
+    ms.set_auto_parallel_context(parallel_mode=ms.ParallelMode.DATA_PARALLEL, gradients_mean=True, device_num=num)
+    return Device(target, rank, num, Team(rank, num, _from_rank_0, reachable_host() if rank == 0 else None))
+
+
+def _from_rank_0(data):
+    """Rank 0's bytes (at most 512, no zeros at their end), on every rank."""
+    buffer = np.zeros(512, np.int32)
+    if data is not None:
+        buffer[:len(data)] = np.frombuffer(data, np.uint8)
+    return ops.Broadcast(0)((Tensor(buffer),))[0].asnumpy().astype(np.uint8).tobytes().rstrip(b"\0")

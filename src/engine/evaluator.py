@@ -1,49 +1,80 @@
-"""Evaluation: every picture of a split through the network, COCO's tables, metrics.json and the result files."""
+"""Evaluation: every picture of a split through the network, COCO's tables, metrics.json and the result files; over several processes too."""
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import json
+import zlib
 from pathlib import Path
 
 from src.dataset import evaluation_batches, read_source, resolve_classes
 from src.engine.device import start_device
 from src.engine.predictor import detect, network_from, open_checkpoint
 from src.engine.progress import Progress
+from src.engine.team import Team
 from src.util import detections_to_results, evaluate_coco, records_to_coco, write_metrics, write_results
 
 
 def evaluate(config, work_dir):
     """Evaluate `checkpoint_path` on the evaluation split (or `ann_file`); returns {"bbox": {...}, "segm": {...}} (segm where there are masks).
 
-    Writes metrics.json and results_{bbox,segm}.json into `work_dir`; without annotations (a test set) only the result files.
+    Writes metrics.json and results_{bbox,segm}.json into `work_dir`; without annotations (a test set) only the result files. Under msrun
+    the processes share the pictures; the figures are those of one process.
     """
     config, entries = open_checkpoint(config)
     device = start_device(config)
-    source = read_source(config, "val")
-    config = resolve_classes(config, source)
-    network = network_from(config, entries, device.target)
-    return evaluate_network(network, config, source, work_dir)
+    with device.team as team:
+        source = read_source(config, "val")
+        config = resolve_classes(config, source)
+        network = network_from(config, entries, device.target)
+        return evaluate_network(network, config, source, work_dir, team)
 
 
-def evaluate_network(network, config, source, work_dir):
-    """The same for a network in evaluation mode and a DataSource."""
-    work_dir = Path(work_dir)
-    work_dir.mkdir(parents=True, exist_ok=True)
+def evaluate_network(network, config, source, work_dir, team=None):
+    """The same for a network in evaluation mode and a DataSource, whose batches the ranks of `team` take in turns; all get the figures,
+    rank 0 writes the files."""
+    team = team or Team()
     with_masks = source.has_masks or not source.has_annotations
-    sizes = {record.image_id: (record.height, record.width) for record in source.records}
+    rows = detect_share(network, config, source, with_masks, team)
+    pieces = team.gather(zlib.compress(json.dumps(rows).encode(), 1)) if team.num > 1 else None
+    team.at("while rank 0 computed the figures", idle=None)
+    if pieces is not None:
+        # in the order of the pictures, as one process finds them
+        order = {record.image_id: place for place, record in enumerate(source.records)}
+        shares = [json.loads(zlib.decompress(piece)) for piece in pieces]
+        rows = [sorted((row for share in shares for row in share[kind]), key=lambda row: order[row["image_id"]]) for kind in range(2)]
+    return team.meet(decide=lambda _: score(rows, config, source, work_dir, with_masks))
+
+
+def detect_share(network, config, source, with_masks, team):
+    """[bbox result rows, segm result rows] of this rank's pictures: every num-th batch, made of the pictures it has in one process too."""
+    size = config.test_batch_size
+    records = [record for place, record in enumerate(source.records) if place // size % team.num == team.rank]
+    sizes = {record.image_id: (record.height, record.width) for record in records}
     bbox_rows, segm_rows = [], []
-    with Progress(len(source.records), "evaluation", unit="picture") as progress:
-        for batch in evaluation_batches(config, source):
+    with Progress(len(records), "evaluation", unit="picture") if team.rank == 0 else contextlib.nullcontext() as progress:
+        for batch in evaluation_batches(config, dataclasses.replace(source, records=records)):
+            team.at(f"while it evaluated pictures {batch['image_id'].tolist()}")
             for image_id, found in zip(batch["image_id"].tolist(), detect(network, batch)):
                 rows = detections_to_results(found, image_id, *sizes[image_id], source.category_ids, config.mask_thr_binary, with_masks)
                 bbox_rows += rows[0]
                 segm_rows += rows[1]
-            progress.update(batch["count"], detections=len(bbox_rows))
-    write_results(work_dir, bbox_rows, segm_rows)
+            if progress is not None:
+                progress.update(batch["count"], detections=len(bbox_rows))
+    return [bbox_rows, segm_rows]
+
+
+def score(rows, config, source, work_dir, with_masks):
+    """Write the result rows, and the figures where there are annotations; returns the figures."""
+    work_dir = Path(work_dir)
+    work_dir.mkdir(parents=True, exist_ok=True)
+    write_results(work_dir, *rows)
     truth = source.name if config.dataset == "coco" else records_to_coco(source)
     categories = [category for category in source.category_ids[1:] if category is not None]
     metrics = {}
-    for kind, rows in (("bbox", bbox_rows), ("segm", segm_rows)):
+    for kind, found in zip(("bbox", "segm"), rows):
         if kind == "bbox" or with_masks:
-            figures = evaluate_coco(truth, rows, kind, image_ids=list(sizes), category_ids=categories)
+            figures = evaluate_coco(truth, found, kind, image_ids=[record.image_id for record in source.records], category_ids=categories)
             if figures:
                 metrics[kind] = figures
     if metrics:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from src.engine.progress import LossLog, Progress
+from src.engine.progress import LossLog, Progress, cut_loss_log
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,10 @@ class Step:
 class Hook:
     """What a hook may do; every method is called on every rank, and `run` tells where the run is and what it trains.
 
-    Within all of them `run.epoch` is the epoch (from 0) and `run.place` the number of its steps that are done. What `state` returns (JSON-able)
-    travels in every checkpoint, under the class's name, and comes back through `restore` before `start` when the run is resumed.
-    A hook sets `run.finish = "why"` to end the run after the epoch's end.
+    Within all of them `run.epoch` is the epoch (from 0) and `run.place` the number of its steps that are done; `run.resumed` is None for a
+    run that starts, else what it goes on from (`resume.Resumed`). What `state` returns (JSON-able) travels in every checkpoint, under the
+    class's name, and comes back through `restore` before `start` when the run is resumed. A hook sets `run.finish = "why"`, on every rank,
+    to end the run after the epoch's end. What only some ranks do, the others wait for with `run.device.team.meet()`.
     """
 
     def start(self, run):
@@ -51,6 +52,9 @@ class Hook:
 
     def end(self, run):
         """After the last step of a run that came to its end."""
+
+    def rescue(self, run):
+        """When a signal or a fault elsewhere (a data worker, another rank) ends the run between two steps: keep what should be kept."""
 
     def close(self, run):
         """Always, and last: free what `start` took. The run may have failed, even within `start`."""
@@ -67,7 +71,11 @@ class LossLines(Hook):
 
     def start(self, run):
         path = run.work_dir / f"loss_{run.device.rank}.log"
-        path.unlink(missing_ok=True)                     # a run has a log of its own
+        if run.resumed is None:
+            path.unlink(missing_ok=True)                 # a run has a log of its own
+        else:
+            epoch, place = run.resumed.place
+            cut_loss_log(path, epoch + 1, place)         # what a killed run did after it last saved is done again
         self.log = LossLog(path)
 
     def step(self, run, step):

@@ -1,6 +1,7 @@
 """The progress display, and loss_{rank}.log: one line per logged step, written, read back and numbered for plots."""
 from __future__ import annotations
 
+import os
 import re
 import sys
 import time
@@ -142,6 +143,19 @@ def read_loss_log(path):
             raise DataError(f"loss log {path}, line {number}: 'epoch: 1 step: 1 ,rpn_loss: 0.1, ...' expected, found '{line.strip()[:60]}'")
         rows.append({"epoch": int(match.group(1)), "step": int(match.group(2)), **{item[1]: float(item[2]) for item in figures}})
     return rows
+
+
+def cut_loss_log(path, epoch, step):
+    """Leave out of a loss log, if it is there, what comes after `step` of `epoch` (both from 1), and an unfinished last line."""
+    if not Path(path).exists():
+        return
+    kept = [row for row in read_loss_log(path) if (row["epoch"], row["step"]) <= (epoch, step)]
+    part = Path(path).with_name(Path(path).name + ".part")
+    part.unlink(missing_ok=True)
+    with LossLog(part) as log:
+        for row in kept:
+            log.write(row["epoch"], row["step"], row)
+    os.replace(part, path)
 
 
 def global_steps(rows):

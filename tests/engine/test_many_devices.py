@@ -1,0 +1,257 @@
+"""Several processes that train and evaluate together, for real, on the CPU: through run_distribute_train.sh and msrun."""
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from src.data.sampler import rank_steps
+from src.engine.checkpoint import read_training
+from tests.conftest import ROOT
+from tests.engine.jobs import PATIENCE, QUIET_CLUSTER, Job, losses, processes_with, weights
+from tests.test_commands import SMALL
+
+
+def rank_process(folder, rank):
+    """The id of the Python process that is this rank of a job in `folder`."""
+    for pid in processes_with("train.py --work-dir"):
+        try:
+            environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            here = os.path.samefile(f"/proc/{pid}/cwd", folder)
+        except OSError:
+            continue
+        if here and b"MS_ROLE=MS_WORKER" in environment and b"RANK_ID=%d" % rank in environment and words[0].endswith(b"python"):
+            return pid
+    raise AssertionError(f"no process is rank {rank}")
+
+
+def newest_state(folder):
+    """(path, state) of the newest checkpoint of a job."""
+    found = [(read_training(path)[3], path) for path in (folder / "train_parallel0" / "checkpoint").glob("*.ckpt")]
+    state, path = max(found, key=lambda pair: pair[0]["done"])
+    return path, state
+
+
+def two_ranks(folder, words, *more, **environment):
+    """Two ranks with one picture each, so that a step has the pictures of one process with two."""
+    own = [word for word in words if not word.startswith("batch_size")]
+    return Job(folder, *own, "batch_size=1", "check_sync_steps=10", *more, workers=2, **environment)
+
+
+@pytest.mark.timeout(3600)
+def test_a_killed_rank_ends_the_job_and_one_process_goes_on_with_the_gradients_of_two(words, tmp_path):
+    moment = random.Random().randrange(14, 30)
+    print("moment:", moment)
+    job = two_ranks(tmp_path / "two", words, f"mindrecord_dir={tmp_path / 'mindrecord'}", "save_checkpoint_steps=1", "keep_checkpoint_max=100")
+    job.wait_for_step(moment)
+    killed = time.monotonic()
+    os.kill(rank_process(job.folder, 1), signal.SIGKILL)
+    output = job.end(137)
+    assert time.monotonic() - killed < 60
+    logs = [(job.folder / f"train_parallel{rank}" / "log").read_text() for rank in range(2)]
+    told = re.findall(r"^error: (.*)$", logs[0], re.M)
+    assert len(told) == 1 and re.search(r"rank 1 died (at|while) .*epoch \d+ step \d+", told[0]), logs[0]
+    assert "rank 1 failed with exit code 137" in output
+    assert sum(log.count("converted 22 pictures") for log in logs) == 1                 # once, while the other waited
+
+    # one process takes the last whole step of the two once more, from the same weights on the same pictures, and goes on
+    state = newest_state(job.folder)[1]
+    assert state["device_num"] == 2 and state["done"] >= moment
+    last = job.work / "checkpoint" / "mask_rcnn-{}_{}.ckpt".format((state["done"] - 1) // 11 + 1, (state["done"] - 1) % 11 + 1)
+    before = job.work / "checkpoint" / "mask_rcnn-{}_{}.ckpt".format((state["done"] - 2) // 11 + 1, (state["done"] - 2) % 11 + 1)
+    alone = Job(tmp_path / "one", *words, f"resume={before}", f"max_steps={state['done'] + 2}", "save_checkpoint_steps=1")
+    assert f"weights resumed from {before}" in alone.end(0)
+    (values, steps), (first, _), (second, _) = (losses(path) for path in (alone.work / "loss_0.log", job.work / "loss_0.log",
+                                                                          job.folder / "train_parallel1" / "loss_1.log"))
+    assert steps == [(done // 11 + 1, done % 11 + 1) for done in range(state["done"] - 1, state["done"] + 2)]
+    # the mean of what the ranks log is what one process logs for both pictures
+    np.testing.assert_allclose(values[0], (first + second)[state["done"] - 1] / 2, rtol=1e-5, atol=1.01e-5)
+    # and the momenta, which have just taken up the gradients, and the weights are the same
+    for part in (0, 2):
+        one, two = read_training(alone.work / "checkpoint" / last.name)[part], read_training(last)[part]
+        for name in one:
+            np.testing.assert_allclose(one[name].asnumpy(), two[name].asnumpy(), rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.timeout(3600)
+def test_evaluation_shared_by_two_processes_gives_the_same_figures_and_files(words, straight, tmp_path):
+    while not (straight.work / "checkpoint" / "mask_rcnn-2_11.ckpt").exists():
+        assert straight.process.poll() in (None, 0), straight.text()
+        time.sleep(0.2)
+    choice = [f"checkpoint_path={straight.work / 'checkpoint' / 'mask_rcnn-2_11.ckpt'}", "device_target=CPU", "test_score_thr=0.01", words[0]]
+    one = subprocess.Popen([sys.executable, str(ROOT / "eval.py"), "--work-dir", "one", *choice], cwd=tmp_path)
+    subprocess.run([sys.executable, "-m", "mindspore.parallel.cluster.run", "--worker_num=2", "--local_worker_num=2", "--join=True",
+                    f"--master_port={free_port()}", "--log_dir=msrun", str(ROOT / "eval.py"), "--work-dir", "two", *choice], cwd=tmp_path,
+                   env={**os.environ, **QUIET_CLUSTER}, timeout=PATIENCE, check=True, capture_output=True)
+    assert one.wait(PATIENCE) == 0
+    assert json.loads((tmp_path / "one" / "results_segm.json").read_text())
+    for name in ("results_bbox.json", "results_segm.json", "metrics.json"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
+
+
+def free_port():
+    import socket
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.mark.timeout(3600)
+def test_a_conversion_that_fails_ends_all_ranks(words, tmp_path):
+    content = json.loads((Path(words[0].partition("=")[2]) / "annotations" / "instances_train2017.json").read_text())
+    (tmp_path / "data" / "annotations").mkdir(parents=True)
+    (tmp_path / "data" / "train2017").mkdir()
+    (tmp_path / "data" / "annotations" / "instances_train2017.json").write_text(json.dumps(content))
+    job = two_ranks(tmp_path / "job", words, f"coco_root={tmp_path / 'data'}", f"mindrecord_dir={tmp_path / 'mindrecord'}")
+    output = job.end(2)
+    assert re.search(r"^error: (rank 0: )?picture .*No such file", output, re.M) and "Traceback" not in output
+    assert not (tmp_path / "mindrecord").exists()
+
+
+@pytest.mark.parametrize(("num", "other", "stop"), [(1, 2, 3), (2, 1, 2), (4, 1, 1), (1, 4, 5), (3, 2, 1), (1, 1, 11)])
+def test_each_picture_comes_once_an_epoch_when_the_number_of_ranks_changes(num, other, stop):
+    """`num` ranks with two pictures a step stop after `stop` steps; `other` ranks take the rest, and fill up the last step."""
+    order = np.random.default_rng(5).permutation(22)
+    seen = [rank_steps(order, 2, rank, num)[:stop] for rank in range(num)]
+    left = [rank_steps(order, 2, rank, other, num * 2 * stop) for rank in range(other)]
+    rows = np.concatenate([part.ravel() for part in seen + left]).tolist()
+    fill = -(22 - num * 2 * stop) % (2 * other)
+    assert sorted(rows) == sorted([*range(22), *order[:fill].tolist()])
+
+
+# ---- the long ones ---------------------------------------------------------------------------------------------------
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_a_job_that_is_stopped_saves_and_its_ranks_go_on_exactly(words, tmp_path):
+    whole = two_ranks(tmp_path / "whole", words, "max_steps=30")
+    job = two_ranks(tmp_path / "job", words, "max_steps=30")
+    job.wait_for_step(8)
+    job.kill(signal.SIGTERM)
+    job.end(143)
+    assert re.search("^SIGTERM: ending after epoch", (job.work / "log").read_text(), re.M)
+    lines = [job.steps(rank) for rank in range(2)]
+    assert lines[0] == lines[1] == newest_state(job.folder)[1]["done"]
+    two_ranks(tmp_path / "job", words, "max_steps=30", "resume=auto").end(0)
+    whole.end(0)
+    for rank in range(2):
+        name = f"train_parallel{rank}/loss_{rank}.log"
+        assert (job.folder / name).read_text() == (whole.folder / name).read_text()
+    values, others = (weights(folder / "train_parallel0" / "checkpoint" / "mask_rcnn-3_8.ckpt") for folder in (job.folder, whole.folder))
+    assert all((values[name] == others[name]).all() for name in values)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("how", ["stopped", "data worker stopped"])
+def test_a_rank_that_hangs_ends_the_job_within_a_minute(words, tmp_path, how):
+    job = two_ranks(tmp_path, words)
+    job.wait_for_step(4)
+    victim = rank_process(job.folder, 1)
+    hung = time.monotonic()
+    for pid in [victim] if how == "stopped" else processes_with("src.data.workers", victim):
+        os.kill(pid, signal.SIGSTOP)
+    job.process.wait(PATIENCE)
+    assert time.monotonic() - hung < 75                 # a minute, and the ten seconds that the script leaves the ranks
+    job.close()
+    assert job.process.returncode not in (0, 2)
+    expected = r"^error: rank 1 is stopped: .* epoch \d+ step \d+" if how == "stopped" else r"^error: rank 1: data workers did nothing .*pictures \["
+    assert re.search(expected, (job.work / "log").read_text(), re.M), (job.work / "log").read_text()
+    assert newest_state(job.folder)[1]["done"] >= 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_a_rank_that_differs_ends_the_job(words, tmp_path):
+    """A bit of one weight of rank 1 is turned after step 3, as a failing memory does."""
+    (tmp_path / "spoilt.py").write_text(f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+import src.engine.trainer as trainer
+from mindspore import Tensor
+from src.config import load_config
+from src.engine.hooks import Hook
+from src.errors import run_main
+
+class Spoil(Hook):
+    def step(self, run, step):
+        if step.done == 3 and run.device.rank == 1:
+            weight = run.network.parameters_dict()["rpn.conv.weight"]
+            value = weight.asnumpy().copy()
+            value.view("uint32").flat[5] ^= 1
+            weight.set_data(Tensor(value))
+
+hooks = trainer.default_hooks
+trainer.default_hooks = lambda config: [Spoil(), *hooks(config)]
+run_main(lambda: trainer.train(load_config(sys.argv[1:]), "train_parallel{{rank}}") and None)
+""")
+    own = [word for word in words if not word.startswith("batch_size")]
+    done = subprocess.run([sys.executable, "-m", "mindspore.parallel.cluster.run", "--worker_num=2", "--local_worker_num=2", "--join=True",
+                           f"--master_port={free_port()}", "--log_dir=msrun", "spoilt.py", *SMALL, "norm=gn", *own, "batch_size=1",
+                           "check_sync_steps=2"], cwd=tmp_path, env={**os.environ, **QUIET_CLUSTER}, timeout=PATIENCE, check=False)
+    assert done.returncode != 0
+    output = "".join(path.read_text() for path in (tmp_path / "msrun").glob("worker*"))
+    assert re.search(r"error: rank 1 differs from rank 0 after epoch 1 step 4: 1 of \d+ parameters|error: rank 1 differs .* the first is", output), output
+    assert (tmp_path / "train_parallel0" / "checkpoint" / "latest.ckpt").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_four_ranks_stay_equal(words, tmp_path):
+    own = [word for word in words if not word.startswith(("batch_size", "max_steps"))]
+    job = Job(tmp_path, *own, "batch_size=1", "max_steps=25", "check_sync_steps=5", workers=4)
+    job.end(0)
+    assert [job.steps(rank) for rank in range(4)] == [25] * 4
+    assert newest_state(job.folder)[1]["done"] == 25
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_two_hosts_as_two_network_namespaces(words, tmp_path):
+    """Each has an address of its own, and its own copy of the data; the second has no file of the first's job."""
+    names = [f"maskrcnn{os.getpid()}{side}" for side in "ab"]
+    ip = ["ip"]
+    commands = [[*ip, "netns", "add", name] for name in names] + [
+        [*ip, "link", "add", "veth0", "netns", names[0], "type", "veth", "peer", "name", "veth0", "netns", names[1]]]
+    for number, name in enumerate(names, 1):
+        inside = [*ip, "-n", name]
+        commands += [[*inside, "addr", "add", f"10.231.7.{number}/24", "dev", "veth0"], [*inside, "link", "set", "veth0", "up"],
+                     [*inside, "link", "set", "lo", "up"]]
+    try:
+        for command in commands:
+            try:
+                done = subprocess.run(command, capture_output=True, text=True, check=False)
+            except FileNotFoundError:
+                pytest.skip("no `ip` command to make network namespaces with")
+            if done.returncode:
+                pytest.skip(f"network namespaces cannot be made here: {' '.join(command)}: {done.stderr.strip()}")
+        own = [word for word in words if not word.startswith(("batch_size", "max_steps", "mindrecord_dir"))]
+        hosts = []
+        for number, name in enumerate(names):
+            folder = tmp_path / f"host{number}"
+            folder.mkdir()
+            environment = {**os.environ, **QUIET_CLUSTER, "PYTHON": sys.executable, "WORKERS": "2", "NODES": "2", "NODE_RANK": str(number),
+                           "MASTER_ADDR": "10.231.7.1", "MASTER_PORT": "8118"}
+            hosts.append(subprocess.Popen(["ip", "netns", "exec", name, "bash", str(ROOT / "scripts" / "run_distribute_train.sh"), "-", "", *SMALL,
+                                           "norm=gn", *own, "mindrecord_dir=mindrecord", "batch_size=1", "max_steps=12", "check_sync_steps=4"],
+                                          cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                          text=True, start_new_session=True))
+        outputs = [host.communicate(timeout=PATIENCE)[0] for host in hosts]
+        assert [host.returncode for host in hosts] == [0, 0], outputs
+        assert (tmp_path / "host0" / "train_parallel0" / "checkpoint" / "mask_rcnn-2_1.ckpt").exists()
+        assert len((tmp_path / "host1" / "train_parallel1" / "loss_1.log").read_text().splitlines()) == 12
+        assert not (tmp_path / "host1" / "train_parallel0").exists()
+    finally:
+        for host in locals().get("hosts", []):
+            if host.poll() is None:
+                os.killpg(host.pid, signal.SIGKILL)
+        for name in names:
+            subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
