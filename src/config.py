@@ -91,7 +91,8 @@ KEYS = (
     Key("rpn_head_use_sigmoid", True, "another name of use_sigmoid_cls", alias="use_sigmoid_cls"),
     Key("rpn_head_weight", 1.0, "weight of the whole RPN loss"),
     # RoIAlign
-    Key("roi_layer", {"type": "RoIAlign", "out_size": 7, "mask_out_size": 14, "sample_num": 2}, "RoIAlign's output sizes and samples a cell side"),
+    Key("roi_layer", {"type": "RoIAlign", "out_size": 7, "mask_out_size": 14, "sample_num": 2},
+        "RoIAlign's output sizes and samples a cell side (0: as many as it is cells wide, CPU kernels only)"),
     Key("roi_align_out_channels", 256, "derived: fpn_out_channels"),
     Key("roi_align_featmap_strides", (4, 8, 16, 32), "strides of the levels RoIs are taken from; derived: the first four"),
     Key("roi_align_finest_scale", 56, "RoIs up to twice this side come from P2, to four times from P3, ..."),

@@ -94,9 +94,9 @@ def _check_canvas(values):
             raise ConfigError(f"{name}={list(values[name])}: {count} numbers expected")
     if values["roi_layer"]["type"] != "RoIAlign":
         raise ConfigError(f"roi_layer.type={values['roi_layer']['type']}: RoIAlign expected")
-    for name in ("out_size", "mask_out_size", "sample_num"):
-        if values["roi_layer"][name] < 1:
-            raise ConfigError(f"roi_layer.{name}={values['roi_layer'][name]}: at least 1 expected")
+    for name, low in (("out_size", 1), ("mask_out_size", 1), ("sample_num", 0)):
+        if values["roi_layer"][name] < low:
+            raise ConfigError(f"roi_layer.{name}={values['roi_layer'][name]}: at least {low} expected")
 
 
 # name: (lowest, highest); None is no bound

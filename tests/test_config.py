@@ -225,7 +225,7 @@ def test_it_can_be_copied_pickled_and_written_as_json():
     ("batch_size=0", ("batch_size=0", "at least 1")),
     ("loss_scale=0", ("loss_scale=0", "more than 0")),
     ("seed=4294967296", ("seed=4294967296", "0 to 4294967295")),
-    ("roi_layer={sample_num: 0}", ("roi_layer.sample_num=0", "at least 1")),
+    ("roi_layer={sample_num: -1}", ("roi_layer.sample_num=-1", "at least 0")),
     ("roi_layer={type: RoIPool}", ("roi_layer.type=RoIPool", "RoIAlign")),
     ("neg_iou_thr=0.8", ("neg_iou_thr=0.8", "pos_iou_thr=0.7")),
     ("resize_short=1400", ("resize_short=1400", "resize_long=1333")),

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import mindspore as ms
 
+from src.errors import ConfigError
 from src.maskrcnn.mask_rcnn_r50 import MaskRcnn
 
 
@@ -25,4 +26,7 @@ def build_network(config, device="CPU", loads_weights=False, exported=False):
     dtype = config.compute_type if config.compute_type != "auto" else "float32" if on_cpu else "float16"
     if exported:
         shapes, kernels = "static", False
+    if config.roi_layer["sample_num"] == 0 and not kernels:
+        raise ConfigError("roi_layer.sample_num=0 (as many samples as a pooled cell is cells wide): only the CPU's kernel computes that, MindSpore's "
+                          "operator and exported files do not; write a number, such as 2")
     return MaskRcnn(config, norm, freeze_at, shapes == "dynamic", kernels, getattr(ms, dtype))

@@ -10,6 +10,21 @@ from mindspore import ops
 from numba import njit, prange
 
 
+@njit(cache=True)
+def roi_sides(roi, stride, shift, aligned):
+    """(x1, y1, x2, y2) of a RoI in cells of its level."""
+    x1, y1, x2, y2 = roi[0] / stride - shift, roi[1] / stride - shift, roi[2] / stride - shift, roi[3] / stride - shift
+    if not aligned:                       # the older convention pools at least one whole cell
+        x2, y2 = max(x2, x1 + 1.0), max(y2, y1 + 1.0)
+    return x1, y1, x2, y2
+
+
+@njit(cache=True)
+def tap_count(low, high, size, samples):
+    """Taps of a pooled cell along one axis, two a sample; `samples` 0 is adaptive: as many as the cell's side, rounded up (none if it has none)."""
+    return 2 * samples if samples > 0 else 2 * max(int(np.ceil((high - low) / size)), 0)
+
+
 @njit(cache=True, fastmath=False)
 def sample_axis(low, high, size, samples, length, index, weight):
     """Taps of one axis of one RoI (cell coordinates low, high on a map of `length` cells).
@@ -34,19 +49,10 @@ def sample_axis(low, high, size, samples, length, index, weight):
             index[cell, 2 * s + 1], weight[cell, 2 * s + 1] = min(first + 1, length - 1), inside * fraction
 
 
-@njit(cache=True)
-def roi_taps(roi, stride, shift, aligned, size, samples, height, width, rows, row_weights, columns, column_weights):
-    x1, y1, x2, y2 = roi[0] / stride - shift, roi[1] / stride - shift, roi[2] / stride - shift, roi[3] / stride - shift
-    if not aligned:                       # the older convention pools at least one whole cell
-        x2, y2 = max(x2, x1 + 1.0), max(y2, y1 + 1.0)
-    sample_axis(y1, y2, size, samples, height, rows, row_weights)
-    sample_axis(x1, x2, size, samples, width, columns, column_weights)
-
-
 @njit(parallel=True, cache=True)
 def pool(p2, p3, p4, p5, rois, levels, strides, shift, aligned, size, samples, out):
     """rois [B, S, 4], levels int32 [B, S]; fills out [B * S, C, size, size]."""
-    slots, channels, taps = levels.shape[1], p2.shape[1], 2 * samples
+    slots, channels = levels.shape[1], p2.shape[1]
     for k in prange(levels.size):
         picture, slot = k // slots, k % slots
         level = levels[picture, slot]
@@ -54,19 +60,21 @@ def pool(p2, p3, p4, p5, rois, levels, strides, shift, aligned, size, samples, o
             out[k] = 0.0
             continue
         feature = p2[picture] if level == 0 else p3[picture] if level == 1 else p4[picture] if level == 2 else p5[picture]
-        rows, row_weights = np.empty((size, taps), np.int64), np.empty((size, taps), np.float32)
-        columns, column_weights = np.empty((size, taps), np.int64), np.empty((size, taps), np.float32)
-        roi_taps(rois[picture, slot], strides[level], shift, aligned, size, samples, feature.shape[1], feature.shape[2],
-                 rows, row_weights, columns, column_weights)
+        x1, y1, x2, y2 = roi_sides(rois[picture, slot], strides[level], shift, aligned)
+        down, along = tap_count(y1, y2, size, samples), tap_count(x1, x2, size, samples)
+        rows, row_weights = np.empty((size, down), np.int64), np.empty((size, down), np.float32)
+        columns, column_weights = np.empty((size, along), np.int64), np.empty((size, along), np.float32)
+        sample_axis(y1, y2, size, down // 2, feature.shape[1], rows, row_weights)
+        sample_axis(x1, x2, size, along // 2, feature.shape[2], columns, column_weights)
         for c in range(channels):
             plane = feature[c]
             for i in range(size):
                 for j in range(size):
                     total = np.float32(0.0)
-                    for a in range(taps):
+                    for a in range(down):
                         line = plane[rows[i, a]]
                         across = np.float32(0.0)
-                        for b in range(taps):
+                        for b in range(along):
                             across += column_weights[j, b] * line[columns[j, b]]
                         total += row_weights[i, a] * across
                     out[k, c, i, j] = total
@@ -75,16 +83,23 @@ def pool(p2, p3, p4, p5, rois, levels, strides, shift, aligned, size, samples, o
 @njit(parallel=True, cache=True)
 def spread(gradient, rois, levels, strides, shift, aligned, size, samples, d2, d3, d4, d5):
     """The transpose of `pool`: adds gradient [B * S, C, size, size] into d2 .. d5. Threads share channels out, so none meet."""
-    slots, channels, taps = levels.shape[1], d2.shape[1], 2 * samples
-    count = levels.size
-    rows, row_weights = np.empty((count, size, taps), np.int64), np.empty((count, size, taps), np.float32)
-    columns, column_weights = np.empty((count, size, taps), np.int64), np.empty((count, size, taps), np.float32)
+    slots, channels, count = levels.shape[1], d2.shape[1], levels.size
+    taps = np.zeros((count, 2), np.int64)
+    for k in range(count):
+        level = levels[k // slots, k % slots]
+        if level >= 0:
+            x1, y1, x2, y2 = roi_sides(rois[k // slots, k % slots], strides[level], shift, aligned)
+            taps[k, 0], taps[k, 1] = tap_count(y1, y2, size, samples), tap_count(x1, x2, size, samples)
+    most = taps.max() if count > 0 else 0
+    rows, row_weights = np.empty((count, size, most), np.int64), np.empty((count, size, most), np.float32)
+    columns, column_weights = np.empty((count, size, most), np.int64), np.empty((count, size, most), np.float32)
     for k in range(count):
         level = levels[k // slots, k % slots]
         if level >= 0:
             shape = d2.shape if level == 0 else d3.shape if level == 1 else d4.shape if level == 2 else d5.shape
-            roi_taps(rois[k // slots, k % slots], strides[level], shift, aligned, size, samples, shape[2], shape[3],
-                     rows[k], row_weights[k], columns[k], column_weights[k])
+            x1, y1, x2, y2 = roi_sides(rois[k // slots, k % slots], strides[level], shift, aligned)
+            sample_axis(y1, y2, size, taps[k, 0] // 2, shape[2], rows[k], row_weights[k])
+            sample_axis(x1, x2, size, taps[k, 1] // 2, shape[3], columns[k], column_weights[k])
     for c in prange(channels):
         for k in range(count):
             picture = k // slots
@@ -95,10 +110,10 @@ def spread(gradient, rois, levels, strides, shift, aligned, size, samples, d2, d
             for i in range(size):
                 for j in range(size):
                     value = gradient[k, c, i, j]
-                    for a in range(taps):
+                    for a in range(taps[k, 0]):
                         part = value * row_weights[k, i, a]
                         line = plane[rows[k, i, a]]
-                        for b in range(taps):
+                        for b in range(taps[k, 1]):
                             line[columns[k, j, b]] += part * column_weights[k, j, b]
 
 

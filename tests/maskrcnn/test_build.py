@@ -5,6 +5,7 @@ import mindspore as ms
 import pytest
 
 from src.config import load_config
+from src.errors import ConfigError
 from src.maskrcnn.build import build_network
 from src.maskrcnn.layers import BatchNorm, FrozenNorm, GroupNorm
 from tests.small_network import WORDS, small_config
@@ -29,6 +30,14 @@ def test_nothing_is_fixed_in_a_network_from_scratch():
     names = [{parameter.name for parameter in build_network(small_config(), loads_weights=loads).trainable_params()} for loads in (False, True)]
     assert "backbone.conv1.weight" in names[0] and not any(name.startswith(("backbone.conv1", "backbone.layer1")) for name in names[1])
     assert names[0] - names[1] == {name for name in names[0] if name.startswith(("backbone.conv1", "backbone.bn1", "backbone.layer1"))}
+
+
+def test_adaptive_sampling_is_the_kernels():
+    words = ("roi_layer={sample_num: 0}",)
+    assert build_network(small_config(*words)).box_align.pool is not None
+    for other in ({"exported": True}, {"device": "Ascend"}):
+        with pytest.raises(ConfigError, match="roi_layer.sample_num=0"):
+            build_network(small_config(*words), **other)
 
 
 def test_devices():

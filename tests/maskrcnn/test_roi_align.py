@@ -12,7 +12,6 @@ from hypothesis.extra.numpy import arrays
 from mindspore import Tensor
 
 from src.config import load_config
-from src.errors import ConfigError
 from src.maskrcnn.roi_align import KernelPool, PackedPool, RoIAlign
 from src.maskrcnn.roi_align_kernel import pool, spread
 from tests.maskrcnn import twins
@@ -57,13 +56,13 @@ def test_mmcvs_second_map(kernel):
     np.testing.assert_allclose(single_map(kernel, 2, 2, True, plane)([(0, 0, 3, 3)])[0][0], [[1.9375, 4.75], [7.5625, 10.375]], atol=1e-6)
 
 
-def test_the_number_of_samples_is_fixed():
-    """With adaptive sampling (0) a box without height has no sample and gives zeros; here a cell always has samples, so 0 is refused."""
-    with pytest.raises(ConfigError, match="sample_num"):
-        load_config(["roi_layer={sample_num: 0}"])
-    got, gradient = single_map(True, 4, 2, True, np.arange(25).reshape(5, 5))([(3, 4, 5, 4)])
-    np.testing.assert_allclose(got[0], np.tile([20.25, 20.75, 21.25, 21.5], (4, 1)), atol=1e-5)       # the last sample is past the last cell's centre
-    assert gradient.sum() == pytest.approx(16, abs=1e-4)
+@pytest.mark.parametrize(("samples", "row", "sum_of_gradient"), [(0, [0, 0, 0, 0], 0), (2, [20.25, 20.75, 21.25, 21.5], 16)])
+def test_a_box_without_height(samples, row, sum_of_gradient):
+    """detectron2's table: with adaptive sampling (0) it has no sample, gives zeros and has no gradient. With 2 samples it is pooled along its line,
+    the last one past the last cell's centre."""
+    got, gradient = single_map(True, 4, samples, True, np.arange(25).reshape(5, 5))([(3, 4, 5, 4)])
+    np.testing.assert_allclose(got[0], np.tile(row, (4, 1)), atol=1e-5)
+    assert gradient.sum() == pytest.approx(sum_of_gradient, abs=1e-4) and gradient.any() == (samples > 0)
 
 
 def draw_maps(rng, pictures=2):
@@ -97,7 +96,7 @@ def run_spread(gradient, shapes, rois, levels, size, samples, aligned):
 
 
 @ALIGNED
-@pytest.mark.parametrize(("size", "samples"), [(7, 2), (3, 1)])
+@pytest.mark.parametrize(("size", "samples"), [(7, 2), (3, 1), (3, 0)])
 def test_the_kernel_equals_a_plain_loop(rng, aligned, size, samples):
     maps, (rois, levels) = draw_maps(rng), draw_rois(rng)
     got = run_pool(maps, rois, levels, size, samples, aligned).reshape(2, 16, CHANNELS, size, size)
@@ -109,13 +108,14 @@ def test_the_kernel_equals_a_plain_loop(rng, aligned, size, samples):
 
 
 @ALIGNED
-def test_the_gradient_is_the_transpose(rng, aligned):
+@pytest.mark.parametrize("samples", [2, 0])
+def test_the_gradient_is_the_transpose(rng, aligned, samples):
     """<pool(x), g> = <x, spread(g)> for every x and g, as pooling is linear."""
     maps, (rois, levels) = draw_maps(rng), draw_rois(rng)
-    pooled = run_pool(maps, rois, levels, 7, 2, aligned)
+    pooled = run_pool(maps, rois, levels, 7, samples, aligned)
     for _ in range(3):
         gradient = rng.normal(0, 1, pooled.shape).astype(np.float32)
-        back = run_spread(gradient, SHAPES, rois, levels, 7, 2, aligned)
+        back = run_spread(gradient, SHAPES, rois, levels, 7, samples, aligned)
         left = (pooled.astype(np.float64) * gradient).sum()
         right = sum((x.astype(np.float64) * d).sum() for x, d in zip(maps, back))
         assert left == pytest.approx(right, rel=1e-5, abs=1e-3)

@@ -75,18 +75,24 @@ def interpolate(plane, y, x):
 
 
 def roi_align(feature, roi, stride, size, samples, aligned):
-    """RoIAlign (He et al. 2017) of one RoI (x1, y1, x2, y2 in pixels) on a map [C, H, W]: [C, size, size]."""
+    """RoIAlign (He et al. 2017) of one RoI (x1, y1, x2, y2 in pixels) on a map [C, H, W]: [C, size, size].
+
+    samples 0 is detectron2's adaptive sampling: as many as a pooled cell is cells wide and high, rounded up; without any the answer is 0.
+    """
     shift = 0.5 if aligned else 0.0
     x1, y1, x2, y2 = (float(value) / stride - shift for value in roi)
     width, height = x2 - x1, y2 - y1
     if not aligned:
         width, height = max(width, 1.0), max(height, 1.0)
+    down, across = (samples or max(math.ceil(side / size), 0) for side in (height, width))
     out = np.zeros((len(feature), size, size))
+    if down * across == 0:
+        return out
     for c, plane in enumerate(np.asarray(feature, np.float64)):
         for i in range(size):
             for j in range(size):
-                points = [(y1 + (i + (a + 0.5) / samples) * height / size, x1 + (j + (b + 0.5) / samples) * width / size)
-                          for a in range(samples) for b in range(samples)]
+                points = [(y1 + (i + (a + 0.5) / down) * height / size, x1 + (j + (b + 0.5) / across) * width / size)
+                          for a in range(down) for b in range(across)]
                 out[c, i, j] = np.mean([interpolate(plane, y, x) for y, x in points])
     return out
 
