@@ -138,7 +138,8 @@ def test_detectron2(tmp_path, state, suffix):
 def test_detectron2s_own_statistics_and_the_users_words_win(tmp_path, state):
     theirs = foreign.renamed(foreign.background_last(state), foreign.DETECTRON2)
     theirs.update(pixel_mean=np.float32([123.675, 116.28, 103.53]).reshape(3, 1, 1), pixel_std=np.float32([58.395, 57.12, 57.375]).reshape(3, 1, 1))
-    config = load_weights(write(tmp_path / "r50.pkl", theirs), load_config(["channel_order=RGB", "stride_in_1x1=False"])).config
+    config = load_weights(write(tmp_path / "r50.pkl", theirs), load_config(["channel_order=RGB", "stride_in_1x1=False", "roi_layer={sample_num: 0}"])).config
+    assert config.roi_layer["sample_num"] == 0 and config.roi_layer["out_size"] == 7
     assert config.img_mean == pytest.approx((123.675, 116.28, 103.53)) and config.img_std == pytest.approx((58.395, 57.12, 57.375))
     assert (config.channel_order, config.stride_in_1x1) == ("RGB", False)
 
