@@ -1,6 +1,7 @@
 """Measure the data side. Each subcommand is a module benchmarks/data_NAME.py.
 
     python benchmarks/data.py --help
+    python benchmarks/data.py check        # picture files: every one decoded, or headers alone
     python benchmarks/data.py index        # an annotation file of COCO's size: read, checked, indexed; pycocotools beside it
 
 A module has SUMMARY (one line), `add_arguments(parser)` and `run(args)`, which prints figures that the README can quote.

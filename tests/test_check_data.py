@@ -59,6 +59,7 @@ def test_exit_codes(coco_folder, tmp_path, mistake, code, words):
 def test_a_wrong_setting_is_one_line(tmp_path):
     done = run("check_data.py", tmp_path, "check_data=some", code=2)
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1 and "full" in done.stderr
+    assert run("check_data.py", tmp_path, "--limit", "0", code=2).stderr.startswith("error: --limit 0")
     assert "python check_data.py" in run("check_data.py", tmp_path, "--help").stdout
 
 

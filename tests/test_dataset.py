@@ -265,7 +265,7 @@ def test_a_picture_that_cannot_be_decoded_is_named_in_training(coco_folder, tmp_
         image.save(root / "train2017/cut.png")
     data = (root / "train2017/cut.png").read_bytes()
     (root / "train2017/cut.png").write_bytes(data[:len(data) // 2])
-    config, folder, _ = prepare(root, tmp_path)
+    config, folder, _ = prepare(root, tmp_path, "check_data=off")
     with pytest.raises(DataError, match="cut.png of image 30: cannot be decoded"):
         list(create_maskrcnn_dataset(config, folder, 0))
 
@@ -354,7 +354,7 @@ def test_evaluation_batches(coco_folder, tmp_path):
 
 
 def test_a_canvas_too_small_is_said_before_the_first_batch(coco_folder, tmp_path):
-    config, folder, _ = prepare(coco_folder(), tmp_path, "resize=short_side")
+    config, folder, _ = prepare(coco_folder(), tmp_path, "resize=short_side", "check_data=off")
     for make in (lambda: create_maskrcnn_dataset(config, folder, 0), lambda: evaluation_batches(config, read_source(config))):
         with pytest.raises(ConfigError, match="img_width=1344 img_height=1344"):
             make()

@@ -80,8 +80,10 @@ def _read(config, path, folder, findings):
     if data.startswith(codecs.BOM_UTF8):
         findings.add("byte_order_mark", "line 1")
     annotations, images = AnnotationColumns(findings), _Images(folder, findings)
-    content = _parse(data, {"annotations": annotations.take, "images": images.take}, findings)
+    text = _decode(data, findings)
     del data
+    content = _parse(text, {"annotations": annotations.take, "images": images.take}, findings)
+    del text
     categories = _list_of(content, "categories", findings)
     _list_of(content, "images", findings)
     has_annotations = content.get("annotations") is not None
@@ -93,13 +95,17 @@ def _read(config, path, folder, findings):
     return DataSource(path, folder, records, names, category_ids, has_masks, has_annotations, digest)
 
 
-def _parse(data, streams, findings):
+def _decode(data, findings):
     try:
         # with utf-8-sig a byte-order mark is passed over; UTF-16 and UTF-32 are JSON's other encodings
-        text = data.decode(json.detect_encoding(data))
-        content = walk_object(text, streams)
+        return data.decode(json.detect_encoding(data))
     except UnicodeDecodeError as error:
         findings.stop("file_syntax", "", f"not UTF-8 text ({error.reason} at byte {error.start})")
+
+
+def _parse(text, streams, findings):
+    try:
+        content = walk_object(text, streams)
     except json.JSONDecodeError as error:
         end = " (it is cut off, or empty)" if error.pos >= len(error.doc.rstrip()) - 1 else ""
         findings.stop("file_syntax", "", f"not JSON: {error.msg} at line {error.lineno} column {error.colno}{end}")

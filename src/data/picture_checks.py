@@ -6,6 +6,7 @@ import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
@@ -37,21 +38,26 @@ def check_picture(path, size=None, decode=True):
         if length > _LONGEST:
             return [("picture_unreadable", f"{length / 1e9:.1f} GB, which no picture here may have")]
         with open(path, "rb") as file:
-            data = file.read()
+            start = file.read(16)
+            file.seek(-min(length, 64), os.SEEK_END)
+            end = file.read()
+            file.seek(0)
+            data = file.read() if decode else None
     except (FileNotFoundError, NotADirectoryError):
         return [("picture_missing", "")]
     except (OSError, ValueError) as error:
         return [("picture_unreadable", getattr(error, "strerror", None) or str(error))]
     try:
-        image = Image.open(BytesIO(data))
-        found += _unusual(image)
-        found += _size_findings(image, data, path, size)
-        if not any(kind == "picture_size" for kind, _ in found) and (decode or not _ends_well(image, data)):
-            _decode(image, data, path, size)
+        image = Image.open(BytesIO(data) if decode else path)
+        with image:
+            found += _unusual(image)
+            found += _size_findings(image, data or path, path, size)
+            if not any(kind == "picture_size" for kind, _ in found) and (decode or not _ends_well(image, end)):
+                _decode(image, data, path, size)
     except Image.DecompressionBombError as error:
         found.append(("picture_bomb", _reason(error)))
     except UnidentifiedImageError:
-        found.append(("picture_truncated", "its header is cut off") if data.startswith(_STARTS) else ("picture_not", ""))
+        found.append(("picture_truncated", "its header is cut off") if start.startswith(_STARTS) else ("picture_not", ""))
     except DataError as error:
         found.append((_kind_of(str(error)), one_line(str(error).split(": ", 1)[-1])))
     except Exception as error:              # Pillow's parsers raise a dozen types on broken files
@@ -78,9 +84,9 @@ def _unusual(image):
         yield "picture_animated", f"{image.n_frames} frames"
 
 
-def _size_findings(image, data, path, size):
+def _size_findings(image, source, path, size):
     width, height = image.size
-    displayed = picture_size(data, path) if "exif" in image.info or "xmp" in image.info or image.format == "TIFF" else (height, width)
+    displayed = picture_size(source, path) if "exif" in image.info or "xmp" in image.info or image.format == "TIFF" else (height, width)
     if size is None or tuple(size) == displayed:
         turned = displayed != (height, width) or _orientation(image) != 1
         return [("picture_turned", f"stored {width}x{height}")] if turned else []
@@ -96,8 +102,9 @@ def _orientation(image):
         return 1
 
 
-def _ends_well(image, data):
-    return data.rstrip(b"\0").endswith(b"\xff\xd9") if image.format == "JPEG" else image.format != "PNG" or b"IEND" in data[-64:]
+def _ends_well(image, end):
+    """Whether a picture's last 64 bytes are those of a whole file; where a form has no end marker, it is taken to be whole."""
+    return end.rstrip(b"\0").endswith(b"\xff\xd9") if image.format == "JPEG" else image.format != "PNG" or b"IEND" in end
 
 
 def _decode(image, data, path, size):
@@ -109,7 +116,7 @@ def _decode(image, data, path, size):
     # Pillow finds a stream broken where OpenCV returns what it could make of it
     image.load()
     if form not in ("JPEG", "PNG") or mode not in ("L", "RGB"):
-        decode_picture(data, path, size)
+        decode_picture(data if data is not None else Path(path).read_bytes(), path, size)
 
 
 def check_pictures(records, findings, folder, decode=True, threads=2, quiet=False):

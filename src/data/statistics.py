@@ -16,15 +16,15 @@ _STEPS = (0, 5, 25, 50, 75, 95, 100)         # percentiles
 _COCO_AREAS = (32 ** 2, 96 ** 2)             # where COCO's evaluation parts small, medium and large
 
 
-def data_statistics(config, source) -> Dict[str, Any]:
-    """The statistics of a DataSource as JSON-like values; see `statistics_text` for how they read.
+def data_statistics(config, source, columns=None) -> Dict[str, Any]:
+    """The statistics of a DataSource as JSON-like values; see `statistics_text` for how they read. columns: of `columns_of`, if they are there.
 
     instances_per_class: {name: objects}; pictures_per_class; instances_per_picture, box_side (square root of the area, in pixels), box_ratio
     (height over width), picture_width, picture_height, box_side_on_canvas: {percentile: value}; box_area: shares of COCO's small, medium and
     large; anchors: {"recall": {IoU: share of objects with an anchor of at least that IoU}, "mean_best_iou", "by_size": the same by the side on
     the canvas, "unreached": objects under min_pos_iou}.
     """
-    columns = columns_of(config, source)
+    columns = columns or columns_of(config, source)
     boxes, labels, best = columns["boxes"], columns["labels"], columns["best_iou"]
     sides = boxes[:, 2:] - boxes[:, :2]
     areas = sides.prod(1)

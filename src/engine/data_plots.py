@@ -9,12 +9,15 @@ from src.data.statistics import columns_of
 from src.errors import DataError
 
 
-def plot_statistics(config, source, path):
-    """Draw six plots of a DataSource's objects and pictures into the PNG `path`; a DataError says why it cannot be written."""
+def plot_statistics(config, source, path, columns=None):
+    """Draw six plots of a DataSource's objects and pictures into the PNG `path`; columns: of `columns_of`, if they are there.
+
+    A DataError says why it cannot be written.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    columns = columns_of(config, source)
+    columns = columns or columns_of(config, source)
     sides = columns["boxes"][:, 2:] - columns["boxes"][:, :2]
     figure = Figure(figsize=(15, 9), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)

@@ -5,23 +5,27 @@ from pathlib import Path
 
 from src.data.checks import check_data, report_text
 from src.data.sources import resolve_classes
-from src.data.statistics import data_statistics, statistics_text
+from src.data.statistics import columns_of, data_statistics, statistics_text
+from src.errors import ConfigError
 
 
 def report_data(config, split, out, limit=10_000, browse=0):
     """Check a split, print the report and write out/data_report.json and .png, and with browse > 0 out/data_browse/; returns the exit code."""
+    if limit < 1 or browse < 0:
+        raise ConfigError(f"--limit {limit} --browse {browse}: a limit from 1 and a number from 0 expected")
     check = check_data(config, split, limit=limit)
     source, out = check.source, Path(out)
     print("\n".join([f"{check.findings.name} (check_data={check.mode})", "", *report_text(check)]), flush=True)
     written = [out / "data_report.json"]
     if source is not None and source.records:
         config = resolve_classes(config, source)
-        check.statistics = data_statistics(config, source)
+        columns = columns_of(config, source)
+        check.statistics = data_statistics(config, source, columns)
         print("\n".join(["", *statistics_text(check.statistics), ""]), flush=True)
         check.save(written[0])
         from src.engine.data_plots import plot_statistics  # matplotlib takes a second to load
         written.append(out / "data_report.png")
-        plot_statistics(config, source, written[-1])
+        plot_statistics(config, source, written[-1], columns)
         if browse:
             from src.engine.browse import browse_data
             written += browse_data(config, source, browse, out / "data_browse")
