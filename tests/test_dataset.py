@@ -354,7 +354,8 @@ def test_evaluation_batches(coco_folder, tmp_path):
 
 
 def test_a_canvas_too_small_is_said_before_the_first_batch(coco_folder, tmp_path):
-    config, folder, _ = prepare(coco_folder(), tmp_path, "resize=short_side", "check_data=off")
+    config, folder, _ = prepare(coco_folder(), tmp_path)
+    config = config.replace(resize="short_side")
     for make in (lambda: create_maskrcnn_dataset(config, folder, 0), lambda: evaluation_batches(config, read_source(config))):
         with pytest.raises(ConfigError, match="img_width=1344 img_height=1344"):
             make()
