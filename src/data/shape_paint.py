@@ -9,6 +9,7 @@ import math
 import cv2
 import numpy as np
 
+TEXTURE = (0.1, 0.4)    # how much of a texture's second colour is mixed in at most: textures vary a surface, outlines stay what is seen first
 _SUPERSAMPLE = 4
 _SHIFT = 4              # fractional bits of cv2.fillPoly's coordinates
 
@@ -54,7 +55,7 @@ def _background(rng, size):
     width, height = size
     first = _colour(rng, (0.05, 0.45), (0.25, 0.95))
     second = np.clip(first + rng.uniform(-45, 45, 3), 0, 255).astype(np.float32)
-    weight = rng.uniform(0.35, 0.9) * _texture(rng, height, width, max(width, height) / 5) + 0.5 * _gradient(rng, height, width)
+    weight = rng.uniform(*TEXTURE) * _texture(rng, height, width, max(width, height) / 5) + 0.5 * _gradient(rng, height, width)
     return first + (second - first) * weight.astype(np.float32)[:, :, None]
 
 
@@ -81,7 +82,7 @@ def _paint_outline(canvas, outline, size, paint):
     alpha = alpha.astype(np.float32) / 255
     _cast_shadow(canvas, alpha, window)
     rng = np.random.default_rng(texture_seed)
-    weight = _texture(rng, height, width, max(6.0, max(height, width) / 4))
+    weight = rng.uniform(*TEXTURE) * _texture(rng, height, width, max(6.0, max(height, width) / 4))
     down, right = np.mgrid[0:height, 0:width].astype(np.float32)
     light = 1.12 - 0.24 * (down / max(height, 2) + right / max(width, 2)) / 2
     rim = 1 - 0.45 * (alpha - cv2.erode(alpha, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0))

@@ -25,7 +25,7 @@ from src.errors import DataError
 
 SHAPE_CLASSES = ("circle", "triangle", "rectangle", "star")
 SMALLEST, LARGEST = 0.06, 0.60          # longer side of an object's box over the picture's shorter side, in the annotations
-COUNT = (4, 13)                         # objects wanted in a picture, the second number excluded; fewer where they do not fit
+COUNT = (5, 9)                          # objects wanted in a picture, the second number excluded; fewer where they do not fit
 HIDDEN = (0.27, 0.60)                   # how much of the hidden object of an "occluded" picture the object over it covers
 SHARES = {"occluded": 0.36, "crowd": 0.10, "empty": 0.05}     # of a split's pictures; the rest are "plain"
 SPLITS = ("train2017", "val2017")
@@ -178,8 +178,8 @@ def place_objects(rng, size, kind):
 
 
 def _extent(rng):
-    """A longer side over the picture's shorter one: every size between the bounds, small ones more often, so that many objects fit."""
-    return SMALLEST * 1.08 + (LARGEST * 0.98 - SMALLEST * 1.08) * float(rng.uniform()) ** 1.7
+    """A longer side over the picture's shorter one: every size between the bounds, large ones more often, as fewer of them find room."""
+    return SMALLEST * 1.08 + (LARGEST * 0.98 - SMALLEST * 1.08) * float(rng.uniform()) ** 0.8
 
 
 def _try_to_add(objects, new, hidden=None):
@@ -231,7 +231,7 @@ def _one_shape(rng, size, extent, centre=None, shape=None):
 def _outline(rng, shape):
     """float [n, 2] vertices of a shape of about unit size, turned by any angle; rectangles and triangles come in several proportions."""
     if shape == "rectangle":
-        points = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * (1, rng.uniform(0.45, 1))
+        points = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * (1, rng.uniform(0.4, 0.75))
     else:
         count, inner = {"circle": (64, 1), "triangle": (3, 1), "star": (10, 0.42)}[shape]
         angles = np.arange(count) * 2 * math.pi / count
