@@ -25,7 +25,7 @@ def run(words, folder=FOLDER):
     defaults = [f"coco_root={folder / 'data'}"]
     config = load_config(defaults + list(words), CONFIG)
     say(started, "drawing the data set")
-    draw_shapes(config.coco_root, 800, 50, seed=1)
+    draw_shapes(config.coco_root, 800, 50, (config.img_width, config.img_height), seed=1)
     from src.engine.drawing import draw_files
     from src.engine.evaluator import evaluate
     from src.engine.exporter import export, load_exported
