@@ -30,7 +30,7 @@ HIDDEN = (0.27, 0.60)                   # how much of the hidden object of an "o
 SHARES = {"occluded": 0.36, "crowd": 0.10, "empty": 0.05}     # of a split's pictures; the rest are "plain"
 SPLITS = ("train2017", "val2017")
 MARKER = "shapes.json"
-_VERSION = 3
+_VERSION = 4
 
 
 def draw_shapes(folder, train_count=400, val_count=50, size=(256, 256), seed=1):
@@ -231,7 +231,7 @@ def _one_shape(rng, size, extent, centre=None, shape=None):
 def _outline(rng, shape):
     """float [n, 2] vertices of a shape of about unit size, turned by any angle; rectangles and triangles come in several proportions."""
     if shape == "rectangle":
-        points = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * (1, rng.uniform(0.4, 0.75))
+        points = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * (1, rng.uniform(0.45, 0.75))
     else:
         count, inner = {"circle": (64, 1), "triangle": (3, 1), "star": (10, 0.42)}[shape]
         angles = np.arange(count) * 2 * math.pi / count
