@@ -14,7 +14,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from src.engine.sentinel import HANG, pack, unpack
+from src.engine.frames import pack, unpack
+from src.engine.sentinel import HANG
 from src.errors import RankError, UserError
 
 _ROOT = Path(__file__).resolve().parents[2]
