@@ -2,12 +2,11 @@
 
     python benchmarks/step_time.py train --height 768 --width 1280 --gts 8
     python benchmarks/step_time.py infer --height 256 --width 256
-    python benchmarks/step_time.py onnx --height 256 --width 256
     python benchmarks/step_time.py ops
 
 The same drawn weights and inputs, batch size and work as ../shared/bench/peer_torchvision.py: a step is forward pass, losses, gradients and
-update with configs/torchvision.yaml and freeze_at 2; inference goes to masks pasted at the picture's size; `onnx` is the same in ONNX Runtime, from a
-file that is exported first. Prints one JSON line. Drawing the inputs is not timed, nor is compiling the graph, which has a figure of its own.
+update with configs/torchvision.yaml and freeze_at 2; inference goes to masks pasted at the picture's size. Prints one JSON
+line. Drawing the inputs is not timed, nor is compiling the graph, which has a figure of its own.
 """
 import argparse
 import json
@@ -33,8 +32,11 @@ def limit_threads(threads):
 
 
 def peak_rss_mb():
-    """The most memory this process ever held, and the most that any process it started held."""
-    return sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) // 1024
+    """The most memory that this process, or one that it started and waited for, ever held.
+
+    Not their sum: what runs here in a child (MindSpore and Numba ask the system for its features) shares its pages with this process.
+    """
+    return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) // 1024
 
 
 def summary(seconds):
@@ -53,9 +55,10 @@ def timed(work, repeats, make=lambda i: None, warmup=1):
     return seconds, answer
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("train", "infer", "onnx", "ops"))
+def parse(description, choices):
+    """The arguments of a measurement; its threads are limited on the way."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=choices)
     parser.add_argument("--height", type=int, default=768)
     parser.add_argument("--width", type=int, default=1280)
     parser.add_argument("--batch", type=int, default=2)
@@ -65,8 +68,13 @@ def main():
     parser.add_argument("words", nargs="*", metavar="KEY=VALUE", help="settings over those of configs/torchvision.yaml")
     args = parser.parse_intermixed_args()
     limit_threads(args.threads)
+    return args
+
+
+def main():
+    args = parse(__doc__, ("train", "infer", "ops"))
     from benchmarks import work  # after the limits: it loads MindSpore
-    result = getattr(work, args.what)(args)
+    result = {"train": work.train, "infer": work.infer, "ops": work.operators}[args.what](args)
     print(json.dumps(dict(project="mindspore", what=args.what, height=args.height, width=args.width, batch=args.batch, gts=args.gts,
                           threads=args.threads, peak_rss_mb=peak_rss_mb(), **result)))
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import importlib.util
+import statistics
 import time
 
 import mindspore as ms
@@ -15,6 +16,9 @@ from src.engine import device  # noqa: I001  first: it sets the environment that
 from src.engine.optimizer import make_optimizer
 from src.engine.predictor import detect
 from src.maskrcnn.build import build_network
+from src.maskrcnn.fpn_neck import upsample_and_add
+from src.maskrcnn.nms import NMS
+from src.maskrcnn.roi_align import KernelPool
 from src.network_define import LossNet, TrainOneStep
 from src.weights.torchvision import project_name
 from tests.parity import draw_weights, drawing_functions, shared_folder
@@ -89,7 +93,8 @@ class Counted(nn.Cell):
         return self.sampler.positive_slots(count)
 
 
-def train(args):
+def training(args):
+    """(a step on a batch or on the batch of that number, what draws a batch, the seconds of compiling, the cell that counts RoIs)."""
     config, draw = settings(args), draw_batch()
     network = drawn_network(config)
     network.roi_sampler = counted = Counted(network.roi_sampler)
@@ -104,7 +109,15 @@ def train(args):
     start = time.perf_counter()
     step.compile(rate, *make(0))
     compiled = time.perf_counter() - start
-    seconds, figures = timed(lambda given: step(rate, *given).asnumpy(), args.repeats, make)
+
+    def call(given):
+        return step(rate, *(make(given) if isinstance(given, int) else given)).asnumpy()
+    return call, make, compiled, counted
+
+
+def train(args):
+    call, make, compiled, counted = training(args)
+    seconds, figures = timed(call, args.repeats, make)
     proposals, rois, positive = (int(count) for count in counted.counts.asnumpy())
     return dict(summary(seconds), compile_seconds=round(compiled, 1), proposals=proposals, rois=rois, positive_rois=positive,
                 losses=[round(float(value), 5) for value in figures])
@@ -117,7 +130,8 @@ def paste_all(found, args):
     return [np.stack([paste_mask(mask, box, args.height, args.width) for mask, box in zip(one["masks"], one["boxes"])]) for one in found]
 
 
-def infer(args):
+def inference(args):
+    """(inference on a batch or the batch of that number, to pasted masks; what draws a batch; the seconds of compiling it)."""
     config, draw = settings(args), draw_batch()
     network = drawn_network(config).set_train(False)
 
@@ -127,5 +141,54 @@ def infer(args):
     start, first = time.perf_counter(), make(0)
     network.compile(Tensor(first["image"]), Tensor(first["image_meta"]))
     compiled = time.perf_counter() - start
-    seconds, _ = timed(lambda given: paste_all(detect(network, given), args), args.repeats, make)
+
+    def call(given):
+        return paste_all(detect(network, make(given) if isinstance(given, int) else given), args)
+    return call, make, compiled
+
+
+def infer(args):
+    call, make, compiled = inference(args)
+    seconds, _ = timed(call, args.repeats, make)
     return dict(summary(seconds), compile_seconds=round(compiled, 1))
+
+
+def operators(args):
+    """The operators the peer times, inside compiled graphs: medians in milliseconds under the peer's names."""
+    device.start_device(settings(args))
+    rng = np.random.default_rng(0)
+    shapes = [(192, 320), (96, 160), (48, 80), (24, 40)]
+    maps = [Tensor(rng.normal(0, 1, (2, 256, *shape)).astype(np.float32)) for shape in shapes]
+    width, height = rng.uniform(5, 256, 1024), rng.uniform(5, 154, 1024)
+    x, y = rng.uniform(0, 1024, 1024), rng.uniform(0, 614, 1024)
+    boxes = np.stack([x, y, x + width, y + height], 1).astype(np.float32)
+    rois, finest = boxes.reshape(2, 512, 4), np.zeros((2, 512), np.int32)           # all on the finest level, as the peer has them
+    few, few_levels = np.stack([boxes[:256], boxes[:256]]), np.stack([np.zeros(256, np.int32), np.full(256, -1, np.int32)])
+    many = np.tile(boxes, (2, 1))[:2000] + rng.random((2000, 1), np.float32)
+    pool7, pool14 = KernelPool(7, 2, False, (4, 8, 16, 32), shapes), KernelPool(14, 2, False, (4, 8, 16, 32), shapes)
+    suppress = NMS(0.7)
+
+    def pooled_sum(p2, p3, p4, p5, rois, levels):
+        return pool7(p2, p3, p4, p5, rois, levels).sum()
+    total = ms.value_and_grad(pooled_sum)
+
+    def run_nms(found):
+        return suppress(found, ops.ones(found.shape[:2], ms.bool_))
+    coarse, fine = maps[1], maps[0]
+    row = {}
+    for name, work, given in (("roi_align_1024x7x7_fwd", pool7, (*maps, rois, finest)),
+                              ("roi_align_1024x7x7_fwd_bwd", total, (*maps, rois, finest)),
+                              ("roi_align_256x14x14_fwd", pool14, (*maps, few, few_levels)),
+                              ("nms_2000", ms.jit(run_nms), (many[None],)),
+                              ("upsample_2x256x96x160", ms.jit(upsample_and_add), (coarse, fine))):
+        given = [one if isinstance(one, Tensor) else Tensor(one) for one in given]
+        seconds, _ = timed(lambda _, work=work, given=given: settle(work(*given)), args.repeats)
+        row[name] = round(statistics.median(seconds) * 1e3, 2)
+    return row
+
+
+def settle(answer):
+    """Wait until an answer, or the first of a nested one, is there; its copy to NumPy is part of the time."""
+    while isinstance(answer, (tuple, list)):
+        answer = answer[0]
+    return answer.asnumpy()

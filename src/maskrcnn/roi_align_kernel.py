@@ -49,42 +49,13 @@ def sample_axis(low, high, size, samples, length, index, weight):
             index[cell, 2 * s + 1], weight[cell, 2 * s + 1] = min(first + 1, length - 1), inside * fraction
 
 
-@njit(parallel=True, cache=True)
-def pool(p2, p3, p4, p5, rois, levels, strides, shift, aligned, size, samples, out):
-    """rois [B, S, 4], levels int32 [B, S]; fills out [B * S, C, size, size]."""
-    slots, channels = levels.shape[1], p2.shape[1]
-    for k in prange(levels.size):
-        picture, slot = k // slots, k % slots
-        level = levels[picture, slot]
-        if level < 0:
-            out[k] = 0.0
-            continue
-        feature = p2[picture] if level == 0 else p3[picture] if level == 1 else p4[picture] if level == 2 else p5[picture]
-        x1, y1, x2, y2 = roi_sides(rois[picture, slot], strides[level], shift, aligned)
-        down, along = tap_count(y1, y2, size, samples), tap_count(x1, x2, size, samples)
-        rows, row_weights = np.empty((size, down), np.int64), np.empty((size, down), np.float32)
-        columns, column_weights = np.empty((size, along), np.int64), np.empty((size, along), np.float32)
-        sample_axis(y1, y2, size, down // 2, feature.shape[1], rows, row_weights)
-        sample_axis(x1, x2, size, along // 2, feature.shape[2], columns, column_weights)
-        for c in range(channels):
-            plane = feature[c]
-            for i in range(size):
-                for j in range(size):
-                    total = np.float32(0.0)
-                    for a in range(down):
-                        line = plane[rows[i, a]]
-                        across = np.float32(0.0)
-                        for b in range(along):
-                            across += column_weights[j, b] * line[columns[j, b]]
-                        total += row_weights[i, a] * across
-                    out[k, c, i, j] = total
-
-
-@njit(parallel=True, cache=True)
-def spread(gradient, rois, levels, strides, shift, aligned, size, samples, d2, d3, d4, d5):
-    """The transpose of `pool`: adds gradient [B * S, C, size, size] into d2 .. d5. Threads share channels out, so none meet."""
-    slots, channels, count = levels.shape[1], d2.shape[1], levels.size
-    taps = np.zeros((count, 2), np.int64)
+@njit(cache=True)
+def all_taps(rois, levels, strides, shift, aligned, size, samples, heights, widths):
+    """Every RoI's taps, in the order of the slots: their number down and along, int64 [K, 2]; the span of columns they read (first, length),
+    int64 [K, 2]; rows and columns, int64 [K, size, most], the columns counted from the span's first; and the weights of both.
+    """
+    slots, count = levels.shape[1], levels.size
+    taps, spans = np.zeros((count, 2), np.int64), np.zeros((count, 2), np.int64)
     for k in range(count):
         level = levels[k // slots, k % slots]
         if level >= 0:
@@ -96,25 +67,75 @@ def spread(gradient, rois, levels, strides, shift, aligned, size, samples, d2, d
     for k in range(count):
         level = levels[k // slots, k % slots]
         if level >= 0:
-            shape = d2.shape if level == 0 else d3.shape if level == 1 else d4.shape if level == 2 else d5.shape
             x1, y1, x2, y2 = roi_sides(rois[k // slots, k % slots], strides[level], shift, aligned)
-            sample_axis(y1, y2, size, taps[k, 0] // 2, shape[2], rows[k], row_weights[k])
-            sample_axis(x1, x2, size, taps[k, 1] // 2, shape[3], columns[k], column_weights[k])
+            sample_axis(y1, y2, size, taps[k, 0] // 2, heights[level], rows[k], row_weights[k])
+            sample_axis(x1, x2, size, taps[k, 1] // 2, widths[level], columns[k], column_weights[k])
+            if taps[k, 1] > 0:
+                used = columns[k, :, :taps[k, 1]]
+                spans[k, 0], spans[k, 1] = used.min(), used.max() - used.min() + 1
+                used -= spans[k, 0]
+    return taps, spans, rows, row_weights, columns, column_weights
+
+
+@njit(parallel=True, cache=True)
+def pool(p2, p3, p4, p5, rois, levels, strides, shift, aligned, size, samples, out):
+    """rois [B, S, 4], levels int32 [B, S]; fills out [B * S, C, size, size]. Threads share channels out, so that a map stays in the cache."""
+    slots, channels, count = levels.shape[1], p2.shape[1], levels.size
+    taps, spans, rows, row_weights, columns, column_weights = all_taps(
+        rois, levels, strides, shift, aligned, size, samples, (p2.shape[2], p3.shape[2], p4.shape[2], p5.shape[2]),
+        (p2.shape[3], p3.shape[3], p4.shape[3], p5.shape[3]))
+    widest = spans[:, 1].max() if count > 0 else 0
     for c in prange(channels):
+        buffer = np.empty(widest, np.float32)
+        for k in range(count):
+            picture = k // slots
+            level = levels[picture, k % slots]
+            if level < 0:
+                out[k, c] = 0.0
+                continue
+            plane = p2[picture, c] if level == 0 else p3[picture, c] if level == 1 else p4[picture, c] if level == 2 else p5[picture, c]
+            line = buffer[:spans[k, 1]]
+            for i in range(size):
+                # down first, along whole rows at once; then the few columns across
+                line[:] = 0.0
+                for a in range(0, taps[k, 0], 2):                 # a sample has two taps
+                    above, below = plane[rows[k, i, a], spans[k, 0]:], plane[rows[k, i, a + 1], spans[k, 0]:]
+                    u, v = row_weights[k, i, a], row_weights[k, i, a + 1]
+                    for x in range(len(line)):
+                        line[x] += u * above[x] + v * below[x]
+                for j in range(size):
+                    total = np.float32(0.0)
+                    for b in range(taps[k, 1]):
+                        total += column_weights[k, j, b] * line[columns[k, j, b]]
+                    out[k, c, i, j] = total
+
+
+@njit(parallel=True, cache=True)
+def spread(gradient, rois, levels, strides, shift, aligned, size, samples, d2, d3, d4, d5):
+    """The transpose of `pool`: adds gradient [B * S, C, size, size] into d2 .. d5. Threads share channels out, so none meet."""
+    slots, channels, count = levels.shape[1], d2.shape[1], levels.size
+    taps, spans, rows, row_weights, columns, column_weights = all_taps(
+        rois, levels, strides, shift, aligned, size, samples, (d2.shape[2], d3.shape[2], d4.shape[2], d5.shape[2]),
+        (d2.shape[3], d3.shape[3], d4.shape[3], d5.shape[3]))
+    widest = spans[:, 1].max() if count > 0 else 0
+    for c in prange(channels):
+        buffer = np.empty(widest, np.float32)
         for k in range(count):
             picture = k // slots
             level = levels[picture, k % slots]
             if level < 0:
                 continue
             plane = d2[picture, c] if level == 0 else d3[picture, c] if level == 1 else d4[picture, c] if level == 2 else d5[picture, c]
+            line = buffer[:spans[k, 1]]
             for i in range(size):
+                line[:] = 0.0
                 for j in range(size):
-                    value = gradient[k, c, i, j]
-                    for a in range(taps[k, 0]):
-                        part = value * row_weights[k, i, a]
-                        line = plane[rows[k, i, a]]
-                        for b in range(taps[k, 1]):
-                            line[columns[k, j, b]] += part * column_weights[k, j, b]
+                    for b in range(taps[k, 1]):
+                        line[columns[k, j, b]] += gradient[k, c, i, j] * column_weights[k, j, b]
+                for a in range(taps[k, 0]):
+                    target, weight = plane[rows[k, i, a], spans[k, 0]:], row_weights[k, i, a]
+                    for x in range(len(line)):
+                        target[x] += weight * line[x]
 
 
 def forward_operator(size, samples, aligned, strides):
