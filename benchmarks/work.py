@@ -120,7 +120,7 @@ def train(args):
     seconds, figures = timed(call, args.repeats, make)
     proposals, rois, positive = (int(count) for count in counted.counts.asnumpy())
     return dict(summary(seconds), compile_seconds=round(compiled, 1), proposals=proposals, rois=rois, positive_rois=positive,
-                losses=[round(float(value), 5) for value in figures])
+                losses=[round(float(value), 5) for value in figures[:8]])
 
 
 def paste_all(found, args):

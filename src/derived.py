@@ -39,6 +39,14 @@ def finalize(values, written):
     derive("num_bboxes_stage2", values["rpn_proposal_max_num"], f"rpn_proposal_max_num={values['rpn_proposal_max_num']}")
     derive("roi_sample_num", values["num_expected_pos_stage2"] + values["num_expected_neg_stage2"],
            "num_expected_pos_stage2 + num_expected_neg_stage2")
+    if values["early_stop"] is not None and values["eval_interval"] is None:
+        raise ConfigError(f"early_stop={values['early_stop']} needs evaluations while training: set eval_interval (1, say)")
+    if values["amp_level"] != "auto":
+        compute = "float32" if values["amp_level"] == "O0" else "float16"
+        if values["compute_type"] not in ("auto", compute):
+            raise ConfigError(f"compute_type={values['compute_type']} contradicts amp_level={values['amp_level']}, which computes in {compute}: "
+                              "leave one of them out")
+        values["compute_type"] = compute
     if values["coco_classes"] != "auto":
         _check_classes(values["coco_classes"])
         derive("num_classes", len(values["coco_classes"]), f"coco_classes ({len(values['coco_classes'])} names with the background)")
@@ -105,7 +113,7 @@ _RANGES = {
     "large_scale_jitter": (0.01, 10), "multi_scale": (32, None), "color_jitter": (0, None),
     **dict.fromkeys(("flip_ratio", "expand_ratio", "neg_iou_thr", "pos_iou_thr", "min_pos_iou", "neg_iou_thr_stage2", "pos_iou_thr_stage2",
                      "min_pos_iou_stage2", "rpn_proposal_nms_thr", "rpn_nms_thr", "test_score_thr", "test_iou_thr", "mask_thr_binary",
-                     "momentum", "warmup_ratio"), (0, 1)),
+                     "momentum", "warmup_ratio", "ema_decay"), (0, 1)),
     **dict.fromkeys(("img_width", "img_height"), (64, None)),
     **dict.fromkeys(("max_instance_count", "resnet_block", "resnet_in_channels", "resnet_out_channels", "fpn_out_channels",
                      "rpn_feat_channels", "num_expected_neg", "num_expected_pos", "num_expected_pos_stage2", "num_expected_neg_stage2",
@@ -122,6 +130,8 @@ _RANGES = {
                      "rpn_loss_cls_weight", "rpn_loss_reg_weight", "rpn_head_weight", "rcnn_loss_cls_weight",
                      "rcnn_loss_reg_weight", "rcnn_loss_mask_fb_weight", "check_sync_steps", "save_checkpoint_minutes"),
                     (0, None)),
+    **dict.fromkeys(("accumulate_steps", "base_batch", "loss_scale_window", "eval_interval", "early_stop", "picture_interval", "profile"), (1, None)),
+    **dict.fromkeys(("clip_grad_value", "lr_gamma", "lr_milestones"), (1e-9, None)),
     "seed": (0, 2**32 - 1), "freeze_at": (0, 5), "num_classes": (2, None), "gt_mask_size": (28, 512),
 }
 

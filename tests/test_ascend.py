@@ -15,7 +15,7 @@ from src.engine.optimizer import AdamW, MomentumSGD
 from src.engine.progress import LOSS_NAMES
 from src.maskrcnn.build import build_network
 from src.maskrcnn.layers import NORMS, Conv, conv_norm
-from src.network_define import LossNet, TrainOneStep
+from src.network_define import GradientLimits, LossNet, TrainOneStep
 from tests.graph_walk import compiled_nodes, documented_platforms
 from tests.maskrcnn import twins
 from tests.small_network import BATCH_NAMES, CPU_FORM, draw_weights, gradient_step, small_batch, small_config, small_network
@@ -54,7 +54,7 @@ def training():
     """(step cell, function of a batch -> {figure: value}) of a training step as it is on Ascend; the rate is 0, so weights stay."""
     network = draw_weights(build_network(small_config(*CPU_FORM), "Ascend")).set_train(True)
     assert (network.dynamic, network.dtype, type(network.box_align.pool).__name__) == (False, ms.float16, "PackedPool")
-    step = TrainOneStep(LossNet(network), MomentumSGD(network.trainable_params(), 0.9, 1e-4, 16.0, clip_norm=10.0), 16.0)
+    step = TrainOneStep(LossNet(network), MomentumSGD(network.trainable_params(), 0.9, 1e-4), 16.0, limits=GradientLimits(10.0, 5.0))
 
     def run(batch):
         return dict(zip(LOSS_NAMES, step(Tensor(np.float32(0)), *(Tensor(batch[name]) for name in BATCH_NAMES)).asnumpy().tolist()))

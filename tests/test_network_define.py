@@ -22,7 +22,7 @@ def trainer():
     """(network, its optimiser, function of a rate and a batch -> figures)."""
     ms.set_context(mode=ms.GRAPH_MODE)
     network = draw_weights(build_network(small_config(*CPU_FORM))).set_train(True)
-    optimizer = MomentumSGD(network.trainable_params(), MOMENTUM, DECAY, SCALE)
+    optimizer = MomentumSGD(network.trainable_params(), MOMENTUM, DECAY)
     step = TrainOneStep(LossNet(network), optimizer, SCALE)
 
     def run(rate, batch):

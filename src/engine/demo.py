@@ -31,7 +31,6 @@ def run(words, folder=FOLDER):
     from src.engine.exporter import export, load_exported
     from src.engine.predictor import open_checkpoint
     from src.engine.trainer import train
-    from src.engine.visualize import plot_losses
     (folder / "loss_0.log").unlink(missing_ok=True)
     say(started, "training from scratch")
     checkpoint = train(config, folder)
@@ -44,7 +43,6 @@ def run(words, folder=FOLDER):
     say(started, "drawing what the exported file finds")
     shutil.rmtree(folder / "pictures", ignore_errors=True)
     drawn = draw_files(load_exported(exported), open_checkpoint(config)[0], pictures, folder / "pictures", 0.5)
-    plot_losses(folder / "loss_0.log", folder / "losses.png")
     print(f"\nbbox AP {metrics['bbox']['AP']:.3f}, segm AP {metrics['segm']['AP']:.3f} on {config.val_data_type}, "
           f"in {(time.perf_counter() - started) / 60:.1f} minutes. In {folder}{os.sep}:")
     for name, path in (("checkpoint", checkpoint), ("losses", folder / "loss_0.log"), ("loss curves", folder / "losses.png"),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from src.engine.progress import LossLog, Progress, cut_loss_log
+from src.engine.progress import LossLog, cut_loss_log
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Step:
     """One training step that has just ended.
 
     epoch, place: the epoch and the step within it, from 1; done: steps of the run, with this one; rate: its learning rate; losses:
-    {name of LOSS_NAMES: float}; batch: the arrays that `examples.batch_layout` describes; waited, seconds: wall time spent waiting for the
+    {name of LOSS_NAMES, STEP_NAMES: float}; batch: arrays as `examples.batch_layout` describes; waited, seconds: wall time spent waiting for the
     batch, and for the step itself (with the graph's compilation, if it was the first).
     """
     epoch: int
@@ -85,29 +85,6 @@ class LossLines(Hook):
     def close(self, run):
         if hasattr(self, "log"):
             self.log.close()
-
-
-class ProgressDisplay(Hook):
-    """The progress bar, or a line a minute, of the first rank; and how long the graph's compilation took."""
-
-    progress = None
-
-    def start(self, run):
-        if run.device.rank == 0:
-            self.progress = Progress(run.total, "training", initial=run.done)
-            self.first = True
-
-    def step(self, run, step):
-        if self.progress is None:
-            return
-        if self.first:
-            self.progress.write(f"first step, with the graph's compilation: {step.seconds:.1f} s")
-            self.first = False
-        self.progress.update(1, loss=step.losses["total_loss"], mask=step.losses["rcnn_mask_loss"], lr=step.rate)
-
-    def close(self, run):
-        if self.progress is not None:
-            self.progress.close()
 
 
 class Stopwatch:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from src.engine.averaging import save_average
 from src.engine.checkpoint import rotate_checkpoints, save_checkpoint
 from src.engine.hooks import Hook
 from src.engine.resume import LATEST, NUMBERED
@@ -82,6 +83,7 @@ class Saving(Hook):
             return
         self.write(run, name)
         rotate_checkpoints(run.checkpoints, run.config.keep_checkpoint_max)
+        save_average(run, name)
         (run.checkpoints / LATEST).unlink(missing_ok=True)
 
     def rescue(self, run):

@@ -13,18 +13,20 @@ from src.config import changed
 from src.dataset import DataWorkers, create_maskrcnn_dataset, ensure_mindrecord, resolve_classes, steps_per_epoch
 from src.engine.agreement import SyncCheck, check_settings
 from src.engine.device import start_device
-from src.engine.hooks import LossLines, ProgressDisplay, Step, Stopwatch
+from src.engine.hooks import LossLines, Step, Stopwatch
 from src.engine.loading import load_start, open_start
-from src.engine.optimizer import make_optimizer
 from src.engine.progress import LOSS_NAMES
 from src.engine.resume import LATEST, check_data, config_of, data_of, find_resumed, restore, share_parameters
 from src.engine.saving import Saving
 from src.engine.sentinel import HANG
+from src.engine.startup import describe
 from src.engine.stopping import StopSignals
+from src.engine.training_step import make_step
+from src.engine.watchers import watchers
 from src.errors import DataError, RankError, TrainingError, WorkerError
 from src.lr_schedule import schedule
 from src.maskrcnn.build import build_network, norm_kind
-from src.network_define import LossNet, TrainOneStep
+from src.network_define import STEP_NAMES
 
 BATCH_NAMES = ("image", "image_meta", "sample_key", "boxes", "labels", "valid", "masks")
 MEETING_STEPS = 20       # between two meetings of the ranks on Ascend, where a collective waits for long; of many ranks an eighth of their number
@@ -69,8 +71,7 @@ def prepare(config, start, work_dir, device, team):
     elif start is not None:
         loaded = load_start(network, start, config)
     network.set_train(True)
-    optimizer = make_optimizer(config, network.trainable_params())
-    step_cell = TrainOneStep(LossNet(network, device.num), optimizer, config.loss_scale, device.num)
+    step_cell = make_step(config, network, device.num)
     if resumed is not None:
         check_data(resumed, manifest)
         if device.rank == 0:
@@ -87,7 +88,7 @@ def prepare(config, start, work_dir, device, team):
 
 def default_hooks(config):
     """What watches a run, in the order in which it is called after a step; `Saving` follows."""
-    return [LossLines(), ProgressDisplay(), SyncCheck()]
+    return [LossLines(), *watchers(config), SyncCheck()]
 
 
 def checkpoint_folder(config, work_dir):
@@ -114,18 +115,6 @@ def without_masks(config, has_masks):
     return changed(config, rcnn_loss_mask_fb_weight=0.0)
 
 
-def describe(config, device, manifest, network, steps, loaded):
-    """Print what is about to be trained."""
-    parameters = [parameter for parameter in network.get_parameters()]
-    total, trained = sum(p.size for p in parameters), sum(p.size for p in network.trainable_params())
-    print(f"device: {device.num} x {device.target}, MindSpore {ms.__version__}\n"
-          f"data: {manifest.pictures} pictures, {manifest.objects} objects, {config.num_classes - 1} classes, from {manifest.source}\n"
-          f"network: {total:,} parameters, {trained:,} of them trained, weights {loaded[0]}\n"
-          + "".join(f"weights: {line}\n" for line in loaded[1:]) +
-          f"schedule: {config.epoch_size} epochs of {steps} steps, batch {config.batch_size} x {device.num}, canvas {config.img_height}x"
-          f"{config.img_width}", flush=True)
-
-
 class Run:
     """One run: what is trained, where it is, and the loop that takes it to its end.
 
@@ -141,9 +130,8 @@ class Run:
         self.checkpoints = checkpoint_folder(config, work_dir)
         self.norm = norm_kind(config, config.pre_trained is not None)
         self.first_epoch = config.pretrain_epoch_size
-        total = steps * (config.epoch_size - self.first_epoch)
-        self.total = total if config.max_steps is None else min(total, config.max_steps)
         self.rate = schedule(config, steps, device.num)
+        self.total = self.rate.steps if config.max_steps is None else min(self.rate.steps, config.max_steps)
         self.epoch, self.place, self.finish = self.first_epoch, 0, None
         self._seen, self._seen_at = 0, 0        # pictures of the epoch that had been seen when `place` was this
         self._busy, self._stop, self._first = False, StopSignals(), True
@@ -239,7 +227,7 @@ class Run:
         gone = Stopwatch()
         self.agree(pictures, inputs)
         figures = self.run_step(inputs)
-        losses = dict(zip(LOSS_NAMES, figures.tolist()))
+        losses = dict(zip(LOSS_NAMES + STEP_NAMES, figures.tolist()))
         self.place += 1
         if not np.isfinite(figures).all():
             raise TrainingError(f"a loss is not finite at epoch {self.epoch + 1} step {self.place}, rank {self.device.rank}, pictures {pictures}: "
@@ -276,7 +264,7 @@ class Run:
         return max(stop for _, stop in values)
 
     def run_step(self, inputs):
-        """The eight figures of a step, float32 [8]."""
+        """The figures of a step, float32 [11], as `TrainOneStep` gives them."""
         self._busy = True
         try:
             figures = self.step_cell(*inputs).asnumpy()

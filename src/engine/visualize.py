@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import colorsys
+import os
 from pathlib import Path
 
 import cv2
@@ -84,16 +85,11 @@ def plot_losses(loss_log_path, png_path):
 
     Raises DataError for a log that cannot be read or holds no line.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     rows = read_loss_log(loss_log_path)
     if not rows:
         raise DataError(f"loss log {loss_log_path}: holds no line yet")
     steps = global_steps(rows)
-    figure = Figure(figsize=(9, 5.4), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    figure, axes = _figure()
     for name in (name for name in LOSS_NAMES if name not in ("rpn_loss", "rcnn_loss")):
         values = np.array([row[name] for row in rows])
         colour = "black" if name == "total_loss" else None
@@ -103,11 +99,45 @@ def plot_losses(loss_log_path, png_path):
     axes.set(xlabel="step", ylabel="loss", title=f"{Path(loss_log_path).name}: {len(rows)} logged steps")
     if np.isfinite(totals).any():
         axes.set_ylim(0, 1.05 * float(np.percentile(totals[np.isfinite(totals)], 99.5)) + 1e-6)
+    _save_figure(figure, axes, png_path)
+
+
+def plot_precision(rows, png_path):
+    """Draw AP by step as PNG: AP (solid) and AP50 (dashed) of masks and boxes, for the weights and for their average.
+
+    rows: as metrics.jsonl holds evaluations: {"step": int, "evaluated": "weights" or "average", "bbox": {"AP": ..., "AP50": ...}, "segm": ...}.
+    """
+    figure, axes = _figure()
+    for what in dict.fromkeys(row["evaluated"] for row in rows):
+        for kind in ("segm", "bbox"):
+            found = [(row["step"], row[kind]["AP"], row[kind]["AP50"]) for row in rows if row["evaluated"] == what and kind in row]
+            if found:
+                steps, ap, ap50 = zip(*found)
+                name = kind if what == "weights" else f"{kind}, average of the weights"
+                line, = axes.plot(steps, ap, marker="o", markersize=3, label=f"{name}: AP")
+                axes.plot(steps, ap50, "--", marker=".", markersize=3, alpha=0.6, color=line.get_color(), label=f"{name}: AP50")
+    best = max(rows, key=lambda row: row.get("segm", row.get("bbox"))["AP"])
+    axes.set(xlabel="step", ylabel="AP", ylim=(0, 1),
+             title=f"{len(rows)} evaluations, best AP {best.get('segm', best.get('bbox'))['AP']:.3f} at step {best['step']}")
+    _save_figure(figure, axes, png_path)
+
+
+def _figure():
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    figure = Figure(figsize=(9, 5.4), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.add_subplot()
+
+
+def _save_figure(figure, axes, png_path):
     axes.grid(alpha=0.3)
     axes.legend()
+    path = Path(png_path)
     try:
-        Path(png_path).parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(png_path, format="png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path.with_name(f".{path.name}.partial"), format="png")
+        os.replace(path.with_name(f".{path.name}.partial"), path)
     except OSError as error:
         raise DataError(f"{png_path}: {error.strerror or error}; choose a folder that can be written") from None
 

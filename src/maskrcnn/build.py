@@ -4,6 +4,7 @@ from __future__ import annotations
 import mindspore as ms
 
 from src.errors import ConfigError
+from src.maskrcnn.layers import GroupNorm, SyncBatchNorm
 from src.maskrcnn.mask_rcnn_r50 import MaskRcnn
 
 
@@ -29,4 +30,9 @@ def build_network(config, device="CPU", loads_weights=False, exported=False):
     if config.roi_layer["sample_num"] == 0 and not kernels:
         raise ConfigError("roi_layer.sample_num=0 (as many samples as a pooled cell is cells wide): only the CPU's kernel computes that, MindSpore's "
                           "operator and exported files do not; write a number, such as 2")
-    return MaskRcnn(config, norm, freeze_at, shapes == "dynamic", kernels, getattr(ms, dtype))
+    network = MaskRcnn(config, norm, freeze_at, shapes == "dynamic", kernels, getattr(ms, dtype))
+    if config.amp_level == "O3":
+        for _, cell in network.cells_and_names():
+            if isinstance(cell, (GroupNorm, SyncBatchNorm)):
+                cell.wide = ms.float16
+    return network

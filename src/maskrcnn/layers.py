@@ -127,7 +127,12 @@ class BatchNorm(nn.BatchNorm2d):
 
 
 class SyncBatchNorm(nn.Cell):
-    """Batch norm over the batches of all devices in training; folded in inference. Sums are all-reduced, and so are their gradients."""
+    """Batch norm over the batches of all devices in training; folded in inference. Sums are all-reduced, and so are their gradients.
+
+    wide: the type in which maps are scaled and shifted; statistics are float32.
+    """
+
+    wide = ms.float32
 
     def __init__(self, channels, eps):
         super().__init__()
@@ -156,8 +161,8 @@ class SyncBatchNorm(nn.Cell):
         kept = ops.depend(ops.assign(self.moving_mean, self.momentum * self.moving_mean + (1 - self.momentum) * ops.stop_gradient(mean)),
                           ops.assign(self.moving_variance, self.momentum * self.moving_variance
                                      + (1 - self.momentum) * ops.stop_gradient(variance) * (count / max(count - 1, 1))))
-        scale = self.gamma * ops.rsqrt(variance + self.eps)
-        y = centered * scale.reshape(1, -1, 1, 1) + self.beta.reshape(1, -1, 1, 1)
+        scale = (self.gamma * ops.rsqrt(variance + self.eps)).astype(self.wide)
+        y = centered.astype(self.wide) * scale.reshape(1, -1, 1, 1) + self.beta.astype(self.wide).reshape(1, -1, 1, 1)
         return ops.depend(y, kept).astype(x.dtype)
 
     def total(self, value):
@@ -165,9 +170,9 @@ class SyncBatchNorm(nn.Cell):
 
 
 class GroupNorm(nn.Cell):
-    """Group norm (Wu & He 2018): 32 groups, or fewer so that a group has at least 4 channels."""
+    """Group norm (Wu & He 2018): 32 groups, or fewer so that a group has at least 4 channels. wide: the type it computes in."""
 
-    folds = False
+    folds, wide = False, ms.float32
 
     def __init__(self, channels, eps):
         super().__init__()
@@ -177,7 +182,8 @@ class GroupNorm(nn.Cell):
         self.beta = Parameter(initializer("zeros", (channels,)))
 
     def construct(self, x):
-        return ops.group_norm(x.astype(ms.float32), self.groups, self.gamma, self.beta, self.eps).astype(x.dtype)
+        return ops.group_norm(x.astype(self.wide), self.groups, self.gamma.astype(self.wide), self.beta.astype(self.wide),
+                              self.eps).astype(x.dtype)
 
 
 NORMS = {"frozen": FrozenNorm, "bn": BatchNorm, "sync_bn": SyncBatchNorm, "gn": GroupNorm}

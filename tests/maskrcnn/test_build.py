@@ -47,3 +47,15 @@ def test_devices():
     assert (exported.dynamic, exported.dtype) == (False, ms.float32)
     pools = [type(network.box_align.pool).__name__ for network in (on_cpu, on_ascend, exported)]
     assert pools == ["KernelPool", "PackedPool", "PackedPool"]
+
+
+@pytest.mark.parametrize(("words", "dtype", "wide"), [(["amp_level=O0"], ms.float32, ms.float32), (["amp_level=O2"], ms.float16, ms.float32),
+                                                      (["amp_level=O3"], ms.float16, ms.float16), (["compute_type=float16"], ms.float16, ms.float32)])
+def test_mixed_precision(words, dtype, wide):
+    network = build_network(small_config(*words))
+    assert network.dtype == network.backbone.conv1.dtype == dtype and network.backbone.bn1.wide == wide
+
+
+def test_mixed_precision_contradictions():
+    with pytest.raises(ConfigError, match="compute_type=float16 contradicts amp_level=O0"):
+        small_config("amp_level=O0", "compute_type=float16")

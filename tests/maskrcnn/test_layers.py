@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 
-from src.maskrcnn.layers import NORMS, BatchNorm, Conv, Dense, FrozenNorm, GroupNorm, conv_norm, pad_zeros
+from src.maskrcnn.layers import NORMS, BatchNorm, Conv, Dense, FrozenNorm, GroupNorm, SyncBatchNorm, conv_norm, pad_zeros
 from tests.maskrcnn import twins
 
 
@@ -94,6 +94,17 @@ def test_group_norm(rng, channels, groups):
     x = rng.normal(3, 2, (2, channels, 4, 5)).astype(np.float32)
     want = twins.group_norm(x, groups, norm.gamma.asnumpy(), norm.beta.asnumpy())
     np.testing.assert_allclose(norm(Tensor(x)).asnumpy(), want, atol=1e-4)
+
+
+@pytest.mark.parametrize("norm", [GroupNorm, SyncBatchNorm])
+def test_norms_in_float16(rng, norm):
+    """amp_level=O3: the same to float16's three digits, from and to float16 maps."""
+    cells = [norm(16, 1e-5).set_train(True) for _ in range(2)]
+    cells[1].wide = ms.float16
+    x = Tensor(rng.normal(1, 2, (2, 16, 4, 5)).astype(np.float16))
+    want, found = (cell(x) for cell in cells)
+    assert found.dtype == ms.float16
+    np.testing.assert_allclose(found.asnumpy(), want.asnumpy(), atol=5e-3)
 
 
 def test_what_each_norm_trains():
