@@ -166,7 +166,7 @@ def operators(args):
     few, few_levels = np.stack([boxes[:256], boxes[:256]]), np.stack([np.zeros(256, np.int32), np.full(256, -1, np.int32)])
     many = np.tile(boxes, (2, 1))[:2000] + rng.random((2000, 1), np.float32)
     pool7, pool14 = KernelPool(7, 2, False, (4, 8, 16, 32), shapes), KernelPool(14, 2, False, (4, 8, 16, 32), shapes)
-    suppress = NMS(0.7)
+    suppress = NMS(0.7, kernel=True)
 
     def pooled_sum(p2, p3, p4, p5, rois, levels):
         return pool7(p2, p3, p4, p5, rois, levels).sum()

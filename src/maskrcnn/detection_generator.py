@@ -12,12 +12,12 @@ from src.maskrcnn.nms import NMS
 
 
 class DetectionGenerator(nn.Cell):
-    def __init__(self, config):
+    def __init__(self, config, kernel=False):
         super().__init__()
         self.threshold, self.min_size = config.test_score_thr, config.test_min_bbox_size
         self.candidates, self.limit = config.test_nms_pre, config.test_max_per_img
         self.columns, self.width, self.height = math.ceil(math.sqrt(config.num_classes)), config.img_width + 1.0, config.img_height + 1.0
-        self.nms = NMS(config.test_iou_thr)
+        self.nms = NMS(config.test_iou_thr, kernel)
 
     def construct(self, probabilities, deltas, rois, valid, image_meta, box_head):
         """probabilities [B, P, C], deltas [B, P, C, 4], rois [B, P, 4], valid bool [B, P], image_meta [B, 6].

@@ -29,7 +29,7 @@ class MaskRcnn(nn.Cell):
     """The network. `build.py` chooses the arguments from the configuration and the device.
 
     `norm_kind` and `freeze_at` as in `ResNet`; `dynamic`: leave padding out (CPU) instead of computing it (Ascend, exported files);
-    `kernels`: compiled CPU kernels for RoIAlign and matching instead of MindSpore's operators; `dtype` is what
+    `kernels`: compiled CPU kernels for RoIAlign, matching, NMS and gradients instead of MindSpore's operators; `dtype` is what
     convolutions and matrix products compute in, boxes and losses are float32.
     """
 
@@ -45,9 +45,9 @@ class MaskRcnn(nn.Cell):
         self.mask_head = MaskHead(config, dtype)
         self.box_align = RoIAlign(config, config.roi_layer["out_size"], kernels)
         self.mask_align = RoIAlign(config, config.roi_layer["mask_out_size"], kernels)
-        self.train_proposals, self.test_proposals = ProposalGenerator(config, True), ProposalGenerator(config, False)
+        self.train_proposals, self.test_proposals = (ProposalGenerator(config, training, kernels) for training in (True, False))
         self.anchor_sampler, self.roi_sampler = AnchorSampler(config, kernels), RoISampler(config, kernels)
-        self.detections = DetectionGenerator(config)
+        self.detections = DetectionGenerator(config, kernels)
         self.mask_size = config.mask_shape[0]
         self.num_mask_rois = config.num_mask_rois or config.num_expected_pos_stage2
         self.has_masks = config.rcnn_loss_mask_fb_weight > 0

@@ -14,13 +14,13 @@ _NEVER = -1e30
 class ProposalGenerator(nn.Cell):
     """`training` chooses between the rpn_proposal_* and the rpn_* keys of the configuration."""
 
-    def __init__(self, config, training):
+    def __init__(self, config, training, kernel=False):
         super().__init__()
         prefix = "rpn_proposal_" if training else "rpn_"
         self.nms_pre, self.nms_post, self.max_num = config[prefix + "nms_pre"], config[prefix + "nms_post"], config[prefix + "max_num"]
         self.min_size = config["rpn_proposal_min_bbox_size" if training else "rpn_min_bbox_min_size"]
         self.across_levels = config[prefix + "nms_across_levels"]
-        self.nms = NMS(config[prefix + "nms_thr"])
+        self.nms = NMS(config[prefix + "nms_thr"], kernel)
         self.means, self.stds = constant(config.rpn_target_means), constant(config.rpn_target_stds)
 
     def construct(self, logits, deltas, anchors, image_meta):

@@ -14,15 +14,18 @@ from tests.maskrcnn import twins
 
 
 @functools.lru_cache(maxsize=None)
-def nms_cell(threshold):
-    return NMS(threshold)
+def nms_cells(threshold):
+    """MindSpore's operator and the CPU kernel."""
+    return NMS(threshold), NMS(threshold, kernel=True)
 
 
 def run(boxes, threshold, valid=None):
-    """bool [B, N] of boxes [B, N, 4] in the order of falling scores."""
+    """bool [B, N] of boxes [B, N, 4] in the order of falling scores; operator and kernel must agree on valid ones."""
     boxes = np.asarray(boxes, np.float32)
     valid = np.ones(boxes.shape[:2], bool) if valid is None else valid
-    return nms_cell(threshold)(Tensor(boxes), Tensor(valid)).asnumpy()
+    kept, by_kernel = (cell(Tensor(boxes), Tensor(valid)).asnumpy() for cell in nms_cells(threshold))
+    np.testing.assert_array_equal(by_kernel[valid], kept[valid])
+    return kept
 
 
 def clear_boxes(rng, count, threshold):
