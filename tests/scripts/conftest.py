@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -22,6 +23,11 @@ def clean_environment(**extra):
     inherited = {name: value for name, value in os.environ.items() if name not in OWN}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     return {**inherited, "PATH": path, **{name: str(value) for name, value in extra.items()}}
+
+
+def interruptible():
+    """In a process about to run: a Ctrl-C counts, even where the tests were started in the background, whose processes ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def executable(path, text):
@@ -59,7 +65,8 @@ class Desk:
 
     def start(self, script, *words, do=None, **extra):
         return subprocess.Popen(["bash", ROOT / "scripts" / script, *map(str, words)], cwd=self.folder, env=self.environment(do, extra),
-                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                preexec_fn=interruptible)
 
     def calls(self):
         """The stand-in's records, by rank."""
