@@ -8,7 +8,7 @@ help_if_asked 'Run the tests.
     bash scripts/run_tests.sh [--all] [PYTEST_WORD ...]
 
 --all         the slow tests too (minutes each)
-PYTEST_WORD   anything pytest takes; paths are relative to the project
+PYTEST_WORD   anything pytest takes; paths are relative to the project; -n 0 for one process (two share the work otherwise)
 
     bash scripts/run_tests.sh
     bash scripts/run_tests.sh tests/test_config.py -k alias
@@ -24,4 +24,5 @@ done
 
 setup_python requirements.txt requirements-dev.txt
 cd -- "$PROJECT_ROOT"
-exec "$PYTHON" -m pytest -q ${chosen[@]+"${chosen[@]}"} ${words[@]+"${words[@]}"}
+# A file's tests stay in one worker, which compiles a network once for all of them.
+exec "$PYTHON" -m pytest -q -p xdist -n 2 --dist loadfile ${chosen[@]+"${chosen[@]}"} ${words[@]+"${words[@]}"}
