@@ -98,3 +98,12 @@ def test_accumulation_counts_updates():
 def test_settings_that_make_no_schedule(word):
     with pytest.raises(ConfigError, match=word.partition("=")[0]):
         load_config([word])
+
+
+def test_a_resumed_run_takes_its_rate_from_the_step_alone():
+    """detectron2's tests/test_engine.py: rate .1, times .1 every 3 steps; after 12 steps it is 1e-5, whatever rate an optimiser held before."""
+    words = ["base_lr=0.1", "lr_schedule=multi_step", "lr_milestones=[3, 6, 9, 12]", "warmup_step=0", "epoch_size=4"]
+    rate = schedule(load_config(words), 4)
+    assert rate(11) == pytest.approx(1e-4) and rate(12) == pytest.approx(1e-5)
+    resumed = schedule(load_config([*words, "pretrain_epoch_size=3"]), 4)
+    assert resumed(0) == pytest.approx(1e-5)

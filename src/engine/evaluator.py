@@ -46,10 +46,14 @@ def evaluate_network(network, config, source, work_dir, team=None):
     return team.meet(decide=lambda _: score(rows, config, source, work_dir, with_masks))
 
 
+def share(records, batch_size, rank, num):
+    """The records of rank `rank` of `num`: every num-th batch of `batch_size`, so that each is seen once and none is seen twice."""
+    return [record for place, record in enumerate(records) if place // batch_size % num == rank]
+
+
 def detect_share(network, config, source, with_masks, team):
     """[bbox result rows, segm result rows] of this rank's pictures: every num-th batch, made of the pictures it has in one process too."""
-    size = config.test_batch_size
-    records = [record for place, record in enumerate(source.records) if place // size % team.num == team.rank]
+    records = share(source.records, config.test_batch_size, team.rank, team.num)
     sizes = {record.image_id: (record.height, record.width) for record in records}
     bbox_rows, segm_rows = [], []
     with Progress(len(records), "evaluation", unit="picture") if team.rank == 0 else contextlib.nullcontext() as progress:

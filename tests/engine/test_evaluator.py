@@ -1,0 +1,11 @@
+"""How evaluation is shared over processes; the whole of it with two of them is in test_many_devices.py."""
+import pytest
+
+from src.engine.evaluator import share
+
+
+@pytest.mark.parametrize(("count", "num", "sizes"), [(42, 4, [11, 11, 10, 10]), (2, 3, [1, 1, 0])])
+def test_shares_as_detectron2_makes_them(count, num, sizes):
+    shares = [share(list(range(count)), 1, rank, num) for rank in range(num)]
+    assert [len(part) for part in shares] == sizes
+    assert sorted(sum(shares, [])) == list(range(count))
