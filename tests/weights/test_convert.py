@@ -7,7 +7,6 @@ import re
 import mindspore as ms
 import numpy as np
 import pytest
-import torch
 from mindspore import Tensor
 from safetensors.numpy import load_file, save_file
 
@@ -77,6 +76,7 @@ def write(path, state, **beside):
     elif path.suffix == ".ckpt":
         ms.save_checkpoint([{"name": name, "data": Tensor(array)} for name, array in state.items()], str(path))
     else:
+        torch = pytest.importorskip("torch", reason="PyTorch writes .pth files")
         tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in state.items()}
         torch.save({"state_dict": tensors, **beside} if beside else tensors, path)
     return path
@@ -199,6 +199,7 @@ def test_a_converted_checkpoint_carries_what_its_weights_need(tmp_path, state):
 
 def test_out_and_in_is_the_identity(tmp_path, state):
     convert(load_config(), write(tmp_path / "in.safetensors", state), tmp_path / "a.ckpt")
+    torch = pytest.importorskip("torch", reason="PyTorch writes .pth files")
     written = convert(load_config(), tmp_path / "a.ckpt", tmp_path / "out", target="torchvision")
     assert [path.name for path in written] == ["out.safetensors", "out.pth"]
     same(load_file(str(written[0])), state)
@@ -212,7 +213,7 @@ def test_out_and_in_is_the_identity(tmp_path, state):
 def test_other_classes_and_settings_come_back_from_a_safetensors_header(tmp_path, capsys):
     state = foreign.draw(foreign.torchvision_shapes(classes=4))
     words = [f"coco_classes=[{', '.join(CLASSES)}]", "norm_eps=0", "roi_align_aligned=True", "img_std=[1, 2, 3]"]
-    convert(load_config(words), write(tmp_path / "in.pth", state), tmp_path / "a.ckpt")
+    convert(load_config(words), write(tmp_path / "in.pkl", state), tmp_path / "a.ckpt")
     convert(load_config(), tmp_path / "a.ckpt", tmp_path / "out.safetensors", target="torchvision")
     said = capsys.readouterr().out
     for piece in ("num_classes=4", "image_std=[0.00392157, 0.00784314, 0.01176471]", "eps 0", "roi_align_aligned=True"):
@@ -254,12 +255,12 @@ def test_what_cannot_be_converted_is_one_line_and_writes_nothing(tmp_path, state
     fails(run(foreign.renamed(state, foreign.TORCHVISION_RESNET), target="torchvision"), "a backbone alone")
     theirs = foreign.renamed(foreign.background_last(state), foreign.DETECTRON2)
     fails(run(theirs, target="torchvision"), "torchvision has no Mask R-CNN with stride_in_1x1=True")
-    fails(lambda: convert(load_config(), write(tmp_path / "model.pth", state), tmp_path / "out.bin"), "out.bin", ".ckpt expected")
+    fails(lambda: convert(load_config(), write(tmp_path / "model.pkl", state), tmp_path / "out.bin"), "out.bin", ".ckpt expected")
     assert not out.exists() and not list(tmp_path.glob(".*"))
 
 
 def test_a_named_scheme_is_not_guessed_about(tmp_path, state):
-    path = write(tmp_path / "model.pth", state)
+    path = write(tmp_path / "model.pkl", state)
     same(load_weights(path, load_config(), "torchvision").entries, expected(state))
     fails(lambda: load_weights(path, load_config(), "detectron2"), "without a place", "detectron2's names")
 
