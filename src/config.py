@@ -186,7 +186,8 @@ KEYS = (
     Key("keep_checkpoint_max", 12, "checkpoints kept, the newest"),
     Key("save_checkpoint_path", "./", "the folder that holds checkpoint/; relative to the work folder"),
     Key("resume", None, "the checkpoint to go on from; auto: the newest whole one of the work folder, or none if there is none", kind=str),
-    Key("check_sync_steps", 500, "several devices: compare all ranks' weights and optimiser states after every so many steps; 0: never"),
+    Key("check_sync_steps", "auto", "several devices: compare all ranks' weights and optimiser states after every so many steps; auto: every "
+        "half minute; 0: never", kind=("auto", int)),
     Key("pre_trained", None, "weights to start from (train)", kind=str),
     Key("checkpoint_path", None, "weights to use (eval, export, predict)", kind=str),
     Key("device_target", "auto", "Ascend, CPU, or auto: Ascend where it is", choices=("auto", "Ascend", "CPU")),

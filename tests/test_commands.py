@@ -116,6 +116,16 @@ def test_a_loss_that_is_not_finite_ends_the_run(trained, tmp_path):
     assert state["done"] < 9
 
 
+def test_a_loss_scale_that_collapses_ends_the_run(trained, tmp_path):
+    """A loss so large that its gradients' squares overflow at any scale: 27 halvings from 2^16 reach 2^-11, under the smallest that is let pass."""
+    folder, _ = trained
+    done = run("train.py", tmp_path, *SMALL, f"coco_root={folder / 'data'}", f"mindrecord_dir={conversion(folder)}", "batch_size=2",
+               "loss_scale=dynamic", "rcnn_loss_cls_weight=1e34", "tensorboard=False", code=2)
+    assert re.search(r"^error: the loss scale fell to 0\.000488281 at epoch 7 step 3, rank 0, pictures \[\d+, \d+\]: ", done.stderr, re.M), done.stderr
+    assert "Traceback" not in done.stderr and len(read_loss_log(tmp_path / "train" / "loss_0.log")) == 27
+    assert read_training(tmp_path / "train" / "checkpoint" / "mask_rcnn-6_4.ckpt")[3]["done"] == 24          # something to go on from
+
+
 def test_txt_boxes_train_detection_alone_and_are_evaluated_on_boxes(trained, tmp_path):
     folder, _ = trained
     content = json.loads((folder / "data/annotations/instances_train2017.json").read_text())

@@ -51,8 +51,13 @@ def check_parameters(run):
     run.device.team.meet(sums, name_them)
 
 
+INTERVAL = 30.0         # seconds between two checks of check_sync_steps=auto: a rank that differs is told of within a minute
+
+
 class SyncCheck(Hook):
-    """`check_parameters` before the first step, and after every check_sync_steps steps."""
+    """`check_parameters` before the first step, and after every check_sync_steps steps, of auto at the first step after INTERVAL seconds."""
+
+    checked = 0.0
 
     def start(self, run):
         if run.device.num > 1 and run.config.check_sync_steps:
@@ -60,5 +65,8 @@ class SyncCheck(Hook):
 
     def step(self, run, step):
         every = run.config.check_sync_steps
-        if run.device.num > 1 and every and step.done % every == 0:
+        if run.device.num == 1 or every == 0:
+            return
+        if run.clock - self.checked >= INTERVAL if every == "auto" else step.done % every == 0:
             check_parameters(run)
+            self.checked = run.clock

@@ -4,7 +4,8 @@
         def step(self, run, step):
             print(step.done, step.losses["total_loss"])
 
-`trainer.default_hooks` makes the list. A hook that raises ends the run; every hook's `close` is called then too.
+`trainer.default_hooks` makes the list, to which `trainer.train(config, work_dir, hooks)` adds the caller's own. A hook that raises ends the run;
+every hook's `close` is called then too.
 """
 from __future__ import annotations
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import time
 from pathlib import Path
 
 import mindspore as ms
@@ -32,8 +33,8 @@ BATCH_NAMES = ("image", "image_meta", "sample_key", "boxes", "labels", "valid", 
 MEETING_STEPS = 20       # between two meetings of the ranks on Ascend, where a collective waits for long; of many ranks an eighth of their number
 
 
-def train(config, work_dir):
-    """Train as configured; returns the path of the last checkpoint (None with save_checkpoint=False).
+def train(config, work_dir, hooks=()):
+    """Train as configured; returns the path of the last checkpoint (None with save_checkpoint=False). hooks: more of them, before `Saving`.
 
     Writes loss_{rank}.log and, on rank 0, `save_checkpoint_path`/checkpoint/mask_rcnn-{epoch}_{step}.ckpt below `work_dir`, in whose name
     `{rank}` stands for the rank. Ends with exit code 143 or 130 after SIGTERM or Ctrl-C.
@@ -43,12 +44,12 @@ def train(config, work_dir):
         config, start = open_start(config)                   # a mistake is told before the ranks look for each other
     device = start_device(config)
     with device.team as team:
-        run, saving = prepare(config, start, str(work_dir), device, team)
+        run, saving = prepare(config, start, str(work_dir), device, team, hooks)
         run.go()
     return saving.saved
 
 
-def prepare(config, start, work_dir, device, team):
+def prepare(config, start, work_dir, device, team, hooks=()):
     """(the Run, its Saving hook): data, network and weights, from the Start, from scratch or as resumed, alike on all ranks."""
     resumed = find_resumed(config, checkpoint_folder(config, work_dir.replace("{rank}", "0")), team)
     if resumed is not None:
@@ -81,7 +82,7 @@ def prepare(config, start, work_dir, device, team):
         describe(config, device, manifest, network, steps, loaded)
     saving = Saving()
     run = Run(config, work_dir.replace("{rank}", str(device.rank)), device, folder, steps, network, step_cell,
-              [*default_hooks(config), saving], resumed)
+              [*default_hooks(config), *hooks, saving], resumed)
     run.facts = {"loads_weights": loads_weights, "asked_classes": asked_classes, "data": data_of(manifest)}
     return run, saving
 
@@ -120,12 +121,14 @@ class Run:
 
     steps: of an epoch; total: of the run; epoch (from 0) and place: where it is, `place` steps of `epoch` are done; done: steps in all, which
     the learning rate follows; checkpoints: their folder; norm: the kind of norm that was built; resumed: what it goes on from; finish: why to
-    end after this epoch; facts: what else a checkpoint's state tells.
+    end after this epoch; clock: seconds that rank 0's run had taken when the ranks last met, the same on all of them, so that hooks may decide by
+    time; compile_seconds: what compiling the graph took; facts: what else a checkpoint's state tells.
     """
 
     def __init__(self, config, work_dir, device, folder, steps, network, step_cell, hooks=(), resumed=None):
         self.config, self.device, self.folder, self.steps, self.network, self.step_cell = config, device, folder, steps, network, step_cell
         self.hooks, self.resumed, self.facts = list(hooks), resumed, {}
+        self.clock, self.compile_seconds, self._began = 0.0, None, time.monotonic()
         self.work_dir = Path(work_dir)
         self.checkpoints = checkpoint_folder(config, work_dir)
         self.norm = norm_kind(config, config.pre_trained is not None)
@@ -241,12 +244,14 @@ class Run:
         """Before a step: end here if a rank was told to stop, and wait for the others where MindSpore would not wait for long."""
         team, on_cpu = self.device.team, self.device.target == "CPU"
         where = f"at epoch {self.epoch + 1} step {self.place + 1}, pictures {pictures}"
-        if self._first and self.device.num > 1:
+        if self._first:
             team.at(f"while it compiled, {where}", idle=None, grace=3)
+            gone = Stopwatch()
             self.step_cell.compile(*inputs)
+            self.compile_seconds = gone()
         if on_cpu or self._first or self.device.num == 1 or self.done % max(MEETING_STEPS, self.device.num // 8) == 0:
             team.at(where)
-            stop = team.meet([self.done, self._stop.received], self._agreed)
+            stop, self.clock = team.meet([self.done, self._stop.received], self._agreed)
             if stop:
                 name = signal.Signals(stop).name
                 if self.device.rank == 0:
@@ -256,12 +261,12 @@ class Run:
         team.at(where, idle=HANG if on_cpu else 600, grace=3)
         self._first = False
 
-    @staticmethod
-    def _agreed(values):
+    def _agreed(self, values):
+        """[the signal to stop for or 0, the clock], decided on rank 0."""
         for rank, (done, _) in enumerate(values):
             if done != values[0][0]:
                 raise TrainingError(f"rank {rank} is at step {done + 1} of the run, rank 0 at step {values[0][0] + 1}: their data differ")
-        return max(stop for _, stop in values)
+        return [max(stop for _, stop in values), time.monotonic() - self._began]
 
     def run_step(self, inputs):
         """The figures of a step, float32 [11], as `TrainOneStep` gives them."""

@@ -21,7 +21,7 @@ SMALLEST_SCALE = 2.0 ** -10      # a dynamic loss scale under this has nothing l
 
 
 class ProgressDisplay(Hook):
-    """The progress bar, or a line a minute, of the first rank, and how long the first step took with the graph's compilation.
+    """The progress bar, or a line a minute, of the first rank, and how long the graph's compilation took.
 
     Losses are medians of the last 20 steps; images/s counts all devices' pictures over the same steps; "data" is the share of the time that
     was spent waiting for pictures.
@@ -32,18 +32,15 @@ class ProgressDisplay(Hook):
     def start(self, run):
         if run.device.rank == 0:
             self.progress = Progress(run.total, "training", initial=run.done)
-            self.window, self.first = deque(maxlen=WINDOW), None
+            self.window, self.first = deque(maxlen=WINDOW), True
 
     def step(self, run, step):
         if self.progress is None:
             return
-        if self.first is None:
-            self.progress.write(f"first step, with the graph's compilation: {step.seconds:.1f} s")
-            self.first = step.seconds
+        if self.first:
+            self.progress.write(f"the graph was compiled in {run.compile_seconds:.1f} s; first step, with that: {step.seconds:.1f} s")
+            self.first = False
         else:
-            if not self.window:
-                self.progress.write(f"the graph's compilation: about {max(0.0, self.first - step.seconds):.1f} s, as the second step took "
-                                    f"{step.seconds:.2f} s")
             self.window.append((step.losses, step.waited, step.seconds))
         figures = [losses for losses, _, _ in self.window] or [step.losses]
         shown = dict(loss=losses_text({name: statistics.median(losses[name] for losses in figures) for name in LOSS_NAMES}), lr=step.rate,
@@ -200,6 +197,6 @@ class ScaleGuard(Hook):
 
     def step(self, run, step):
         if run.config.loss_scale == "dynamic" and step.losses["loss_scale"] < SMALLEST_SCALE:
-            raise TrainingError(f"the loss scale fell to {step.losses['loss_scale']:g} by epoch {step.epoch} step {step.place}, pictures "
-                                f"{step.batch['image_id'].tolist()}: gradients are not finite at any scale; a lower base_lr, a longer warmup_step or "
-                                "clip_grad_norm may help, weights saved before are untouched")
+            raise TrainingError(f"the loss scale fell to {step.losses['loss_scale']:g} at epoch {step.epoch} step {step.place}, rank "
+                                f"{run.device.rank}, pictures {step.batch['image_id'].tolist()}: gradients are not finite at any scale; a lower "
+                                "base_lr or a longer warmup_step may help, weights saved before are untouched")

@@ -8,6 +8,7 @@ import pytest
 
 from src.engine.checkpoint import read_training
 from src.engine.progress import cut_loss_log, read_loss_log
+from src.engine.watching import read_metrics
 from tests.engine.jobs import STEPS, Job, assert_equal_runs, assert_equal_weights, processes_with
 
 
@@ -51,6 +52,33 @@ def test_a_run_that_loses_a_data_worker_is_killed_and_is_stopped_equals_one_left
     assert f"weights resumed from {job.work / 'checkpoint' / 'latest.ckpt'}" in output
     assert_as_straight(job, straight)
     assert not list((job.work / "checkpoint").glob(".*")) and not (job.work / "checkpoint" / "latest.ckpt").exists()
+
+
+# An update of two batches, whose scale doubles every third update; a checkpoint after step 7 has one batch added up.
+STATES = ["optimizer=adamw", "base_lr=0.001", "warmup_step=4", "accumulate_steps=2", "loss_scale=dynamic", "loss_scale_window=3", "ema_decay=0.99",
+          "clip_grad_norm=5", "max_steps=22", "save_checkpoint_steps=7", "save_checkpoint_minutes=0", "tensorboard=False"]
+
+
+@pytest.mark.timeout(3600)
+def test_accumulation_loss_scale_and_average_go_on_in_the_middle_of_an_update(words, tmp_path):
+    own = [*(word for word in words if not word.startswith("max_steps")), *STATES]
+    left_alone, job = Job(tmp_path / "alone", *own), Job(tmp_path / "killed", *own)
+    job.wait_for_step(random.Random().randrange(8, 12))
+    job.kill()
+    job.end(-signal.SIGKILL)
+    rest, state = read_training(job.work / "checkpoint" / "mask_rcnn-1_7.ckpt")[2:]
+    held = [float(rest[name].asnumpy()) for name in ("accumulated_batches", "loss_scale", "finite_updates", "ema_updates")]
+    assert state["done"] == 7 and held == [1, 2 * 65536, 0, 3]          # three updates, after which the scale has been doubled
+    job = Job(tmp_path / "killed", *own, "resume=auto")
+    assert re.search(r"weights resumed from .*mask_rcnn-1_(7|11)\.ckpt", job.end(0))
+    left_alone.end(0)
+    assert_equal_runs(job.work / "loss_0.log", left_alone.work / "loss_0.log")
+    rows, others = ([row for row in read_metrics(folder.work / "metrics.jsonl") if "total_loss" in row] for folder in (job, left_alone))
+    for name in ("step", "lr", "loss_scale", "skipped"):
+        assert [row[name] for row in rows] == [row[name] for row in others]
+    assert [row["loss_scale"] / 65536 for row in rows[5::6]] == [2, 4, 8]
+    for name in ("mask_rcnn-2_11.ckpt", "mask_rcnn_ema-2_11.ckpt"):
+        assert_equal_weights(job.work / "checkpoint" / name, left_alone.work / "checkpoint" / name)
 
 
 @pytest.mark.timeout(3600)
