@@ -1,12 +1,12 @@
 """Measure what docs/scaling.md tells: what a step moves, what a checkpoint costs, how long ranks wait for each other.
 
-    python benchmarks/scaling.py sizes [KEY=VALUE ...]      # parameters, all-reduce bytes, bytes a batch, a checkpoint's size and time
+    python benchmarks/scaling.py sizes [KEY=VALUE ...]      # parameters, all-reduce bytes, bytes a batch; what a checkpoint and a checksum cost
+    python benchmarks/scaling.py compile [KEY=VALUE ...]    # the time of the training graph's compilation
     python benchmarks/scaling.py meet [RANKS ...]           # the time of a meeting of so many ranks on this machine (no MindSpore in them)
 """
 import argparse
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -14,30 +14,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 MEETINGS = 200
-_RANK = """
-import os, sys, time
-from pathlib import Path
-sys.path.insert(0, sys.argv[4])
-from src.engine.team import Team
-rank, num, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
-
-def exchange(data):
-    if data is not None:
-        (folder / "part").write_bytes(data)
-        os.rename(folder / "part", folder / "where")
-        return data
-    while not (folder / "where").exists():
-        time.sleep(0.05)
-    return (folder / "where").read_bytes()
-
-with Team(rank, num, exchange) as team:
-    team.meet()
-    for _ in range({meetings}):
-        started = time.perf_counter()
-        team.meet([7, 0], max)
-        if rank == 0:
-            print(time.perf_counter() - started)
-"""
 
 
 def sizes(words):
@@ -45,6 +21,7 @@ def sizes(words):
     import src.engine.device  # noqa: F401  sets what has to be set before MindSpore is loaded
     from src.config import load_config
     from src.data.examples import batch_layout
+    from src.engine.agreement import checksums
     from src.engine.checkpoint import save_checkpoint
     from src.engine.optimizer import make_optimizer
     from src.engine.resume import rest_of
@@ -72,6 +49,13 @@ def sizes(words):
             times.append(time.perf_counter() - started)
         print(f"a checkpoint: {path.stat().st_size / 1e6:.0f} MB with {len(rest_of(cell, network))} arrays of the optimiser, written in "
               f"{statistics.median(times):.2f} s ({min(times):.2f} to {max(times):.2f}, with fsync)")
+    times = []
+    for _ in range(5):
+        started = time.perf_counter()
+        checksums(cell, own_statistics=False)
+        times.append(time.perf_counter() - started)
+    print(f"checksums of all weights and of the optimiser's arrays (check_sync_steps): {statistics.median(times):.3f} s ({min(times):.3f} to "
+          f"{max(times):.3f})")
 
 
 def _product(shape):
@@ -83,24 +67,54 @@ def _product(shape):
 
 def meet(counts):
     """Print the median time of a meeting for each number of ranks."""
+    from tests.engine.ranks import Job
+    body = f"""
+team.meet()
+for _ in range({MEETINGS}):
+    started = time.perf_counter()
+    team.meet([7, 0], max)
+    if rank == 0:
+        print(time.perf_counter() - started)
+"""
     for num in counts:
         with tempfile.TemporaryDirectory() as folder:
-            ranks = [subprocess.Popen([sys.executable, "-c", _RANK.format(meetings=MEETINGS), str(rank), str(num), folder, str(ROOT)],
-                                      stdout=subprocess.PIPE, text=True) for rank in range(num)]
-            times = [float(line) for line in ranks[0].communicate()[0].split()]
-            assert all(rank.wait() == 0 for rank in ranks) and len(times) == MEETINGS
+            results = Job(Path(folder), num, body).end()
+        times = [float(line) for line in results[0][1].split()]
+        assert not any(code for code, *_ in results) and len(times) == MEETINGS, results
         print(f"{num} ranks on {os.cpu_count()} cores: a meeting takes {1000 * statistics.median(times):.2f} ms", flush=True)
+
+
+def compile_graph(words):
+    """Print how long the training step's graph takes to be compiled, for the network that `words` configure, in this process."""
+    import numpy as np
+    from mindspore import Tensor
+
+    from src.config import load_config
+    from src.data.examples import batch_layout
+    from src.engine.device import start_device
+    from src.engine.trainer import BATCH_NAMES
+    from src.engine.training_step import make_step
+    from src.maskrcnn.build import build_network
+    config = load_config([*words, "device_target=CPU"])
+    start_device(config)
+    layout = batch_layout(config, config.batch_size)
+    inputs = [Tensor(np.zeros(layout[name][1], layout[name][0])) for name in BATCH_NAMES]
+    for loads in (False, True):
+        cell = make_step(config, build_network(config, "CPU", loads).set_train(True))
+        started = time.perf_counter()
+        cell.compile(Tensor(np.float32(0)), *inputs)
+        print(f"{'from weights' if loads else 'from scratch'}: the graph was compiled in {time.perf_counter() - started:.1f} s", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=("sizes", "meet"))
+    parser.add_argument("command", choices=("sizes", "compile", "meet"))
     parser.add_argument("words", nargs="*", metavar="KEY=VALUE | RANKS")
     args = parser.parse_args()
-    if args.command == "sizes":
-        sizes(args.words)
-    else:
+    if args.command == "meet":
         meet([int(word) for word in args.words] or [2, 8, 32])
+    else:
+        {"sizes": sizes, "compile": compile_graph}[args.command](args.words)
 
 
 if __name__ == "__main__":

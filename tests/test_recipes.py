@@ -16,6 +16,7 @@ def test_every_recipe_loads_and_is_headed_by_its_command(path):
     load_config([], path)
     head = [line for line in path.read_text().splitlines() if line.startswith("#")]
     assert any(line.startswith("#     ") and ("bash " in line or "python " in line) for line in head)
+    assert any(line.startswith("# Measured: ") and ("not run here" in line or "CPU" in line) for line in head)
     assert set(yaml.safe_load(path.read_text())) <= set(load_config([]))
 
 
