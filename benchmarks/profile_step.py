@@ -25,7 +25,7 @@ KINDS = (("convolution, forward (and input gradients computed as one)", r"^Conv2
          ("matrix products", r"MatMul$"), ("pooling", r"^MaxPool"), ("NMS", r"^NMS"), ("optimiser", r"^(ApplyMomentum|Adam)"),
          ("norms", r"^BatchNorm"), ("choosing: top-k, sorting, gathering", r"^(TopK|Sort|Gather|UnsortedSegment|NonZero)"),
          ("element-wise, copies and sums", r""))
-CUSTOM = (("convolution, weight gradient by the kernel", "KernelConvolution"), ("RoIAlign", "RoIAlign|KernelPool"),
+CUSTOM = (("convolutions by the kernel, all three", "KernelConvolution"), ("RoIAlign", "RoIAlign|KernelPool"),
           ("windows of the RPN's losses", "Windows"),
           ("assignment", "Matcher|Sampler"), ("other compiled kernels", ""))
 

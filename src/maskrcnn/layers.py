@@ -7,70 +7,57 @@ import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import HeNormal, Normal, Uniform, initializer
 from mindspore.communication import GlobalComm, get_group_size
-from mindspore.ops.operations import Conv2DBackpropInput
+from mindspore.ops.operations._grad_ops import BiasAddGrad
+
+from src.maskrcnn import onednn
 
 
 class Conv(nn.Cell):
     """Convolution of [B, C, H, W] with 'same'-style padding of (kernel - 1) / 2, computed in `dtype`, stored in float32.
 
-    `init` is 'he' (He et al. 2015, fan out), 'xavier' (Caffe2's, as FPN uses), or a standard deviation. `cpu_kernel`: the weight's gradient
-    comes from the compiled CPU kernel (`conv_kernel.py`), which takes static shapes and float32 only.
+    `init` is 'he' (He et al. 2015, fan out), 'xavier' (Caffe2's, as FPN uses), or a standard deviation. `cpu_kernel`: computed by the CPU
+    kernel (`conv_kernel.py`), which takes static shapes and float32 only; `input_gradient` False: x is the picture, which needs none.
     """
 
-    def __init__(self, in_channels, out_channels, kernel, stride=1, bias=True, init="he", dtype=ms.float32, cpu_kernel=False):
+    def __init__(self, in_channels, out_channels, kernel, stride=1, bias=True, init="he", dtype=ms.float32, cpu_kernel=False, input_gradient=True):
         super().__init__()
         self.stride, self.padding, self.dtype = stride, (kernel - 1) // 2, dtype
-        # A 1x1 convolution has no windows to lay out: there the operator is as good.
-        own = cpu_kernel and kernel > 1 and dtype == ms.float32 and has_matrix_product()
-        self.convolve = KernelConvolution(in_channels, out_channels, kernel, stride) if own else None
+        # A 1x1 convolution is a matrix product as it stands: there the operator is as good.
+        own = cpu_kernel and kernel > 1 and dtype == ms.float32 and onednn.is_here()
+        self.kernel_convolution = KernelConvolution(kernel, stride, input_gradient) if own else None
         shape = (out_channels, in_channels, kernel, kernel)
         self.weight = Parameter(initializer(weight_init(init, in_channels * kernel * kernel), shape, ms.float32))
         self.bias = Parameter(initializer("zeros", (out_channels,), ms.float32)) if bias else None
 
     def apply(self, x, weight, bias):
         bias = None if bias is None else bias.astype(self.dtype)
-        if self.convolve is not None:
-            y = self.convolve(x, weight)
-            return y if bias is None else ops.bias_add(y, bias)
+        if self.kernel_convolution is not None:
+            return self.kernel_convolution(x, weight, ops.zeros((weight.shape[0],), ms.float32) if bias is None else bias)
         return ops.conv2d(x.astype(self.dtype), weight.astype(self.dtype), bias, self.stride, "pad", self.padding)
 
     def construct(self, x):
         return self.apply(x, self.weight, self.bias)
 
 
-def has_matrix_product():
-    """Whether the convolutions' CPU kernel finds the matrix product it is built around."""
-    from src.maskrcnn import conv_kernel  # imported here: Numba is needed on the CPU only
-    return conv_kernel.has_matrix_product()
-
-
 class KernelConvolution(nn.Cell):
-    """y = conv(x, weight) with gradients that need little memory.
+    """y = conv(x, weight) + bias by the CPU kernel, with its gradients; float32 and static shapes. x's own only if `input_gradient`."""
 
-    The weight's comes from the compiled CPU kernel. The input's, of stride 1, is a convolution itself, with the kernel turned by half a
-    circle and inputs and outputs exchanged: MindSpore 2.8's own operator lays out every window of a picture for it (see `conv_kernel.py`).
-    """
-
-    def __init__(self, in_channels, out_channels, kernel, stride):
+    def __init__(self, kernel, stride, input_gradient=True):
         super().__init__()
-        from src.maskrcnn.conv_kernel import weight_gradient_operator
-        setting = dict(kernel_size=kernel, pad_mode="pad", pad=(kernel - 1) // 2, stride=stride)
-        self.stride = stride
-        self.forward_operator = ops.Conv2D(out_channel=out_channels, **setting)
-        self.input_operator = ops.Conv2D(out_channel=in_channels, **setting)
-        self.input_gradient = Conv2DBackpropInput(out_channel=out_channels, **setting)
-        self.weight_gradient = weight_gradient_operator(kernel, stride, (kernel - 1) // 2)
-        self.turn = ops.ReverseV2(axis=[2, 3])
+        from src.maskrcnn.conv_kernel import operators  # imported here: Numba is needed on the CPU only
+        self.input_gradient = input_gradient
+        self.forward_operator, self.gradient_operator = operators(kernel, stride, (kernel - 1) // 2, input_gradient)
+        self.bias_gradient = BiasAddGrad()
 
-    def construct(self, x, weight):
-        return self.forward_operator(x, weight)
+    def construct(self, x, weight, bias):
+        return self.forward_operator(x, weight, bias)
 
-    def bprop(self, x, weight, out, dout):
-        if self.stride == 1:
-            dx = self.input_operator(dout, self.turn(weight.transpose(1, 0, 2, 3)))
+    def bprop(self, x, weight, bias, out, dout):
+        if self.input_gradient:
+            dx, of_weight = self.gradient_operator(x, weight, dout)
         else:
-            dx = self.input_gradient(dout, weight, ops.shape(x))
-        return dx, self.weight_gradient(x, dout)
+            dx, of_weight = ops.zeros_like(x), self.gradient_operator(x, weight, dout)
+        return dx, of_weight, self.bias_gradient(dout)
 
 
 class Dense(nn.Cell):

@@ -45,7 +45,7 @@ class ResNet(nn.Cell):
         def norm(channels):
             return NORMS[norm_kind](channels, config.norm_eps)
         stem = config.resnet_in_channels[0]
-        self.conv1, self.bn1 = Conv(3, stem, 7, 2, bias=False, dtype=dtype, cpu_kernel=kernels), norm(stem)
+        self.conv1, self.bn1 = Conv(3, stem, 7, 2, bias=False, dtype=dtype, cpu_kernel=kernels, input_gradient=False), norm(stem)
         stages = []
         for i in range(4):
             blocks = [Bottleneck(config.resnet_in_channels[i] if j == 0 else config.resnet_out_channels[i], config.resnet_out_channels[i],

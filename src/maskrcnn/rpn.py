@@ -25,7 +25,7 @@ class RPN(nn.Cell):
         self.beta, self.cls_weight, self.reg_weight = config.rpn_smooth_l1_beta, config.rpn_loss_cls_weight, config.rpn_loss_reg_weight
         self.head_weight = config.rpn_head_weight
         self.matmul = ops.MatMul(transpose_b=True)
-        self.conv = Conv(config.rpn_in_channels, config.rpn_feat_channels, 3, init=0.01, dtype=dtype)
+        self.conv = Conv(config.rpn_in_channels, config.rpn_feat_channels, 3, init=0.01, dtype=dtype, cpu_kernel=kernels)
         self.cls = Conv(config.rpn_feat_channels, self.num_anchors * self.num_scores, 1, init=0.01, dtype=dtype)
         self.reg = Conv(config.rpn_feat_channels, self.num_anchors * 4, 1, init=0.01, dtype=dtype)
 

@@ -1,4 +1,4 @@
-"""The convolutions' CPU kernel: the weight's gradient against a plain loop in float64, and the layer against MindSpore's own operator."""
+"""The convolutions' CPU kernel against plain loops in float64, and the layer against MindSpore's own operator."""
 from __future__ import annotations
 
 import mindspore as ms
@@ -6,40 +6,67 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from src.maskrcnn.conv_kernel import has_matrix_product, weight_gradient
+from src.maskrcnn import conv_kernel, onednn
 from src.maskrcnn.layers import Conv
 
-pytestmark = pytest.mark.skipif(not has_matrix_product(), reason="MindSpore's oneDNN has no matrix product here")
+pytestmark = pytest.mark.skipif(not onednn.is_here(), reason="MindSpore brings no oneDNN 2.x here")
 
 
-def gradient_twin(x, gradient, kernel, stride, padding):
-    """d/dW of sum(conv(x, W) * gradient), a window at a time."""
-    x, gradient = np.pad(np.asarray(x, np.float64), ((0, 0), (0, 0), (padding, padding), (padding, padding))), np.asarray(gradient, np.float64)
-    height, width = gradient.shape[2:]
-    out = np.zeros((gradient.shape[1], x.shape[1], kernel, kernel))
-    for i in range(kernel):
-        for j in range(kernel):
-            out[:, :, i, j] = np.einsum("bohw,bchw->oc", gradient, x[:, :, i:i + stride * height:stride, j:j + stride * width:stride][:, :, :height, :width])
-    return out
+def windows(x, kernel, stride, padding, height, width):
+    """float64 [B, C, k, k, height, width]: what every place of the result sees of x."""
+    x = np.pad(np.asarray(x, np.float64), ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    rows = [np.stack([x[:, :, i:, j:][:, :, :stride * height:stride, :stride * width:stride] for j in range(kernel)], 2) for i in range(kernel)]
+    return np.stack(rows, 2)
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
+def input_gradient_twin(weight, gradient, shape, stride, padding):
+    """d/dx of sum(conv(x, W) * gradient), a place of the result at a time."""
+    out = np.zeros((shape[0], shape[1], shape[2] + 2 * padding, shape[3] + 2 * padding))
+    kernel = weight.shape[2]
+    for i in range(gradient.shape[2]):
+        for j in range(gradient.shape[3]):
+            out[:, :, i * stride:i * stride + kernel, j * stride:j * stride + kernel] += np.einsum("bo,ocyx->bcyx", gradient[:, :, i, j].astype(float), weight.astype(float))
+    return out[:, :, padding:padding + shape[2], padding:padding + shape[3]]
+
+
+def close(got, want):
+    np.testing.assert_allclose(got, want, atol=1e-5 * max(1, np.abs(want).max()))
+
+
+@pytest.mark.parametrize(("pictures", "threads"), [(3, 1), (3, 2), (1, 3), (2, 5)])
 @pytest.mark.parametrize(("kernel", "stride", "height", "width"), [(3, 1, 21, 12), (3, 2, 20, 13), (3, 2, 9, 16), (7, 2, 22, 14), (3, 1, 1, 1), (3, 1, 2, 40), (5, 3, 17, 23)])
-def test_the_gradient_equals_a_plain_loop(rng, kernel, stride, height, width, threads):
+@pytest.mark.parametrize(("channels", "outputs"), [(3, 40), (70, 5)])
+def test_all_three_equal_plain_loops(rng, kernel, stride, height, width, pictures, threads, channels, outputs):
+    """Also with channels that are no multiple of oneDNN's block, shared out over more threads than there are pictures."""
     padding = (kernel - 1) // 2
-    x = rng.normal(0, 1, (3, 5, height, width)).astype(np.float32)
-    gradient = rng.normal(0, 1, (3, 6, (height - 1) // stride + 1, (width - 1) // stride + 1)).astype(np.float32)
-    out = np.full((6, 5, kernel, kernel), np.nan, np.float32)
-    weight_gradient(x, gradient, kernel, stride, padding, threads, out)
-    want = gradient_twin(x, gradient, kernel, stride, padding)
-    np.testing.assert_allclose(out, want, atol=1e-5 * max(1, np.abs(want).max()))
+    x, bias = rng.normal(0, 1, (pictures, channels, height, width)).astype(np.float32), rng.normal(0, 1, outputs).astype(np.float32)
+    weight = rng.normal(0, 1, (outputs, channels, kernel, kernel)).astype(np.float32)
+    y = conv_kernel.forward(x, weight, bias, stride, padding, threads)
+    assert y.shape == (pictures, outputs, (height - 1) // stride + 1, (width - 1) // stride + 1)
+    seen = windows(x, kernel, stride, padding, *y.shape[2:])
+    close(y, np.einsum("bcijhw,ocij->bohw", seen, weight.astype(float), optimize=True) + bias[:, None, None])
+    gradient = rng.normal(0, 1, y.shape).astype(np.float32)
+    close(conv_kernel.weight_gradient(x, gradient, kernel, stride, padding, threads), np.einsum("bcijhw,bohw->ocij", seen, gradient.astype(float), optimize=True))
+    close(conv_kernel.input_gradient(weight, gradient, height, width, stride, padding, threads), input_gradient_twin(weight, gradient, x.shape, stride, padding))
+
+
+@pytest.mark.parametrize(("pictures", "channels", "threads", "jobs"), [(2, 256, 2, 2), (1, 256, 2, 2), (2, 256, 5, 6), (1, 20, 8, 1), (1, 40, 8, 2), (16, 64, 4, 16)])
+def test_every_channel_of_every_picture_is_in_one_job(pictures, channels, threads, jobs):
+    found = conv_kernel.shares(pictures, channels, threads)
+    assert len(found) == jobs
+    assert sorted((n, c) for n, low, high in found for c in range(low, high)) == [(n, c) for n in range(pictures) for c in range(channels)]
+
+
+def test_what_oneDNN_refuses_is_an_error():
+    with pytest.raises(RuntimeError, match="dnnl_convolution_forward_desc_init"):
+        onednn.convolution("forward", (1, 4, 8, 8), (6, 5, 3, 3), (1, 6, 8, 8), 1, 1)
 
 
 @pytest.mark.parametrize(("kernel", "stride", "bias"), [(3, 1, True), (3, 2, False)])
 def test_the_layer_equals_mindspores_own(rng, kernel, stride, bias):
     """Result and all gradients, twice: a gradient of MindSpore has been wrong from the second call on."""
     ours, theirs = (Conv(6, 8, kernel, stride, bias, cpu_kernel=own) for own in (True, False))
-    assert ours.convolve is not None and theirs.convolve is None
+    assert ours.kernel_convolution is not None and theirs.kernel_convolution is None
     for parameter, other in zip(ours.trainable_params(), theirs.trainable_params()):
         other.set_data(Tensor(rng.normal(0, 1, parameter.shape).astype(np.float32)))
         parameter.set_data(other.value())
@@ -60,6 +87,6 @@ def test_the_layer_equals_mindspores_own(rng, kernel, stride, bias):
 
 
 def test_who_takes_the_kernel():
-    assert Conv(4, 4, 1, cpu_kernel=True).convolve is None                                 # nothing to lay out
-    assert Conv(4, 4, 3, dtype=ms.float16, cpu_kernel=True).convolve is None
-    assert Conv(4, 4, 3).convolve is None
+    assert Conv(4, 4, 1, cpu_kernel=True).kernel_convolution is None                                 # a matrix product as it stands
+    assert Conv(4, 4, 3, dtype=ms.float16, cpu_kernel=True).kernel_convolution is None
+    assert Conv(4, 4, 3).kernel_convolution is None
