@@ -34,17 +34,28 @@ def add_arguments(parser):
 def run(args):
     if args.load:
         print(json.dumps(_measure(LOADERS[args.load], args.file)))
-        return
+    elif args.file:
+        measure(args.file)
+    else:
+        draw_and_measure(args.pictures, args.objects)
+
+
+def draw_and_measure(pictures, objects):
+    """`measure` of a drawn file."""
     with tempfile.TemporaryDirectory() as folder:
-        path = args.file or os.path.join(folder, "instances.json")
-        if not args.file:
-            write_annotations(path, args.pictures, args.objects)
-        print(f"{os.path.getsize(path) / 1e6:.0f} MB of annotations; {platform.processor() or platform.machine()}, {os.cpu_count()} cores")
-        for name in LOADERS:
-            done = subprocess.run([sys.executable, __file__.replace("data_index", "data"), "index", "--load", name, "--file", path],
-                                  check=True, capture_output=True, text=True)
-            figures = json.loads(done.stdout.splitlines()[-1])
-            print(f"{name:11s} {figures['seconds']:6.1f} s  {figures['megabytes']:6.0f} MB  {figures['said']}", flush=True)
+        path = os.path.join(folder, "instances.json")
+        write_annotations(path, pictures, objects)
+        measure(path)
+
+
+def measure(path):
+    """Print each loader's time and memory with an annotation file."""
+    print(f"{os.path.getsize(path) / 1e6:.0f} MB of annotations; {platform.processor() or platform.machine()}, {os.cpu_count()} cores")
+    for name in LOADERS:
+        done = subprocess.run([sys.executable, __file__.replace("data_index", "data"), "index", "--load", name, "--file", path],
+                              check=True, capture_output=True, text=True)
+        figures = json.loads(done.stdout.splitlines()[-1])
+        print(f"{name:11s} {figures['seconds']:6.1f} s  {figures['megabytes']:6.0f} MB  {figures['said']}", flush=True)
 
 
 def _measure(load, path):

@@ -11,6 +11,7 @@ from src.config import load_config
 from src.data.sources import read_source
 from src.data.transforms import read_picture
 from src.engine.browse import browse_data
+from src.engine.data_report import report_data
 from tests.conftest import ROOT
 
 CLASSES = "coco_classes=[background,square,disc]"
@@ -54,6 +55,19 @@ def test_exit_codes(coco_folder, tmp_path, mistake, code, words):
     done = run("check_data.py", tmp_path, f"coco_root={root}", CLASSES, code=code)
     assert words in done.stdout and not done.stderr.count("error")
     assert json.loads((tmp_path / "data_report.json").read_text())["exit_code"] == code
+
+
+@pytest.mark.parametrize("name, code, words", [
+    ("coco_zero_height.json", 2, "without the parts that its form has"), ("null_sizes_and_wrong_keys.json", 2, "picture that is missing"),
+    ("crowd_rle_and_empty_segmentation.json", 2, "picture that is missing"), ("mixed_int_str_ids.json", 2, "picture that is missing")])
+def test_dirty_files_of_the_wild_give_a_report(shared, tmp_path, capsys, name, code, words):
+    """Their pictures are not there; what else is wrong with them is found all the same."""
+    config = load_config([f"coco_root={tmp_path}", f"ann_file={shared}/data/dirty/{name}", "coco_classes=auto"])
+    assert report_data(config, "val", tmp_path / "out") == code
+    said = capsys.readouterr().out
+    report = json.loads((tmp_path / "out/data_report.json").read_text())
+    assert words in said and name in said and report["exit_code"] == code
+    assert all(one["file"].endswith(name) and one["what"] and one["action"] for one in report["findings"]) and report["findings"]
 
 
 def test_a_wrong_setting_is_one_line(tmp_path):

@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -127,6 +128,7 @@ def test_a_loss_scale_that_collapses_ends_the_run(trained, tmp_path):
 
 
 def test_txt_boxes_train_detection_alone_and_are_evaluated_on_boxes(trained, tmp_path):
+    """From a folder to the first step with one command, and every oddity of the file is said in one line before that step."""
     folder, _ = trained
     content = json.loads((folder / "data/annotations/instances_train2017.json").read_text())
     rows = []
@@ -134,11 +136,19 @@ def test_txt_boxes_train_detection_alone_and_are_evaluated_on_boxes(trained, tmp
         boxes = [a for a in content["annotations"] if a["image_id"] == image["id"] and not a["iscrowd"]]
         corners = [(a["bbox"][0], a["bbox"][1], a["bbox"][0] + a["bbox"][2], a["bbox"][1] + a["bbox"][3], a["category_id"]) for a in boxes]
         rows.append(" ".join([f"train2017/{image['file_name']}"] + [",".join(str(value) for value in corner) for corner in corners]))
-    (tmp_path / "boxes.txt").write_text("\n".join(rows) + "\n")
-    words = ["dataset=other", f"IMAGE_DIR={folder / 'data'}", "ANNO_PATH=boxes.txt", "device_target=CPU"]
+    # as a Windows editor saves it; a name with a space, a box that reaches out of its picture, one without width, one outside
+    shutil.copytree(folder / "data/train2017", tmp_path / "data/train2017")
+    name = content["images"][0]["file_name"]
+    os.rename(tmp_path / "data/train2017" / name, tmp_path / "data/train2017/a b.jpg")
+    rows[0] = rows[0].replace(name, "a b.jpg") + " 100,20,140,60,1 30,30,30,60,1 200,10,220,30,2"
+    (tmp_path / "boxes.txt").write_bytes(b"\xef\xbb\xbf" + "\r\n".join(rows).encode() + b"\r\n")
+    words = ["dataset=other", "IMAGE_DIR=data", "ANNO_PATH=boxes.txt", "device_target=CPU"]
     classes = "coco_classes=[background,circle,triangle,rectangle,star]"
     done = run("train.py", tmp_path, *[word for word in SMALL if not word.startswith(("coco_classes", "device"))], *words, classes, "max_steps=1")
     assert done.stdout.count("training box detection only") == 1
+    for line in ("1 x byte-order mark", "8 x Windows line end", "1 x picture name with spaces", "1 x box reaching out of the picture, clipped",
+                 "1 x box without area (zero or negative width or height), left out", "1 x box outside the picture, left out"):
+        assert done.stderr.count(f"boxes.txt: {line}") == 1, done.stderr
     assert read_loss_log(tmp_path / "train" / "loss_0.log")[0]["rcnn_mask_loss"] == 0
     done = run("eval.py", tmp_path, *words, "checkpoint_path=train/checkpoint/mask_rcnn-1_1.ckpt")
     assert done.stdout.count("Average Precision") == 6

@@ -157,13 +157,13 @@ def test_same_seed_same_bytes_for_any_number_of_workers(coco_folder, tmp_path):
     assert len({boxes.tobytes() for _, _, boxes in drawn}) >= 3
 
 
-EVERYTHING = ["multi_scale=[96,128,192]", "crop_ratio=0.5", "color_jitter=[0.4,0.4,0.4,0.1]", "copy_paste_ratio=0.5", "repeat_factor_threshold=0.9",
-              "expand_ratio=0.5"]
+EVERYTHING = ["crop_ratio=0.5", "color_jitter=[0.4,0.4,0.4,0.1]", "copy_paste_ratio=0.5", "repeat_factor_threshold=0.9", "keep_empty=True"]
 
 
-def test_with_every_augmentation_too(coco_folder, tmp_path):
+@pytest.mark.parametrize("words", [["multi_scale=[96,128,192]", "expand_ratio=0.5"], ["large_scale_jitter=[0.1,2.0]"]])      # one excludes the other
+def test_with_every_augmentation_too(coco_folder, tmp_path, words):
     """Any number of workers, any step to begin with, two ranks for one: the same bytes; another epoch, others."""
-    config, folder, manifest = prepare(coco_folder(pictures=9), tmp_path, *EVERYTHING)
+    config, folder, manifest = prepare(coco_folder(pictures=9), tmp_path, *EVERYTHING, *words)
     steps = steps_per_epoch(config, manifest)
     with DataWorkers(config, folder, True) as two:
         expected = list(create_maskrcnn_dataset(config, folder, 1, workers=two))

@@ -20,10 +20,8 @@ from src.data.coco_columns import AnnotationColumns, whole
 from src.data.findings import Findings, short
 from src.data.json_stream import Taken, walk_object
 from src.data.object_checks import checked_records
-from src.data.picture_checks import why_unusable
-from src.data.records import DataSource, leads_out, read_bytes
-from src.data.transforms import picture_size
-from src.errors import DataError
+from src.data.picture_checks import PictureFolder
+from src.data.records import DataSource, read_bytes
 
 __all__ = ["annotation_file", "picture_folder_of", "read_coco", "whole"]
 
@@ -139,10 +137,13 @@ def _classes(categories, coco_classes, findings):
         if category_id is None:
             findings.add("category_form", place, detail=f"the id of {short(name)} is {short(category.get('id'))}; a whole number expected")
         elif name in found or category_id in found.values():
-            findings.add("category_twice", place, detail=f"the name {short(name)} or the id {category_id} stands there twice; give each its own")
+            twice = f"name {short(name)}" if name in found else f"id {category_id}"
+            findings.add("category_twice", place, detail=f"the {twice} stands there twice; give each category its own")
         else:
             if type(category["id"]) is not int:
                 findings.add("respelled", f"{place}.id")
+            if abs(category_id) > 2 ** 32:
+                findings.add("large_id", f"{place}.id")
             if category_id == 0 and name != "background":
                 findings.add("category_zero", f"{place}.id", detail=name)
             found[name] = category_id
@@ -167,9 +168,9 @@ class _Images:
     """The images list, taken in pieces: ids and pictures (image id, path, width, height, place) in the file's order, width 0 for an unusable one."""
 
     def __init__(self, folder, findings):
-        self.folder, self.findings = folder, findings
+        self.folder, self.findings = PictureFolder(folder, findings, "image"), findings
         self.ids, self.pictures = [], []
-        self._places, self._files = {}, {}
+        self._places = {}
 
     def take(self, first, piece):
         for index, image in enumerate(piece, first):
@@ -196,22 +197,15 @@ class _Images:
     def _file(self, place, image_id, name, image):
         """(path, width, height)."""
         findings = self.findings
-        if leads_out(name):
-            findings.add("image_outside", f"{place}.file_name", image_id, detail=(
-                f"the picture name {short(name)} leads out of the picture folder {self.folder}; write names relative to it"))
+        path = self.folder.path(name, f"{place}.file_name", image_id)
+        if path is None:
             return name, 0, 0
-        path = os.path.join(self.folder, name)
-        if name in self._files:
-            findings.add("image_file_twice", f"{place}.file_name", image_id, detail=f"{name}, also image {self._files[name]}")
-        self._files.setdefault(name, image_id)
         width, height = whole(image.get("width")), whole(image.get("height"))
         if width is None or height is None or width < 1 or height < 1 or width * height > _LARGEST:
-            try:
-                height, width = picture_size(path)
-            except DataError:
-                kind, why = why_unusable(path, image_id)
-                findings.add(kind, place, image_id, detail=f"no usable width and height in the file, and the picture cannot tell: {why}")
+            size = self.folder.size(path, place, image_id, "no usable width and height in the file, and the picture cannot tell: ")
+            if size is None:
                 return path, 0, 0
+            height, width = size
             findings.add("image_size_missing", place, image_id)
         else:
             for side in ("width", "height"):

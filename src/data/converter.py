@@ -152,7 +152,7 @@ def convert(source, folder, config, settings, digest, pictures=None, quiet=False
         with tqdm(total=len(rows), initial=done, desc="converting", unit="picture", file=sys.stderr, disable=True if quiet else None) as bar:
             for count in write_shards(iter(tasks), min(config.num_parallel_workers, max(1, len(tasks))), lock_handle):
                 bar.update(count)
-        marks, index = zip(*(finished.get(number) or finished_shard(partial / name) for number, name in enumerate(names)))
+        marks, index = zip(*(finished.get(number) or finished_shard(partial / name, verify=False) for number, name in enumerate(names)))
         table = np.concatenate(index)
         labels = np.concatenate([record.labels[kept] for record, kept, _ in rows]).astype("<i4")
         np.save(partial / ROWS, table)

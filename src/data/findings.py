@@ -167,7 +167,8 @@ class Findings:
         """A fatal finding as one line: the file, the place, what is wrong, the way out."""
         where = f"{self.name}:{finding.place[5:]}" if finding.place.startswith("line ") else \
             f"annotation file {self.name}" + (f": {finding.place}" if finding.place else "")
-        return one_line(f"{where}: {finding.detail or KINDS[finding.kind][1]}")
+        way_out = "; replace it, or leave such pictures out with bad_pictures=skip" if finding.kind in PICTURE_KINDS else ""
+        return one_line(f"{where}: {finding.detail or KINDS[finding.kind][1]}{way_out}")
 
     def lines(self, kinds=None):
         """A line a kind: the file, the count, the kind, the first places."""

@@ -11,7 +11,8 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
-from src.data.findings import PICTURE_KINDS, one_line
+from src.data.findings import PICTURE_KINDS, one_line, short
+from src.data.records import leads_out
 from src.data.transforms import decode_picture, picture_size
 from src.errors import DataError
 
@@ -71,7 +72,7 @@ def _kind_of(reason):
 
 
 def _reason(error):
-    return one_line(" ".join(str(error).split())[:120] or type(error).__name__)
+    return one_line(" ".join(str(error).split())[:120].rstrip(".") or type(error).__name__)
 
 
 def _unusual(image):
@@ -150,11 +151,31 @@ def picture_detail(path, kind, detail, image_id):
     return f"picture {path} of image {image_id}" + (f": {said}" if said else "")
 
 
-def why_unusable(path, image_id):
-    """(kind, detail) of a picture whose size cannot be read."""
-    found = check_picture(path, decode=False)
-    kind, detail = found[-1] if found and found[-1][0] in PICTURE_KINDS else ("picture_unreadable", "")
-    return kind, picture_detail(path, kind, detail, image_id)
+class PictureFolder:
+    """The pictures that an annotation file names, below its folder; counted: what the file tells pictures by ("image" ids, or a "line")."""
+
+    def __init__(self, folder, findings, counted):
+        self.folder, self.findings, self.counted = str(folder), findings, counted
+        self._seen = {}
+
+    def path(self, name, place, image_id):
+        """The path of a picture's name, None for one that leads out of the folder. That, and a name that comes again, are findings."""
+        if leads_out(name):
+            return self.findings.add("image_outside", place, image_id, detail=(
+                f"the picture name {short(name)} leads out of the picture folder {self.folder}; write names relative to it"))
+        if name in self._seen:
+            self.findings.add("image_file_twice", place, image_id, detail=f"{name}, also {self.counted} {self._seen[name]}")
+        self._seen.setdefault(name, image_id)
+        return os.path.join(self.folder, name)
+
+    def size(self, path, place, image_id, why=""):
+        """(height, width) in pixels as the picture is displayed, None where it cannot tell; then the finding begins with `why` it was asked."""
+        try:
+            return picture_size(path)
+        except DataError:
+            found = check_picture(path, decode=False)
+            kind, detail = found[-1] if found and found[-1][0] in PICTURE_KINDS else ("picture_unreadable", "")
+            return self.findings.add(kind, place, image_id, detail=why + picture_detail(path, kind, detail, image_id))
 
 
 _PLAIN = {"picture_missing": "No such file", "picture_empty": "the file has no bytes", "picture_not": "not a picture that can be read"}

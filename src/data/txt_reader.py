@@ -12,18 +12,16 @@ from __future__ import annotations
 
 import codecs
 import hashlib
-import os
 
 import numpy as np
 
 from src.data.findings import Findings, short
 from src.data.object_checks import checked_records
 from src.data.objects import BOX, NO_MASK, POLYGONS, Objects
-from src.data.picture_checks import why_unusable
+from src.data.picture_checks import PictureFolder
 from src.data.polygons import Polygons
-from src.data.records import DataSource, leads_out, read_bytes
-from src.data.transforms import picture_size
-from src.errors import ConfigError, DataError
+from src.data.records import DataSource, read_bytes
+from src.errors import ConfigError
 
 _BLANK = " \t\r"
 
@@ -53,7 +51,7 @@ def read_txt(config, split="train", anno_path=None, findings=None):
     data = read_bytes(path, "annotation file")
     lines = _lines(data, findings)
     highest = None if config.coco_classes == "auto" and "num_classes" not in config.written else config.num_classes - 1
-    rows = _Rows(str(config.IMAGE_DIR), highest, findings)
+    rows = _Rows(config.IMAGE_DIR, highest, findings)
     for number, line in lines:
         rows.take(number, line)
     if not rows.pictures:
@@ -96,9 +94,9 @@ class _Rows:
     """Rows taken one by one: pictures (image id, path, width, height, place), width 0 for one that cannot be used, and their boxes in columns."""
 
     def __init__(self, folder, highest, findings):
-        self.folder, self.highest, self.findings = folder, highest, findings
+        self.folder, self.highest, self.findings = PictureFolder(folder, findings, "line"), highest, findings
         self.pictures, self.owner, self.position, self.boxes, self.labels, self.polygons = [], [], [], [], [], []
-        self._has_masks, self._files = None, {}
+        self._has_masks = None
 
     def take(self, number, line):
         name, words = row_words(line)
@@ -118,23 +116,13 @@ class _Rows:
 
     def _picture(self, number, name):
         """(path, width, height)."""
-        findings = self.findings
-        if leads_out(name):
-            findings.add("image_outside", f"line {number}", number, detail=(
-                f"the picture name {short(name)} leads out of the picture folder {self.folder}; write names relative to it"))
+        place = f"line {number}"
+        path = self.folder.path(name, place, number)
+        if path is None:
             return name, 0, 0
-        path = os.path.join(self.folder, name)
-        if name in self._files:
-            findings.add("image_file_twice", f"line {number}", number, detail=f"{name}, also line {self._files[name]}")
-        self._files.setdefault(name, number)
         if " " in name:
-            findings.add("name_spaces", f"line {number}", number, detail=name)
-        try:
-            height, width = picture_size(path)
-        except DataError:
-            kind, why = why_unusable(path, number)
-            findings.add(kind, f"line {number}", number, detail=why)
-            return path, 0, 0
+            self.findings.add("name_spaces", place, number, detail=name)
+        height, width = self.folder.size(path, place, number) or (0, 0)
         return path, width, height
 
     def _object(self, number, word):

@@ -57,6 +57,16 @@ def zero(content):
         item["category_id"] = 0
 
 
+def renumbered(part, number):
+    """A change of the second image's or category's id, and of what refers to it."""
+    def change(content):
+        before, content[part][1]["id"] = content[part][1]["id"], number
+        key = {"images": "image_id", "categories": "category_id"}[part]
+        for item in content["annotations"]:
+            item[key] = number if item[key] == before else item[key]
+    return change
+
+
 def corners(content):
     """The first box as corners, which its mask shows."""
     x, y, w, h = content["annotations"][0]["bbox"]
@@ -71,6 +81,7 @@ RUNS = {"size": [96, 128], "counts": [96 * 10 + 20, 30, 96 * 117 + 46]}         
 CASES = [
     ("category_form", "fatal", "categories[2]", None, None, category(name=5)),
     ("category_form", "fatal", "categories[2]", None, None, category(id="nine")),
+    ("category_form", "fatal", "categories[2]", None, None, category(name=" ")),
     ("category_twice", "fatal", "categories[2]", None, None, category(id=3)),
     ("category_twice", "fatal", "categories[2]", None, None, category(name="disc")),
     ("category_names", "fatal", "", None, None, category()),
@@ -84,16 +95,21 @@ CASES = [
     ("image_outside", "fatal", "images[1].file_name", 20, None, picture(file_name="../val2017/000001.jpg")),
     ("image_size_missing", "fixed", "images[1]", 20, None, picture(width=None)),
     ("image_size_missing", "fixed", "images[1]", 20, None, lambda content: content["images"][1].pop("height")),
+    ("image_size_missing", "fixed", "images[1]", 20, None, picture(width=0)),
     ("image_size_missing", "fixed", "images[1]", 20, None, picture(width=10 ** 9, height=10 ** 9)),
     ("picture_size", "fatal", "images[1]", 20, None, picture(width=127)),
     ("picture_missing", "fatal", "images[1]", 20, None, picture(file_name="none.jpg")),
     ("picture_missing", "fatal", "images[1]", 20, None, picture(file_name="none.jpg", width=None)),
     ("respelled", "fixed", "images[1].id", 20, None, picture(id="20")),
     ("respelled", "fixed", "images[1].width", 20, None, picture(width="128")),
+    ("respelled", "fixed", "images[1].id", 20, None, picture(id=20.0)),
+    ("respelled", "fixed", "categories[1].id", None, None, lambda content: content["categories"][1].update(id="7")),
     ("respelled", "fixed", "annotations[0].image_id", 10, 1, first(image_id=10.0)),
     ("respelled", "fixed", "annotations[0].category_id", 10, 1, first(category_id="3")),
     ("respelled", "fixed", "annotations[0].id", 10, 1, first(id="1")),
     ("large_id", "kept", "annotations[0].id", 10, 2 ** 40, first(id=2 ** 40)),
+    ("large_id", "kept", "images[1].id", 2 ** 40, None, renumbered("images", 2 ** 40)),
+    ("large_id", "kept", "categories[1].id", None, None, renumbered("categories", 2 ** 40)),
     ("annotation_form", "skipped", "annotations[0]", None, None, lambda content: content["annotations"].__setitem__(0, [1])),
     ("annotation_image", "skipped", "annotations[0].image_id", 999, 1, first(image_id=999)),
     ("annotation_image", "skipped", "annotations[0].image_id", None, 1, first(image_id="ten")),
@@ -148,20 +164,32 @@ CASES = [
 ]
 
 
+def said_before_training(result, folder, caplog):
+    """(the lines that a training logs before its first step, its error's line or None)."""
+    caplog.clear()
+    try:
+        checked_source(result.config, folder / "report.json")
+    except DataError as error:
+        assert "\n" not in str(error)
+        return list(caplog.messages), str(error)
+    return list(caplog.messages), None
+
+
 @pytest.mark.parametrize("kind, action, place, image_id, annotation_id, change", CASES,
                          ids=[f"{number}-{case[0]}" for number, case in enumerate(CASES)])
-def test_each_mistake_is_found_and_named(coco_folder, kind, action, place, image_id, annotation_id, change):
+def test_each_mistake_is_found_and_named(coco_folder, caplog, kind, action, place, image_id, annotation_id, change):
     root = coco_folder(pictures=3, change=change)
     result = check(root)
     one, = found(result, kind)
     assert (one["action"], one["place"], one["image_id"], one["annotation_id"]) == (action, place, image_id, annotation_id)
     assert one["file"] == str(root / JSON) and one["what"] == KINDS[kind][1] and "\n" not in one["detail"]
     assert result.exit_code == {"fatal": 2, "skipped": 1}.get(action, result.exit_code) and (action in ("fatal", "skipped") or result.exit_code == 0)
-    assert any(line.startswith(action) and KINDS[kind][1] in line for line in report_text(result))
+    assert sum(line.startswith(action) and KINDS[kind][1] in line for line in report_text(result)) == 1
+    lines, error = said_before_training(result, root, caplog)
+    assert sum(f"{root / JSON}: 1 x {KINDS[kind][1]}" in line for line in lines) == (len(result.findings.counts) > 1 or error is None)
+    assert (error is not None) == (result.exit_code == 2)
     if action == "fatal":
-        with pytest.raises(DataError) as error:
-            checked_source(result.config, root / "report.json", quiet=True)
-        assert str(root / JSON) in str(error.value) and place in str(error.value) and "\n" not in str(error.value)
+        assert str(root / JSON) in error and place in error
 
 
 def test_what_is_done_is_done(coco_folder):
@@ -251,10 +279,10 @@ def stored(path):
     Image.new("RGB", (128, 96)).save(path, "JPEG", exif=exif)
 
 
-def cut(share):
+def cut(share, form="JPEG"):
     def make(path):
         pixels = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(path, "JPEG")
+        Image.fromarray(pixels).save(path, form)
         path.write_bytes(path.read_bytes()[:int(path.stat().st_size * share)])
     return make
 
@@ -285,6 +313,7 @@ def animated(path):
 PICTURES = [
     ("picture_missing", Path.unlink, "off"), ("picture_empty", lambda path: path.write_bytes(b""), "quick"),
     ("picture_truncated", cut(0.6), "quick"), ("picture_truncated", cut(0.01), "quick"),
+    ("picture_truncated", cut(0.6, "PNG"), "quick"),
     ("picture_not", lambda path: path.write_text("<html>not found</html>"), "quick"), ("picture_bomb", bomb, "quick"),
     ("picture_unreadable", as_folder, "quick"), ("picture_unreadable", broken_inside, "full"),
     ("picture_turned", turned, "quick"), ("picture_stored", stored, "quick"), ("picture_grey", of_mode("L", "JPEG"), "quick"),
@@ -294,7 +323,7 @@ PICTURES = [
 
 
 @pytest.mark.parametrize("kind, make, mode", PICTURES, ids=[f"{number}-{case[0]}" for number, case in enumerate(PICTURES)])
-def test_each_kind_of_picture(coco_folder, kind, make, mode):
+def test_each_kind_of_picture(coco_folder, caplog, kind, make, mode):
     root = coco_folder(pictures=3)
     make(root / "train2017" / "000002.jpg")
     for level in ("quick", "full"):
@@ -305,6 +334,9 @@ def test_each_kind_of_picture(coco_folder, kind, make, mode):
     fatal = KINDS[kind][0] == "fatal"
     assert result.exit_code == (2 if fatal else 0)
     assert len(result.source.records) == (2 if fatal else 3)
+    lines, error = said_before_training(result, root, caplog)
+    assert sum(f"1 x {KINDS[kind][1]}" in line for line in lines) == 1 and fatal == (error is not None)
+    assert not fatal or ("000002.jpg of image 20" in error and error.endswith("; replace it, or leave such pictures out with bad_pictures=skip"))
     skipping = check(root, "bad_pictures=skip")
     assert skipping.exit_code == (1 if fatal else 0) and len(skipping.source.records) == len(result.source.records)
     assert check(root, "check_data=off").exit_code == 0                       # the annotations alone are fine
@@ -377,13 +409,16 @@ def check_rows(folder, data, *words):
     (b"a.jpg 1,2,30,40,1\nb c.jpg\n", "empty_picture", "line 2"), (b"a.jpg\n", "nothing", ""),
     (b"a.jpg 1,2,30,40,1;1,2,30,2,30,40;1,2,30,2\n", "polygon_short", "line 1 box 1 polygon [1]"),
     (b"a.jpg 1,2,30,40,1;1,2,30,40,30,2,1,40\n", "polygon_crossing", "line 1 box 1 polygon [0]")])
-def test_each_mistake_in_a_txt_file(tmp_path, data, kind, place):
+def test_each_mistake_in_a_txt_file(tmp_path, caplog, data, kind, place):
     result = check_rows(tmp_path, data)
     one, = found(result, kind)
     assert (one["place"], one["action"], one["file"]) == (place, KINDS[kind][0], str(tmp_path / "rows.txt"))
     assert result.exit_code == (2 if one["action"] == "fatal" else max(result.exit_code, one["action"] == "skipped"))
+    lines, error = said_before_training(result, tmp_path, caplog)
     if one["action"] == "fatal":
-        assert str(tmp_path / "rows.txt") in result.first_fatal() and (not place or f"rows.txt:{place[5:]}:" in result.first_fatal())
+        assert str(tmp_path / "rows.txt") in error and (not place or f"rows.txt:{place[5:]}:" in error)
+    else:
+        assert sum(f"rows.txt: 1 x {KINDS[kind][1]}" in line for line in lines) == 1
 
 
 def test_all_mistakes_of_a_txt_file_are_found_at_once(tmp_path):
