@@ -1,8 +1,10 @@
 """Measure the data side. Each subcommand is a module benchmarks/data_NAME.py.
 
     python benchmarks/data.py --help
+    python benchmarks/data.py convert      # to MindRecord: pictures a second, sizes, going on after a kill; then `index`
     python benchmarks/data.py check        # picture files: every one decoded, or headers alone
     python benchmarks/data.py index        # an annotation file of COCO's size: read, checked, indexed; pycocotools beside it
+    python benchmarks/data.py feed coco_root=FOLDER          # training batches: pictures a second, bytes, memory
 
 A module has SUMMARY (one line), `add_arguments(parser)` and `run(args)`, which prints figures that the README can quote.
 """
