@@ -140,6 +140,7 @@ def report_text(check, examples=3):
                 lines.append(one_line(f"{'':19s}{one.place or 'the file'}{named}{': ' + one.detail if one.detail else ''}"))
             if findings.counts[kind] > examples:
                 lines.append(f"{'':19s}... and {findings.counts[kind] - examples} more")
-    verdict = {0: "nothing stands in the way of training", 1: f"{findings.count(SKIPPED)} findings leave something out; training would go on",
-               2: f"{findings.count(FATAL)} findings are fatal; training would not start"}[check.exit_code]
+    skipped, fatal = (f"{count} finding{'s' * (count != 1)}" for count in (findings.count(SKIPPED), findings.count(FATAL)))
+    verdict = {0: "nothing stands in the way of training", 1: f"something is left out ({skipped}); training would go on",
+               2: f"something is fatal ({fatal}); training would not start"}[check.exit_code]
     return [*(lines or ["no findings"]), verdict]
