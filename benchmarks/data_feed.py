@@ -5,7 +5,7 @@
     python benchmarks/data.py feed coco_root=FOLDER --batches 200 large_scale_jitter="[0.1,2.0]"
 
 Both sides get two worker processes. The medians of --rounds are compared. Then --batches batches are drawn, and the memory that the processes
-hold for themselves is compared between a tenth of them and the end. expand_ratio is 0 unless written, as the peer expands nothing.
+hold for themselves is told after each tenth of them. expand_ratio is 0 unless written, as the peer expands nothing.
 """
 from __future__ import annotations
 
@@ -88,14 +88,13 @@ def _memory(config, folder, has_masks, count):
     from src.data.workers import DataWorkers
     with DataWorkers(config, folder, has_masks) as workers:
         processes = [os.getpid(), *(process.pid for process in workers._processes)]
-        batches, start = _batches(config, folder, workers), time.perf_counter()
-        for number in range(count):
+        batches, start, seen = _batches(config, folder, workers), time.perf_counter(), []
+        for number in range(1, count + 1):
             next(batches)
-            if number == count // 10:
-                early = _own_memory(processes)
-        late = _own_memory(processes)
-    return (f"memory of {len(processes)} processes after {count // 10} and {count} batches: {early:.0f} and {late:.0f} MB "
-            f"({late - early:+.1f} MB), in {time.perf_counter() - start:.0f} s")
+            if number % max(1, count // 10) == 0:
+                seen.append(_own_memory(processes))
+    return (f"memory of {len(processes)} processes after each tenth of {count} batches: {', '.join(f'{size:.1f}' for size in seen)} MB, "
+            f"in {time.perf_counter() - start:.0f} s")
 
 
 def _own_memory(processes):
