@@ -4,7 +4,8 @@ MindSpore hands its maps over as they lie, [B, C, H, W]; for that oneDNN has not
 multiplying matrices. Where it may choose the layout it has machine code made for the shape: a third faster on maps of many channels, twice
 as fast on few, and no windows in memory. Here the arrays are turned into that layout and back, which costs 2% of a 3x3 convolution.
 
-The library's functions are safe to call from many threads at once. Each call computes on one thread.
+Any number of threads may call at once; each call computes on its own thread. That needs scratch memory of the caller's: the library's own
+belongs to the thread that made a primitive, or to the primitive.
 """
 from __future__ import annotations
 
@@ -18,9 +19,9 @@ import numpy as np
 
 # Numbers of oneDNN 2.x's dnnl_types.h
 _FLOAT32, _ANY_LAYOUT, _CPU, _DEFAULT_STREAM = 3, 1, 1, 1
-_FORWARD_TRAINING, _DIRECT = 64, 1
-_SRC, _DST, _WEIGHTS, _BIAS, _DIFF_SRC, _DIFF_DST, _DIFF_WEIGHTS = 1, 17, 33, 41, 129, 145, 161
-_QUERIES = {_SRC: 129, _DIFF_SRC: 130, _WEIGHTS: 131, _DIFF_WEIGHTS: 132, _DST: 133, _DIFF_DST: 134}
+_FORWARD_TRAINING, _DIRECT, _SCRATCH_BY_CALLER = 64, 1, 1
+_SRC, _DST, _WEIGHTS, _BIAS, _SCRATCH, _DIFF_SRC, _DIFF_DST, _DIFF_WEIGHTS = 1, 17, 33, 41, 80, 129, 145, 161
+_QUERIES = {_SRC: 129, _DIFF_SRC: 130, _WEIGHTS: 131, _DIFF_WEIGHTS: 132, _DST: 133, _DIFF_DST: 134, _SCRATCH: 136}
 _DESCRIPTOR_BYTES = 16384        # more than any of its structures, whose fields are its own matter
 
 
@@ -64,6 +65,13 @@ def _numbers(*values):
 @functools.lru_cache(maxsize=None)
 def _engine():
     return _made("dnnl_engine_create", _CPU, ctypes.c_size_t(0))
+
+
+@functools.lru_cache(maxsize=None)
+def _attributes():
+    attributes = _made("dnnl_primitive_attr_create")
+    _call("dnnl_primitive_attr_set_scratchpad_mode", attributes, _SCRATCH_BY_CALLER)
+    return attributes
 
 
 class _Thread(threading.local):
@@ -120,16 +128,18 @@ class Convolution:
         geometry = _numbers(stride, stride), _numbers(padding, padding), _numbers(padding, padding)
         forward = ctypes.create_string_buffer(_DESCRIPTOR_BYTES)
         _call("dnnl_convolution_forward_desc_init", forward, _FORWARD_TRAINING, _DIRECT, arrays[0], arrays[1], bias, arrays[2], *geometry)
-        description = _made("dnnl_primitive_desc_create", forward, None, _engine(), None)
+        description = _made("dnnl_primitive_desc_create", forward, _attributes(), _engine(), None)
         if kind != "forward":
             backward = ctypes.create_string_buffer(_DESCRIPTOR_BYTES)
             if kind == "input":
                 _call("dnnl_convolution_backward_data_desc_init", backward, _DIRECT, *arrays, *geometry)
             else:
                 _call("dnnl_convolution_backward_weights_desc_init", backward, _DIRECT, arrays[0], arrays[1], None, arrays[2], *geometry)
-            description = _made("dnnl_primitive_desc_create", backward, None, _engine(), description)
-        self.layouts = [ctypes.c_void_p(_library().dnnl_primitive_desc_query_md(description, _QUERIES[index], 0)) for index in self.arguments]
-        self.floats = [_library().dnnl_memory_desc_get_size(layout) // 4 for layout in self.layouts]
+            description = _made("dnnl_primitive_desc_create", backward, _attributes(), _engine(), description)
+        # the three arrays' layouts, and the scratch memory's
+        self.layouts = [ctypes.c_void_p(_library().dnnl_primitive_desc_query_md(description, _QUERIES[index], 0))
+                        for index in (*self.arguments, _SCRATCH)]
+        self.floats = [-(-_library().dnnl_memory_desc_get_size(layout) // 4) for layout in self.layouts]
         self.description, self.primitive = description, _made("dnnl_primitive_create", description)
         self.turns = {}
 
@@ -148,6 +158,8 @@ class Convolution:
                 last = turn, ((_SRC, inside), (_DST, outside))
             else:
                 thread.run(turn, ((_SRC, outside), (_DST, inside)))
+        if self.floats[3]:
+            arguments.append((_SCRATCH, memory(self.layouts[3], thread.block(3, self.floats[3]))))
         if bias is not None:
             arguments.append((_BIAS, memory(_plain(bias.shape, (1,)), bias)))
         thread.run(self.primitive, arguments)
@@ -160,7 +172,7 @@ class Convolution:
         if (place, strides) not in self.turns:
             plain, layout = _plain(self.shapes[place], strides), self.layouts[place]
             source, target = (layout, plain) if place == self.result else (plain, layout)
-            description = _made("dnnl_reorder_primitive_desc_create", source, _engine(), target, _engine(), None)
+            description = _made("dnnl_reorder_primitive_desc_create", source, _engine(), target, _engine(), _attributes())
             self.turns[place, strides] = plain, _made("dnnl_primitive_create", description)
         return self.turns[place, strides]
 

@@ -50,6 +50,23 @@ def test_all_three_equal_plain_loops(rng, kernel, stride, height, width, picture
     close(conv_kernel.input_gradient(weight, gradient, height, width, stride, padding, threads), input_gradient_twin(weight, gradient, x.shape, stride, padding))
 
 
+def test_threads_do_not_disturb_each_other(rng):
+    """Scratch memory of one thread was used by another: large maps after small ones, made in one thread and run in others."""
+    want = {}
+    for channels, side in ((16, 8), (64, 64), (128, 32), (256, 16), (64, 80)):
+        x, gradient = (rng.normal(0, 1, (4, channels, side, side)).astype(np.float32) for _ in range(2))
+        weight, zeros = rng.normal(0, 1, (channels, channels, 3, 3)).astype(np.float32), np.zeros(channels, np.float32)
+
+        def work(threads, x=x, gradient=gradient, weight=weight, zeros=zeros, side=side):
+            return (conv_kernel.forward(x, weight, zeros, 1, 1, threads), conv_kernel.weight_gradient(x, gradient, 3, 1, 1, threads),
+                    conv_kernel.input_gradient(weight, gradient, side, side, 1, 1, threads))
+        want[work] = work(1)
+    for _ in range(4):
+        for work, alone in want.items():
+            for a, b in zip(work(4), alone):
+                np.testing.assert_array_equal(a, b)
+
+
 @pytest.mark.parametrize(("pictures", "channels", "threads", "jobs"), [(2, 256, 2, 2), (1, 256, 2, 2), (2, 256, 5, 6), (1, 20, 8, 1), (1, 40, 8, 2), (16, 64, 4, 16)])
 def test_every_channel_of_every_picture_is_in_one_job(pictures, channels, threads, jobs):
     found = conv_kernel.shares(pictures, channels, threads)
