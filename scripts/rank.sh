@@ -15,4 +15,9 @@ code=0
 wait_for $! || code=$?
 ((code == 0)) || (set -o noclobber && printf '%s %s\n' "$RANK_ID" "$code" >"$LAUNCH/failed") 2>/dev/null || true
 : >"$LAUNCH/ended.$RANK_ID"
+# msrun kills the others, before they have told or saved anything, as soon as it sees one end; run_distribute_train.sh stops it first
+for ((tenths = 0; code && tenths < 100; tenths++)); do
+    [[ -d $LAUNCH && ! -e $LAUNCH/ending ]] || break
+    sleep 0.1
+done
 exit "$code"

@@ -139,6 +139,7 @@ ranks_left() {
 end_all() {
     local deadline=$((SECONDS + $1)) pid
     [[ $table != - ]] || kill -STOP "${launched[@]}" 2>/dev/null || true       # msrun would kill the others as soon as one has ended
+    : >"$LAUNCH/ending"                                                         # for which rank.sh waits before it lets one end
     stop=0
     for pid in $(rank_pids); do kill -TERM "$pid" 2>/dev/null || true; done
     while ((SECONDS < deadline && stop == 0)) && ranks_left; do sleep 0.2 || true; show_log; done

@@ -25,6 +25,12 @@ def check_settings(config, data, team):
     team.meet([{name: json.loads(json.dumps(config[name])) for name in config if name not in _OF_A_HOST}, data], compare)
 
 
+def own_statistics(config, norm):
+    """Whether the network has plain batch norms, whose moving statistics are each rank's own. norm: the kind that the trunk was built with."""
+    heads = [config.fpn_norm, config.rcnn_mask_norm, *([config.rcnn_norm] if config.rcnn_num_convs else [])]
+    return "bn" in (norm, *heads)
+
+
 def checksums(step_cell, own_statistics):
     """{name: CRC-32 of its bytes} of the step cell's parameters; own_statistics: the moving statistics of plain batch norms, which are
     each rank's own, are left out."""
@@ -34,7 +40,7 @@ def checksums(step_cell, own_statistics):
 
 def check_parameters(run):
     """TrainingError, on every rank, where one rank's parameters differ from the others' in any bit."""
-    sums = checksums(run.step_cell, run.norm == "bn")
+    sums = checksums(run.step_cell, own_statistics(run.config, run.norm))
 
     def compare(values):
         counts = [values.count(value) for value in values]

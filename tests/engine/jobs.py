@@ -13,6 +13,7 @@ import numpy as np
 from src.engine.checkpoint import read_checkpoint
 from src.engine.progress import read_loss_log
 from tests.conftest import ROOT
+from tests.scripts.conftest import interruptible
 from tests.test_commands import SMALL
 
 STEPS = 60                       # of the run that the others are compared with
@@ -31,7 +32,7 @@ class Job:
         environment = {**os.environ, **QUIET_CLUSTER, "PYTHON": sys.executable, "WORKERS": str(workers), **environment}
         self.output = open(folder / f"output{len(list(folder.glob('output*')))}", "w+")
         self.process = subprocess.Popen([*command, *SMALL, "norm=gn", *words], cwd=folder, stdin=subprocess.DEVNULL, stdout=self.output,
-                                        stderr=subprocess.STDOUT, env=environment, start_new_session=True)
+                                        stderr=subprocess.STDOUT, env=environment, start_new_session=True, preexec_fn=interruptible)
 
     def steps(self, rank=0):
         """How many lines its loss log has."""

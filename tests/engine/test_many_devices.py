@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from src.config import load_config
 from src.data.sampler import rank_steps
+from src.engine.agreement import own_statistics
 from src.engine.checkpoint import read_training
 from tests.conftest import ROOT
 from tests.engine.jobs import PATIENCE, QUIET_CLUSTER, Job, losses, processes_with, weights
@@ -114,6 +116,13 @@ def test_a_conversion_that_fails_ends_all_ranks(words, tmp_path):
     output = job.end(2)
     assert re.search(r"^error: (rank 0: )?annotation file .*: picture .*000000000001.jpg", output, re.M) and "Traceback" not in output
     assert not (tmp_path / "mindrecord").exists()
+
+
+@pytest.mark.parametrize(("norm", "words", "expected"), [
+    ("frozen", [], False), ("bn", [], True), ("sync_bn", ["fpn_norm=sync_bn"], False), ("gn", ["fpn_norm=bn"], True), ("gn", ["rcnn_norm=bn"], False),
+    ("gn", ["rcnn_norm=bn", "rcnn_num_convs=4"], True), ("gn", ["rcnn_mask_norm=bn"], True)])
+def test_ranks_may_differ_in_plain_batch_norms_statistics_alone(norm, words, expected):
+    assert own_statistics(load_config(words), norm) == expected
 
 
 @pytest.mark.parametrize(("num", "other", "stop"), [(1, 2, 3), (2, 1, 2), (4, 1, 1), (1, 4, 5), (3, 2, 1), (1, 1, 11)])

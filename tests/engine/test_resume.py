@@ -16,6 +16,8 @@ def assert_as_straight(job, straight):
     if straight.process.poll() is None:
         straight.end(0)
     assert_equal_runs(job.work / "loss_0.log", straight.work / "loss_0.log")
+    rates, others = ([(row["step"], row["lr"]) for row in read_metrics(run.work / "metrics.jsonl")] for run in (job, straight))
+    assert rates == others and len(rates) == STEPS
     assert_equal_weights(job.work / "checkpoint" / "mask_rcnn-6_5.ckpt", straight.work / "checkpoint" / "mask_rcnn-6_5.ckpt")
 
 

@@ -130,7 +130,7 @@ def test_all_of_it_on_the_network():
     ms.set_context(mode=ms.GRAPH_MODE)
     network = draw_weights(build_network(small_config(*CPU_FORM))).set_train(True)
     step = make_step(load_config(["ema_decay=0.5", "accumulate_steps=2", "loss_scale=dynamic", "momentum=0.9", "weight_decay=0"]), network)
-    before = {parameter.name: parameter.asnumpy() for parameter in network.trainable_params()}
+    before = {parameter.name: parameter.asnumpy().copy() for parameter in network.trainable_params()}          # or it would follow the weights
     for seed in (0, 1):
         step(Tensor(np.float32(RATE)), *(Tensor(small_batch(seed)[name]) for name in BATCH_NAMES))
     gradients = [gradient_step(*CPU_FORM)(small_batch(seed))[1] for seed in (0, 1)]

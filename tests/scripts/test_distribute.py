@@ -189,6 +189,18 @@ def test_a_failing_rank_of_the_real_msrun(desk, msrun):
     assert not [call for call in desk.records.glob("*.json") if is_running(call.stem)]
 
 
+def test_msrun_kills_nobody_before_the_script_has_taken_note(desk, msrun):
+    """On a busy machine the script may look after msrun does: here it is stopped for three of msrun's looks, which are a second apart."""
+    process = desk.start("run_distribute_train.sh", "-", WORKERS=2, PYTHON=msrun, do={"0": {"sleep": 60}, "1": {"sleep": 2, "code": 5}})
+    desk.wait_for_calls(3)
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(5)
+    process.send_signal(signal.SIGCONT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 5 and "rank 1 failed with exit code 5" in errors
+    assert desk.signals().count(signal.SIGTERM) == 1            # rank 0 was asked to end, not killed
+
+
 def test_a_signal_ends_the_ranks_of_the_real_msrun_gently(desk, msrun):
     process = desk.start("run_distribute_train.sh", "-", WORKERS=2, PYTHON=msrun, do={rank: {"sleep": 60} for rank in "01"})
     desk.wait_for_calls(3)                                      # the scheduler and two ranks
