@@ -62,6 +62,7 @@ KEYS = (
     Key("norm", "auto", "'frozen' (folded into its convolution), 'bn', 'sync_bn', 'gn'; 'auto': frozen when weights are loaded, else bn",
         choices=("auto", "frozen", "bn", "sync_bn", "gn")),
     Key("norm_eps", 1e-5, "epsilon of the norms"),
+    Key("fold_norms", True, "frozen norms are folded into the convolutions' weights; False: computed after them, slower, rounding as torchvision"),
     Key("freeze_at", 2, "fixed stages when weights are loaded: 0 none, 1 stem, 2 stem and first stage, ... 5 the whole trunk"),
     # FPN
     Key("fpn_in_channels", (256, 512, 1024, 2048), "derived: resnet_out_channels"),

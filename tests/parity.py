@@ -2,6 +2,7 @@
 
     python -m tests.parity                     # the file of the shared folder: ../shared/reference/parity.npz
     python -m tests.parity FILE.npz            # one that reference/make_parity.py made with another seed or size
+    python -m tests.parity FILE.npz fold_norms=True     # settings over those of configs/torchvision.yaml: here, with norms folded as in training
 
 Weights and inputs are drawn again from the seed in the file, under torchvision's names, converted and loaded; each stage
 is fed the reference's own input where the file has it, this project's otherwise. Prints a table and ends with exit code 1
@@ -79,10 +80,10 @@ def drawing_functions():
     return module
 
 
-def build(height, width, num_objects):
-    """The network as configs/torchvision.yaml has it, for drawn pictures: already normalised, and no sampling."""
+def build(height, width, num_objects, words=()):
+    """The network as configs/torchvision.yaml and `words` have it, for drawn pictures: already normalised, and no sampling."""
     words = [f"img_height={height}", f"img_width={width}", "img_mean=[0, 0, 0]", "img_std=[1, 1, 1]", f"max_instance_count={num_objects}",
-             f"num_expected_pos={TAKE_ALL}", f"num_expected_neg={TAKE_ALL}"]
+             f"num_expected_pos={TAKE_ALL}", f"num_expected_neg={TAKE_ALL}", *words]
     return build_network(load_config(words, ROOT / "configs" / "torchvision.yaml"), loads_weights=True)
 
 
@@ -209,13 +210,13 @@ def nudged_gradients(reference, step, image, gradients):
         found.append({name: gradients[name] for name in failing})
 
 
-def compute(reference):
-    """All that `parity_table.compare` wants of this project, for one reference."""
+def compute(reference, words=()):
+    """All that `parity_table.compare` wants of this project, for one reference, with KEY=VALUE `words` over configs/torchvision.yaml."""
     ms.set_context(mode=ms.GRAPH_MODE)
     ms.set_device("CPU")
     drawing, seed = drawing_functions(), int(reference["seed"])
     data = drawing.draw_inputs(seed, int(reference["height"]), int(reference["width"]))
-    network = build(int(reference["height"]), int(reference["width"]), data["boxes"].shape[1])
+    network = build(int(reference["height"]), int(reference["width"]), data["boxes"].shape[1], words)
     draw_weights(network, reference["names"], seed, drawing.draw_parameter)
     network.set_train(False)
     ours = run_inference(network, reference, data)
@@ -237,11 +238,16 @@ def report(rows):
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m tests.parity", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", nargs="?", type=Path, metavar="FILE.npz", default=shared_folder() / "reference" / "parity.npz")
-    path = parser.parse_args().file
+    parser.add_argument("words", nargs="*", metavar="[FILE.npz] [KEY=VALUE ...]", help="the reference (default: the shared folder's), and settings over "
+                        "those of configs/torchvision.yaml")
+    given = parser.parse_args().words
+    files, words = [word for word in given if "=" not in word], [word for word in given if "=" in word]
+    if len(files) > 1:
+        parser.error(f"one FILE.npz expected, not {' and '.join(files)}")
+    path = Path(files[0]) if files else shared_folder() / "reference" / "parity.npz"
     reference, start = load_reference(path), time.perf_counter()
     print(f"{path}: seed {int(reference['seed'])}, {int(reference['height'])}x{int(reference['width'])}", flush=True)
-    code = report(compare(reference, compute(reference)))
+    code = report(compare(reference, compute(reference, words)))
     print(f"{time.perf_counter() - start:.0f} s")
     return code
 

@@ -21,6 +21,13 @@ def run(shared):
     return reference, parity.compute(reference)
 
 
+def test_every_stage_is_within_its_limit_with_norms_folded(run, capsys):
+    """As training and inference have them, where configs/torchvision.yaml computes them apart."""
+    code = parity.report(compare(run[0], parity.compute(run[0], ["fold_norms=True"])))
+    output = capsys.readouterr().out
+    assert code == 0 and "nudged" not in output
+
+
 def test_every_stage_is_within_its_limit(run, capsys):
     code = parity.report(compare(*run))
     output = capsys.readouterr().out

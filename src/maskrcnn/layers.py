@@ -83,13 +83,11 @@ def weight_init(init, fan_in):
 
 
 class FrozenNorm(nn.Cell):
-    """A batch norm that never changes: its four arrays are stored, the convolution before it takes them in."""
+    """A batch norm that never changes: its four arrays are stored, the convolution before it takes them in, or it acts by itself."""
 
-    folds = True
-
-    def __init__(self, channels, eps):
+    def __init__(self, channels, eps, folds=True):
         super().__init__()
-        self.eps = eps
+        self.eps, self.folds = eps, folds
         self.gamma = Parameter(initializer("ones", (channels,)), requires_grad=False)
         self.beta = Parameter(initializer("zeros", (channels,)), requires_grad=False)
         self.moving_mean = Parameter(initializer("zeros", (channels,)), requires_grad=False)
@@ -97,6 +95,10 @@ class FrozenNorm(nn.Cell):
 
     def scale_and_shift(self):
         return norm_affine(self.gamma, self.beta, self.moving_mean, self.moving_variance, self.eps)
+
+    def construct(self, x):
+        scale, shift = self.scale_and_shift()
+        return x * scale.astype(x.dtype).reshape(1, -1, 1, 1) + shift.astype(x.dtype).reshape(1, -1, 1, 1)
 
 
 class BatchNorm(nn.BatchNorm2d):

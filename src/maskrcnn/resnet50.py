@@ -5,7 +5,7 @@ import mindspore as ms
 from mindspore import nn, ops
 from mindspore.common.initializer import initializer
 
-from src.maskrcnn.layers import NORMS, Conv, conv_norm, pad_zeros
+from src.maskrcnn.layers import NORMS, Conv, FrozenNorm, conv_norm, pad_zeros
 
 
 class Bottleneck(nn.Cell):
@@ -43,7 +43,7 @@ class ResNet(nn.Cell):
         super().__init__()
 
         def norm(channels):
-            return NORMS[norm_kind](channels, config.norm_eps)
+            return FrozenNorm(channels, config.norm_eps, config.fold_norms) if norm_kind == "frozen" else NORMS[norm_kind](channels, config.norm_eps)
         stem = config.resnet_in_channels[0]
         self.conv1, self.bn1 = Conv(3, stem, 7, 2, bias=False, dtype=dtype, cpu_kernel=kernels, input_gradient=False), norm(stem)
         stages = []
