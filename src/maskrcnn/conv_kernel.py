@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numba
 import numpy as np
-from mindspore import ops
 
+from src.maskrcnn.custom_operator import custom_operator
 from src.maskrcnn.onednn import convolution
 
 BLOCK = 16               # channels that oneDNN computes together with AVX-512
@@ -82,4 +82,4 @@ def operators(kernel, stride, padding, wants_input_gradient=True):
 
     def like_inputs(x, weight, gradient):
         return (x, weight) if wants_input_gradient else weight
-    return ops.Custom(convolve, result_shape, lambda x, *_: x, "pyfunc"), ops.Custom(convolve_gradients, like_inputs, like_inputs, "pyfunc")
+    return custom_operator(convolve, result_shape, lambda x, *_: x), custom_operator(convolve_gradients, like_inputs, like_inputs)

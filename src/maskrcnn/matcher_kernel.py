@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import mindspore as ms
 import numpy as np
-from mindspore import ops
 from numba import njit, prange
+
+from src.maskrcnn.custom_operator import custom_operator
 
 
 @njit(cache=True)
@@ -64,4 +65,4 @@ def match_operator(min_pos_iou):
 
     def dtype(truth, valid, boxes):
         return ms.float32, ms.int32, ms.bool_
-    return ops.Custom(match, shape, dtype, "pyfunc")
+    return custom_operator(match, shape, dtype)

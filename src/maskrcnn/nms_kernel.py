@@ -3,9 +3,9 @@ from __future__ import annotations
 
 import mindspore as ms
 import numpy as np
-from mindspore import ops
 from numba import njit, prange
 
+from src.maskrcnn.custom_operator import custom_operator
 from src.maskrcnn.matcher_kernel import box_iou
 
 
@@ -38,4 +38,4 @@ def nms_operator(threshold):
 
     def dtype(boxes, valid):
         return ms.bool_
-    return ops.Custom(nms, shape, dtype, "pyfunc")
+    return custom_operator(nms, shape, dtype)

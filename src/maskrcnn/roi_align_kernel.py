@@ -6,8 +6,9 @@ only, so RoIs come in padded slots; a slot of level -1 is skipped and holds zero
 from __future__ import annotations
 
 import numpy as np
-from mindspore import ops
 from numba import njit, prange
+
+from src.maskrcnn.custom_operator import custom_operator
 
 
 @njit(cache=True)
@@ -152,7 +153,7 @@ def forward_operator(size, samples, aligned, strides):
 
     def dtype(p2, p3, p4, p5, rois, levels):
         return p2
-    return ops.Custom(roi_align, shape, dtype, "pyfunc")
+    return custom_operator(roi_align, shape, dtype)
 
 
 def backward_operator(size, samples, aligned, strides, shapes):
@@ -169,4 +170,4 @@ def backward_operator(size, samples, aligned, strides, shapes):
 
     def dtype(gradient, rois, levels):
         return gradient, gradient, gradient, gradient
-    return ops.Custom(roi_align_gradient, shape, dtype, "pyfunc")
+    return custom_operator(roi_align_gradient, shape, dtype)

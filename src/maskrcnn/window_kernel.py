@@ -9,6 +9,8 @@ import numpy as np
 from mindspore import nn, ops
 from numba import njit, prange
 
+from src.maskrcnn.custom_operator import custom_operator
+
 
 @njit(cache=True)
 def locate(anchor, sizes, num_anchors):
@@ -74,8 +76,8 @@ class Windows(nn.Cell):
 
         def gradient_shape(gradient, index):
             return tuple([index[0], gradient[1], height, width] for height, width in shapes)
-        self.forward_operator = ops.Custom(windows, shape, lambda p2, *_: p2, "pyfunc")
-        self.backward_operator = ops.Custom(windows_gradient, gradient_shape, lambda gradient, _: (gradient,) * len(shapes), "pyfunc")
+        self.forward_operator = custom_operator(windows, shape, lambda p2, *_: p2)
+        self.backward_operator = custom_operator(windows_gradient, gradient_shape, lambda gradient, _: (gradient,) * len(shapes))
 
     def construct(self, p2, p3, p4, p5, p6, index):
         return self.forward_operator(p2, p3, p4, p5, p6, index)

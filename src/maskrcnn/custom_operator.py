@@ -1,0 +1,57 @@
+"""Python functions on NumPy arrays as operators of the graph, on the CPU; the compiled kernels are all called this way.
+
+MindSpore 2.8 hands such a function copies of the operator's inputs and keeps the memory of each operator's copies for good, 1.2 GB of a training
+step at 768x1280. Here the pages of large copies go back to the system after the call; the next call's copy brings them again.
+"""
+from __future__ import annotations
+
+import ctypes
+import functools
+import mmap
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, ops
+
+LARGE = 2 ** 22              # bytes: below it is not worth a system call
+_DONT_NEED = 4               # MADV_DONTNEED of Linux
+
+
+def custom_operator(function, shape, dtype):
+    """ops.Custom of a function of read-only NumPy arrays that returns new ones; shape and dtype infer its results' from its inputs'."""
+    @functools.wraps(function)
+    def call(*arrays):
+        results = function(*arrays)
+        give_back(arrays)
+        return results
+    return ops.Custom(call if copies_are_private() else function, shape, dtype, "pyfunc")
+
+
+def give_back(arrays):
+    """Let the system have the whole pages of large arrays, whose contents are lost."""
+    for array in arrays:
+        if array.nbytes >= LARGE:
+            first = -(-array.ctypes.data // mmap.PAGESIZE) * mmap.PAGESIZE
+            size = (array.ctypes.data + array.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE - first
+            ctypes.CDLL(None).madvise(ctypes.c_void_p(first), ctypes.c_size_t(size), _DONT_NEED)
+
+
+@functools.lru_cache(maxsize=None)
+def copies_are_private():
+    """Whether what a function may do to its inputs stays without effect on the graph's own arrays, in this MindSpore; tried once."""
+    if not hasattr(ctypes.CDLL(None), "madvise"):
+        return False
+
+    def overwrite(x):
+        x[:] = -1
+        return x + 0
+    operator = ops.Custom(overwrite, lambda x: x, lambda x: x, "pyfunc")
+
+    @ms.jit
+    def probe(x):
+        y = x + 1
+        done = operator(y)
+        return done, ops.depend(y, done) * 2, operator(x), ops.depend(x, done) * 2
+    ones = Tensor(np.ones(8, np.float32))
+    _, y, _, x = (part.asnumpy() for part in probe(ones))
+    return bool((y == 4).all() and (x == 2).all() and (ones.asnumpy() == 1).all())
