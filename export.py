@@ -1,7 +1,7 @@
-"""Export a checkpoint's inference network as one file: MINDIR anywhere, AIR on a machine with Ascend.
+"""Export a checkpoint's inference network as one file: MINDIR or ONNX anywhere, AIR on a machine with Ascend.
 
     python export.py checkpoint_path=train/checkpoint/mask_rcnn-12_58633.ckpt --out mask_rcnn.mindir
-    python export.py checkpoint_path=FILE.ckpt --file-format AIR
+    python export.py checkpoint_path=FILE.ckpt --file-format ONNX
 
 The file takes image uint8 [batch, height, width, 3] (RGB, resized into the canvas) and image_meta float32 [batch, 6].
 """
@@ -11,9 +11,9 @@ from src.errors import run_main
 
 def main():
     config, args = parse(__doc__, options=(
-        (("--file-format",), dict(choices=("MINDIR", "AIR"), default="MINDIR", type=str.upper, help="default: MINDIR")),
+        (("--file-format",), dict(choices=("MINDIR", "ONNX", "AIR"), default="MINDIR", type=str.upper, help="default: MINDIR")),
         (("--out",), dict(metavar="FILE", default="mask_rcnn", help="file to write (default: mask_rcnn.mindir)")),
-        (("--batch",), dict(metavar="N", type=int, default=1, help="pictures a call (default: 1)")),
+        (("--batch",), dict(metavar="N", type=int, default=1, help="pictures a call (default: 1); an ONNX file takes any number")),
         (("--picture",), dict(metavar="FILE", help="picture to check the file with (default: a drawn one)"))))
     from src.engine.exporter import export
     export(config, args.file_format, args.out, args.batch, args.picture)

@@ -16,10 +16,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZES = {"256": ("--height", "256", "--width", "256"), "768": ("--height", "768", "--width", "1280")}
-# name: (words for both sides, repeats a run)
-WORK = {f"{what}-{size}": (words + list(SIZES[size]), 5 if size == "256" else 2)
-        for size in SIZES for what, words in (("train", ["train"]), ("train60", ["train", "--gts", "60"]), ("infer", ["infer"]))}
-WORK["ops"] = (["ops"], 5)
+# name: (this project's words, the peer's, repeats a run)
+WORK = {f"{what}-{size}": ([*ours, *SIZES[size]], [*theirs, *SIZES[size]], 5 if size == "256" else 2)
+        for size in SIZES for what, ours, theirs in (("train", ["train"], ["train"]), ("train60", ["train", "--gts", "60"], ["train", "--gts", "60"]),
+                                                     ("infer", ["infer"], ["infer"]), ("onnx", ["onnx"], ["infer"]))}
+WORK["ops"] = (["ops"], ["ops"], 5)
 COUNTS = ("proposals", "rois", "positive_rois")
 
 
@@ -70,10 +71,10 @@ def main():
     print("| Work | this project | torchvision | ratio | memory | torchvision | ratio | compilation |\n|---|---|---|---|---|---|---|---|", flush=True)
     faults = []
     for name in args.only.split(","):
-        words, repeats = WORK[name]
-        words = [*words, "--repeats", str(repeats), "--threads", args.threads]
-        ours, theirs = in_turn([[sys.executable, str(ROOT / "benchmarks" / "step_time.py"), *words],
-                                [args.peer, str(args.bench / "peer_torchvision.py"), *words]], args.rounds)
+        our_words, their_words, repeats = WORK[name]
+        both = ["--repeats", str(repeats), "--threads", args.threads]
+        ours, theirs = in_turn([[sys.executable, str(ROOT / "benchmarks" / "step_time.py"), *our_words, *both],
+                                [args.peer, str(args.bench / "peer_torchvision.py"), *their_words, *both]], args.rounds)
         if name == "ops":
             for operator in (key for key in ours[0] if key in theirs[0] and isinstance(ours[0][key], float)):
                 a, b = (statistics.median(answer[operator] for answer in side) for side in (ours, theirs))

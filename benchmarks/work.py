@@ -1,7 +1,6 @@
 """What `step_time.py` times: the network with drawn weights, its inputs, and each piece of work as a function of the command's arguments."""
 from __future__ import annotations
 
-import importlib.util
 import statistics
 import time
 
@@ -9,9 +8,8 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
-from benchmarks.step_time import ROOT, summary, timed
-from src.config import load_config
-from src.data.masks import paste_mask
+from benchmarks.inputs import MASK_SIDE, batch_of, draw_batch, paste_all, settings
+from benchmarks.step_time import summary, timed
 from src.engine import device  # noqa: I001  first: it sets the environment that MindSpore is loaded in
 from src.engine.optimizer import make_optimizer
 from src.engine.predictor import detect
@@ -21,16 +19,7 @@ from src.maskrcnn.nms import NMS
 from src.maskrcnn.roi_align import KernelPool
 from src.network_define import LossNet, TrainOneStep
 from src.weights.torchvision import project_name
-from tests.parity import draw_weights, drawing_functions, shared_folder
-
-MASK_SIDE = 28              # the drawn objects are filled boxes: their masks in their own frames are full at any size
-
-
-def settings(args):
-    """configs/torchvision.yaml for drawn pictures of 0 to 1, stem and first stage fixed, and the command's own words."""
-    words = [f"img_height={args.height}", f"img_width={args.width}", f"max_instance_count={max(args.gts, 1)}", f"batch_size={args.batch}",
-             "freeze_at=2", "fold_norms=True", "device_target=CPU", f"gt_mask_size={MASK_SIDE}", "momentum=0.9", "weight_decay=1e-4", *args.words]
-    return load_config(words, ROOT / "configs" / "torchvision.yaml")
+from tests.parity import draw_weights, drawing_functions
 
 
 def drawn_network(config, exported=False):
@@ -59,21 +48,6 @@ def torchvision_names(config):
     names += [f"{owner}.{leaf}" for owner in owners for leaf in both]
     assert all(project_name(name) for name in names)
     return names
-
-
-def draw_batch():
-    path = shared_folder() / "bench" / "drawn.py"
-    spec = importlib.util.spec_from_file_location("drawn", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.draw_batch
-
-
-def batch_of(draw, seed, args, num_gts):
-    """(image float32 [B, H, W, 3] of 0 to 255, image_meta, boxes, labels) as NumPy arrays."""
-    images, boxes, labels, _ = draw(seed, args.batch, args.height, args.width, num_gts)
-    meta = np.tile(np.array([args.height, args.width, 1, 1, args.height, args.width], np.float32), (args.batch, 1))
-    return np.ascontiguousarray(images.transpose(0, 2, 3, 1)) * np.float32(255), meta, boxes, labels.astype(np.int32)
 
 
 class Counted(nn.Cell):
@@ -121,13 +95,6 @@ def train(args):
     proposals, rois, positive = (int(count) for count in counted.counts.asnumpy())
     return dict(summary(seconds), compile_seconds=round(compiled, 1), proposals=proposals, rois=rois, positive_rois=positive,
                 losses=[round(float(value), 5) for value in figures[:8]])
-
-
-def paste_all(found, args):
-    """Masks uint8 [100, H, W] of each picture; every one has its 100 detections, so the mask branch has its full work."""
-    counts = [len(one["boxes"]) for one in found]
-    assert counts == [100] * args.batch, counts
-    return [np.stack([paste_mask(mask, box, args.height, args.width) for mask, box in zip(one["masks"], one["boxes"])]) for one in found]
 
 
 def inference(args):

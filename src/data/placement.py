@@ -171,6 +171,17 @@ def place_picture(picture, placement, config, out=None):
     return canvas
 
 
+def to_picture(boxes, scores, labels, found, masks, meta):
+    """One picture's detections from a network's padded outputs on the canvas, back in the picture's own pixels.
+
+    boxes [D, 4], scores [D], labels [D], found bool [D], masks [D, m, m]; meta float32 [6], as `Placement.meta`. Returns a dict of those found:
+    boxes float32 [n, 4], scores [n], labels [n] and masks [n, m, m].
+    """
+    scale = np.array([meta[3], meta[2], meta[3], meta[2]], np.float32)
+    limit = np.array([meta[5], meta[4], meta[5], meta[4]], np.float32)
+    return dict(boxes=np.clip(boxes[found] / scale, 0, limit), scores=scores[found], labels=labels[found], masks=masks[found])
+
+
 def flip_boxes(boxes, width):
     """Boxes [n, 4] x1, y1, x2, y2 mirrored left to right in a picture `width` pixels wide."""
     return np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], 1)

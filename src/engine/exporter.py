@@ -11,35 +11,46 @@ from mindspore import Tensor, nn
 from src.data.placement import place_picture, place_plainly
 from src.data.shapes import draw_picture
 from src.data.transforms import read_picture
+from src.engine import onnx_export
 from src.engine.device import ascend_is_here, start_device
 from src.engine.predictor import load_for_inference
 from src.errors import ConfigError, UserError
-
-FORMATS = ("MINDIR", "AIR")
+from src.onnx_graph.runtime import is_onnx
 
 
 def export(config, file_format, out, batch=1, picture=None):
     """Write `checkpoint_path`'s network to `out` and check it; returns the file's Path.
 
     The file takes image uint8 [batch, img_height, img_width, 3] and image_meta float32 [batch, 6] and gives boxes, scores, labels, found
-    and masks as `MaskRcnn` does. picture: a picture file to check with; a drawn one if None.
-    Raises UserError where the file's answer is not the network's.
+    and masks as `MaskRcnn` does; an ONNX file takes any number of pictures and is checked with `batch`. picture: a picture file to check with;
+    a drawn one if None. Raises UserError where the file's answer is not the network's.
     """
+    if is_onnx(config.checkpoint_path):
+        raise ConfigError(f"checkpoint_path={config.checkpoint_path}: an exported file already; the .ckpt that it was made of is needed")
+    if file_format == "ONNX":
+        config = onnx_export.prepare(config)
     if file_format == "AIR" and not ascend_is_here():
         raise ConfigError("--file-format AIR: MindSpore writes AIR on a machine with Ascend only; MINDIR can be written here")
     device = start_device(config)
-    network, config = load_for_inference(config, device.target, exported=True)
+    network, config = load_for_inference(config, device.target, exported=file_format != "ONNX")
     image, meta = sample_input(config, batch, picture)
     out = Path(out).with_suffix(f".{file_format.lower()}")
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f"{out.stem}.partial{out.suffix}")
-    ms.export(network, image, meta, file_name=str(temporary), file_format=file_format)
-    if file_format == "MINDIR":
-        compare(network(image, meta), load_exported(temporary)(image, meta), out)
-    os.chmod(temporary, 0o644)               # MindSpore leaves it readable by its owner alone
-    os.replace(temporary, out)
-    print(f"wrote {out} ({out.stat().st_size / 2 ** 20:.1f} MiB)" + (", which gives what the network gives" if file_format == "MINDIR" else ""),
-          flush=True)
+    remark = ""
+    try:
+        if file_format == "ONNX":
+            remark = onnx_export.write_onnx(network, config, image, meta, temporary)
+        else:
+            ms.export(network, image, meta, file_name=str(temporary), file_format=file_format)
+        if file_format == "MINDIR":
+            compare(network(image, meta), load_exported(temporary)(image, meta), out)
+            remark = ", which gives what the network gives"
+        os.chmod(temporary, 0o644)               # MindSpore leaves it readable by its owner alone
+        os.replace(temporary, out)
+    finally:
+        temporary.unlink(missing_ok=True)
+    print(f"wrote {out} ({out.stat().st_size / 2 ** 20:.1f} MiB){remark}", flush=True)
     return out
 
 

@@ -27,10 +27,11 @@ class Start:
     remarks: tuple = field(default=())
 
 
-def config_from_checkpoint(config, settings, path, own_classes=False):
+def config_from_checkpoint(config, settings, path, own_classes=False, fixed=()):
     """`config` with the settings a checkpoint carries; what the user wrote otherwise is a ConfigError that names both.
 
-    own_classes: class names that the user wrote (or coco_classes=auto) stand, whatever the checkpoint's are.
+    own_classes: class names that the user wrote (or coco_classes=auto) stand, whatever the checkpoint's are; fixed: keys that an exported
+    file settles.
     """
     if settings is None:
         return config
@@ -44,6 +45,8 @@ def config_from_checkpoint(config, settings, path, own_classes=False):
         if own_classes and name in ("coco_classes", "num_classes") and config.written & {"coco_classes", "num_classes"}:
             continue
         if name in config.written and config[name] not in (value, "auto"):
+            if name in fixed:
+                raise ConfigError(f"{name}={_plain(config[name])} contradicts {path}, which was exported with {_plain(value)}")
             if name in CANVAS_KEYS:
                 continue
             raise ConfigError(f"{name}={_plain(config[name])} contradicts {path}, whose weights were trained with {_plain(value)}")

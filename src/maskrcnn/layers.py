@@ -11,6 +11,8 @@ from mindspore.ops.operations._grad_ops import BiasAddGrad
 
 from src.maskrcnn import onednn
 
+from src.maskrcnn.norm_groups import norm_groups
+
 
 class Conv(nn.Cell):
     """Convolution of [B, C, H, W] with 'same'-style padding of (kernel - 1) / 2, computed in `dtype`, stored in float32.
@@ -166,7 +168,7 @@ class GroupNorm(nn.Cell):
     def __init__(self, channels, eps):
         super().__init__()
         self.eps = eps
-        self.groups = next(groups for groups in (32, 16, 8, 4, 2, 1) if channels % groups == 0 and channels // groups >= 4 or groups == 1)
+        self.groups = norm_groups(channels)
         self.gamma = Parameter(initializer("ones", (channels,)))
         self.beta = Parameter(initializer("zeros", (channels,)))
 

@@ -94,7 +94,8 @@ class MaskRcnn(nn.Cell):
             masks = ops.sigmoid(self.mask_head(pooled, labels.reshape(-1))) * found.reshape(-1, 1, 1).astype(ms.float32)
             return masks.reshape(batch, count, size, size)
         rows = real_rows(found.reshape(-1))
-        masks = ops.sigmoid(self.mask_head(ops.gather(pooled, rows, 0), ops.gather(labels.reshape(-1), rows, 0)))
+        real = ops.gather(found.reshape(-1), rows, 0).astype(ms.float32).reshape(-1, 1, 1)         # false in the one row that stands for none
+        masks = ops.sigmoid(self.mask_head(ops.gather(pooled, rows, 0), ops.gather(labels.reshape(-1), rows, 0))) * real
         canvas = ops.zeros((batch * count, size, size), ms.float32)
         return ops.tensor_scatter_update(canvas, rows.expand_dims(-1), masks).reshape(batch, count, size, size)
 

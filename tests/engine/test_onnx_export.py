@@ -1,0 +1,148 @@
+"""The ONNX export as a user sees it: the file, its check, the process that runs it without MindSpore, and what is refused."""
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from src.config import load_config
+from src.data.masks import paste_mask
+from src.data.placement import place_picture, place_plainly
+from src.data.shapes import draw_picture
+from src.engine import onnx_export
+from src.engine.checkpoint import save_checkpoint
+from src.engine.drawing import predict_files
+from src.engine.exporter import export
+from src.engine.predictor import detect, load_for_inference
+from src.errors import CheckpointError, ConfigError, UserError
+from src.maskrcnn.build import build_network
+from src.onnx_graph.runtime import OnnxNetwork
+from tests.conftest import ROOT
+from tests.small_network import draw_weights, small_config
+
+WORDS = ("norm=bn",)
+THRESHOLD = "test_score_thr=0.3"
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory):
+    """A folder with small.ckpt and the pictures photo.png (wide) and tall.png, both drawn."""
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    folder = tmp_path_factory.mktemp("onnx")
+    config = small_config(*WORDS)
+    save_checkpoint(folder / "small.ckpt", draw_weights(build_network(config)), config, "bn", 1, 1)
+    for name, size in (("photo", (200, 120)), ("tall", (90, 150))):
+        cv2.imwrite(str(folder / f"{name}.png"), draw_picture(size, "hidden", 5)[0][:, :, ::-1])
+    return folder
+
+
+def settings(path, *words):
+    return load_config([f"checkpoint_path={path}", "device_target=CPU", *words])
+
+
+@pytest.fixture(scope="module")
+def exported(job):
+    """(the written file, what was said)."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        path = export(settings(job / "small.ckpt", THRESHOLD), "ONNX", job / "small.any", batch=2, picture=job / "photo.png")
+    return path, said.getvalue()
+
+
+def test_export_checks_the_file_and_says_so(job, exported):
+    path, said = exported
+    assert path == job / "small.onnx" and path.stat().st_mode & 0o777 == 0o644
+    match = re.fullmatch(r"wrote .*small\.onnx \(\d+\.\d MiB\), which gives (\d+) of the network's (\d+) detections \(boxes to .* pixels.*\)\n", said)
+    assert match and match[1] == match[2] and int(match[1]) > 0
+    assert not list(job.glob("*partial*"))
+
+
+def test_the_file_is_predicted_and_evaluated_with(job, exported, tmp_path, capsys):
+    """Through predict.py's function, and through eval.py's loading: the file stands in for a checkpoint."""
+    predict_files(settings(exported[0]), [str(job / "photo.png")], tmp_path / "drawn", 0.3)
+    assert cv2.imread(str(tmp_path / "drawn" / "photo.png")) is not None and "wrote" in capsys.readouterr().out
+    network, config = load_for_inference(settings(exported[0], "padding=mean"), "CPU")
+    assert isinstance(network, OnnxNetwork) and config.coco_classes == small_config().coco_classes and config.img_width == 128
+    assert config.test_score_thr == 0.3 and config.padding == "mean"
+
+
+@pytest.mark.parametrize(("words", "pieces"), [(["test_score_thr=0.2"], ["test_score_thr=0.2", "0.3", "small.onnx"]),
+                                               (["img_width=256"], ["img_width=256", "128"]),
+                                               (["coco_classes=[background, cat]"], ["coco_classes", "cat", "square"])])
+def test_what_the_file_settles_cannot_be_written_otherwise(exported, words, pieces):
+    with pytest.raises(ConfigError) as error:
+        load_for_inference(settings(exported[0], *words), "CPU")
+    assert all(piece in str(error.value) for piece in pieces) and "\n" not in str(error.value)
+
+
+def test_what_cannot_be_exported(job, exported, monkeypatch):
+    for word in ("compute_type=float16", "amp_level=O2"):
+        with pytest.raises(ConfigError, match=f"^{word}: .*float32"):
+            export(settings(job / "small.ckpt", word), "ONNX", job / "no")
+    with pytest.raises(ConfigError, match="small.onnx: an exported file already"):
+        export(settings(exported[0]), "ONNX", job / "no")
+    monkeypatch.setitem(sys.modules, "onnx", None)                # as where it is not installed
+    with pytest.raises(ConfigError, match="pip install onnx onnxruntime") as error:
+        export(settings(job / "small.ckpt"), "ONNX", job / "no")
+    assert "\n" not in str(error.value) and not (job / "no.onnx").exists()
+
+
+def test_without_onnx_runtime(job, exported, monkeypatch, capsys):
+    """The file is written all the same, which is said; to run one is refused."""
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    path = export(settings(job / "small.ckpt", THRESHOLD), "ONNX", job / "unchecked")
+    assert "not run" in capsys.readouterr().out and path.read_bytes() == exported[0].read_bytes()
+    with pytest.raises(CheckpointError, match="pip install onnxruntime"):
+        load_for_inference(settings(path), "CPU")
+
+
+def test_files_that_are_not_this_projects(job, exported):
+    import onnx
+    (job / "torn.onnx").write_bytes(exported[0].read_bytes()[:2000])
+    model = onnx.load(str(exported[0]))
+    del model.metadata_props[:]
+    onnx.save_model(model, str(job / "foreign.onnx"))
+    for name, line in (("torn", "not an ONNX file"), ("foreign", "another project"), ("nowhere", "no such file")):
+        with pytest.raises(CheckpointError, match=f"{name}.onnx: {line}"):
+            load_for_inference(settings(job / f"{name}.onnx"), "CPU")
+
+
+def test_a_file_that_gives_something_else_is_not_kept(exported):
+    network = OnnxNetwork(exported[0], threads=1)
+    image = np.random.default_rng(0).integers(0, 256, (1, 128, 128, 3), np.uint8)
+    answer = network(image, np.array([[128, 128, 1, 1, 128, 128]], np.float32))
+    assert answer[3].sum() > 20
+    assert "(boxes to 0 pixels" in onnx_export.compare_detections(answer, answer, "x")
+    swapped = [array[:, ::-1] for array in answer]               # the same detections in another order
+    onnx_export.compare_detections(answer, swapped, "x")
+    for place, amount in ((0, 0.5), (1, 0.01), (2, 1), (4, 0.05)):
+        other = [array + np.asarray(amount, array.dtype) if i == place else array for i, array in enumerate(answer)]
+        with pytest.raises(UserError, match="are not the network's"):
+            onnx_export.compare_detections(answer, other, "x")
+
+
+def test_the_readmes_program_needs_onnx_runtime_alone(job, exported, tmp_path):
+    """It runs in a process that cannot import MindSpore or this project, and its detections are those of the checkpoint's network."""
+    program = re.search(r"```python\n(import [^`]*onnxruntime[^`]*)```", (ROOT / "README.md").read_text())[1]
+    program = program.replace("mask_rcnn.onnx", str(exported[0])).replace("photo.jpg", str(job / "tall.png")).replace("score > 0.5", "score > 0.3")
+    program = "import sys\nsys.modules['mindspore'] = sys.modules['src'] = None\n" + program
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    network, config = load_for_inference(settings(job / "small.ckpt", THRESHOLD), "CPU")
+    picture = cv2.imread(str(job / "tall.png"))[:, :, ::-1]
+    placement = place_plainly(*picture.shape[:2], config)
+    found = detect(network, dict(image=place_picture(picture, placement, config)[None], image_meta=placement.meta[None], count=1))[0]
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert len(lines) == len(found["scores"]) > 0
+    for line, label, score, box, mask in zip(lines, found["labels"], found["scores"], found["boxes"], found["masks"]):
+        assert line[0] == config.coco_classes[label]
+        np.testing.assert_allclose([float(value) for value in line[1:6]], [score, *box], atol=0.06)
+        area = paste_mask(mask, box, *picture.shape[:2]).sum()
+        assert abs(int(line[6]) - area) <= 0.02 * area + 8
