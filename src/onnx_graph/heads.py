@@ -102,10 +102,9 @@ def conv_of_half_rows(layers, even, odd, weight, bias):
     output transforms are sums of halves, which cost little; the answer differs by rounding alone.
     """
     graph, g = layers.graph, weight.astype(np.float64)
-    channels = weight.shape[1]
 
-    def shifted(x, taps):
-        """x's rows mixed: taps for the row above, itself and the row below."""
+    def shifted(x, taps, channels=weight.shape[1]):
+        """x's rows mixed: taps for the row above, itself and the row below, or for itself alone."""
         kernel = np.tile(np.array(taps, np.float32).reshape(1, 1, -1, 1), (channels, 1, 1, 1))
         return graph("Conv", x, kernel, group=channels, kernel_shape=list(kernel.shape[2:]), pads=[len(taps) // 2, 0, len(taps) // 2, 0])
 
@@ -116,7 +115,7 @@ def conv_of_half_rows(layers, even, odd, weight, bias):
     plus = product(graph("Add", even, odd), (g[:, :, 0] + g[:, :, 1] + g[:, :, 2]) / 2)
     minus = product(graph("Add", shifted(even, [-1]), odd), (g[:, :, 0] - g[:, :, 1] + g[:, :, 2]) / 2)
     return [graph("Relu", graph("Add", first, graph("Add", plus, minus))),
-            graph("Relu", graph("Add", last, graph("Add", shifted(minus, [-1]), plus)))]
+            graph("Relu", graph("Add", last, graph("Add", shifted(minus, [-1], weight.shape[0]), plus)))]
 
 
 def masks(layers, features, boxes, labels, found, config):
