@@ -1,13 +1,12 @@
 """The ONNX export as a user sees it: the file, its check, the process that runs it without MindSpore, and what is refused."""
 from __future__ import annotations
 
-import contextlib
-import io
 import re
 import subprocess
 import sys
 
 import cv2
+import mindspore as ms
 import numpy as np
 import pytest
 
@@ -17,7 +16,6 @@ from src.data.placement import place_picture, place_plainly
 from src.data.shapes import draw_picture
 from src.engine import onnx_export
 from src.engine.checkpoint import save_checkpoint
-from src.engine.drawing import predict_files
 from src.engine.exporter import export
 from src.engine.predictor import detect, load_for_inference
 from src.errors import CheckpointError, ConfigError, UserError
@@ -35,6 +33,7 @@ def job(tmp_path_factory):
     """A folder with small.ckpt and the pictures photo.png (wide) and tall.png, both drawn."""
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
+    ms.set_device("CPU")                # before anything runs: later tests of the same process set it again
     folder = tmp_path_factory.mktemp("onnx")
     config = small_config(*WORDS)
     save_checkpoint(folder / "small.ckpt", draw_weights(build_network(config)), config, "bn", 1, 1)
@@ -47,27 +46,34 @@ def settings(path, *words):
     return load_config([f"checkpoint_path={path}", "device_target=CPU", *words])
 
 
+def run(command, folder, *words):
+    """What a command says; in a process of its own, as MindSpore's device is chosen once a process."""
+    done = subprocess.run([sys.executable, str(ROOT / command), "device_target=CPU", *words], cwd=folder, capture_output=True, text=True,
+                          timeout=900, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
 @pytest.fixture(scope="module")
 def exported(job):
     """(the written file, what was said)."""
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
-        path = export(settings(job / "small.ckpt", THRESHOLD), "ONNX", job / "small.any", batch=2, picture=job / "photo.png")
-    return path, said.getvalue()
+    said = run("export.py", job, "checkpoint_path=small.ckpt", THRESHOLD, "--file-format", "onnx", "--out", "small.any", "--batch", "2",
+               "--picture", "photo.png")
+    return job / "small.onnx", said
 
 
 def test_export_checks_the_file_and_says_so(job, exported):
     path, said = exported
-    assert path == job / "small.onnx" and path.stat().st_mode & 0o777 == 0o644
-    match = re.fullmatch(r"wrote .*small\.onnx \(\d+\.\d MiB\), which gives (\d+) of the network's (\d+) detections \(boxes to .* pixels.*\)\n", said)
+    assert path.stat().st_mode & 0o777 == 0o644
+    match = re.search(r"wrote .*small\.onnx \(\d+\.\d MiB\), which gives (\d+) of the network's (\d+) detections \(boxes to .* pixels.*\)\n", said)
     assert match and match[1] == match[2] and int(match[1]) > 0
     assert not list(job.glob("*partial*"))
 
 
-def test_the_file_is_predicted_and_evaluated_with(job, exported, tmp_path, capsys):
-    """Through predict.py's function, and through eval.py's loading: the file stands in for a checkpoint."""
-    predict_files(settings(exported[0]), [str(job / "photo.png")], tmp_path / "drawn", 0.3)
-    assert cv2.imread(str(tmp_path / "drawn" / "photo.png")) is not None and "wrote" in capsys.readouterr().out
+def test_the_file_is_predicted_and_evaluated_with(job, exported, tmp_path):
+    """By predict.py, and through eval.py's loading: the file stands in for a checkpoint."""
+    run("predict.py", tmp_path, f"checkpoint_path={exported[0]}", str(job / "photo.png"), "--out", "drawn", "--threshold", "0.3")
+    assert cv2.imread(str(tmp_path / "drawn" / "photo.png")) is not None
     network, config = load_for_inference(settings(exported[0], "padding=mean"), "CPU")
     assert isinstance(network, OnnxNetwork) and config.coco_classes == small_config().coco_classes and config.img_width == 128
     assert config.test_score_thr == 0.3 and config.padding == "mean"
@@ -89,18 +95,19 @@ def test_what_cannot_be_exported(job, exported, monkeypatch):
     with pytest.raises(ConfigError, match="small.onnx: an exported file already"):
         export(settings(exported[0]), "ONNX", job / "no")
     monkeypatch.setitem(sys.modules, "onnx", None)                # as where it is not installed
-    with pytest.raises(ConfigError, match="pip install onnx onnxruntime") as error:
+    with pytest.raises(ConfigError, match="pip install .onnx<1.23. onnxruntime") as error:
         export(settings(job / "small.ckpt"), "ONNX", job / "no")
     assert "\n" not in str(error.value) and not (job / "no.onnx").exists()
 
 
-def test_without_onnx_runtime(job, exported, monkeypatch, capsys):
+def test_without_onnx_runtime(job, exported, monkeypatch):
     """The file is written all the same, which is said; to run one is refused."""
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    path = export(settings(job / "small.ckpt", THRESHOLD), "ONNX", job / "unchecked")
-    assert "not run" in capsys.readouterr().out and path.read_bytes() == exported[0].read_bytes()
+    network, config = load_for_inference(settings(job / "small.ckpt", THRESHOLD), "CPU")
+    assert "not run" in onnx_export.write_onnx(network, config, None, None, job / "unchecked.onnx")
+    assert (job / "unchecked.onnx").read_bytes() == exported[0].read_bytes()
     with pytest.raises(CheckpointError, match="pip install onnxruntime"):
-        load_for_inference(settings(path), "CPU")
+        load_for_inference(settings(job / "unchecked.onnx"), "CPU")
 
 
 def test_files_that_are_not_this_projects(job, exported):
@@ -109,7 +116,7 @@ def test_files_that_are_not_this_projects(job, exported):
     model = onnx.load(str(exported[0]))
     del model.metadata_props[:]
     onnx.save_model(model, str(job / "foreign.onnx"))
-    for name, line in (("torn", "not an ONNX file"), ("foreign", "another project"), ("nowhere", "no such file")):
+    for name, line in (("torn", "not an ONNX file"), ("foreign", "an ONNX file of another project"), ("nowhere", "no such file")):
         with pytest.raises(CheckpointError, match=f"{name}.onnx: {line}"):
             load_for_inference(settings(job / f"{name}.onnx"), "CPU")
 
@@ -141,8 +148,11 @@ def test_the_readmes_program_needs_onnx_runtime_alone(job, exported, tmp_path):
     found = detect(network, dict(image=place_picture(picture, placement, config)[None], image_meta=placement.meta[None], count=1))[0]
     lines = [line.split() for line in done.stdout.splitlines()]
     assert len(lines) == len(found["scores"]) > 0
-    for line, label, score, box, mask in zip(lines, found["labels"], found["scores"], found["boxes"], found["masks"]):
-        assert line[0] == config.coco_classes[label]
-        np.testing.assert_allclose([float(value) for value in line[1:6]], [score, *box], atol=0.06)
-        area = paste_mask(mask, box, *picture.shape[:2]).sum()
-        assert abs(int(line[6]) - area) <= 0.02 * area + 8
+    wanted = [(config.coco_classes[label], score, *box, paste_mask(mask, box, *picture.shape[:2]).sum())
+              for label, score, box, mask in zip(found["labels"], found["scores"], found["boxes"], found["masks"])]
+    for name, *values in lines:                                   # in any order among equal scores
+        shown = np.array([float(value) for value in values])
+        row = min((row for row in wanted if row[0] == name), key=lambda row: np.abs(np.array(row[1:6]) - shown[:5]).max())
+        wanted.remove(row)
+        np.testing.assert_allclose(shown[:5], row[1:6], atol=0.06)
+        assert abs(shown[5] - row[6]) <= 0.02 * row[6] + 8
