@@ -1,4 +1,4 @@
-"""This project against torchvision's Mask R-CNN on the same machine: both in turn (A B A B A B), then the ratios of their medians.
+"""This project against torchvision's Mask R-CNN on the same machine: both in turn (A B A B), then the ratios of their medians.
 
     python benchmarks/compare.py --peer /path/to/peer/bin/python
     python benchmarks/compare.py --peer /path/to/peer/bin/python --only train-256,infer-256,ops
@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SIZES = {"256": ("--height", "256", "--width", "256"), "768": ("--height", "768", "--width", "1280")}
 # name: (this project's words, the peer's, repeats a run)
-WORK = {f"{what}-{size}": ([*ours, *SIZES[size]], [*theirs, *SIZES[size]], 5 if size == "256" else 2)
+WORK = {f"{what}-{size}": ([*ours, *SIZES[size]], [*theirs, *SIZES[size]], 5 if size == "256" else 3)
         for size in SIZES for what, ours, theirs in (("train", ["train"], ["train"]), ("train60", ["train", "--gts", "60"], ["train", "--gts", "60"]),
                                                      ("infer", ["infer"], ["infer"]), ("onnx", ["onnx"], ["infer"]))}
 WORK["ops"] = (["ops"], ["ops"], 5)
@@ -62,7 +62,7 @@ def main():
     parser.add_argument("--bench", type=Path, default=Path(os.environ.get("MASKRCNN_SHARED") or ROOT.parent / "shared") / "bench", metavar="DIR",
                         help="folder of peer_torchvision.py")
     parser.add_argument("--only", default=",".join(WORK), metavar="NAMES", help=f"some of {','.join(WORK)}")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--threads", default="2")
     args = parser.parse_args()
     unknown = set(args.only.split(",")) - set(WORK)
