@@ -18,6 +18,14 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cpu():
+    """MindSpore on the CPU, said before anything runs in it: later it could not be said, and files run in any order and any worker."""
+    from src.engine.device import ms
+    ms.set_context(mode=ms.GRAPH_MODE)
+    ms.set_device("CPU")
+
+
 @pytest.fixture(scope="session")
 def shared():
     """The folder with references and real data: MASKRCNN_SHARED, or ../shared beside the project."""
