@@ -1,19 +1,18 @@
 """Convolutions on the CPU in oneDNN's own layouts (`onednn.py`), shared out over threads, inside the graph as custom operators."""
 from __future__ import annotations
 
-import functools
 from concurrent.futures import ThreadPoolExecutor
 
 import numba
 import numpy as np
 
 from src.maskrcnn.custom_operator import custom_operator
-from src.maskrcnn.onednn import convolution
+from src.maskrcnn.onednn import convolution, once
 
 BLOCK = 16               # channels that oneDNN computes together with AVX-512
 
 
-@functools.lru_cache(maxsize=None)
+@once
 def workers(threads):
     """The threads that compute, always the same ones: each keeps blocks of memory (`onednn.py`)."""
     return ThreadPoolExecutor(threads, "convolution")
@@ -26,6 +25,11 @@ def shares(pictures, channels, threads):
     return [(picture, low, high) for picture in range(pictures) for low, high in zip(cuts, cuts[1:])]
 
 
+def result_side(side, kernel, stride, padding):
+    """The height or width of what a convolution makes of a map's."""
+    return (side + 2 * padding - kernel) // stride + 1
+
+
 def in_threads(job, jobs, threads):
     for done in [workers(threads).submit(job, *words) for words in jobs]:
         done.result()
@@ -33,7 +37,7 @@ def in_threads(job, jobs, threads):
 
 def forward(x, weight, bias, stride, padding, threads):
     """float32 y [B, O, H', W'] of x [B, C, H, W], weight [O, C, k, k], bias [O]."""
-    height, width = ((side + 2 * padding - weight.shape[2]) // stride + 1 for side in x.shape[2:])
+    height, width = (result_side(side, weight.shape[2], stride, padding) for side in x.shape[2:])
     y = np.empty((x.shape[0], weight.shape[0], height, width), np.float32)
 
     def job(n, low, high):
@@ -78,7 +82,7 @@ def operators(kernel, stride, padding, wants_input_gradient=True):
         return (input_gradient(weight, gradient, *x.shape[2:], stride, padding, threads), of_weight) if wants_input_gradient else of_weight
 
     def result_shape(x, weight, bias):
-        return [x[0], weight[0], *((side + 2 * padding - kernel) // stride + 1 for side in x[2:])]
+        return [x[0], weight[0], *(result_side(side, kernel, stride, padding) for side in x[2:])]
 
     def like_inputs(x, weight, gradient):
         return (x, weight) if wants_input_gradient else weight

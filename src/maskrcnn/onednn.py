@@ -25,11 +25,25 @@ _QUERIES = {_SRC: 129, _DIFF_SRC: 130, _WEIGHTS: 131, _DIFF_WEIGHTS: 132, _DST: 
 _DESCRIPTOR_BYTES = 16384        # more than any of its structures, whose fields are its own matter
 
 
+_LOCK = threading.RLock()
+
+
+def once(function):
+    """`function` computed once for each of its arguments, also where threads ask for the first time together: two engines would not fit."""
+    cached = functools.lru_cache(maxsize=None)(function)
+
+    @functools.wraps(function)
+    def locked(*words):
+        with _LOCK:
+            return cached(*words)
+    return locked
+
+
 class _Argument(ctypes.Structure):
     _fields_ = [("index", ctypes.c_int), ("memory", ctypes.c_void_p)]
 
 
-@functools.lru_cache(maxsize=None)
+@once
 def _library():
     """MindSpore's oneDNN 2.x, or None where it brings none."""
     for path in sorted((Path(ms.__file__).parent / "lib").glob("libdnnl*")):
@@ -62,12 +76,12 @@ def _numbers(*values):
     return (ctypes.c_int64 * 12)(*values)
 
 
-@functools.lru_cache(maxsize=None)
+@once
 def _engine():
     return _made("dnnl_engine_create", _CPU, ctypes.c_size_t(0))
 
 
-@functools.lru_cache(maxsize=None)
+@once
 def _attributes():
     attributes = _made("dnnl_primitive_attr_create")
     _call("dnnl_primitive_attr_set_scratchpad_mode", attributes, _SCRATCH_BY_CALLER)
@@ -93,7 +107,7 @@ class _Thread(threading.local):
         _call("dnnl_stream_wait", self.stream)
 
 
-@functools.lru_cache(maxsize=None)
+@once
 def _thread():
     return _Thread()
 
@@ -177,7 +191,7 @@ class Convolution:
         return self.turns[place, strides]
 
 
-@functools.lru_cache(maxsize=None)
+@once
 def convolution(kind, x, w, y, stride, padding):
     """The `Convolution` of that kind and those shapes."""
     return Convolution(kind, x, w, y, stride, padding)

@@ -1,6 +1,10 @@
 """The convolutions' CPU kernel against plain loops in float64, and the layer against MindSpore's own operator."""
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import mindspore as ms
 import numpy as np
 import pytest
@@ -72,6 +76,23 @@ def test_every_channel_of_every_picture_is_in_one_job(pictures, channels, thread
     found = conv_kernel.shares(pictures, channels, threads)
     assert len(found) == jobs
     assert sorted((n, c) for n, low, high in found for c in range(low, high)) == [(n, c) for n in range(pictures) for c in range(channels)]
+
+
+def test_threads_that_ask_together_for_the_first_time_get_one_object():
+    """Two engines made by two threads in their first step would not fit each other."""
+    made, start = [], threading.Barrier(8)
+
+    @onednn.once
+    def make():
+        time.sleep(0.05)
+        made.append(object())
+        return made[-1]
+
+    def ask(_):
+        start.wait()
+        return make()
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(ask, range(8))) == set(made) and len(made) == 1
 
 
 def test_what_oneDNN_refuses_is_an_error():
