@@ -15,7 +15,7 @@ from src.engine import onnx_export
 from src.engine.device import ascend_is_here, start_device
 from src.engine.predictor import load_for_inference
 from src.errors import ConfigError, UserError
-from src.onnx_graph.runtime import is_onnx
+from src.onnx_graph.runtime import OUTPUTS, is_onnx
 
 
 def export(config, file_format, out, batch=1, picture=None):
@@ -69,7 +69,7 @@ def sample_input(config, batch, picture=None):
 
 def compare(wanted, given, name):
     """Raise UserError unless an exported file's outputs are the network's, to 1e-4 (boxes in pixels: 1e-2)."""
-    for label, a, b in zip(("boxes", "scores", "labels", "found", "masks"), wanted, given):
+    for label, a, b in zip(OUTPUTS, wanted, given):
         worst = np.abs(a.asnumpy().astype(np.float64) - b.asnumpy().astype(np.float64)).max()
         if worst > (1e-2 if label == "boxes" else 1e-4):
             raise UserError(f"{name}: the exported file's {label} differ from the network's by {worst:.2g}; the file was not kept")

@@ -1,12 +1,9 @@
 """Box arithmetic, half-pixel-correct: a box x1,y1,x2,y2 is x2-x1 wide; nothing here adds 1. Everything is float32."""
 from __future__ import annotations
 
-import math
-
 from mindspore import ops
 
-# |dw| and |dh| are limited so that exp() cannot overflow: a box grows by 1000/16 at most (Detectron's limit).
-MAX_LOG_RATIO = math.log(1000.0 / 16)
+from src.maskrcnn.rules import MAX_LOG_RATIO
 
 
 def areas(boxes):

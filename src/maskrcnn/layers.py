@@ -10,7 +10,7 @@ from mindspore.communication import GlobalComm, get_group_size
 from mindspore.ops.operations._grad_ops import BiasAddGrad
 
 from src.maskrcnn import onednn
-from src.maskrcnn.norm_groups import norm_groups
+from src.maskrcnn.rules import norm_groups
 
 
 class Conv(nn.Cell):

@@ -1,12 +1,9 @@
 """Box arithmetic and NMS as ONNX nodes: `src/maskrcnn/boxes.py` and `nms.py`, operation by operation, so that both round alike."""
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-# As in src/maskrcnn/boxes.py, which imports MindSpore: a box grows by 1000/16 at most.
-MAX_LOG_RATIO = math.log(1000.0 / 16)
+from src.maskrcnn.rules import MAX_LOG_RATIO
 
 
 def corners(graph, boxes):

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from src.maskrcnn.norm_groups import norm_groups
+from src.maskrcnn.rules import norm_groups
 
 
 class Layers:

@@ -1,4 +1,4 @@
-"""An exported ONNX file in ONNX Runtime, and whether two answers are the same detections."""
+"""An exported ONNX file in ONNX Runtime."""
 from __future__ import annotations
 
 import json
