@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.step_time import ROOT
+from benchmarks.timing import ROOT
 from src.config import load_config
 from src.data.masks import paste_mask
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.inputs import batch_of, draw_batch, paste_all, settings
-from benchmarks.step_time import summary, timed
+from benchmarks.timing import summary, timed
 from src.data.placement import to_picture
 from src.onnx_graph.runtime import OnnxNetwork
 

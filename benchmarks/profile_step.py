@@ -107,7 +107,7 @@ def show(seconds, operators, convolutions, memory):
 
 def main():
     os.environ["DNNL_VERBOSE"] = "1"
-    from benchmarks.step_time import parse
+    from benchmarks.timing import parse
     args = parse(__doc__, ("train", "infer"))
     from benchmarks import work
     screen = os.dup(1)

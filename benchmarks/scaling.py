@@ -5,6 +5,7 @@
     python benchmarks/scaling.py meet [RANKS ...]           # the time of a meeting of so many ranks on this machine (no MindSpore in them)
 """
 import argparse
+import math
 import os
 import statistics
 import sys
@@ -36,7 +37,7 @@ def sizes(words):
         print(f"{'from weights' if loads else 'from scratch'}: {total:,} numbers in {len(everything)} arrays, {moved:,} of them trained in "
               f"{len(trained)}: {4 * moved / 1e6:.1f} MB of gradients a step")
     layout = batch_layout(config, 1)
-    bytes_a_picture = {name: int(kind.itemsize * _product(shape)) for name, (kind, shape) in layout.items()}
+    bytes_a_picture = {name: int(kind.itemsize * math.prod(shape)) for name, (kind, shape) in layout.items()}
     print(f"a picture on its way to the device: {sum(bytes_a_picture.values()) / 1e6:.2f} MB, "
           + ", ".join(f"{name} {size / 1e6:.2f}" for name, size in bytes_a_picture.items() if size > 1e5))
     network.init_parameters_data()
@@ -56,13 +57,6 @@ def sizes(words):
         times.append(time.perf_counter() - started)
     print(f"checksums of all weights and of the optimiser's arrays (check_sync_steps): {statistics.median(times):.3f} s ({min(times):.3f} to "
           f"{max(times):.3f})")
-
-
-def _product(shape):
-    count = 1
-    for side in shape:
-        count *= side
-    return count
 
 
 def meet(counts):

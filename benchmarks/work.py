@@ -9,7 +9,7 @@ import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
 from benchmarks.inputs import MASK_SIDE, batch_of, draw_batch, paste_all, settings
-from benchmarks.step_time import summary, timed
+from benchmarks.timing import summary, timed
 from src.engine import device  # noqa: I001  first: it sets the environment that MindSpore is loaded in
 from src.engine.optimizer import make_optimizer
 from src.engine.predictor import detect
