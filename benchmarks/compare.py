@@ -3,6 +3,8 @@
     python benchmarks/compare.py --peer /path/to/peer/bin/python
     python benchmarks/compare.py --peer /path/to/peer/bin/python --only train-256,infer-256,ops
 
+'again' is a training step of a second start, whose graph an earlier one compiled and kept (compile_cache); all other work is compiled anew.
+
 The peer's environment holds torch and torchvision (../shared/bench/README.md). Each side runs in a process of its own that draws the same
 weights and inputs. Prints a Markdown table as it goes; a ratio under 1 is in this project's favour. Exit code 1 where the two sides did unequal work.
 """
@@ -12,6 +14,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,6 +23,7 @@ SIZES = {"256": ("--height", "256", "--width", "256"), "768": ("--height", "768"
 WORK = {f"{what}-{size}": ([*ours, *SIZES[size]], [*theirs, *SIZES[size]], 5 if size == "256" else 3)
         for size in SIZES for what, ours, theirs in (("train", ["train"], ["train"]), ("train60", ["train", "--gts", "60"], ["train", "--gts", "60"]),
                                                      ("infer", ["infer"], ["infer"]), ("onnx", ["onnx"], ["infer"]))}
+WORK |= {f"again-{size}": WORK[f"train-{size}"] for size in SIZES}
 WORK["ops"] = (["ops"], ["ops"], 5)
 COUNTS = ("proposals", "rois", "positive_rois")
 
@@ -73,8 +77,13 @@ def main():
     for name in args.only.split(","):
         our_words, their_words, repeats = WORK[name]
         both = ["--repeats", str(repeats), "--threads", args.threads]
-        ours, theirs = in_turn([[sys.executable, str(ROOT / "benchmarks" / "step_time.py"), *our_words, *both],
-                                [args.peer, str(args.bench / "peer_torchvision.py"), *their_words, *both]], args.rounds)
+        our_side = [sys.executable, str(ROOT / "benchmarks" / "step_time.py"), *our_words, *both]
+        their_side = [args.peer, str(args.bench / "peer_torchvision.py"), *their_words, *both]
+        with tempfile.TemporaryDirectory() as graphs:
+            if name.startswith("again"):
+                our_side.append(f"compile_cache={graphs}")
+                run(our_side)                               # the first start
+            ours, theirs = in_turn([our_side, their_side], args.rounds)
         if name == "ops":
             for operator in (key for key in ours[0] if key in theirs[0] and isinstance(ours[0][key], float)):
                 a, b = (statistics.median(answer[operator] for answer in side) for side in (ours, theirs))

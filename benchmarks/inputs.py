@@ -17,7 +17,8 @@ MASK_SIDE = 28              # the drawn objects are filled boxes: their masks in
 def settings(args):
     """configs/torchvision.yaml for drawn pictures of 0 to 1, stem and first stage fixed, and the command's own words."""
     words = [f"img_height={args.height}", f"img_width={args.width}", f"max_instance_count={max(args.gts, 1)}", f"batch_size={args.batch}",
-             "freeze_at=2", "fold_norms=True", "device_target=CPU", f"gt_mask_size={MASK_SIDE}", "momentum=0.9", "weight_decay=1e-4", *args.words]
+             "freeze_at=2", "fold_norms=True", "device_target=CPU", f"gt_mask_size={MASK_SIDE}", "momentum=0.9", "weight_decay=1e-4",
+             "compile_cache=off", *args.words]
     return load_config(words, ROOT / "configs" / "torchvision.yaml")
 
 

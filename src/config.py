@@ -200,6 +200,8 @@ KEYS = (
         choices=("auto", "float32", "float16")),
     Key("amp_level", "auto", "mixed precision: 'O0' all float32; 'O2' float16 but for norms, boxes and losses; 'O3' gn and sync_bn in float16 too; "
         "auto: compute_type's", choices=("auto", "O0", "O2", "O3")),
+    Key("compile_cache", "auto", "compiled graphs kept between runs, so that a second start reads its graph: 'auto' in the user's cache folder "
+        "(~/.cache/maskrcnn_mindspore), on the CPU alone; 'off'; or a folder, on any device", words=("auto", "off")),
     # data
     Key("dataset", "coco", "'coco' (JSON) or 'other' (txt)", choices=("coco", "other")),
     Key("mindrecord_dir", None, "folder of the MindRecord files; not set: ./mindrecord/<digest of source and settings>", kind=str),

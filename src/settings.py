@@ -18,7 +18,8 @@ class Key:
     """One configuration key.
 
     `kind` is the type of a value: a type, a 1-tuple `(type,)` for a list of them, or `("word", kind)` for a word or that kind.
-    It follows from the default where it is not given. `alias` names the key that this one is another name of.
+    It follows from the default where it is not given. `words` of a text without `choices` are no free text. `alias` names the key that
+    this one is another name of.
     """
     name: str
     default: Any
@@ -26,6 +27,7 @@ class Key:
     kind: Any = None
     choices: Tuple[str, ...] = ()
     alias: Optional[str] = None
+    words: Tuple[str, ...] = ()
 
     @property
     def type(self):
@@ -189,6 +191,10 @@ def _convert(kind, value, key):
         return float(value)
     if kind is str and isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
+    if kind is str and isinstance(value, bool):            # YAML 1.1 reads the bare words on and off so
+        value = "on" if value else "off"
+        if value not in key.choices + key.words:
+            raise TypeError
     if type(value) is not kind:
         raise TypeError
     return value

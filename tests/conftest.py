@@ -26,6 +26,14 @@ def cpu():
     ms.set_device("CPU")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def graphs(tmp_path_factory):
+    """The folder of the graphs that this session's runs keep: the user's own is left alone."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["XDG_CACHE_HOME"] = str(folder)
+    return folder / "maskrcnn_mindspore" / "graphs"
+
+
 @pytest.fixture(scope="session")
 def shared():
     """The folder with references and real data: MASKRCNN_SHARED, or ../shared beside the project."""

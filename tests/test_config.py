@@ -256,6 +256,17 @@ def test_a_bad_file_is_named(content, parts, tmp_path):
     assert all(part in text for part in parts), text
 
 
+def test_bare_on_and_off_in_yaml_are_words_where_they_are_meant(tmp_path):
+    """YAML 1.1 reads them as True and False."""
+    path = tmp_path / "config.yaml"
+    path.write_text("cpu_kernels: on\ncheck_data: off\ncompile_cache: off\n")
+    config = load_config(config_file=path)
+    assert (config.cpu_kernels, config.check_data, config.compile_cache) == ("on", "off", "off")
+    path.write_text("coco_root: off\n")
+    with pytest.raises(ConfigError, match="coco_root=False: a text expected"):
+        load_config(config_file=path)
+
+
 def test_a_missing_file_is_named(tmp_path):
     assert "nowhere.yaml" in failure(config_file=tmp_path / "nowhere.yaml")
 

@@ -8,7 +8,7 @@ import numpy as np
 from src.data.placement import place_picture, place_plainly
 from src.data.transforms import read_picture
 from src.engine.device import start_device
-from src.engine.predictor import detect, load_for_inference
+from src.engine.predictor import compile_inference, detect, load_for_inference
 from src.engine.visualize import draw_detections, save_png
 from src.errors import ConfigError
 
@@ -32,5 +32,6 @@ def predict_files(config, paths, out, threshold):
         raise ConfigError("no picture was named: predict.py checkpoint_path=FILE.ckpt PICTURE ...")
     device = start_device(config)
     network, config = load_for_inference(config, device.target)
+    compile_inference(network, config, device, 1)
     for path in draw_files(network, config, paths, out, threshold):
         print(f"wrote {path}", flush=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from src.dataset import evaluation_batches, read_source, resolve_classes
 from src.engine.device import start_device
-from src.engine.predictor import detect, network_from, open_checkpoint
+from src.engine.predictor import compile_inference, detect, network_from, open_checkpoint
 from src.engine.progress import Progress
 from src.engine.team import Team
 from src.util import detections_to_results, evaluate_coco, records_to_coco, write_metrics, write_results
@@ -27,6 +27,8 @@ def evaluate(config, work_dir):
         source = read_source(config, "val")
         config = resolve_classes(config, source)
         network = network_from(config, entries, device.target)
+        team.at("while it compiled", idle=None)
+        compile_inference(network, config, device, config.test_batch_size)
         return evaluate_network(network, config, source, work_dir, team)
 
 

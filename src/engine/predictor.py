@@ -1,10 +1,12 @@
 """Inference with a trained network: a checkpoint to a network, batches of pictures to detections in the pictures' own pixels."""
 from __future__ import annotations
 
+import numpy as np
 from mindspore import Tensor
 
 from src.data.placement import to_picture
 from src.engine.checkpoint import read_checkpoint
+from src.engine.compile_cache import compile_cell
 from src.engine.loading import config_from_checkpoint, load_network
 from src.errors import ConfigError
 from src.maskrcnn.build import build_network
@@ -38,6 +40,13 @@ def network_from(config, entries, device_target, exported=False):
     network = build_network(config, device_target, loads_weights=True, exported=exported)
     load_network(network, entries, config.checkpoint_path)
     return network.set_train(False)
+
+
+def compile_inference(network, config, device, batch_size):
+    """Compile a network for batches of `batch_size` pictures, or read its graph of an earlier run; an OnnxNetwork needs nothing."""
+    if not isinstance(network, OnnxNetwork):
+        image = Tensor(np.zeros((batch_size, config.img_height, config.img_width, 3), np.uint8))
+        compile_cell(network, (image, Tensor(np.zeros((batch_size, 6), np.float32))), config, device)
 
 
 def detect(network, batch):

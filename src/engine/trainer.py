@@ -13,6 +13,7 @@ from mindspore import Tensor
 from src.config import changed
 from src.dataset import DataWorkers, create_maskrcnn_dataset, ensure_mindrecord, resolve_classes, steps_per_epoch
 from src.engine.agreement import SyncCheck, check_settings
+from src.engine.compile_cache import compile_cell
 from src.engine.device import start_device
 from src.engine.hooks import LossLines, Step, Stopwatch
 from src.engine.loading import load_start, open_start
@@ -122,13 +123,13 @@ class Run:
     steps: of an epoch; total: of the run; epoch (from 0) and place: where it is, `place` steps of `epoch` are done; done: steps in all, which
     the learning rate follows; checkpoints: their folder; norm: the kind of norm that was built; resumed: what it goes on from; finish: why to
     end after this epoch; clock: seconds that rank 0's run had taken when the ranks last met, the same on all of them, so that hooks may decide by
-    time; compile_seconds: what compiling the graph took; facts: what else a checkpoint's state tells.
+    time; compiled: how the graph was had, in words; facts: what else a checkpoint's state tells.
     """
 
     def __init__(self, config, work_dir, device, folder, steps, network, step_cell, hooks=(), resumed=None):
         self.config, self.device, self.folder, self.steps, self.network, self.step_cell = config, device, folder, steps, network, step_cell
         self.hooks, self.resumed, self.facts = list(hooks), resumed, {}
-        self.clock, self.compile_seconds, self._began = 0.0, None, time.monotonic()
+        self.clock, self.compiled, self._began = 0.0, None, time.monotonic()
         self.work_dir = Path(work_dir)
         self.checkpoints = checkpoint_folder(config, work_dir)
         self.norm = norm_kind(config, config.pre_trained is not None)
@@ -247,8 +248,8 @@ class Run:
         if self._first:
             team.at(f"while it compiled, {where}", idle=None, grace=3)
             gone = Stopwatch()
-            self.step_cell.compile(*inputs)
-            self.compile_seconds = gone()
+            done = compile_cell(self.step_cell, inputs, self.config, self.device)
+            self.compiled = f"{done} in {gone():.1f} s"
         if on_cpu or self._first or self.device.num == 1 or self.done % max(MEETING_STEPS, self.device.num // 8) == 0:
             team.at(where)
             stop, self.clock = team.meet([self.done, self._stop.received], self._agreed)

@@ -38,7 +38,7 @@ class ProgressDisplay(Hook):
         if self.progress is None:
             return
         if self.first:
-            self.progress.write(f"the graph was compiled in {run.compile_seconds:.1f} s; first step, with that: {step.seconds:.1f} s")
+            self.progress.write(f"the graph was {run.compiled}; first step, with that: {step.seconds:.1f} s")
             self.first = False
         else:
             self.window.append((step.losses, step.waited, step.seconds))

@@ -1,0 +1,168 @@
+"""Graphs kept between runs: a second start with the same code, settings and shapes reads its graph instead of compiling it.
+
+MindSpore can keep a graph in the form that its optimiser gave it, but looks at nothing except the sources when it reads one back, and keeps
+everything that a process compiles in one folder, numbered in order. So each kept graph has a folder here whose name is a digest of all that
+goes into a graph, one graph is kept a process (the training step, or the network of eval.py and predict.py), and its file has a checksum.
+"""
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import sys
+import zlib
+from pathlib import Path
+
+import mindspore as ms
+from mindspore import Parameter, Tensor
+
+from src.errors import ConfigError
+from src.maskrcnn.custom_operator import operator_names
+
+ROOT = Path(__file__).resolve().parents[2]
+KEPT = 64                                # graphs; the ones longest unused go
+# Keys that say where things are, or what is done between steps: the same graph for all of their values.
+NOT_IN_A_GRAPH = {
+    "coco_root", "train_data_type", "val_data_type", "instance_set", "ann_file", "IMAGE_DIR", "ANNO_PATH", "mindrecord_dir", "shard_mb",
+    "pre_trained", "checkpoint_path", "resume", "compile_cache", "max_steps", "log_interval", "tensorboard", "eval_interval", "early_stop",
+    "picture_interval", "profile", "save_checkpoint", "save_checkpoint_epochs", "save_checkpoint_steps", "save_checkpoint_minutes",
+    "keep_checkpoint_max", "save_checkpoint_path", "check_sync_steps", "check_data", "bad_pictures", "num_parallel_workers"}
+_VARIABLES = ("MS_COMPILER_CACHE_ENABLE", "MS_COMPILER_CACHE_PATH")
+_kept_one = False                        # MindSpore fixes the folder with the first graph of a process
+
+
+def compile_cell(cell, inputs, config, device):
+    """Compile a cell for inputs (a tuple of Tensors), or read the graph of an earlier run; returns the words for what was done.
+
+    `compile_cache`: 'auto' keeps graphs in the user's cache folder, on the CPU alone; 'off'; or a folder, which is used on any device.
+    Raises ConfigError if that folder cannot be written.
+    """
+    global _kept_one
+    root = cache_folder(config.compile_cache, device.target)
+    # an entry without a file (python -c) is nothing MindSpore can look at; a user who set its variable means its own way
+    if root is None or _kept_one or not os.path.isfile(sys.argv[0]) or _VARIABLES[0] in os.environ:
+        cell.compile(*inputs)
+        return "compiled"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        folder = root / digest(cell, inputs, config, device)
+        store = Store(folder, device.rank)
+    except OSError as error:
+        if config.compile_cache != "auto":
+            raise ConfigError(f"compile_cache={config.compile_cache}: {error.strerror}; another folder, or compile_cache=off") from None
+        print(f"warning: {root}: {error.strerror}; the graph is compiled without being kept (compile_cache=FOLDER keeps it elsewhere)", flush=True)
+        cell.compile(*inputs)
+        return "compiled"
+    _kept_one = True
+    os.environ.update(zip(_VARIABLES, ("1", str(store.used))))
+    try:
+        cell.compile(*inputs)
+    finally:
+        for name in _VARIABLES:
+            del os.environ[name]
+        read = store.done()
+    if device.rank == 0:
+        prune(root, KEPT)
+    return f"read from {folder}" if read else "compiled"
+
+
+def cache_folder(setting, target):
+    """The folder that holds all kept graphs, or None: nothing is kept (also where the user has no home)."""
+    if setting == "off" or setting == "auto" and target != "CPU":
+        return None
+    if setting != "auto":
+        return Path(setting).expanduser().resolve()
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(base) / "maskrcnn_mindspore" / "graphs" if os.path.isabs(base) else None
+
+
+class Store:
+    """One rank's graph in its folder: found whole, or made beside it and renamed when it is.
+
+    used: the folder that MindSpore is to read from or to write to.
+    """
+
+    def __init__(self, folder, rank):
+        self.folder, self.place = folder, folder / f"rank_{rank}"
+        self.was = self.state() if self.whole() else None
+        self.used = folder if self.was else folder.with_name(f"{folder.name}.{os.getpid()}.partial")
+        if not self.was:
+            self.used.mkdir(exist_ok=True)
+        else:
+            os.utime(folder)
+
+    def file(self, place):
+        return place / "graph_cache" / "compile_cache_0.mindir"
+
+    def state(self):
+        found = self.file(self.place).stat()
+        return found.st_ino, found.st_size, found.st_mtime_ns
+
+    def whole(self):
+        """Whether the graph is there and is what was written."""
+        try:
+            return (self.place / "crc32").read_text() == checksum(self.file(self.place))
+        except OSError:
+            return False
+
+    def done(self):
+        """Put a graph that was written into its place; returns whether it was read instead."""
+        if self.was:
+            return self.state() == self.was
+        written = self.used / self.place.name
+        if self.file(written).is_file():
+            (written / "crc32").write_text(checksum(self.file(written)))
+            self.folder.mkdir(exist_ok=True)
+            shutil.rmtree(self.place, ignore_errors=True)           # what was not whole
+            try:
+                os.rename(written, self.place)
+            except OSError:
+                pass                                                # another process with the same graph was first
+        shutil.rmtree(self.used, ignore_errors=True)
+        return False
+
+
+def checksum(path):
+    return f"{zlib.crc32(path.read_bytes()):08x}"
+
+
+def prune(root, kept):
+    """Leave the `kept` last used graphs."""
+    folders = [(entry.stat().st_mtime, entry.path) for entry in os.scandir(root) if entry.is_dir()]
+    for _, path in sorted(folders, reverse=True)[kept:]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def digest(cell, inputs, config, device):
+    """32 hex digits of all that a graph follows from: code, versions, settings, devices, shapes, constants, operators."""
+    parts = {
+        "versions": [ms.__version__, platform.python_version(), platform.machine()],
+        "sources": [hashlib.sha256(path.read_bytes()).hexdigest() for path in (Path(sys.argv[0]), *sorted((ROOT / "src").rglob("*.py")))],
+        "settings": {name: value for name, value in config.items() if name not in NOT_IN_A_GRAPH},
+        "devices": [device.target, device.num],
+        "inputs": [[list(one.shape), str(one.dtype)] for one in inputs],
+        "parameters": [[one.name, list(one.shape), str(one.dtype), one.requires_grad] for one in cell.get_parameters()],
+        "cells": [[name, type(one).__qualname__, one.training, sorted(constants(one))] for name, one in cell.cells_and_names()],
+        "operators": sorted(operator_names())}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def constants(cell):
+    """(name, what it is) of a cell's own attributes, which its graph holds as they are."""
+    return [(name, meaning(value)) for name, value in vars(cell).items() if name not in _NAMES_OF_ALL_CELLS]
+
+
+def meaning(value):
+    """JSON of a value that is equal in every process: numbers and words, Tensors by their bytes, Parameters by name, all else by its type."""
+    if isinstance(value, Parameter):
+        return value.name
+    if isinstance(value, Tensor):
+        return hashlib.sha256(value.asnumpy().tobytes()).hexdigest()
+    if isinstance(value, (tuple, list)):
+        return [meaning(one) for one in value]
+    return repr(value) if isinstance(value, (type(None), bool, int, float, str, ms.Type)) else type(value).__qualname__
+
+
+_NAMES_OF_ALL_CELLS = frozenset(vars(ms.nn.Cell()))
