@@ -93,17 +93,14 @@ class Store:
         else:
             os.utime(folder)
 
-    def file(self, place):
-        return place / "graph_cache" / "compile_cache_0.mindir"
-
     def state(self):
-        found = self.file(self.place).stat()
+        found = graph_file(self.place).stat()
         return found.st_ino, found.st_size, found.st_mtime_ns
 
     def whole(self):
         """Whether the graph is there and is what was written."""
         try:
-            return (self.place / "crc32").read_text() == checksum(self.file(self.place))
+            return graph_file(self.place) is not None and (self.place / "crc32").read_text() == checksum(graph_file(self.place))
         except OSError:
             return False
 
@@ -112,8 +109,8 @@ class Store:
         if self.was:
             return self.state() == self.was
         written = self.used / self.place.name
-        if self.file(written).is_file():
-            (written / "crc32").write_text(checksum(self.file(written)))
+        if graph_file(written) is not None:
+            (written / "crc32").write_text(checksum(graph_file(written)))
             self.folder.mkdir(exist_ok=True)
             shutil.rmtree(self.place, ignore_errors=True)           # what was not whole
             try:
@@ -122,6 +119,11 @@ class Store:
                 pass                                                # another process with the same graph was first
         shutil.rmtree(self.used, ignore_errors=True)
         return False
+
+
+def graph_file(place):
+    """MindSpore's file of a rank's graph; its name tells the process's role among several. None if it is not there."""
+    return next((place / "graph_cache").glob("*compile_cache_0.mindir"), None)
 
 
 def checksum(path):
