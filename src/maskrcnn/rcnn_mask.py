@@ -7,6 +7,7 @@ import mindspore as ms
 from mindspore import Parameter, nn, ops
 from mindspore.common.initializer import initializer
 
+from src.maskrcnn import onednn
 from src.maskrcnn.layers import Conv, conv_norm_at, norm_list, weight_init
 from src.maskrcnn.losses import sigmoid_cross_entropy
 
@@ -19,7 +20,7 @@ class MaskHead(nn.Cell):
     the one channel that is left. The last 1x1 convolution has an output a class of which one is used, so only its row is multiplied.
     """
 
-    def __init__(self, config, dtype=ms.float32):
+    def __init__(self, config, dtype=ms.float32, kernels=True):
         super().__init__()
         width, self.dtype = config.rcnn_mask_out_channels, dtype
         self.loss_weight = config.rcnn_loss_mask_fb_weight
@@ -32,6 +33,10 @@ class MaskHead(nn.Cell):
         self.up_bias = Parameter(initializer("zeros", (width,)))
         self.logits_weight = Parameter(initializer(weight_init(0.001, width), (config.num_classes, width)))
         self.logits_bias = Parameter(initializer("zeros", (config.num_classes,)))
+        self.kernel = None
+        if kernels and dtype == ms.float32 and config.rcnn_mask_norm == "none" and onednn.is_here():
+            from src.maskrcnn.mask_kernel import MaskLossKernel  # imported here: Numba is needed on the CPU only
+            self.kernel = MaskLossKernel()
 
     def construct(self, features, classes):
         x = features
@@ -45,6 +50,15 @@ class MaskHead(nn.Cell):
         logits = self.batch_matmul(row, x.reshape(-1, width, height * side))
         logits = logits.reshape(-1, 2, 2, height, side).transpose(0, 3, 1, 4, 2).reshape(-1, 2 * height, 2 * side).astype(ms.float32)
         return logits + ops.gather(self.logits_bias, classes, 0).reshape(-1, 1, 1)
+
+    def kernel_loss(self, pooled, classes, chosen, targets, normalize):
+        """The loss of the chosen (bool [S]) among all slots' features [S, C, 14, 14], classes and targets, by the CPU kernel."""
+        count = normalize(chosen.astype(ms.float32).sum())
+        parameters = ()
+        for conv in self.conv:
+            parameters += (conv.weight, conv.bias)
+        parameters += (self.up_weight, self.up_bias, self.logits_weight, self.logits_bias)
+        return self.loss_weight * self.kernel(pooled, classes, chosen, targets, *parameters)[0].sum() / count
 
     def loss(self, logits, targets, weight, normalize):
         """Mean binary cross entropy of logits [R, 28, 28] with 0/1 targets over the RoIs of weight 1 (float32 [R])."""

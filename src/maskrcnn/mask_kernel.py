@@ -1,0 +1,116 @@
+"""The mask branch's loss with all its gradients in one operator on the CPU, convolutions in oneDNN's own layouts (`onednn.py`).
+
+A custom operator takes static shapes, and the mask branch's rows follow the data: so this one takes every slot and computes the real ones. It
+has one output that anything depends on, the sum of the RoIs' losses, so the gradients are computed with it, a few RoIs at a time from the
+first layer to the last and back, and are only multiplied afterwards by what comes back. Its plain twin is `MaskHead` with `MaskHead.loss`.
+"""
+from __future__ import annotations
+
+import numba
+import numpy as np
+from mindspore import nn, ops
+
+from src.maskrcnn.conv_kernel import in_threads
+from src.maskrcnn.custom_operator import custom_operator
+from src.maskrcnn.onednn import convolution
+
+LAYERS = 4
+MOST = 16                # RoIs at a time: turning weights into oneDNN's layout costs 4% then, and their maps stay small
+
+
+def run(kind, x, w, y, bias=None):
+    """Fill x, w or y of a convolution that keeps the size, by kind (`onednn.Convolution`)."""
+    convolution(kind, x.shape, w.shape, y.shape, 1, w.shape[2] // 2).run(x, w, y, bias)
+    return {"forward": y, "input": x, "weight": w}[kind]
+
+
+def like(x, channels):
+    return np.empty((len(x), channels, *x.shape[2:]), np.float32)
+
+
+def some_rois(x, classes, targets, weights, sums):
+    """(sum of the losses, gradient of x) of RoI features x [n, C, h, w]; adds to `sums`, the weights' gradients, as `weights` lie.
+
+    targets [n, 2h, 2w]; weights: (weight, bias) of each convolution, of the transposed one as a 1x1 one [4W, W, 1, 1], and of the logits.
+    """
+    maps = [x]
+    for weight, bias in weights[:LAYERS + 1]:
+        maps.append(run("forward", maps[-1], weight, like(x, len(weight)), bias))
+        np.maximum(maps[-1], 0, out=maps[-1])
+    n, _, height, width = x.shape
+    (logits_weight, logits_bias), wide = weights[-1], weights[-1][0].shape[1]
+    # the four sub-pixels of every cell, each [wide, cells]; a RoI's own class is the one row that is multiplied
+    up, rows = maps[-1].reshape(n, 4, wide, -1), logits_weight[classes]
+    logits = np.matmul(rows[:, None, None], up)[:, :, 0] + logits_bias[classes][:, None, None]
+    wanted = targets.reshape(n, height, 2, width, 2).transpose(0, 2, 4, 1, 3).reshape(logits.shape)
+    away = np.exp(-np.abs(logits))
+    loss = (np.maximum(logits, 0) - logits * wanted + np.log1p(away)).sum() / wanted[0].size
+    gradient = (np.where(logits >= 0, 1, away) / (1 + away) - wanted) / np.float32(wanted[0].size)
+
+    np.add.at(sums[-1][0], classes, np.matmul(up, gradient[..., None]).sum((1, 3)))
+    np.add.at(sums[-1][1], classes, gradient.sum((1, 2)))
+    back = (rows[:, None, :, None] * gradient[:, :, None]).reshape(maps[-1].shape)
+    for (weight, _), (of_weight, of_bias), below, above in zip(weights[LAYERS::-1], sums[LAYERS::-1], maps[LAYERS::-1], maps[:0:-1]):
+        np.multiply(back, above > 0, out=back)
+        of_weight += run("weight", below, np.empty_like(weight), back)
+        of_bias += back.sum((0, 2, 3))
+        back = run("input", like(below, below.shape[1]), weight, back)
+    return loss, back
+
+
+def mask_loss(threads, pooled, classes, chosen, targets, *parameters):
+    """The operator's function: float32 [1] the sum of the chosen RoIs' mean binary cross entropies, then the gradients of pooled and parameters.
+
+    pooled float32 [S, C, h, w], classes int32 [S], chosen bool [S], targets float32 [S, 2h, 2w]; parameters: weight and bias of four convolutions,
+    of the transposed one [W, W, 2, 2] (in, out) and of the logits [classes, W].
+    """
+    pairs = list(zip(parameters[::2], parameters[1::2]))
+    up, up_bias = pairs[LAYERS]
+    wide = len(up_bias)
+    pairs[LAYERS] = np.ascontiguousarray(up.transpose(2, 3, 1, 0)).reshape(4 * wide, wide, 1, 1), np.tile(up_bias, 4)
+    of_pooled, real = np.zeros_like(pooled), np.flatnonzero(chosen)
+    shares = [share for share in np.array_split(real, threads) if len(share)]
+    found = [None] * len(shares)
+
+    def job(place):
+        sums, total = [[np.zeros_like(one) for one in pair] for pair in pairs], 0.0
+        for some in np.array_split(shares[place], -(-len(shares[place]) // MOST)):
+            loss, of_pooled[some] = some_rois(pooled[some], classes[some], targets[some], pairs, sums)
+            total += loss
+        found[place] = total, sums
+    in_threads(job, [(place,) for place in range(len(shares))], threads)
+    gradients = [np.zeros_like(one) for pair in pairs for one in pair]
+    for _, sums in found:                                   # in the same order always
+        for whole, part in zip(gradients, (one for pair in sums for one in pair)):
+            whole += part
+    gradients[2 * LAYERS] = np.ascontiguousarray(gradients[2 * LAYERS].reshape(2, 2, wide, wide).transpose(3, 2, 0, 1))
+    gradients[2 * LAYERS + 1] = gradients[2 * LAYERS + 1].reshape(4, wide).sum(0)
+    return np.array([sum(total for total, _ in found)], np.float32), of_pooled, *gradients
+
+
+class MaskLossKernel(nn.Cell):
+    """(pooled, classes, chosen, targets, the branch's parameters) -> what `mask_loss` gives; only the first of it has a gradient."""
+
+    def __init__(self):
+        super().__init__()
+        threads = numba.get_num_threads()
+
+        # ops.Custom counts inputs by a function's named arguments
+        def mask_loss_with_gradients(pooled, classes, chosen, targets, w1, b1, w2, b2, w3, b3, w4, b4, up, up_bias, logits, logits_bias):
+            return mask_loss(threads, pooled, classes, chosen, targets, w1, b1, w2, b2, w3, b3, w4, b4, up, up_bias, logits, logits_bias)
+
+        def results(pooled, classes, chosen, targets, *parameters):
+            return [1], pooled, *parameters
+
+        def kinds(pooled, classes, chosen, targets, *parameters):
+            return pooled, pooled, *parameters
+        self.operator = custom_operator(mask_loss_with_gradients, results, kinds)
+
+    def construct(self, pooled, classes, chosen, targets, w1, b1, w2, b2, w3, b3, w4, b4, up, up_bias, logits, logits_bias):
+        return self.operator(pooled, classes, chosen, targets, w1, b1, w2, b2, w3, b3, w4, b4, up, up_bias, logits, logits_bias)
+
+    def bprop(self, pooled, classes, chosen, targets, w1, b1, w2, b2, w3, b3, w4, b4, up, up_bias, logits, logits_bias, out, dout):
+        gradients = ()
+        for i in range(2, 14):
+            gradients += (out[i] * dout[0],)
+        return (out[1] * dout[0], ops.zeros_like(classes), ops.zeros_like(chosen), ops.zeros_like(targets)) + gradients
