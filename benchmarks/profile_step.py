@@ -26,7 +26,7 @@ KINDS = (("convolution, forward (and input gradients computed as one)", r"^Conv2
          ("norms", r"^BatchNorm"), ("choosing: top-k, sorting, gathering", r"^(TopK|Sort|Gather|UnsortedSegment|NonZero)"),
          ("element-wise, copies and sums", r""))
 CUSTOM = (("convolutions by the kernel, all three", "KernelConvolution"), ("RoIAlign", "RoIAlign|KernelPool"),
-          ("windows of the RPN's losses", "Windows"),
+          ("windows of the RPN's losses", "Windows"), ("mask branch, forward and gradients", "MaskLossKernel"),
           ("assignment", "Matcher|Sampler"), ("other compiled kernels", ""))
 
 

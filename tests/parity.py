@@ -132,8 +132,8 @@ def training_graph(network, names):
         every = ops.ones(rois.shape[:2], ms.bool_)
         matched = network.roi_sampler.assign(rois, boxes, labels, valid)[1]
         rcnn = network.box_losses(features[:4], (rois, classes, matched, every), boxes, normalize)
-        mask_logits = network.mask_head(network.mask_align(features[:4], rois, every), roi_labels)
-        mask = network.mask_head.loss(mask_logits, mask_targets, ops.ones(roi_labels.shape, ms.float32), normalize)
+        mask_pooled = network.mask_align(features[:4], rois, every)
+        mask = network.mask_head.loss_of(mask_pooled, roi_labels, every.reshape(-1), mask_targets, normalize)
         return rpn[0] + rpn[1] + rcnn[0] + rcnn[1] + mask, (*rpn, *rcnn, mask)
     value_and_gradients = ms.value_and_grad(losses, None, weights, has_aux=True)
 

@@ -148,13 +148,10 @@ class MaskRcnn(nn.Cell):
         batch, count = truth.shape[0], truth.shape[1]
         picture = objects + ops.arange(0, batch).astype(ms.int32).expand_dims(-1) * count
         rois, classes, chosen, picture = rois.reshape(-1, 4), classes.reshape(-1), chosen.reshape(-1), picture.reshape(-1)
-        by_kernel = self.mask_head.kernel is not None
-        if self.dynamic and not by_kernel:
+        if self.dynamic and self.mask_head.kernel is None:           # the kernel leaves padding out by itself
             rows = real_rows(chosen)
             pooled, rois, classes = ops.gather(pooled, rows, 0), ops.gather(rois, rows, 0), ops.gather(classes, rows, 0)
             chosen, picture = ops.gather(chosen, rows, 0), ops.gather(picture, rows, 0)
         targets = mask_targets(rois, ops.gather(truth.reshape(-1, 4), picture, 0), masks.reshape(-1, masks.shape[2], masks.shape[3]),
                                picture, self.mask_size)
-        if by_kernel:
-            return self.mask_head.kernel_loss(pooled, classes, chosen, targets, normalize)
-        return self.mask_head.loss(self.mask_head(pooled, classes), targets, chosen.astype(ms.float32), normalize)
+        return self.mask_head.loss_of(pooled, classes, chosen, targets, normalize)

@@ -51,14 +51,16 @@ class MaskHead(nn.Cell):
         logits = logits.reshape(-1, 2, 2, height, side).transpose(0, 3, 1, 4, 2).reshape(-1, 2 * height, 2 * side).astype(ms.float32)
         return logits + ops.gather(self.logits_bias, classes, 0).reshape(-1, 1, 1)
 
-    def kernel_loss(self, pooled, classes, chosen, targets, normalize):
-        """The loss of the chosen (bool [S]) among all slots' features [S, C, 14, 14], classes and targets, by the CPU kernel."""
-        count = normalize(chosen.astype(ms.float32).sum())
+    def loss_of(self, features, classes, chosen, targets, normalize):
+        """The loss of the chosen (bool [R]) of RoI features [R, C, 14, 14], whose classes are int32 [R] and targets 0/1 [R, 28, 28]."""
+        weight = chosen.astype(ms.float32)
+        if self.kernel is None:
+            return self.loss(self(features, classes), targets, weight, normalize)
         parameters = ()
         for conv in self.conv:
             parameters += (conv.weight, conv.bias)
         parameters += (self.up_weight, self.up_bias, self.logits_weight, self.logits_bias)
-        return self.loss_weight * self.kernel(pooled, classes, chosen, targets, *parameters)[0].sum() / count
+        return self.loss_weight * self.kernel(features, classes, chosen, targets, *parameters)[0].sum() / normalize(weight.sum())
 
     def loss(self, logits, targets, weight, normalize):
         """Mean binary cross entropy of logits [R, 28, 28] with 0/1 targets over the RoIs of weight 1 (float32 [R])."""

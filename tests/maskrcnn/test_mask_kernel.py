@@ -22,7 +22,7 @@ def at_least_one(count):
 def with_gradients(head, by_kernel, scale=1.0):
     def loss(pooled, classes, chosen, targets):
         if by_kernel:
-            return scale * head.kernel_loss(pooled, classes, chosen, targets, at_least_one)
+            return scale * head.loss_of(pooled, classes, chosen, targets, at_least_one)
         return head.loss(head(pooled, classes), targets, chosen.astype(ms.float32), at_least_one)
     return ms.jit(ms.value_and_grad(loss, 0, head.trainable_params()))
 
