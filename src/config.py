@@ -194,7 +194,7 @@ KEYS = (
     Key("device_target", "auto", "Ascend, CPU, or auto: Ascend where it is", choices=("auto", "Ascend", "CPU")),
     Key("shapes", "auto", "'dynamic': work on real RoIs only (CPU); 'static': padded shapes (Ascend, exported files); auto by device",
         choices=("auto", "static", "dynamic")),
-    Key("cpu_kernels", "auto", "'on': compiled kernels for RoIAlign and matching (CPU); 'off': MindSpore's operators; auto by device",
+    Key("cpu_kernels", "auto", "'on': this project's compiled kernels (CPU); 'off': MindSpore's operators; auto by device",
         choices=("auto", "on", "off")),
     Key("compute_type", "auto", "type of convolutions and matrix products: float32 or float16; auto: amp_level's, else float16 on Ascend",
         choices=("auto", "float32", "float16")),

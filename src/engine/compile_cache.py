@@ -6,6 +6,7 @@ goes into a graph, one graph is kept a process (the training step, or the networ
 """
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -91,11 +92,14 @@ class Store:
         if not self.was:
             self.used.mkdir(exist_ok=True)
         else:
-            os.utime(folder)
+            with contextlib.suppress(OSError):          # another user's, or another process has just pruned it
+                os.utime(folder)
 
     def state(self):
-        found = graph_file(self.place).stat()
-        return found.st_ino, found.st_size, found.st_mtime_ns
+        with contextlib.suppress(OSError, AttributeError):
+            found = graph_file(self.place).stat()
+            return found.st_ino, found.st_size, found.st_mtime_ns
+        return None
 
     def whole(self):
         """Whether the graph is there and is what was written."""
@@ -113,10 +117,8 @@ class Store:
             (written / "crc32").write_text(checksum(graph_file(written)))
             self.folder.mkdir(exist_ok=True)
             shutil.rmtree(self.place, ignore_errors=True)           # what was not whole
-            try:
+            with contextlib.suppress(OSError):                      # another process with the same graph was first
                 os.rename(written, self.place)
-            except OSError:
-                pass                                                # another process with the same graph was first
         shutil.rmtree(self.used, ignore_errors=True)
         return False
 
@@ -132,7 +134,10 @@ def checksum(path):
 
 def prune(root, kept):
     """Leave the `kept` last used graphs."""
-    folders = [(entry.stat().st_mtime, entry.path) for entry in os.scandir(root) if entry.is_dir()]
+    folders = []
+    for entry in os.scandir(root):
+        with contextlib.suppress(OSError):                          # another process prunes too
+            folders.append((entry.stat().st_mtime, entry.path))
     for _, path in sorted(folders, reverse=True)[kept:]:
         shutil.rmtree(path, ignore_errors=True)
 

@@ -149,6 +149,23 @@ def test_each_picture_comes_once_an_epoch_when_the_number_of_ranks_changes(num, 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
+def test_synchronised_batch_norm_of_two_ranks_is_that_of_one_process_with_both_pictures(words, tmp_path):
+    more = ["norm=sync_bn", "max_steps=1", "save_checkpoint_steps=1"]
+    two, one = two_ranks(tmp_path / "two", words, *more), Job(tmp_path / "one", *words, *more)
+    two.end(0)
+    one.end(0)
+    (first, _), (second, _), (both, _) = (losses(path) for path in (two.work / "loss_0.log", two.folder / "train_parallel1" / "loss_1.log", one.work / "loss_0.log"))
+    np.testing.assert_allclose((first + second) / 2, both, rtol=1e-5, atol=1.01e-5)
+    found = [read_training(job.work / "checkpoint" / "mask_rcnn-1_1.ckpt") for job in (two, one)]
+    assert any("moving_variance" in name for name in found[0][0])
+    for part in (0, 2):                  # weights with moving statistics; momenta, which are the first step's gradients
+        for name, value in found[1][part].items():
+            wanted = value.asnumpy()
+            np.testing.assert_allclose(found[0][part][name].asnumpy(), wanted, rtol=1e-4, atol=1e-5 * max(1, np.abs(wanted).max()), err_msg=name)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_a_job_that_is_stopped_saves_and_its_ranks_go_on_exactly(words, tmp_path):
     whole = two_ranks(tmp_path / "whole", words, "max_steps=30")
     job = two_ranks(tmp_path / "job", words, "max_steps=30")
