@@ -7,6 +7,7 @@ goes into a graph, one graph is kept a process (the training step, or the networ
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -16,9 +17,7 @@ import sys
 import zlib
 from pathlib import Path
 
-import mindspore as ms
-from mindspore import Parameter, Tensor
-
+from src.engine.device import ms
 from src.errors import ConfigError
 from src.maskrcnn.custom_operator import operator_names
 
@@ -53,20 +52,27 @@ def compile_cell(cell, inputs, config, device):
     except OSError as error:
         if config.compile_cache != "auto":
             raise ConfigError(f"compile_cache={config.compile_cache}: {error.strerror}; another folder, or compile_cache=off") from None
-        print(f"warning: {root}: {error.strerror}; the graph is compiled without being kept (compile_cache=FOLDER keeps it elsewhere)", flush=True)
+        not_kept(root, error)
         cell.compile(*inputs)
         return "compiled"
-    _kept_one = True
+    _kept_one, read = True, False
     os.environ.update(zip(_VARIABLES, ("1", str(store.used))))
     try:
         cell.compile(*inputs)
     finally:
         for name in _VARIABLES:
             del os.environ[name]
-        read = store.done()
+        try:
+            read = store.done()
+        except OSError as error:
+            not_kept(root, error)
     if device.rank == 0:
         prune(root, KEPT)
     return f"read from {folder}" if read else "compiled"
+
+
+def not_kept(root, error):
+    print(f"warning: {root}: {error.strerror}; the graph is not kept (compile_cache=FOLDER keeps it elsewhere)", flush=True)
 
 
 def cache_folder(setting, target):
@@ -109,18 +115,25 @@ class Store:
             return False
 
     def done(self):
-        """Put a graph that was written into its place; returns whether it was read instead."""
+        """Put a graph that was written into its place; returns whether it was read instead. Raises OSError where it was not written."""
         if self.was:
             return self.state() == self.was
         written = self.used / self.place.name
-        if graph_file(written) is not None:
-            (written / "crc32").write_text(checksum(graph_file(written)))
-            self.folder.mkdir(exist_ok=True)
-            shutil.rmtree(self.place, ignore_errors=True)           # what was not whole
-            with contextlib.suppress(OSError):                      # another process with the same graph was first
-                os.rename(written, self.place)
-        shutil.rmtree(self.used, ignore_errors=True)
+        try:
+            self.keep(written)
+        finally:
+            shutil.rmtree(self.used, ignore_errors=True)
         return False
+
+    def keep(self, written):
+        # MindSpore only logs that it could not write a graph, and leaves what it wrote; the sources' digest is written after it
+        if graph_file(written) is None or not any(path.stat().st_size for path in written.glob("graph_cache/*compile_dependency.hash")):
+            raise OSError(errno.EIO, "MindSpore could not write the graph")
+        (written / "crc32").write_text(checksum(graph_file(written)))
+        self.folder.mkdir(exist_ok=True)
+        shutil.rmtree(self.place, ignore_errors=True)               # what was not whole
+        with contextlib.suppress(OSError):                          # another process with the same graph was first
+            os.rename(written, self.place)
 
 
 def graph_file(place):
@@ -163,9 +176,9 @@ def constants(cell):
 
 def meaning(value):
     """JSON of a value that is equal in every process: numbers and words, Tensors by their bytes, Parameters by name, all else by its type."""
-    if isinstance(value, Parameter):
+    if isinstance(value, ms.Parameter):
         return value.name
-    if isinstance(value, Tensor):
+    if isinstance(value, ms.Tensor):
         return hashlib.sha256(value.asnumpy().tobytes()).hexdigest()
     if isinstance(value, (tuple, list)):
         return [meaning(one) for one in value]

@@ -95,6 +95,19 @@ def test_a_folder_that_cannot_be_written_is_said_before_the_first_step(start, fi
     assert re.search(rf"^error: compile_cache={tmp_path / 'file'}: File exists; another folder, or compile_cache=off$", said, re.MULTILINE)
 
 
+@pytest.mark.slow
+def test_a_full_disk_is_said_and_the_run_goes_on(start, first, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(disk)], capture_output=True, check=False).returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    try:
+        full = start(f"compile_cache={disk}")
+        assert full[0] == "compiled" and same(first, full) and not list(disk.iterdir())
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
 def test_evaluation_reads_its_graph_too(start, first):
     kept, figures = len(start.kept()), []
     for number in range(2):
