@@ -55,20 +55,23 @@ def compile_cell(cell, inputs, config, device):
         not_kept(root, error)
         cell.compile(*inputs)
         return "compiled"
-    _kept_one, read = True, False
-    os.environ.update(zip(_VARIABLES, ("1", str(store.used))))
-    try:
-        cell.compile(*inputs)
-    finally:
-        for name in _VARIABLES:
-            del os.environ[name]
+    _kept_one = True
+    with store:
+        os.environ.update(zip(_VARIABLES, ("1", str(store.used))))
         try:
-            read = store.done()
+            cell.compile(*inputs)
+        finally:
+            for name in _VARIABLES:
+                del os.environ[name]
+        if store.was_read():
+            return f"read from {folder}"
+        try:
+            store.keep()
         except OSError as error:
             not_kept(root, error)
     if device.rank == 0:
         prune(root, KEPT)
-    return f"read from {folder}" if read else "compiled"
+    return "compiled"
 
 
 def not_kept(root, error):
@@ -114,26 +117,28 @@ class Store:
         except OSError:
             return False
 
-    def done(self):
-        """Put a graph that was written into its place; returns whether it was read instead. Raises OSError where it was not written."""
-        if self.was:
-            return self.state() == self.was
-        written = self.used / self.place.name
-        try:
-            self.keep(written)
-        finally:
-            shutil.rmtree(self.used, ignore_errors=True)
-        return False
+    def __enter__(self):
+        return self
 
-    def keep(self, written):
+    def __exit__(self, *_):
+        if self.used != self.folder:
+            shutil.rmtree(self.used, ignore_errors=True)
+
+    def was_read(self):
+        return self.was is not None and self.state() == self.was
+
+    def keep(self):
+        """Put the graph that was written into its place. Raises OSError where it was not written."""
+        written = self.used / self.place.name
         # MindSpore only logs that it could not write a graph, and leaves what it wrote; the sources' digest is written after it
         if graph_file(written) is None or not any(path.stat().st_size for path in written.glob("graph_cache/*compile_dependency.hash")):
             raise OSError(errno.EIO, "MindSpore could not write the graph")
         (written / "crc32").write_text(checksum(graph_file(written)))
-        self.folder.mkdir(exist_ok=True)
-        shutil.rmtree(self.place, ignore_errors=True)               # what was not whole
-        with contextlib.suppress(OSError):                          # another process with the same graph was first
-            os.rename(written, self.place)
+        if written != self.place:
+            self.folder.mkdir(exist_ok=True)
+            shutil.rmtree(self.place, ignore_errors=True)           # what was not whole
+            with contextlib.suppress(OSError):                      # another process with the same graph was first
+                os.rename(written, self.place)
 
 
 def graph_file(place):

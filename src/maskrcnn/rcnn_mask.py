@@ -55,7 +55,7 @@ class MaskHead(nn.Cell):
         """The loss of the chosen (bool [R]) of RoI features [R, C, 14, 14], whose classes are int32 [R] and targets 0/1 [R, 28, 28]."""
         weight = chosen.astype(ms.float32)
         if self.kernel is None:
-            return self.loss(self(features, classes), targets, weight, normalize)
+            return self.loss(self.construct(features, classes), targets, weight, normalize)
         parameters = ()
         for conv in self.conv:
             parameters += (conv.weight, conv.bias)

@@ -59,6 +59,15 @@ def test_loss_and_gradients(rng, head, both, real):
         np.testing.assert_allclose(got, plain, rtol=1e-4, atol=2e-6 * np.abs(plain).max())
 
 
+def test_without_the_kernel_the_branch_itself_answers(rng, head, both):
+    plain, given = MaskHead(small_config("rcnn_loss_mask_fb_weight=2"), kernels=False), [Tensor(one) for one in draw(rng, 9)]
+    for mine, its in zip(plain.trainable_params(), head.trainable_params()):
+        mine.set_data(its)
+    loss, (of_x, _) = with_gradients(plain, True)(*given)
+    want, (want_of_x, _) = both[1](*given)
+    assert float(loss.asnumpy()) == float(want.asnumpy()) and (of_x.asnumpy() == want_of_x.asnumpy()).all()
+
+
 def test_none_chosen(rng, both):
     loss, (of_x, of_weights) = both[0](*map(Tensor, draw(rng, 0)))
     assert float(loss.asnumpy()) == 0 and not any(part.asnumpy().any() for part in (of_x, *of_weights))
