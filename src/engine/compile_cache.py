@@ -14,6 +14,7 @@ import os
 import platform
 import shutil
 import sys
+import tempfile
 import zlib
 from pathlib import Path
 
@@ -97,10 +98,10 @@ class Store:
     def __init__(self, folder, rank):
         self.folder, self.place = folder, folder / f"rank_{rank}"
         self.was = self.state() if self.whole() else None
-        self.used = folder if self.was else folder.with_name(f"{folder.name}.{os.getpid()}.partial")
         if not self.was:
-            self.used.mkdir(exist_ok=True)
+            self.used = Path(tempfile.mkdtemp(".partial", f"{folder.name}.", folder.parent))
         else:
+            self.used = folder
             with contextlib.suppress(OSError):          # another user's, or another process has just pruned it
                 os.utime(folder)
 
