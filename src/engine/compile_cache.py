@@ -163,9 +163,10 @@ def prune(root, kept):
 
 def digest(cell, inputs, config, device):
     """32 hex digits of all that a graph follows from: code, versions, settings, devices, shapes, constants, operators."""
+    sources = [path for path in (Path(sys.argv[0]), *sorted((ROOT / "src").rglob("*.py"))) if path.is_file()]
     parts = {
         "versions": [ms.__version__, platform.python_version(), platform.machine()],
-        "sources": [hashlib.sha256(path.read_bytes()).hexdigest() for path in (Path(sys.argv[0]), *sorted((ROOT / "src").rglob("*.py")))],
+        "sources": [hashlib.sha256(path.read_bytes()).hexdigest() for path in sources],
         "settings": {name: value for name, value in config.items() if name not in NOT_IN_A_GRAPH},
         "devices": [device.target, device.num],
         "inputs": [[list(one.shape), str(one.dtype)] for one in inputs],

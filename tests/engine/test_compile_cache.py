@@ -143,6 +143,12 @@ def test_whatever_goes_into_a_graph_gives_another_name(change):
     assert of() == of() and of(**change) != of()
 
 
+def test_an_entry_without_a_file_has_names_too(monkeypatch):
+    """`python -c`, as which the processes that share the tests run."""
+    monkeypatch.setattr(sys, "argv", ["-c"])
+    assert of() == of() != of(shape=(2, 4))
+
+
 def test_a_frozen_weight_gives_another_name():
     cell = Small()
     cell.weight.requires_grad = False
