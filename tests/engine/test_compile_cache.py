@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ from mindspore import Parameter, Tensor, nn
 from src.config import load_config
 from src.data.shapes import draw_shapes
 from src.engine.checkpoint import read_checkpoint
-from src.engine.compile_cache import cache_folder, digest, prune
+from src.engine.compile_cache import Store, cache_folder, digest, graph_file, prune
 from src.engine.device import Device
 from src.errors import ConfigError
 from src.maskrcnn.custom_operator import custom_operator, name_of, operator_names
@@ -79,6 +80,22 @@ def test_another_setting_is_another_graph(start, first):
     assert changed[0] == "compiled" and len(start.kept()) == 2 and not same(first, changed)
 
 
+def test_a_graph_that_was_cut_short_or_lost_its_checksum_is_none(start, first, tmp_path):
+    copy = tmp_path / "graph"
+    shutil.copytree(start.kept()[0].parents[2], copy)
+    assert Store(copy, 0).used == copy and Store(copy, 1).used != copy
+    graph = graph_file(copy / "rank_0")
+    graph.chmod(0o600)
+    whole = graph.read_bytes()
+    graph.write_bytes(whole[:-7])
+    assert Store(copy, 0).used != copy
+    graph.write_bytes(whole)
+    assert Store(copy, 0).used == copy
+    (copy / "rank_0" / "crc32").unlink()
+    assert Store(copy, 0).used != copy
+
+
+@pytest.mark.slow
 def test_a_damaged_graph_is_compiled_anew_and_kept(start, first):
     for path in start.kept():
         path.chmod(0o600)
