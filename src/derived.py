@@ -100,8 +100,6 @@ def _check_canvas(values):
                         ("rcnn_target_means", 4), ("rcnn_target_stds", 4)):
         if len(values[name]) != count:
             raise ConfigError(f"{name}={list(values[name])}: {count} numbers expected")
-    if not values["compile_cache"]:
-        raise ConfigError("compile_cache=: 'auto', 'off' or a folder expected")
     if values["roi_layer"]["type"] != "RoIAlign":
         raise ConfigError(f"roi_layer.type={values['roi_layer']['type']}: RoIAlign expected")
     for name, low in (("out_size", 1), ("mask_out_size", 1), ("sample_num", 0)):
@@ -139,6 +137,8 @@ _RANGES = {
 
 
 def _check_ranges(values):
+    if not values["compile_cache"]:
+        raise ConfigError("compile_cache=: 'auto', 'off' or a folder expected")
     for name, (low, high) in _RANGES.items():
         value = values[name]
         for item in value if isinstance(value, tuple) else (value,):

@@ -21,7 +21,7 @@ from mindspore.ops.operations._pyfunc_registry import add_pyfunc
 
 LARGE = 2 ** 22              # bytes: below it is not worth a system call
 _DONT_NEED = 4               # MADV_DONTNEED of Linux
-_names = set()
+_names = set()               # of the operators made in this process
 
 
 def custom_operator(function, shape, dtype):
@@ -64,7 +64,6 @@ def plain(value):
     if isinstance(value, (type(None), bool, int, float, str, np.generic)):
         return repr(value)
     raise TypeError(f"a custom operator's function was made with {value!r}: only numbers, words, arrays and lists of them name it in every process")
-
 
 
 def give_back(arrays):

@@ -15,7 +15,7 @@ from src.maskrcnn.custom_operator import custom_operator
 from src.maskrcnn.onednn import convolution
 
 LAYERS = 4
-MOST = 16                # RoIs at a time: turning weights into oneDNN's layout costs 4% then, and their maps stay small
+MOST = 16                # RoIs at a time: enough that turning weights into oneDNN's layout costs little, few enough that their maps stay small
 
 
 def run(kind, x, w, y, bias=None):
