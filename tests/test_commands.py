@@ -117,6 +117,7 @@ def test_a_loss_that_is_not_finite_ends_the_run(trained, tmp_path):
     assert state["done"] < 9
 
 
+@pytest.mark.slow
 def test_a_loss_scale_that_collapses_ends_the_run(trained, tmp_path):
     """A loss so large that its gradients' squares overflow at any scale: 27 halvings from 2^16 reach 2^-11, under the smallest that is let pass."""
     folder, _ = trained

@@ -16,16 +16,16 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="module")
 def run(shared):
-    """(the reference's arrays, this project's)."""
+    """(the reference's arrays, this project's with every fast path: norms folded, as training and inference have them)."""
     reference = parity.load_reference(shared / "reference/parity.npz")
-    return reference, parity.compute(reference)
+    return reference, parity.compute(reference, ["fold_norms=True"])
 
 
-def test_every_stage_is_within_its_limit_with_norms_folded(run, capsys):
-    """As training and inference have them, where configs/torchvision.yaml computes them apart."""
-    code = parity.report(compare(run[0], parity.compute(run[0], ["fold_norms=True"])))
-    output = capsys.readouterr().out
-    assert code == 0 and "nudged" not in output
+@pytest.mark.slow
+def test_every_stage_is_within_its_limit_with_norms_apart(run, capsys):
+    """As configs/torchvision.yaml computes them, and the command without words."""
+    code = parity.report(compare(run[0], parity.compute(run[0])))
+    assert code == 0 and "FAILED" not in capsys.readouterr().out
 
 
 def test_every_stage_is_within_its_limit(run, capsys):
@@ -33,7 +33,7 @@ def test_every_stage_is_within_its_limit(run, capsys):
     output = capsys.readouterr().out
     with capsys.disabled():
         print("\n" + output)
-    assert code == 0 and "FAILED" not in output
+    assert code == 0 and "FAILED" not in output and "nudged" not in output
     stages = [line.split("  ")[0] for line in output.splitlines()]
     for name in ("feature.p2", "feature.p6", "rpn_logits.p4", "rpn_deltas.p6", "anchors", "proposals", "roi_align7", "class_logits", "box_deltas",
                  "roi_align14", "mask_logits", "rpn_labels", "roi_assigned_labels", "loss rcnn_mask, call 2", "gradient values (95), call 2"):

@@ -24,12 +24,16 @@ from src.maskrcnn.custom_operator import operator_names
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = 64                                # graphs; the ones longest unused go
-# Keys that say where things are, or what is done between steps: the same graph for all of their values.
+# Keys that say where things are, what a step is given (its pictures and its rate), or what is done between steps: the same graph for all
+# of their values.
 NOT_IN_A_GRAPH = {
     "coco_root", "train_data_type", "val_data_type", "instance_set", "ann_file", "IMAGE_DIR", "ANNO_PATH", "mindrecord_dir", "shard_mb",
     "pre_trained", "checkpoint_path", "resume", "compile_cache", "max_steps", "log_interval", "tensorboard", "eval_interval", "early_stop",
     "picture_interval", "profile", "save_checkpoint", "save_checkpoint_epochs", "save_checkpoint_steps", "save_checkpoint_minutes",
-    "keep_checkpoint_max", "save_checkpoint_path", "check_sync_steps", "check_data", "bad_pictures", "num_parallel_workers"}
+    "keep_checkpoint_max", "save_checkpoint_path", "check_sync_steps", "check_data", "bad_pictures", "num_parallel_workers",
+    "base_lr", "base_step", "total_epoch", "lr_schedule", "lr_milestones", "lr_gamma", "base_batch", "warmup_step", "warmup_ratio", "epoch_size",
+    "pretrain_epoch_size", "seed", "flip_ratio", "expand_ratio", "crop_ratio", "crop_min_side", "multi_scale", "large_scale_jitter",
+    "color_jitter", "copy_paste_ratio", "repeat_factor_threshold"}
 _VARIABLES = ("MS_COMPILER_CACHE_ENABLE", "MS_COMPILER_CACHE_PATH")
 _kept_one = False                        # MindSpore fixes the folder with the first graph of a process
 

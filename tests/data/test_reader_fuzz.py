@@ -174,7 +174,7 @@ def txt(config, path, folder, findings):
     return read_txt(config, anno_path=path, findings=findings)
 
 
-@pytest.mark.parametrize("count", [2500, pytest.param(50_000, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize("count", [1000, pytest.param(50_000, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
 @pytest.mark.parametrize("form", ["coco", "txt"])
 def test_any_file_gives_records_or_a_user_error(form, count, tmp_path):
     if form == "coco":

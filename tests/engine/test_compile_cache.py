@@ -63,7 +63,7 @@ def same(one, other):
 
 def test_a_second_start_reads_its_graph_and_computes_the_same(start, first):
     assert first[0] == "compiled" and len(start.kept()) == 1
-    second = start("save_checkpoint_steps=2", "log_interval=1")          # keys that are no part of a graph
+    second = start("save_checkpoint_steps=2", "log_interval=1", "total_epoch=13")          # keys that are no part of a graph
     assert second[0] == f"read from {start.kept()[0].parents[2]}" and len(start.kept()) == 1
     assert second[1] < first[1] / 2 and same(first, second)
     assert not list(start.graphs.glob("*.partial"))
@@ -75,6 +75,14 @@ def test_without_a_cache_the_results_are_the_same(start, first):
     assert plain[0] == "compiled" and same(first, plain)
 
 
+@pytest.mark.slow
+def test_another_rate_seed_and_augmentation_are_another_run_of_the_same_graph(start, first):
+    other = ["base_lr=0.005", "warmup_step=1", "seed=4", "flip_ratio=1", "expand_ratio=0", "multi_scale=[96,112]", "color_jitter=[.2,.2,.2,.1]"]
+    kept = start(*other)
+    assert kept[0].startswith("read from") and not same(first, kept) and same(kept, start("compile_cache=off", *other))
+
+
+@pytest.mark.slow
 def test_another_setting_is_another_graph(start, first):
     changed = start("rcnn_smooth_l1_beta=0.1")
     assert changed[0] == "compiled" and len(start.kept()) == 2 and not same(first, changed)
@@ -173,7 +181,7 @@ def test_a_frozen_weight_gives_another_name():
 
 
 def test_places_and_pace_give_the_same_name():
-    assert of(words=["coco_root=elsewhere", "save_checkpoint_minutes=3", "resume=auto"]) == of()
+    assert of(words=["coco_root=elsewhere", "save_checkpoint_minutes=3", "resume=auto", "base_lr=1", "seed=5", "flip_ratio=0"]) == of()
 
 
 def test_an_operator_more_gives_another_name():

@@ -92,6 +92,7 @@ def step_of_one(two, step, folder, *words):
     return alone, wrong
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_evaluation_shared_by_two_processes_gives_the_same_figures_and_files(words, straight, tmp_path):
     while not (straight.work / "checkpoint" / "mask_rcnn-2_11.ckpt").exists():

@@ -61,6 +61,7 @@ STATES = ["optimizer=adamw", "base_lr=0.001", "warmup_step=4", "accumulate_steps
           "clip_grad_norm=5", "max_steps=22", "save_checkpoint_steps=7", "save_checkpoint_minutes=0", "tensorboard=False"]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_accumulation_loss_scale_and_average_go_on_in_the_middle_of_an_update(words, tmp_path):
     own = [*(word for word in words if not word.startswith("max_steps")), *STATES]
