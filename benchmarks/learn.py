@@ -30,19 +30,20 @@ TARGET = 0.5                                 # segm AP
 EPOCH = PICTURES * COPIES // BATCH           # steps in which every picture comes COPIES times
 PROPOSALS = ("nms_pre", "nms_post", "max_num")
 # Norms everywhere but in the box head's two layers, as nothing is pretrained. RoIs few, and many of them on objects. Masks are what is slow
-# to learn by heart, so their loss counts twice. Anchors and levels fit a canvas of 0.4 of the default's width. No augmentation, no decay.
+# to learn by heart, so their loss counts twice, and RoIs keep the levels of full-sized pictures: one of 14x14 cells then sees 14 or more of
+# its level. Anchors fit a canvas of 0.4 of the default's width. No augmentation, no decay.
 SCRATCH = ["norm=bn", "fpn_norm=bn", "rcnn_mask_norm=gn", "freeze_at=0", "optimizer=adamw", "clip_grad_norm=5", "warmup_ratio=0.01",
            "expand_ratio=0", "tensorboard=False", "save_checkpoint_epochs=1000", "save_checkpoint_minutes=0"]
-OVERFIT = [*SCRATCH, "img_height=320", "img_width=512", "flip_ratio=0", "anchor_scales=[4]", "roi_align_finest_scale=28", f"batch_size={BATCH}",
+OVERFIT = [*SCRATCH, "img_height=320", "img_width=512", "flip_ratio=0", "anchor_scales=[4]", f"batch_size={BATCH}",
            "num_expected_total_stage2=128", "num_expected_neg_stage2=128", "num_expected_pos_stage2=48", "num_mask_rois=16", "rcnn_loss_mask_fb_weight=2",
            *(f"rpn_proposal_{name}=500" for name in PROPOSALS), *(f"rpn_{name}=300" for name in PROPOSALS), "weight_decay=0",
            "base_lr=0.001", "warmup_step=20", f"max_steps={STEPS}", f"epoch_size={-(-STEPS // EPOCH)}",
            f"total_epoch={-(-STEPS // EPOCH)}"]
-# what a backbone sees of drawn shapes before: 240 steps of 4 pictures of 192x192
+# what a backbone sees of drawn shapes before: 160 steps of 4 pictures of 192x192
 SHAPES = [*SCRATCH, "img_height=192", "img_width=192", "coco_classes=auto", "anchor_scales=[6]", "roi_align_finest_scale=28", "batch_size=4",
-          "num_expected_total_stage2=72", "num_expected_neg_stage2=72", "num_expected_pos_stage2=24", "num_mask_rois=12",
-          *(f"rpn_proposal_{name}=200" for name in PROPOSALS), "weight_decay=0.01", "base_lr=0.0007", "warmup_step=30",
-          "epoch_size=6", "total_epoch=6"]
+          "num_expected_total_stage2=72", "num_expected_neg_stage2=72", "num_expected_pos_stage2=24", "num_mask_rois=4",
+          *(f"rpn_proposal_{name}=200" for name in PROPOSALS), "weight_decay=0.01", "base_lr=0.001", "warmup_step=20",
+          "epoch_size=4", "total_epoch=4"]
 
 
 def nuclei(args, work):
