@@ -35,7 +35,8 @@ PROPOSALS = ("nms_pre", "nms_post", "max_num")
 SCRATCH = ["norm=bn", "fpn_norm=bn", "rcnn_mask_norm=gn", "freeze_at=0", "optimizer=adamw", "clip_grad_norm=5", "warmup_ratio=0.01",
            "expand_ratio=0", "tensorboard=False", "save_checkpoint_epochs=1000", "save_checkpoint_minutes=0"]
 OVERFIT = [*SCRATCH, "img_height=320", "img_width=512", "flip_ratio=0", "anchor_scales=[4]", f"batch_size={BATCH}",
-           "num_expected_total_stage2=128", "num_expected_neg_stage2=128", "num_expected_pos_stage2=48", "num_mask_rois=16", "rcnn_loss_mask_fb_weight=2",
+           "num_expected_total_stage2=128", "num_expected_neg_stage2=128", "num_expected_pos_stage2=48", "num_mask_rois=16",
+           "rcnn_loss_mask_fb_weight=2",
            *(f"rpn_proposal_{name}=500" for name in PROPOSALS), *(f"rpn_{name}=300" for name in PROPOSALS), "weight_decay=0",
            "base_lr=0.001", "warmup_step=20", f"max_steps={STEPS}", f"epoch_size={-(-STEPS // EPOCH)}",
            f"total_epoch={-(-STEPS // EPOCH)}"]
