@@ -24,5 +24,5 @@ done
 
 setup_python requirements.txt requirements-dev.txt
 cd -- "$PROJECT_ROOT"
-# A file's tests stay in one worker, which compiles a network once for all of them (tests/conftest.py).
-exec "$PYTHON" -m pytest -q -p xdist -n 2 --dist loadgroup ${chosen[@]+"${chosen[@]}"} ${words[@]+"${words[@]}"}
+# A file's tests stay in one worker, which compiles a network once for all of them.
+exec "$PYTHON" -m pytest -q -p xdist -n 2 --dist loadfile ${chosen[@]+"${chosen[@]}"} ${words[@]+"${words[@]}"}

@@ -17,16 +17,6 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-# Files whose tests step the same small network (tests/small_network.py), which a worker compiles once.
-ONE_NETWORK = {"test_ascend.py", "test_network_define.py", "test_mask_rcnn_r50.py", "test_training_step.py"}
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Tells xdist which tests one worker has to run: those of a file, or of a few. First, as xdist reads the marks in a hook of its own."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("one network" if item.path.name in ONE_NETWORK else item.nodeid.partition("::")[0]))
-
 
 @pytest.fixture(scope="session", autouse=True)
 def cpu():
