@@ -29,11 +29,12 @@ PICTURES, STEPS, BATCH, COPIES = 8, 300, 4, 8
 TARGET = 0.5                                 # segm AP
 EPOCH = PICTURES * COPIES // BATCH           # steps in which every picture comes COPIES times
 PROPOSALS = ("nms_pre", "nms_post", "max_num")
-# Norms everywhere but in the box head's two layers, as nothing is pretrained. RoIs few, and many of them on objects. Masks are what is slow
-# to learn by heart, so their loss counts twice, and RoIs keep the levels of full-sized pictures: one of 14x14 cells then sees 14 or more of
-# its level. Anchors fit a canvas of 0.4 of the default's width. No augmentation, no decay.
+# Norms everywhere but in the box head's two layers, as nothing is pretrained.
 SCRATCH = ["norm=bn", "fpn_norm=bn", "rcnn_mask_norm=gn", "freeze_at=0", "optimizer=adamw", "clip_grad_norm=5", "warmup_ratio=0.01",
            "expand_ratio=0", "tensorboard=False", "save_checkpoint_epochs=1000", "save_checkpoint_minutes=0"]
+# RoIs few, and many of them on objects; no augmentation, no decay. Masks are what is slow to learn by heart, so their loss counts twice, and
+# RoIs keep the levels of full-sized pictures: one of 56 pixels or more then spans 14 or more cells of its level, as many as are pooled.
+# Anchors fit a canvas of 0.4 of the default's width.
 OVERFIT = [*SCRATCH, "img_height=320", "img_width=512", "flip_ratio=0", "anchor_scales=[4]", f"batch_size={BATCH}",
            "num_expected_total_stage2=128", "num_expected_neg_stage2=128", "num_expected_pos_stage2=48", "num_mask_rois=16",
            "rcnn_loss_mask_fb_weight=2",
