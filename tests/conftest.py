@@ -18,6 +18,40 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 
+# What takes longest, first, so that no worker ends with it alone. The files of a line go to one worker, which compiles their networks once.
+LONG = [
+    ("tests/test_ascend.py", "tests/maskrcnn/test_mask_rcnn_r50.py", "tests/test_network_define.py", "tests/engine/test_training_step.py"),
+    ("tests/engine/test_many_devices.py",),
+    ("tests/test_commands.py",),
+    ("tests/engine/test_resume.py",),
+    ("tests/test_parity.py",),
+    ("tests/engine/test_watching.py",),
+    ("tests/engine/test_onnx_export.py", "tests/onnx_graph/test_network.py"),
+    ("tests/engine/test_compile_cache.py",)]
+PLACE = {file: (number, inside) for number, files in enumerate(LONG) for inside, file in enumerate(files)}
+
+
+def file_of(nodeid):
+    return nodeid.partition("::")[0]
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: PLACE.get(file_of(item.nodeid), (len(LONG), 0)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Of two workers each takes files, or a line of LONG, whole."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            return LONG[PLACE[file_of(nodeid)][0]][0] if file_of(nodeid) in PLACE else file_of(nodeid)
+
+    config.option.loadscopereorder = False           # it would begin with the files of the most tests
+    return Scheduling(config, log)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cpu():
     """MindSpore on the CPU, said before anything runs in it: later it could not be said, and files run in any order and any worker."""
@@ -28,8 +62,9 @@ def cpu():
 
 @pytest.fixture(scope="session", autouse=True)
 def graphs(tmp_path_factory):
-    """The folder of the graphs that this session's runs keep: the user's own is left alone."""
-    folder = tmp_path_factory.mktemp("cache")
+    """The folder of the graphs that this session's runs keep, of all workers: the user's own is left alone."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "cache"
     os.environ["XDG_CACHE_HOME"] = str(folder)
     return folder / "maskrcnn_mindspore" / "graphs"
 

@@ -63,7 +63,8 @@ def test_the_same_seed_gives_the_same_run(trained, tmp_path):
     folder, _ = trained
     words = [*SMALL, f"coco_root={folder / 'data'}", f"mindrecord_dir={conversion(folder)}", "max_steps=3", "batch_size=2",
              "num_parallel_workers=1"]
-    run("train.py", tmp_path, *words)
+    done = run("train.py", tmp_path, *words)
+    assert re.search(r"the graph was read from \S+ in \d+\.\d s", done.stderr)          # which the first run kept
     assert (tmp_path / "train" / "loss_0.log").read_text() == (folder / "train" / "loss_0.log").read_text()
 
 
@@ -72,10 +73,16 @@ def checkpoint(trained):
     return trained[0] / "train" / "checkpoint" / "mask_rcnn-1_3.ckpt"
 
 
-def test_evaluation_prints_both_tables_and_writes_results(trained, checkpoint):
+@pytest.fixture(scope="module")
+def evaluated(trained, checkpoint):
+    """What eval.py printed; its files are in eval/ and its graph is in graphs/."""
     folder, _ = trained
     # the network's settings come from the checkpoint: only the data is named
-    done = run("eval.py", folder, "coco_root=data", f"checkpoint_path={checkpoint}", "device_target=CPU", "test_score_thr=0.01")
+    return run("eval.py", folder, "coco_root=data", f"checkpoint_path={checkpoint}", "device_target=CPU", "test_score_thr=0.01", "compile_cache=graphs")
+
+
+def test_evaluation_prints_both_tables_and_writes_results(trained, evaluated):
+    folder, done = trained[0], evaluated
     assert done.stdout.count("Average Precision") == 12 and done.stdout.count("Average Recall") == 12
     metrics = json.loads((folder / "eval" / "metrics.json").read_text())
     assert set(metrics) == {"bbox", "segm"} and {"AP", "AP50", "AP75"} <= set(metrics["bbox"])
@@ -85,15 +92,17 @@ def test_evaluation_prints_both_tables_and_writes_results(trained, checkpoint):
         assert rows and {row["image_id"] for row in rows} <= known
 
 
-def test_evaluation_of_a_file_without_annotations(trained, checkpoint, tmp_path):
+def test_evaluation_of_a_file_without_annotations(trained, checkpoint, evaluated, tmp_path):
+    """The same detections by the same graph, and no figures."""
     folder, _ = trained
     content = json.loads((folder / "data/annotations/instances_val2017.json").read_text())
     del content["annotations"]
     (tmp_path / "test.json").write_text(json.dumps(content))
     done = run("eval.py", folder, "--work-dir", str(tmp_path), "coco_root=data", f"ann_file={tmp_path / 'test.json'}",
-               f"checkpoint_path={checkpoint}", "device_target=CPU")
+               f"checkpoint_path={checkpoint}", "device_target=CPU", "test_score_thr=0.01", f"compile_cache={folder / 'graphs'}")
     assert "no figures" in done.stdout
-    assert (tmp_path / "results_segm.json").exists() and not (tmp_path / "metrics.json").exists()
+    assert (tmp_path / "results_segm.json").read_bytes() == (folder / "eval" / "results_segm.json").read_bytes()
+    assert not (tmp_path / "metrics.json").exists() and len(list((folder / "graphs").rglob("*.mindir"))) == 1
 
 
 def test_export_and_prediction(trained, checkpoint, tmp_path):
@@ -156,6 +165,7 @@ def test_txt_boxes_train_detection_alone_and_are_evaluated_on_boxes(trained, tmp
     assert set(json.loads((tmp_path / "eval" / "metrics.json").read_text())) == {"bbox"}
 
 
+@pytest.mark.slow
 def test_fine_tuning_to_other_classes_says_what_starts_anew(trained, checkpoint, tmp_path):
     folder, _ = trained
     words = [*SMALL[:-2], f"coco_root={folder / 'data'}", "device_target=CPU", f"pre_trained={checkpoint}", "max_steps=1", "batch_size=2"]
