@@ -1,4 +1,4 @@
-"""The mask branch's loss with all its gradients in one operator on the CPU, convolutions in oneDNN's own layouts (`onednn.py`).
+"""The mask branch's loss with all its gradients in one operator on the CPU, its 3x3 convolutions by Winograd's way (`winograd.py`).
 
 A custom operator takes static shapes, and the mask branch's rows follow the data: so this one takes every slot and computes the real ones. It
 has one output that anything depends on, the sum of the RoIs' losses, so the gradients are computed with it, a few RoIs at a time from the
@@ -10,6 +10,7 @@ import numba
 import numpy as np
 from mindspore import nn, ops
 
+from src.maskrcnn import winograd
 from src.maskrcnn.conv_kernel import in_threads
 from src.maskrcnn.custom_operator import custom_operator
 from src.maskrcnn.onednn import convolution
@@ -18,43 +19,57 @@ LAYERS = 4
 MOST = 16                # RoIs at a time: enough that turning weights into oneDNN's layout costs little, few enough that their maps stay small
 
 
-def run(kind, x, w, y, bias=None):
-    """Fill x, w or y of a convolution that keeps the size, by kind (`onednn.Convolution`)."""
-    convolution(kind, x.shape, w.shape, y.shape, 1, w.shape[2] // 2).run(x, w, y, bias)
+def cell_by_cell(kind, x, w, y, bias=None):
+    """Fill x, w or y of a 1x1 convolution, by kind (`onednn.Convolution`)."""
+    convolution(kind, x.shape, w.shape, y.shape, 1, (0, 0)).run(x, w, y, bias)
     return {"forward": y, "input": x, "weight": w}[kind]
 
 
-def like(x, channels):
-    return np.empty((len(x), channels, *x.shape[2:]), np.float32)
+def three_by_three(x, mixed, bias):
+    """x convolved by a `mixed_weight`."""
+    y = np.empty((len(x), len(bias), *x.shape[2:]), np.float32)
+    winograd.forward(x, mixed, bias, y, (0, winograd.tiles_of(x)))
+    return y
 
 
-def some_rois(x, classes, targets, weights, sums):
-    """(sum of the losses, gradient of x) of RoI features x [n, C, h, w]; adds to `sums`, the weights' gradients, as `weights` lie.
+def through_relu(back, above, of_bias):
+    """Make `back`, the gradient of what a ReLU gave (`above`), that of what it was given; adds it to the gradient of the bias before."""
+    np.multiply(back, above > 0, out=back)
+    of_bias += back.sum((0, 2, 3))
 
-    targets [n, 2h, 2w]; weights: (weight, bias) of each convolution, of the transposed one as a 1x1 one [4W, W, 1, 1], and of the logits.
+
+def some_rois(x, classes, targets, layers, up, logits, sums):
+    """(sum of the losses, gradient of x) of RoI features x [n, C, h, w], targets [n, 2h, 2w]; adds to `sums`, the weights' gradients.
+
+    layers: (mixed weight, mixed turned weight, bias) of each 3x3 convolution; up: (weight, bias) of the transposed one as a 1x1 one [4W, W, 1, 1];
+    logits: the same [classes, W]. sums: (weight's, bias's) of each of them in this order, those of the 3x3 convolutions mixed.
     """
     maps = [x]
-    for weight, bias in weights[:LAYERS + 1]:
-        maps.append(run("forward", maps[-1], weight, like(x, len(weight)), bias))
+    for mixed, _, bias in layers:
+        maps.append(three_by_three(maps[-1], mixed, bias))
         np.maximum(maps[-1], 0, out=maps[-1])
     n, _, height, width = x.shape
-    (logits_weight, logits_bias), wide = weights[-1], weights[-1][0].shape[1]
+    (logits_weight, logits_bias), wide = logits, logits[0].shape[1]
+    upsampled = cell_by_cell("forward", maps[-1], up[0], np.empty((n, 4 * wide, height, width), np.float32), up[1])
+    np.maximum(upsampled, 0, out=upsampled)
     # the four sub-pixels of every cell, each [wide, cells]; a RoI's own class is the one row that is multiplied
-    up, rows = maps[-1].reshape(n, 4, wide, -1), logits_weight[classes]
-    logits = np.matmul(rows[:, None, None], up)[:, :, 0] + logits_bias[classes][:, None, None]
-    wanted = targets.reshape(n, height, 2, width, 2).transpose(0, 2, 4, 1, 3).reshape(logits.shape)
-    away = np.exp(-np.abs(logits))
-    loss = (np.maximum(logits, 0) - logits * wanted + np.log1p(away)).sum() / wanted[0].size
-    gradient = (np.where(logits >= 0, 1, away) / (1 + away) - wanted) / np.float32(wanted[0].size)
+    cells, rows = upsampled.reshape(n, 4, wide, -1), logits_weight[classes]
+    found = np.matmul(rows[:, None, None], cells)[:, :, 0] + logits_bias[classes][:, None, None]
+    wanted = targets.reshape(n, height, 2, width, 2).transpose(0, 2, 4, 1, 3).reshape(found.shape)
+    away = np.exp(-np.abs(found))
+    loss = (np.maximum(found, 0) - found * wanted + np.log1p(away)).sum() / wanted[0].size
+    gradient = (np.where(found >= 0, 1, away) / (1 + away) - wanted) / np.float32(wanted[0].size)
 
-    np.add.at(sums[-1][0], classes, np.matmul(up, gradient[..., None]).sum((1, 3)))
+    np.add.at(sums[-1][0], classes, np.matmul(cells, gradient[..., None]).sum((1, 3)))
     np.add.at(sums[-1][1], classes, gradient.sum((1, 2)))
-    back = (rows[:, None, :, None] * gradient[:, :, None]).reshape(maps[-1].shape)
-    for (weight, _), (of_weight, of_bias), below, above in zip(weights[LAYERS::-1], sums[LAYERS::-1], maps[LAYERS::-1], maps[:0:-1]):
-        np.multiply(back, above > 0, out=back)
-        of_weight += run("weight", below, np.empty_like(weight), back)
-        of_bias += back.sum((0, 2, 3))
-        back = run("input", like(below, below.shape[1]), weight, back)
+    back = (rows[:, None, :, None] * gradient[:, :, None]).reshape(upsampled.shape)
+    through_relu(back, upsampled, sums[LAYERS][1])
+    sums[LAYERS][0] += cell_by_cell("weight", maps[-1], np.empty_like(up[0]), back)
+    back = cell_by_cell("input", np.empty_like(maps[-1]), up[0], back)
+    for (_, turned, _), (of_mixed, of_bias), below, above in zip(layers[::-1], sums[LAYERS - 1::-1], maps[LAYERS - 1::-1], maps[:0:-1]):
+        through_relu(back, above, of_bias)
+        of_mixed += winograd.weight_gradient(below, back, (0, winograd.tiles_of(back)))
+        back = three_by_three(back, turned, np.zeros(below.shape[1], np.float32))
     return loss, back
 
 
@@ -64,25 +79,28 @@ def mask_loss(threads, pooled, classes, chosen, targets, *parameters):
     pooled float32 [S, C, h, w], classes int32 [S], chosen bool [S], targets float32 [S, 2h, 2w]; parameters: weight and bias of four convolutions,
     of the transposed one [W, W, 2, 2] (in, out) and of the logits [classes, W].
     """
-    pairs = list(zip(parameters[::2], parameters[1::2]))
-    up, up_bias = pairs[LAYERS]
+    *convolutions, (up, up_bias), logits = zip(parameters[::2], parameters[1::2])
     wide = len(up_bias)
-    pairs[LAYERS] = np.ascontiguousarray(up.transpose(2, 3, 1, 0)).reshape(4 * wide, wide, 1, 1), np.tile(up_bias, 4)
+    layers = [(winograd.mixed_weight(weight), winograd.mixed_turned_weight(weight), bias) for weight, bias in convolutions]
+    up = np.ascontiguousarray(up.transpose(2, 3, 1, 0)).reshape(4 * wide, wide, 1, 1), np.tile(up_bias, 4)
+    arrays = [*((mixed, bias) for mixed, _, bias in layers), up, logits]
     of_pooled, real = np.zeros_like(pooled), np.flatnonzero(chosen)
     shares = [share for share in np.array_split(real, threads) if len(share)]
     found = [None] * len(shares)
 
     def job(place):
-        sums, total = [[np.zeros_like(one) for one in pair] for pair in pairs], 0.0
+        sums, total = [[np.zeros_like(one) for one in pair] for pair in arrays], 0.0
         for some in np.array_split(shares[place], -(-len(shares[place]) // MOST)):
-            loss, of_pooled[some] = some_rois(pooled[some], classes[some], targets[some], pairs, sums)
+            loss, of_pooled[some] = some_rois(pooled[some], classes[some], targets[some], layers, up, logits, sums)
             total += loss
         found[place] = total, sums
     in_threads(job, [(place,) for place in range(len(shares))], threads)
-    gradients = [np.zeros_like(one) for pair in pairs for one in pair]
+    gradients = [np.zeros_like(one) for pair in arrays for one in pair]
     for _, sums in found:                                   # in the same order always
         for whole, part in zip(gradients, (one for pair in sums for one in pair)):
             whole += part
+    for place in range(0, 2 * LAYERS, 2):
+        gradients[place] = winograd.weight_of(gradients[place])
     gradients[2 * LAYERS] = np.ascontiguousarray(gradients[2 * LAYERS].reshape(2, 2, wide, wide).transpose(3, 2, 0, 1))
     gradients[2 * LAYERS + 1] = gradients[2 * LAYERS + 1].reshape(4, wide).sum(0)
     return np.array([sum(total for total, _ in found)], np.float32), of_pooled, *gradients

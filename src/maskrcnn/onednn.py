@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import math
 import threading
 from pathlib import Path
 
@@ -112,6 +113,12 @@ def _thread():
     return _Thread()
 
 
+def scratch(name, shape):
+    """A float32 array of the calling thread's own, with anything in it, until that thread asks for `name` again."""
+    floats = math.prod(shape)
+    return _thread().block(name, floats)[:floats].reshape(shape)
+
+
 def _plain(shape, strides):
     """The descriptor of a float32 array of that shape and those strides, counted in numbers."""
     raw = ctypes.create_string_buffer(_DESCRIPTOR_BYTES)
@@ -127,7 +134,7 @@ def _free(shape):
 
 
 class Convolution:
-    """What is computed, of a convolution of x [B, C, H, W] by w [O, C, k, k] that gives y [B, O, H', W'], all float32.
+    """What is computed, of a convolution of x [B, C, H, W] by w [O, C, h, w] that gives y [B, O, H', W'], all float32; padding: (rows, columns).
 
     kind: 'forward' computes y of x and w, 'input' x's gradient of w and y's gradient, 'weight' w's gradient of x and y's gradient. Made once a
     kind and shape (`convolution`), it may run in many threads at a time.
@@ -139,7 +146,7 @@ class Convolution:
     def __init__(self, kind, x, w, y, stride, padding):
         self.shapes, self.arguments, self.result = (x, w, y), self._ARGUMENTS[kind], self._RESULT[kind]
         arrays, bias = [_free(shape) for shape in self.shapes], _free((w[0],)) if kind == "forward" else None
-        geometry = _numbers(stride, stride), _numbers(padding, padding), _numbers(padding, padding)
+        geometry = _numbers(stride, stride), _numbers(*padding), _numbers(*padding)
         forward = ctypes.create_string_buffer(_DESCRIPTOR_BYTES)
         _call("dnnl_convolution_forward_desc_init", forward, _FORWARD_TRAINING, _DIRECT, arrays[0], arrays[1], bias, arrays[2], *geometry)
         description = _made("dnnl_primitive_desc_create", forward, _attributes(), _engine(), None)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from src.maskrcnn import conv_kernel, onednn
+from src.maskrcnn import conv_kernel, onednn, winograd
 from src.maskrcnn.layers import Conv
 
 pytestmark = pytest.mark.skipif(not onednn.is_here(), reason="MindSpore brings no oneDNN 2.x here")
@@ -42,6 +42,25 @@ def close(got, want):
 @pytest.mark.parametrize(("channels", "outputs"), [(3, 40), (70, 5)])
 def test_all_three_equal_plain_loops(rng, kernel, stride, height, width, pictures, threads, channels, outputs):
     """Also with channels that are no multiple of oneDNN's block, shared out over more threads than there are pictures."""
+    assert_plain_loops(rng, kernel, stride, height, width, pictures, threads, channels, outputs)
+
+
+@pytest.mark.parametrize(("pictures", "threads", "cells"), [(3, 1, 2048), (3, 2, 30), (1, 3, 1), (2, 5, 50)])
+@pytest.mark.parametrize(("height", "width"), [(21, 12), (14, 14), (1, 1), (2, 40), (3, 5)])
+def test_winograds_way_equals_plain_loops(rng, monkeypatch, height, width, pictures, threads, cells):
+    """Maps of odd and even heights, in one strip, in strips across pictures, and a row of tiles at a time."""
+    monkeypatch.setattr(winograd, "worth", lambda *_: True)
+    monkeypatch.setattr(winograd, "CELLS", cells)
+    assert_plain_loops(rng, 3, 1, height, width, pictures, threads, 20, 37)
+
+
+def test_winograds_way_is_taken_where_it_is_faster():
+    assert winograd.worth((256, 256, 3, 3), 1, 2 * 64 * 64)
+    for weight, stride, cells in (((256, 256, 3, 3), 2, 8192), ((256, 256, 5, 5), 1, 8192), ((64, 64, 3, 3), 1, 8192), ((512, 512, 3, 3), 1, 128)):
+        assert not winograd.worth(weight, stride, cells)
+
+
+def assert_plain_loops(rng, kernel, stride, height, width, pictures, threads, channels, outputs):
     padding = (kernel - 1) // 2
     x, bias = rng.normal(0, 1, (pictures, channels, height, width)).astype(np.float32), rng.normal(0, 1, outputs).astype(np.float32)
     weight = rng.normal(0, 1, (outputs, channels, kernel, kernel)).astype(np.float32)
@@ -68,7 +87,7 @@ def test_threads_do_not_disturb_each_other(rng):
     for _ in range(4):
         for work, alone in want.items():
             for a, b in zip(work(4), alone):
-                np.testing.assert_array_equal(a, b)
+                close(a, b)                              # sums over threads' shares round otherwise
 
 
 @pytest.mark.parametrize(("pictures", "channels", "threads", "jobs"), [(2, 256, 2, 2), (1, 256, 2, 2), (2, 256, 5, 6), (1, 20, 8, 1), (1, 40, 8, 2), (16, 64, 4, 16)])
@@ -97,7 +116,7 @@ def test_threads_that_ask_together_for_the_first_time_get_one_object():
 
 def test_what_oneDNN_refuses_is_an_error():
     with pytest.raises(RuntimeError, match="dnnl_convolution_forward_desc_init"):
-        onednn.convolution("forward", (1, 4, 8, 8), (6, 5, 3, 3), (1, 6, 8, 8), 1, 1)
+        onednn.convolution("forward", (1, 4, 8, 8), (6, 5, 3, 3), (1, 6, 8, 8), 1, (1, 1))
 
 
 @pytest.mark.parametrize(("kernel", "stride", "bias"), [(3, 1, True), (3, 2, False)])
