@@ -21,19 +21,19 @@ MOST = 16                # RoIs at a time: enough that turning weights into oneD
 
 def cell_by_cell(kind, x, w, y, bias=None):
     """Fill x, w or y of a 1x1 convolution, by kind (`onednn.Convolution`)."""
-    convolution(kind, x.shape, w.shape, y.shape, 1, (0, 0)).run(x, w, y, bias)
+    convolution(kind, x.shape, w.shape, y.shape, 1, 0).run(x, w, y, bias)
     return {"forward": y, "input": x, "weight": w}[kind]
 
 
 def three_by_three(x, mixed, bias):
-    """x convolved by a `mixed_weight`."""
+    """x [n, C, h, w] convolved by a mixed weight [16, O, C], with bias [O]."""
     y = np.empty((len(x), len(bias), *x.shape[2:]), np.float32)
-    winograd.forward(x, mixed, bias, y, (0, winograd.tiles_of(x)))
+    winograd.forward(x, mixed, bias, y, 0, winograd.rows_of(x))
     return y
 
 
 def through_relu(back, above, of_bias):
-    """Make `back`, the gradient of what a ReLU gave (`above`), that of what it was given; adds it to the gradient of the bias before."""
+    """Make `back`, the gradient of what a ReLU gave (`above`), that of what it was given; adds its sums to the gradient of the bias before."""
     np.multiply(back, above > 0, out=back)
     of_bias += back.sum((0, 2, 3))
 
@@ -42,7 +42,7 @@ def some_rois(x, classes, targets, layers, up, logits, sums):
     """(sum of the losses, gradient of x) of RoI features x [n, C, h, w], targets [n, 2h, 2w]; adds to `sums`, the weights' gradients.
 
     layers: (mixed weight, mixed turned weight, bias) of each 3x3 convolution; up: (weight, bias) of the transposed one as a 1x1 one [4W, W, 1, 1];
-    logits: the same [classes, W]. sums: (weight's, bias's) of each of them in this order, those of the 3x3 convolutions mixed.
+    logits: the same [classes, W]. sums: (of the weight, of the bias) of each of them in this order, those of 3x3 weights mixed.
     """
     maps = [x]
     for mixed, _, bias in layers:
@@ -68,9 +68,18 @@ def some_rois(x, classes, targets, layers, up, logits, sums):
     back = cell_by_cell("input", np.empty_like(maps[-1]), up[0], back)
     for (_, turned, _), (of_mixed, of_bias), below, above in zip(layers[::-1], sums[LAYERS - 1::-1], maps[LAYERS - 1::-1], maps[:0:-1]):
         through_relu(back, above, of_bias)
-        of_mixed += winograd.weight_gradient(below, back, (0, winograd.tiles_of(back)))
+        winograd.weight_gradient(below, back, 0, winograd.rows_of(back), of_mixed)
         back = three_by_three(back, turned, np.zeros(below.shape[1], np.float32))
     return loss, back
+
+
+def mixed_layer(weight, bias):
+    """(mixed weight, mixed turned weight, bias) of a 3x3 convolution."""
+    outputs, inputs = weight.shape[:2]
+    mixed, turned = np.empty((16, outputs, inputs), np.float32), np.empty((16, inputs, outputs), np.float32)
+    winograd.mix_weight(weight, 0, outputs, mixed)
+    winograd.mix_turned_weight(weight, 0, inputs, turned)
+    return mixed, turned, bias
 
 
 def mask_loss(threads, pooled, classes, chosen, targets, *parameters):
@@ -80,8 +89,11 @@ def mask_loss(threads, pooled, classes, chosen, targets, *parameters):
     of the transposed one [W, W, 2, 2] (in, out) and of the logits [classes, W].
     """
     *convolutions, (up, up_bias), logits = zip(parameters[::2], parameters[1::2])
-    wide = len(up_bias)
-    layers = [(winograd.mixed_weight(weight), winograd.mixed_turned_weight(weight), bias) for weight, bias in convolutions]
+    wide, layers = len(up_bias), [None] * LAYERS
+
+    def mix(place):
+        layers[place] = mixed_layer(*convolutions[place])
+    in_threads(mix, [(place,) for place in range(LAYERS)], threads)
     up = np.ascontiguousarray(up.transpose(2, 3, 1, 0)).reshape(4 * wide, wide, 1, 1), np.tile(up_bias, 4)
     arrays = [*((mixed, bias) for mixed, _, bias in layers), up, logits]
     of_pooled, real = np.zeros_like(pooled), np.flatnonzero(chosen)
@@ -99,8 +111,9 @@ def mask_loss(threads, pooled, classes, chosen, targets, *parameters):
     for _, sums in found:                                   # in the same order always
         for whole, part in zip(gradients, (one for pair in sums for one in pair)):
             whole += part
-    for place in range(0, 2 * LAYERS, 2):
-        gradients[place] = winograd.weight_of(gradients[place])
+    for place, (weight, _) in enumerate(convolutions):
+        mixed, gradients[2 * place] = gradients[2 * place], np.empty_like(weight)
+        winograd.weight_of(mixed, 0, len(weight), gradients[2 * place])
     gradients[2 * LAYERS] = np.ascontiguousarray(gradients[2 * LAYERS].reshape(2, 2, wide, wide).transpose(3, 2, 0, 1))
     gradients[2 * LAYERS + 1] = gradients[2 * LAYERS + 1].reshape(4, wide).sum(0)
     return np.array([sum(total for total, _ in found)], np.float32), of_pooled, *gradients

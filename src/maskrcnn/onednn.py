@@ -23,6 +23,7 @@ _FLOAT32, _ANY_LAYOUT, _CPU, _DEFAULT_STREAM = 3, 1, 1, 1
 _FORWARD_TRAINING, _DIRECT, _SCRATCH_BY_CALLER = 64, 1, 1
 _SRC, _DST, _WEIGHTS, _BIAS, _SCRATCH, _DIFF_SRC, _DIFF_DST, _DIFF_WEIGHTS = 1, 17, 33, 41, 80, 129, 145, 161
 _QUERIES = {_SRC: 129, _DIFF_SRC: 130, _WEIGHTS: 131, _DIFF_WEIGHTS: 132, _DST: 133, _DIFF_DST: 134, _SCRATCH: 136}
+_INT = ctypes.c_int64
 _DESCRIPTOR_BYTES = 16384        # more than any of its structures, whose fields are its own matter
 
 
@@ -119,6 +120,13 @@ def scratch(name, shape):
     return _thread().block(name, floats)[:floats].reshape(shape)
 
 
+def multiply(a, b, c, turned=False, add=False):
+    """c = a b, or a b^T if `turned`, for float32 matrices whose rows lie one after the other; `add`: c += it."""
+    words = b"N", b"T" if turned else b"N", c.shape[0], c.shape[1], a.shape[1], 1.0, a, a.shape[1], b, b.shape[1], float(add), c, c.shape[1]
+    kinds = ctypes.c_char, ctypes.c_char, _INT, _INT, _INT, ctypes.c_float, None, _INT, None, _INT, ctypes.c_float, None, _INT
+    _call("dnnl_sgemm", *(ctypes.c_void_p(word.ctypes.data) if kind is None else kind(word) for kind, word in zip(kinds, words)))
+
+
 def _plain(shape, strides):
     """The descriptor of a float32 array of that shape and those strides, counted in numbers."""
     raw = ctypes.create_string_buffer(_DESCRIPTOR_BYTES)
@@ -134,7 +142,7 @@ def _free(shape):
 
 
 class Convolution:
-    """What is computed, of a convolution of x [B, C, H, W] by w [O, C, h, w] that gives y [B, O, H', W'], all float32; padding: (rows, columns).
+    """What is computed, of a convolution of x [B, C, H, W] by w [O, C, k, k] that gives y [B, O, H', W'], all float32.
 
     kind: 'forward' computes y of x and w, 'input' x's gradient of w and y's gradient, 'weight' w's gradient of x and y's gradient. Made once a
     kind and shape (`convolution`), it may run in many threads at a time.
@@ -146,7 +154,7 @@ class Convolution:
     def __init__(self, kind, x, w, y, stride, padding):
         self.shapes, self.arguments, self.result = (x, w, y), self._ARGUMENTS[kind], self._RESULT[kind]
         arrays, bias = [_free(shape) for shape in self.shapes], _free((w[0],)) if kind == "forward" else None
-        geometry = _numbers(stride, stride), _numbers(*padding), _numbers(*padding)
+        geometry = _numbers(stride, stride), _numbers(padding, padding), _numbers(padding, padding)
         forward = ctypes.create_string_buffer(_DESCRIPTOR_BYTES)
         _call("dnnl_convolution_forward_desc_init", forward, _FORWARD_TRAINING, _DIRECT, arrays[0], arrays[1], bias, arrays[2], *geometry)
         description = _made("dnnl_primitive_desc_create", forward, _attributes(), _engine(), None)

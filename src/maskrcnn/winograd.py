@@ -1,165 +1,194 @@
-"""3x3 convolutions of stride 1 with two thirds of the products, on the CPU: Winograd's F(2, 3) down the rows (Lavin & Gray 2016).
+"""3x3 convolutions of stride 1 with four ninths of the products, on the CPU: Winograd's F(2x2, 3x3) (Lavin & Gray 2016).
 
-Rows 2t and 2t + 1 of y need rows 2t - 1 .. 2t + 2 of x. With those four mixed into as many others, and the kernel's three rows into four, y's two
-rows are sums of four convolutions along rows (1x3) where nine taps would be six: y = A^T [(G w) * (B^T x)]. What mixes rows costs an addition
-or two a number; the convolutions are oneDNN's. Mixed rows of all maps lie one below the other, so small maps are computed together.
+A tile is a square of 2x2 cells of y, which needs 4x4 cells of x. Mixed by B^T d B, those are 16 numbers; the kernel's 3x3 mixed by G g G^T are 16
+too; their products, summed over channels, are 16 matrix products, which A^T m A makes into the tile. Mixing costs an addition or two a
+number. The gradient of x is a convolution of y's by the turned weight, and the weight's is found in the same mixed numbers.
 
-A 'tile' is such a pair of rows: map n's tile t is number n T + t, where T is half of the rows of a map, rounded up.
+Tiles of all maps lie in rows, one row after the other: map n's row i is number n I + i, where I is half of a map's rows, rounded up.
 """
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
-from src.maskrcnn.onednn import convolution, scratch
+from src.maskrcnn.onednn import multiply, scratch
 
-CELLS = 2048             # of a strip: mixed rows of as many cells at a time stay in the cache
-
-
-def worth(weight, stride, cells):
-    """Whether it is faster than nine taps, for a weight [O, C, k, k] and as many cells of all maps: weights are mixed too, and cost their time."""
-    return stride == 1 and weight[2] == 3 and min(weight[:2]) >= 128 and cells >= 2 * max(weight[:2])
+TILES = 256              # of a strip: mixed numbers of about as many tiles at a time, which stay in the cache
 
 
-def tiles_of(x):
-    """How many tiles the maps x [B, C, H, W] have."""
-    return len(x) * ((x.shape[2] + 1) // 2)
+def worth(weight, stride, padding, cells):
+    """Whether it is faster than nine taps, for a weight [O, C, k, k] and as many cells of all maps: the weight is mixed too, which takes its time."""
+    return (weight[2], stride, padding) == (3, 1, 1) and min(weight[:2]) >= 128 and cells >= 2 * max(weight[:2])
 
 
-@njit(nogil=True, cache=True)
-def mixed_weight(weight):
-    """G w: float32 [4, O, C, 1, 3] of a weight [O, C, 3, 3]."""
-    outputs, inputs = weight.shape[:2]
-    mixed, half = np.empty((4, outputs, inputs, 1, 3), np.float32), np.float32(0.5)
-    for o in range(outputs):
-        for c in range(inputs):
-            for j in range(3):
-                outer, middle = half * (weight[o, c, 0, j] + weight[o, c, 2, j]), half * weight[o, c, 1, j]
-                mixed[0, o, c, 0, j], mixed[3, o, c, 0, j] = weight[o, c, 0, j], weight[o, c, 2, j]
-                mixed[1, o, c, 0, j], mixed[2, o, c, 0, j] = outer + middle, outer - middle
-    return mixed
+def rows_of(maps):
+    """How many rows of tiles the maps [B, C, H, W] have."""
+    return len(maps) * ((maps.shape[2] + 1) // 2)
 
 
 @njit(nogil=True, cache=True)
-def mixed_turned_weight(weight):
-    """`mixed_weight` of the weight [C, O, 3, 3] by which y's gradient becomes x's, given that by which x becomes y, [O, C, 3, 3]."""
-    outputs, inputs = weight.shape[:2]
-    mixed, half = np.empty((4, inputs, outputs, 1, 3), np.float32), np.float32(0.5)
-    for c in range(inputs):
-        for o in range(outputs):
-            for j in range(3):
-                outer, middle = half * (weight[o, c, 0, 2 - j] + weight[o, c, 2, 2 - j]), half * weight[o, c, 1, 2 - j]
-                mixed[0, c, o, 0, j], mixed[3, c, o, 0, j] = weight[o, c, 2, 2 - j], weight[o, c, 0, 2 - j]
-                mixed[1, c, o, 0, j], mixed[2, c, o, 0, j] = outer + middle, outer - middle
-    return mixed
+def mix_kernel(g, mixed, o, c):
+    """Put G g G^T of g [3, 3] at mixed [16, O, C]'s o and c."""
+    half = np.float32(0.5)
+    for p in range(4):
+        if p == 0 or p == 3:
+            row = 0 if p == 0 else 2
+            left, middle, right = g[row, 0], g[row, 1], g[row, 2]
+        else:
+            sign = half if p == 1 else -half
+            left = half * (g[0, 0] + g[2, 0]) + sign * g[1, 0]
+            middle = half * (g[0, 1] + g[2, 1]) + sign * g[1, 1]
+            right = half * (g[0, 2] + g[2, 2]) + sign * g[1, 2]
+        outer, middle = half * (left + right), half * middle
+        mixed[4 * p, o, c], mixed[4 * p + 3, o, c] = left, right
+        mixed[4 * p + 1, o, c], mixed[4 * p + 2, o, c] = outer + middle, outer - middle
 
 
 @njit(nogil=True, cache=True)
-def weight_of(mixed):
-    """G^T: the gradient of a weight [O, C, 3, 3], given that of its `mixed_weight`."""
-    outputs, inputs = mixed.shape[1:3]
-    weight, half = np.empty((outputs, inputs, 3, 3), np.float32), np.float32(0.5)
-    for o in range(outputs):
-        for c in range(inputs):
-            for j in range(3):
-                both = half * (mixed[1, o, c, 0, j] + mixed[2, o, c, 0, j])
-                weight[o, c, 0, j], weight[o, c, 2, j] = mixed[0, o, c, 0, j] + both, both + mixed[3, o, c, 0, j]
-                weight[o, c, 1, j] = half * (mixed[1, o, c, 0, j] - mixed[2, o, c, 0, j])
-    return weight
+def mix_weight(weight, low, high, mixed):
+    """Fill outputs low .. high of mixed [16, O, C] from a weight [O, C, 3, 3]."""
+    for o in range(low, high):
+        for c in range(weight.shape[1]):
+            mix_kernel(weight[o, c], mixed, o, c)
 
 
 @njit(nogil=True, cache=True)
-def mix_rows(x, start, mixed):
-    """B^T x: fill mixed [4, C, tiles, W] from tile `start` of x [B, C, H, W] on; zeros beyond a map's edge."""
+def mix_turned_weight(weight, low, high, mixed):
+    """Fill outputs low .. high of mixed [16, C, O] from a weight [O, C, 3, 3]: of the weight [C, O, 3, 3] by which y's gradient becomes x's."""
+    for c in range(low, high):
+        for o in range(weight.shape[0]):
+            mix_kernel(weight[o, c, ::-1, ::-1], mixed, c, o)
+
+
+@njit(nogil=True, cache=True)
+def weight_of(mixed, low, high, weight):
+    """Fill outputs low .. high of the gradient of a weight [O, C, 3, 3], given that of its mixed numbers [16, O, C]: G^T m G."""
+    half = np.float32(0.5)
+    rows = np.empty((3, 4), np.float32)
+    for o in range(low, high):
+        for c in range(weight.shape[1]):
+            for q in range(4):
+                first, second, third, fourth = mixed[q, o, c], mixed[4 + q, o, c], mixed[8 + q, o, c], mixed[12 + q, o, c]
+                both = half * (second + third)
+                rows[0, q], rows[1, q], rows[2, q] = first + both, half * (second - third), both + fourth
+            for i in range(3):
+                both = half * (rows[i, 1] + rows[i, 2])
+                weight[o, c, i, 0], weight[o, c, i, 2] = rows[i, 0] + both, both + rows[i, 3]
+                weight[o, c, i, 1] = half * (rows[i, 1] - rows[i, 2])
+
+
+@njit(nogil=True, cache=True)
+def mix_maps(x, start, mixed):
+    """B^T d B: fill mixed [16, C, T] from row of tiles `start` of x [B, C, H, W] on; zeros beyond a map's edges."""
     height, width = x.shape[2:]
-    tiles, nothing = (height + 1) // 2, np.zeros(width, np.float32)
+    rows, columns = (height + 1) // 2, (width + 1) // 2
+    lines = np.zeros((4, 2 * columns + 2), np.float32)                # mixed along rows: cell w at w + 1
+    nothing = np.zeros(width, np.float32)
     for c in range(mixed.shape[1]):
-        for place in range(mixed.shape[2]):
-            n, row = (start + place) // tiles, 2 * ((start + place) % tiles)
+        for number in range(mixed.shape[2] // columns):
+            n, row = (start + number) // rows, 2 * ((start + number) % rows)
             above = x[n, c, row - 1] if row > 0 else nothing
             first = x[n, c, row]
             second = x[n, c, row + 1] if row + 1 < height else nothing
             below = x[n, c, row + 2] if row + 2 < height else nothing
-            a, b, d, e = mixed[0, c, place], mixed[1, c, place], mixed[2, c, place], mixed[3, c, place]
             for w in range(width):
-                a[w] = above[w] - second[w]
-                b[w] = first[w] + second[w]
-                d[w] = second[w] - first[w]
-                e[w] = first[w] - below[w]
+                lines[0, w + 1] = above[w] - second[w]
+                lines[1, w + 1] = first[w] + second[w]
+                lines[2, w + 1] = second[w] - first[w]
+                lines[3, w + 1] = first[w] - below[w]
+            place = number * columns
+            for p in range(4):
+                line = lines[p]
+                a, b = mixed[4 * p, c, place:place + columns], mixed[4 * p + 1, c, place:place + columns]
+                d, e = mixed[4 * p + 2, c, place:place + columns], mixed[4 * p + 3, c, place:place + columns]
+                for j in range(columns):
+                    before, one, two, after = line[2 * j], line[2 * j + 1], line[2 * j + 2], line[2 * j + 3]
+                    a[j] = before - two
+                    b[j] = one + two
+                    d[j] = two - one
+                    e[j] = one - after
 
 
 @njit(nogil=True, cache=True)
-def take_rows(mixed, start, y):
-    """A^T: fill the rows of tile `start` of y [B, O, H, W] and on from mixed [4, O, tiles, W]."""
+def take_maps(mixed, start, bias, y):
+    """A^T m A + bias: fill the rows of tiles `start` and on of y [B, O, H, W] from mixed [16, O, T]."""
     height, width = y.shape[2:]
-    tiles = (height + 1) // 2
+    rows, columns = (height + 1) // 2, (width + 1) // 2
+    upper, lower = np.empty(2 * columns, np.float32), np.empty(2 * columns, np.float32)
     for c in range(mixed.shape[1]):
-        for place in range(mixed.shape[2]):
-            n, row = (start + place) // tiles, 2 * ((start + place) % tiles)
-            a, b, d, e = mixed[0, c, place], mixed[1, c, place], mixed[2, c, place], mixed[3, c, place]
-            first = y[n, c, row]
-            for w in range(width):
-                first[w] = a[w] + b[w] + d[w]
+        add = bias[c]
+        for number in range(mixed.shape[2] // columns):
+            n, row = (start + number) // rows, 2 * ((start + number) % rows)
+            m = mixed[:, c, number * columns:(number + 1) * columns]
+            for j in range(columns):
+                left0, right0 = m[0, j] + m[1, j] + m[2, j], m[1, j] - m[2, j] - m[3, j]
+                left1, right1 = m[4, j] + m[5, j] + m[6, j], m[5, j] - m[6, j] - m[7, j]
+                left2, right2 = m[8, j] + m[9, j] + m[10, j], m[9, j] - m[10, j] - m[11, j]
+                left3, right3 = m[12, j] + m[13, j] + m[14, j], m[13, j] - m[14, j] - m[15, j]
+                upper[2 * j], upper[2 * j + 1] = left0 + left1 + left2 + add, right0 + right1 + right2 + add
+                lower[2 * j], lower[2 * j + 1] = left1 - left2 - left3 + add, right1 - right2 - right3 + add
+            y[n, c, row] = upper[:width]
             if row + 1 < height:
-                second = y[n, c, row + 1]
-                for w in range(width):
-                    second[w] = b[w] - d[w] - e[w]
+                y[n, c, row + 1] = lower[:width]
 
 
 @njit(nogil=True, cache=True)
 def mix_gradient(gradient, start, mixed):
-    """A: fill mixed [4, O, tiles, W] from tile `start` of y's gradient [B, O, H, W] on."""
+    """A g A^T: fill mixed [16, O, T] from row of tiles `start` of y's gradient [B, O, H, W] on."""
     height, width = gradient.shape[2:]
-    tiles, nothing = (height + 1) // 2, np.zeros(width, np.float32)
+    rows, columns = (height + 1) // 2, (width + 1) // 2
+    lines = np.zeros((4, 2 * columns), np.float32)
+    nothing = np.zeros(width, np.float32)
     for c in range(mixed.shape[1]):
-        for place in range(mixed.shape[2]):
-            n, row = (start + place) // tiles, 2 * ((start + place) % tiles)
+        for number in range(mixed.shape[2] // columns):
+            n, row = (start + number) // rows, 2 * ((start + number) % rows)
             first = gradient[n, c, row]
             second = gradient[n, c, row + 1] if row + 1 < height else nothing
-            a, b, d, e = mixed[0, c, place], mixed[1, c, place], mixed[2, c, place], mixed[3, c, place]
             for w in range(width):
-                a[w] = first[w]
-                b[w] = first[w] + second[w]
-                d[w] = first[w] - second[w]
-                e[w] = -second[w]
+                lines[0, w] = first[w]
+                lines[1, w] = first[w] + second[w]
+                lines[2, w] = first[w] - second[w]
+                lines[3, w] = -second[w]
+            place = number * columns
+            for p in range(4):
+                line = lines[p]
+                a, b = mixed[4 * p, c, place:place + columns], mixed[4 * p + 1, c, place:place + columns]
+                d, e = mixed[4 * p + 2, c, place:place + columns], mixed[4 * p + 3, c, place:place + columns]
+                for j in range(columns):
+                    left, right = line[2 * j], line[2 * j + 1]
+                    a[j] = left
+                    b[j] = left + right
+                    d[j] = left - right
+                    e[j] = -right
 
 
-def strips(tiles, width):
-    """(first tile, end) of parts of `tiles` (first, end), of some CELLS each and as equal as can be."""
-    low, high = tiles
-    parts = max(1, -(-(high - low) * width // CELLS))
-    cuts = [low + (high - low) * part // parts for part in range(parts + 1)]
+def strips(low, high, width):
+    """(first, end) of parts of rows of tiles low .. high, of some TILES each and as equal as can be."""
+    parts = min(high - low, -(-(high - low) * ((width + 1) // 2) // TILES))
+    cuts = [low + (high - low) * number // parts for number in range(parts + 1)]
     return list(zip(cuts, cuts[1:]))
 
 
-def room(maps, tiles, name):
-    """Where so many tiles of `maps` are mixed: float32 [4, C, tiles, W]."""
-    return scratch(name, (4, maps.shape[1], tiles, maps.shape[3]))
+def room(name, maps, rows):
+    """Where so many rows of tiles of `maps` are mixed: float32 [16, C, T]."""
+    return scratch(name, (16, maps.shape[1], rows * ((maps.shape[3] + 1) // 2)))
 
 
-def forward(x, mixed, bias, y, tiles):
-    """Fill `tiles` (first, end) of y [B, O, H, W], given x [B, C, H, W], a `mixed_weight` [4, O, C, 1, 3] and bias [O]."""
-    nothing = np.zeros_like(bias)
-    for start, end in strips(tiles, x.shape[3]):
-        of_x, of_y = room(x, end - start, "mixed x"), room(y, end - start, "mixed y")
-        mix_rows(x, start, of_x)
-        run = convolution("forward", of_x[:1].shape, mixed[0].shape, of_y[:1].shape, 1, (0, 1)).run
-        for k in range(4):
-            run(of_x[k:k + 1], mixed[k], of_y[k:k + 1], bias if k == 1 else nothing)          # both rows take the second as it is
-        take_rows(of_y, start, y)
+def forward(x, mixed, bias, y, low, high):
+    """Fill rows of tiles low .. high of y [B, O, H, W], given x [B, C, H, W], the mixed weight [16, O, C] and bias [O]."""
+    for start, end in strips(low, high, x.shape[3]):
+        of_x, of_y = room("mixed x", x, end - start), room("mixed y", y, end - start)
+        mix_maps(x, start, of_x)
+        for k in range(16):
+            multiply(mixed[k], of_x[k], of_y[k])
+        take_maps(of_y, start, bias, y)
 
 
-def weight_gradient(x, gradient, tiles):
-    """What `tiles` (first, end) of x [B, C, H, W] and of y's gradient [B, O, H, W] give of the gradient of a `mixed_weight`."""
-    sums = np.empty((4, gradient.shape[1], x.shape[1], 1, 3), np.float32)
-    part = scratch("weight", sums[0].shape)
-    for number, (start, end) in enumerate(strips(tiles, x.shape[3])):
-        of_x, of_y = room(x, end - start, "mixed x"), room(gradient, end - start, "mixed y")
-        mix_rows(x, start, of_x)
+def weight_gradient(x, gradient, low, high, sums):
+    """Add what rows of tiles low .. high of x [B, C, H, W] and of y's gradient [B, O, H, W] give to the gradient of the mixed weight, [16, O, C]."""
+    for start, end in strips(low, high, x.shape[3]):
+        of_x, of_y = room("mixed x", x, end - start), room("mixed y", gradient, end - start)
+        mix_maps(x, start, of_x)
         mix_gradient(gradient, start, of_y)
-        run = convolution("weight", of_x[:1].shape, part.shape, of_y[:1].shape, 1, (0, 1)).run
-        for k in range(4):
-            run(of_x[k:k + 1], part if number else sums[k], of_y[k:k + 1])
-            if number:
-                sums[k] += part
-    return sums
+        for k in range(16):
+            multiply(of_y[k], of_x[k], sums[k], turned=True, add=True)

@@ -45,19 +45,20 @@ def test_all_three_equal_plain_loops(rng, kernel, stride, height, width, picture
     assert_plain_loops(rng, kernel, stride, height, width, pictures, threads, channels, outputs)
 
 
-@pytest.mark.parametrize(("pictures", "threads", "cells"), [(3, 1, 2048), (3, 2, 30), (1, 3, 1), (2, 5, 50)])
-@pytest.mark.parametrize(("height", "width"), [(21, 12), (14, 14), (1, 1), (2, 40), (3, 5)])
-def test_winograds_way_equals_plain_loops(rng, monkeypatch, height, width, pictures, threads, cells):
-    """Maps of odd and even heights, in one strip, in strips across pictures, and a row of tiles at a time."""
+@pytest.mark.parametrize(("pictures", "threads", "tiles"), [(3, 1, 256), (3, 2, 20), (1, 3, 1), (2, 5, 9)])
+@pytest.mark.parametrize(("height", "width"), [(21, 12), (14, 14), (1, 1), (2, 41), (3, 5)])
+def test_winograds_way_equals_plain_loops(rng, monkeypatch, height, width, pictures, threads, tiles):
+    """Maps of odd and even sides; in one strip, in strips across pictures, and a row of tiles at a time."""
     monkeypatch.setattr(winograd, "worth", lambda *_: True)
-    monkeypatch.setattr(winograd, "CELLS", cells)
+    monkeypatch.setattr(winograd, "TILES", tiles)
     assert_plain_loops(rng, 3, 1, height, width, pictures, threads, 20, 37)
 
 
 def test_winograds_way_is_taken_where_it_is_faster():
-    assert winograd.worth((256, 256, 3, 3), 1, 2 * 64 * 64)
-    for weight, stride, cells in (((256, 256, 3, 3), 2, 8192), ((256, 256, 5, 5), 1, 8192), ((64, 64, 3, 3), 1, 8192), ((512, 512, 3, 3), 1, 128)):
-        assert not winograd.worth(weight, stride, cells)
+    assert winograd.worth((256, 256, 3, 3), 1, 1, 2 * 64 * 64)
+    for weight, stride, padding, cells in (((256, 256, 3, 3), 2, 1, 8192), ((256, 256, 5, 5), 1, 2, 8192), ((256, 256, 3, 3), 1, 0, 8192),
+                                           ((64, 64, 3, 3), 1, 1, 8192), ((512, 512, 3, 3), 1, 1, 128)):
+        assert not winograd.worth(weight, stride, padding, cells)
 
 
 def assert_plain_loops(rng, kernel, stride, height, width, pictures, threads, channels, outputs):
@@ -116,7 +117,7 @@ def test_threads_that_ask_together_for_the_first_time_get_one_object():
 
 def test_what_oneDNN_refuses_is_an_error():
     with pytest.raises(RuntimeError, match="dnnl_convolution_forward_desc_init"):
-        onednn.convolution("forward", (1, 4, 8, 8), (6, 5, 3, 3), (1, 6, 8, 8), 1, (1, 1))
+        onednn.convolution("forward", (1, 4, 8, 8), (6, 5, 3, 3), (1, 6, 8, 8), 1, 1)
 
 
 @pytest.mark.parametrize(("kernel", "stride", "bias"), [(3, 1, True), (3, 2, False)])
