@@ -41,7 +41,7 @@ OVERFIT = [*SCRATCH, "img_height=320", "img_width=512", "flip_ratio=0", "anchor_
            *(f"rpn_proposal_{name}=500" for name in PROPOSALS), *(f"rpn_{name}=300" for name in PROPOSALS), "weight_decay=0",
            "base_lr=0.001", "warmup_step=20", f"max_steps={STEPS}", f"epoch_size={-(-STEPS // EPOCH)}",
            f"total_epoch={-(-STEPS // EPOCH)}"]
-# what a backbone sees of drawn shapes before: 160 steps of 4 pictures of 192x192
+# what a backbone sees of drawn shapes before: 152 steps of 4 pictures of 192x192
 SHAPES = [*SCRATCH, "img_height=192", "img_width=192", "coco_classes=auto", "anchor_scales=[6]", "roi_align_finest_scale=28", "batch_size=4",
           "num_expected_total_stage2=72", "num_expected_neg_stage2=72", "num_expected_pos_stage2=24", "num_mask_rois=4",
           *(f"rpn_proposal_{name}=200" for name in PROPOSALS), "weight_decay=0.01", "base_lr=0.001", "warmup_step=20",

@@ -81,8 +81,8 @@ def forward(x, weight, bias, stride, padding, threads):
 
     def job(n, low, high):
         part = y[n:n + 1, low:high]
-        convolution("forward", (1, *x.shape[1:]), weight[low:high].shape, part.shape, stride, padding).run(x[n:n + 1], weight[low:high], part,
-                                                                                                          bias[low:high])
+        kind = convolution("forward", (1, *x.shape[1:]), weight[low:high].shape, part.shape, stride, padding)
+        kind.run(x[n:n + 1], weight[low:high], part, bias[low:high])
     in_threads(job, shares(x.shape[0], weight.shape[0], threads), threads)
     return y
 
