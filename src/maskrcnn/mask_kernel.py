@@ -1,8 +1,8 @@
-"""The mask branch's loss with all its gradients in one operator on the CPU, its 3x3 convolutions by Winograd's way (`winograd.py`).
+"""The mask branch on the CPU: its logits in one operator, and its loss with all its gradients in another, by Winograd's way (`winograd.py`).
 
-A custom operator takes static shapes, and the mask branch's rows follow the data: so this one takes every slot and computes the real ones. It
+A custom operator takes static shapes, and the mask branch's rows follow the data: so these take every slot and compute the real ones. The loss
 has one output that anything depends on, the sum of the RoIs' losses, so the gradients are computed with it, a few RoIs at a time from the
-first layer to the last and back, and are only multiplied afterwards by what comes back. Its plain twin is `MaskHead` with `MaskHead.loss`.
+first layer to the last and back, and are only multiplied afterwards by what comes back. Their plain twin is `MaskHead` with `MaskHead.loss`.
 """
 from __future__ import annotations
 
@@ -38,31 +38,58 @@ def through_relu(back, above, of_bias):
     of_bias += back.sum((0, 2, 3))
 
 
-def some_rois(x, classes, targets, layers, up, logits, sums):
-    """(sum of the losses, gradient of x) of RoI features x [n, C, h, w], targets [n, 2h, 2w]; adds to `sums`, the weights' gradients.
+def branch_of(threads, parameters, backward):
+    """(layers, up, logits) of the branch's weights and biases in the graph's order.
 
-    layers: (mixed weight, mixed turned weight, bias) of each 3x3 convolution; up: (weight, bias) of the transposed one as a 1x1 one [4W, W, 1, 1];
-    logits: the same [classes, W]. sums: (of the weight, of the bias) of each of them in this order, those of 3x3 weights mixed.
+    layers: (mixed weight, mixed turned weight or None if not `backward`, bias) of each 3x3 convolution; up: (weight, bias) of the transposed one,
+    [W, W, 2, 2] (in, out), as a 1x1 one [4W, W, 1, 1]; logits: (weight [classes, W], bias).
     """
+    *convolutions, (up, up_bias), logits = zip(parameters[::2], parameters[1::2])
+    wide, layers = len(up_bias), [None] * LAYERS
+
+    def mix(place):
+        weight, bias = convolutions[place]
+        outputs, inputs = weight.shape[:2]
+        mixed, turned = np.empty((16, outputs, inputs), np.float32), np.empty((16, inputs, outputs), np.float32) if backward else None
+        winograd.mix_weight(weight, 0, outputs, mixed)
+        if backward:
+            winograd.mix_turned_weight(weight, 0, inputs, turned)
+        layers[place] = mixed, turned, bias
+    in_threads(mix, [(place,) for place in range(LAYERS)], threads)
+    return layers, (np.ascontiguousarray(up.transpose(2, 3, 1, 0)).reshape(4 * wide, wide, 1, 1), np.tile(up_bias, 4)), logits
+
+
+def through_branch(x, classes, layers, up, logits):
+    """(maps, upsampled, found) of RoI features x [n, C, h, w]: x and what each 3x3 layer makes of it; the same of the transposed convolution, the
+    four sub-pixels [n, 4W, h, w] of every cell; their logits [n, 4, hw] for the RoI's own class."""
     maps = [x]
     for mixed, _, bias in layers:
         maps.append(three_by_three(maps[-1], mixed, bias))
         np.maximum(maps[-1], 0, out=maps[-1])
     n, _, height, width = x.shape
-    (logits_weight, logits_bias), wide = logits, logits[0].shape[1]
-    upsampled = cell_by_cell("forward", maps[-1], up[0], np.empty((n, 4 * wide, height, width), np.float32), up[1])
+    weight, bias = logits
+    upsampled = cell_by_cell("forward", maps[-1], up[0], np.empty((n, len(up[0]), height, width), np.float32), up[1])
     np.maximum(upsampled, 0, out=upsampled)
-    # the four sub-pixels of every cell, each [wide, cells]; a RoI's own class is the one row that is multiplied
-    cells, rows = upsampled.reshape(n, 4, wide, -1), logits_weight[classes]
-    found = np.matmul(rows[:, None, None], cells)[:, :, 0] + logits_bias[classes][:, None, None]
+    found = np.matmul(weight[classes][:, None, None], upsampled.reshape(n, 4, weight.shape[1], -1))[:, :, 0]
+    return maps, upsampled, found + bias[classes][:, None, None]
+
+
+def some_rois(x, classes, targets, layers, up, logits, sums):
+    """(sum of the losses, gradient of x) of RoI features x [n, C, h, w], targets [n, 2h, 2w]; adds to `sums`, the weights' gradients.
+
+    sums: (of the weight, of the bias) of each of the layers, of up and of the logits; those of 3x3 weights mixed.
+    """
+    maps, upsampled, found = through_branch(x, classes, layers, up, logits)
+    n, _, height, width = x.shape
     wanted = targets.reshape(n, height, 2, width, 2).transpose(0, 2, 4, 1, 3).reshape(found.shape)
     away = np.exp(-np.abs(found))
     loss = (np.maximum(found, 0) - found * wanted + np.log1p(away)).sum() / wanted[0].size
     gradient = (np.where(found >= 0, 1, away) / (1 + away) - wanted) / np.float32(wanted[0].size)
 
-    np.add.at(sums[-1][0], classes, np.matmul(cells, gradient[..., None]).sum((1, 3)))
+    # a RoI's own class is the one row of the logits' weight that was multiplied
+    np.add.at(sums[-1][0], classes, np.matmul(upsampled.reshape(n, 4, -1, height * width), gradient[..., None]).sum((1, 3)))
     np.add.at(sums[-1][1], classes, gradient.sum((1, 2)))
-    back = (rows[:, None, :, None] * gradient[:, :, None]).reshape(upsampled.shape)
+    back = (logits[0][classes][:, None, :, None] * gradient[:, :, None]).reshape(upsampled.shape)
     through_relu(back, upsampled, sums[LAYERS][1])
     sums[LAYERS][0] += cell_by_cell("weight", maps[-1], np.empty_like(up[0]), back)
     back = cell_by_cell("input", np.empty_like(maps[-1]), up[0], back)
@@ -73,50 +100,69 @@ def some_rois(x, classes, targets, layers, up, logits, sums):
     return loss, back
 
 
-def mixed_layer(weight, bias):
-    """(mixed weight, mixed turned weight, bias) of a 3x3 convolution."""
-    outputs, inputs = weight.shape[:2]
-    mixed, turned = np.empty((16, outputs, inputs), np.float32), np.empty((16, inputs, outputs), np.float32)
-    winograd.mix_weight(weight, 0, outputs, mixed)
-    winograd.mix_turned_weight(weight, 0, inputs, turned)
-    return mixed, turned, bias
+def in_shares(job, chosen, threads):
+    """job(number, some of the chosen slots, up to MOST): each thread's share of them is a number's."""
+    def work(number, share):
+        for some in np.array_split(share, -(-len(share) // MOST)):
+            job(number, some)
+    in_threads(work, [(number, share) for number, share in enumerate(np.array_split(np.flatnonzero(chosen), threads)) if len(share)], threads)
+
+
+def mask_logits(threads, pooled, classes, chosen, *parameters):
+    """Mask logits float32 [S, 2h, 2w] of the chosen (bool [S]) of pooled float32 [S, C, h, w] for classes int32 [S]; zeros for the others.
+
+    parameters: weight and bias of four convolutions, of the transposed one [W, W, 2, 2] (in, out) and of the logits [classes, W].
+    """
+    branch, (height, width) = branch_of(threads, parameters, False), pooled.shape[2:]
+    masks = np.zeros((len(pooled), 2 * height, 2 * width), np.float32)
+
+    def job(_, some):
+        found = through_branch(pooled[some], classes[some], *branch)[2].reshape(-1, 2, 2, height, width)
+        masks[some] = found.transpose(0, 3, 1, 4, 2).reshape(-1, 2 * height, 2 * width)
+    in_shares(job, chosen, threads)
+    return masks
 
 
 def mask_loss(threads, pooled, classes, chosen, targets, *parameters):
-    """The operator's function: float32 [1] the sum of the chosen RoIs' mean binary cross entropies, then the gradients of pooled and parameters.
+    """float32 [1] the sum of the chosen RoIs' mean binary cross entropies, then the gradients of pooled and parameters.
 
-    pooled float32 [S, C, h, w], classes int32 [S], chosen bool [S], targets float32 [S, 2h, 2w]; parameters: weight and bias of four convolutions,
-    of the transposed one [W, W, 2, 2] (in, out) and of the logits [classes, W].
+    As `mask_logits`, with targets float32 [S, 2h, 2w].
     """
-    *convolutions, (up, up_bias), logits = zip(parameters[::2], parameters[1::2])
-    wide, layers = len(up_bias), [None] * LAYERS
+    layers, up, logits = branch_of(threads, parameters, True)
+    arrays, wide = [*((mixed, bias) for mixed, _, bias in layers), up, logits], logits[0].shape[1]
+    of_pooled, found = np.zeros_like(pooled), {}
 
-    def mix(place):
-        layers[place] = mixed_layer(*convolutions[place])
-    in_threads(mix, [(place,) for place in range(LAYERS)], threads)
-    up = np.ascontiguousarray(up.transpose(2, 3, 1, 0)).reshape(4 * wide, wide, 1, 1), np.tile(up_bias, 4)
-    arrays = [*((mixed, bias) for mixed, _, bias in layers), up, logits]
-    of_pooled, real = np.zeros_like(pooled), np.flatnonzero(chosen)
-    shares = [share for share in np.array_split(real, threads) if len(share)]
-    found = [None] * len(shares)
-
-    def job(place):
-        sums, total = [[np.zeros_like(one) for one in pair] for pair in arrays], 0.0
-        for some in np.array_split(shares[place], -(-len(shares[place]) // MOST)):
-            loss, of_pooled[some] = some_rois(pooled[some], classes[some], targets[some], layers, up, logits, sums)
-            total += loss
-        found[place] = total, sums
-    in_threads(job, [(place,) for place in range(len(shares))], threads)
+    def job(number, some):
+        total, sums = found.get(number) or (0.0, [[np.zeros_like(one) for one in pair] for pair in arrays])
+        loss, of_pooled[some] = some_rois(pooled[some], classes[some], targets[some], layers, up, logits, sums)
+        found[number] = total + loss, sums
+    in_shares(job, chosen, threads)
     gradients = [np.zeros_like(one) for pair in arrays for one in pair]
-    for _, sums in found:                                   # in the same order always
-        for whole, part in zip(gradients, (one for pair in sums for one in pair)):
+    for number in sorted(found):                            # in the same order always
+        for whole, part in zip(gradients, (one for pair in found[number][1] for one in pair)):
             whole += part
-    for place, (weight, _) in enumerate(convolutions):
+    for place, weight in enumerate(parameters[:2 * LAYERS:2]):
         mixed, gradients[2 * place] = gradients[2 * place], np.empty_like(weight)
         winograd.weight_of(mixed, 0, len(weight), gradients[2 * place])
     gradients[2 * LAYERS] = np.ascontiguousarray(gradients[2 * LAYERS].reshape(2, 2, wide, wide).transpose(3, 2, 0, 1))
     gradients[2 * LAYERS + 1] = gradients[2 * LAYERS + 1].reshape(4, wide).sum(0)
-    return np.array([sum(total for total, _ in found)], np.float32), of_pooled, *gradients
+    return np.array([sum(total for total, _ in found.values())], np.float32), of_pooled, *gradients
+
+
+class MaskLogitsKernel(nn.Cell):
+    """(pooled, classes, chosen, the branch's parameters) -> what `mask_logits` gives; without a gradient."""
+
+    def __init__(self):
+        super().__init__()
+        threads = numba.get_num_threads()
+
+        # ops.Custom counts inputs by a function's named arguments
+        def chosen_mask_logits(pooled, classes, chosen, w1, b1, w2, b2, w3, b3, w4, b4, up, up_bias, logits, logits_bias):
+            return mask_logits(threads, pooled, classes, chosen, w1, b1, w2, b2, w3, b3, w4, b4, up, up_bias, logits, logits_bias)
+        self.operator = custom_operator(chosen_mask_logits, lambda pooled, *_: [pooled[0], 2 * pooled[2], 2 * pooled[3]], lambda pooled, *_: pooled)
+
+    def construct(self, pooled, classes, chosen, w1, b1, w2, b2, w3, b3, w4, b4, up, up_bias, logits, logits_bias):
+        return self.operator(pooled, classes, chosen, w1, b1, w2, b2, w3, b3, w4, b4, up, up_bias, logits, logits_bias)
 
 
 class MaskLossKernel(nn.Cell):
@@ -126,7 +172,6 @@ class MaskLossKernel(nn.Cell):
         super().__init__()
         threads = numba.get_num_threads()
 
-        # ops.Custom counts inputs by a function's named arguments
         def mask_loss_with_gradients(pooled, classes, chosen, targets, w1, b1, w2, b2, w3, b3, w4, b4, up, up_bias, logits, logits_bias):
             return mask_loss(threads, pooled, classes, chosen, targets, w1, b1, w2, b2, w3, b3, w4, b4, up, up_bias, logits, logits_bias)
 

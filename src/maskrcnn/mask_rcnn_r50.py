@@ -87,17 +87,17 @@ class MaskRcnn(nn.Cell):
 
     def masks(self, features, boxes, labels, found):
         """Mask probabilities [B, D, 28, 28] of final boxes [B, D, 4], zeros where not found."""
-        batch, count = found.shape
-        pooled = self.mask_align(features, boxes, found)
-        size = self.mask_size
-        if not self.dynamic:
-            masks = ops.sigmoid(self.mask_head(pooled, labels.reshape(-1))) * found.reshape(-1, 1, 1).astype(ms.float32)
-            return masks.reshape(batch, count, size, size)
-        rows = real_rows(found.reshape(-1))
-        real = ops.gather(found.reshape(-1), rows, 0).astype(ms.float32).reshape(-1, 1, 1)         # false in the one row that stands for none
-        masks = ops.sigmoid(self.mask_head(ops.gather(pooled, rows, 0), ops.gather(labels.reshape(-1), rows, 0))) * real
-        canvas = ops.zeros((batch * count, size, size), ms.float32)
-        return ops.tensor_scatter_update(canvas, rows.expand_dims(-1), masks).reshape(batch, count, size, size)
+        (batch, count), size = found.shape, self.mask_size
+        pooled, labels, chosen = self.mask_align(features, boxes, found), labels.reshape(-1), found.reshape(-1)
+        if self.mask_head.logits_kernel is not None:                 # which leaves padding out by itself
+            logits = self.mask_head.logits_of(pooled, labels, chosen)
+        elif self.dynamic:
+            rows = real_rows(chosen)
+            real = self.mask_head(ops.gather(pooled, rows, 0), ops.gather(labels, rows, 0))
+            logits = ops.tensor_scatter_update(ops.zeros((batch * count, size, size), ms.float32), rows.expand_dims(-1), real)
+        else:
+            logits = self.mask_head(pooled, labels)
+        return (ops.sigmoid(logits) * chosen.reshape(-1, 1, 1).astype(ms.float32)).reshape(batch, count, size, size)
 
     def losses(self, image, image_meta, key, truth, labels, valid, masks, normalize):
         """The five losses (rpn_cls, rpn_reg, rcnn_cls, rcnn_reg, rcnn_mask), float32 scalars, weighted as configured.

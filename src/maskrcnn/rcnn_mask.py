@@ -33,10 +33,10 @@ class MaskHead(nn.Cell):
         self.up_bias = Parameter(initializer("zeros", (width,)))
         self.logits_weight = Parameter(initializer(weight_init(0.001, width), (config.num_classes, width)))
         self.logits_bias = Parameter(initializer("zeros", (config.num_classes,)))
-        self.kernel = None
+        self.kernel = self.logits_kernel = None
         if kernels and dtype == ms.float32 and config.rcnn_mask_norm == "none" and onednn.is_here():
-            from src.maskrcnn.mask_kernel import MaskLossKernel  # imported here: Numba is needed on the CPU only
-            self.kernel = MaskLossKernel()
+            from src.maskrcnn.mask_kernel import MaskLogitsKernel, MaskLossKernel  # imported here: Numba is needed on the CPU only
+            self.kernel, self.logits_kernel = MaskLossKernel(), MaskLogitsKernel()
 
     def construct(self, features, classes):
         x = features
@@ -56,11 +56,18 @@ class MaskHead(nn.Cell):
         weight = chosen.astype(ms.float32)
         if self.kernel is None:
             return self.loss(self.construct(features, classes), targets, weight, normalize)
+        return self.loss_weight * self.kernel(features, classes, chosen, targets, *self.parameters_in_order())[0].sum() / normalize(weight.sum())
+
+    def logits_of(self, features, classes, chosen):
+        """As `construct`, by the kernel: float32 [R, 28, 28] of the chosen (bool [R]), zeros for the others."""
+        return self.logits_kernel(features, classes, chosen, *self.parameters_in_order())
+
+    def parameters_in_order(self):
+        """Weight and bias of each layer, from the first to the last, as the kernels take them."""
         parameters = ()
         for conv in self.conv:
             parameters += (conv.weight, conv.bias)
-        parameters += (self.up_weight, self.up_bias, self.logits_weight, self.logits_bias)
-        return self.loss_weight * self.kernel(features, classes, chosen, targets, *parameters)[0].sum() / normalize(weight.sum())
+        return parameters + (self.up_weight, self.up_bias, self.logits_weight, self.logits_bias)
 
     def loss(self, logits, targets, weight, normalize):
         """Mean binary cross entropy of logits [R, 28, 28] with 0/1 targets over the RoIs of weight 1 (float32 [R])."""

@@ -59,6 +59,15 @@ def test_loss_and_gradients(rng, head, both, real):
         np.testing.assert_allclose(got, plain, rtol=1e-4, atol=2e-6 * np.abs(plain).max())
 
 
+@pytest.mark.parametrize("real", [0, 1, 23])
+def test_logits_of_the_chosen(rng, head, real):
+    x, classes, chosen, _ = draw(rng, real)
+    got = ms.jit(head.logits_of)(*map(Tensor, (x, classes, chosen))).asnumpy()
+    assert got.shape == (SLOTS, 28, 28) and not got[~chosen].any()
+    want = all_masks(head, x)[np.arange(SLOTS), classes][chosen]
+    np.testing.assert_allclose(got[chosen], want, rtol=1e-4, atol=1e-4)
+
+
 def test_without_the_kernel_the_branch_itself_answers(rng, head, both):
     plain, given = MaskHead(small_config("rcnn_loss_mask_fb_weight=2"), kernels=False), [Tensor(one) for one in draw(rng, 9)]
     for mine, its in zip(plain.trainable_params(), head.trainable_params()):
