@@ -133,7 +133,7 @@ def test_the_walk_sees_what_it_is_there_to_see():
     assert counts["Conv2D"] >= len(weights) and counts["Conv2DBackpropFilter"] >= len(weights)
     assert counts["ROIAlign"] == counts["ROIAlignGrad"] == 2 and counts["NMSWithMask"] == 2 * 5
     assert counts["ApplyMomentum"] == len(network.trainable_params())
-    on_cpu = small_network(*CPU_FORM).set_train(False)
+    on_cpu = small_network(*CPU_FORM, "rcnn_mask_norm=gn").set_train(False)          # masks of as many rows as there are detections
     batch = small_batch(4)
     on_cpu(Tensor(batch["image"]), Tensor(batch["image_meta"]))
     on_cpu.set_train(True)
