@@ -24,5 +24,5 @@ done
 
 setup_python requirements.txt requirements-dev.txt
 cd -- "$PROJECT_ROOT"
-# A file's tests stay in one worker, which compiles a network once for all of them.
+# A file's tests stay in one worker, which compiles a network once for all of them; tests/conftest.py says which files come first.
 exec "$PYTHON" -m pytest -q -p xdist -n 2 --dist loadfile ${chosen[@]+"${chosen[@]}"} ${words[@]+"${words[@]}"}

@@ -45,8 +45,7 @@ def in_threads(job, jobs, threads):
 
 def in_parts(job, count, threads):
     """job(first, end) of equal parts of `count` things, a thread each."""
-    cuts = [count * part // threads for part in range(threads + 1)]
-    in_threads(job, [(low, high) for low, high in zip(cuts, cuts[1:]) if low < high], threads)
+    in_threads(job, winograd.equal_parts(0, count, threads), threads)
 
 
 def convolved_in_tiles(mix, weight, x, bias, threads):

@@ -16,7 +16,7 @@ from src.maskrcnn.custom_operator import custom_operator
 from src.maskrcnn.onednn import convolution
 
 LAYERS = 4
-MOST = 16                # RoIs at a time: enough that turning weights into oneDNN's layout costs little, few enough that their maps stay small
+MOST = 16                # RoIs at a time: enough for large matrix products, few enough that their maps stay small
 
 
 def cell_by_cell(kind, x, w, y, bias=None):

@@ -77,6 +77,13 @@ def weight_of(mixed, low, high, weight):
                 weight[o, c, i, 1] = half * (rows[i, 1] - rows[i, 2])
 
 
+@njit(nogil=True, cache=True, inline="always")          # called, it makes the loops around it take 1.7 times as long
+def four_of(mixed, k, c, place, count):
+    """Numbers k .. k + 3 of channel c of mixed [16, C, T]: four arrays, of `count` tiles from `place` on."""
+    end = place + count
+    return mixed[k, c, place:end], mixed[k + 1, c, place:end], mixed[k + 2, c, place:end], mixed[k + 3, c, place:end]
+
+
 @njit(nogil=True, cache=True)
 def mix_maps(x, start, mixed):
     """B^T d B: fill mixed [16, C, T] from row of tiles `start` of x [B, C, H, W] on; zeros beyond a map's edges."""
@@ -99,8 +106,7 @@ def mix_maps(x, start, mixed):
             place = number * columns
             for p in range(4):
                 line = lines[p]
-                a, b = mixed[4 * p, c, place:place + columns], mixed[4 * p + 1, c, place:place + columns]
-                d, e = mixed[4 * p + 2, c, place:place + columns], mixed[4 * p + 3, c, place:place + columns]
+                a, b, d, e = four_of(mixed, 4 * p, c, place, columns)
                 for j in range(columns):
                     before, one, two, after = line[2 * j], line[2 * j + 1], line[2 * j + 2], line[2 * j + 3]
                     a[j] = before - two
@@ -152,8 +158,7 @@ def mix_gradient(gradient, start, mixed):
             place = number * columns
             for p in range(4):
                 line = lines[p]
-                a, b = mixed[4 * p, c, place:place + columns], mixed[4 * p + 1, c, place:place + columns]
-                d, e = mixed[4 * p + 2, c, place:place + columns], mixed[4 * p + 3, c, place:place + columns]
+                a, b, d, e = four_of(mixed, 4 * p, c, place, columns)
                 for j in range(columns):
                     left, right = line[2 * j], line[2 * j + 1]
                     a[j] = left
@@ -162,11 +167,15 @@ def mix_gradient(gradient, start, mixed):
                     e[j] = -right
 
 
+def equal_parts(low, high, count):
+    """[(first, end)] of `count` parts of low .. high, as equal as can be; none is empty."""
+    cuts = [low + (high - low) * number // count for number in range(count + 1)]
+    return [(start, end) for start, end in zip(cuts, cuts[1:]) if start < end]
+
+
 def strips(low, high, width):
-    """(first, end) of parts of rows of tiles low .. high, of some TILES each and as equal as can be."""
-    parts = min(high - low, -(-(high - low) * ((width + 1) // 2) // TILES))
-    cuts = [low + (high - low) * number // parts for number in range(parts + 1)]
-    return list(zip(cuts, cuts[1:]))
+    """(first, end) of parts of rows of tiles low .. high, of some TILES each."""
+    return equal_parts(low, high, -(-(high - low) * ((width + 1) // 2) // TILES))
 
 
 def room(name, maps, rows):
