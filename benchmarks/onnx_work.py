@@ -4,12 +4,17 @@ The file is written by a process of its own, so that the timed one holds what a 
 """
 from __future__ import annotations
 
+import collections
+import json
+import math
 import multiprocessing
+import re
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 
 from benchmarks.inputs import batch_of, draw_batch, paste_all, settings
 from benchmarks.timing import summary, timed
@@ -37,20 +42,65 @@ def written(args, path):
     return path
 
 
+def given(draw, args, i):
+    """Batch i: image, rounded to the file's uint8, and image_meta."""
+    image, meta, _, _ = batch_of(draw, i, args, 1)
+    return np.rint(image).astype(np.uint8), meta
+
+
 def infer(args):
-    """Batches to pasted masks. The pictures' values are rounded to the file's uint8."""
+    """Batches to pasted masks."""
     with tempfile.TemporaryDirectory() as folder:
         path, start = written(args, Path(folder) / "mask_rcnn.onnx"), time.perf_counter()
         network = OnnxNetwork(path, args.threads)
         loaded = time.perf_counter() - start
     draw = draw_batch()
 
-    def make(i):
-        image, meta, _, _ = batch_of(draw, i, args, 1)
-        return np.rint(image).astype(np.uint8), meta
-
-    def call(given):
-        outputs = network(*given)
-        return paste_all([to_picture(*(output[i] for output in outputs), given[1][i]) for i in range(args.batch)], args)
-    seconds, _ = timed(call, args.repeats, make)
+    def call(batch):
+        outputs = network(*batch)
+        return paste_all([to_picture(*(output[i] for output in outputs), batch[1][i]) for i in range(args.batch)], args)
+    seconds, _ = timed(call, args.repeats, lambda i: given(draw, args, i))
     return dict(summary(seconds), compile_seconds=round(loaded, 1))
+
+
+def gflop(event):
+    """GFLOP of an operator of a profile; 0 for one that is no product."""
+    def shapes(key):
+        return [next(iter(array.values())) for array in event["args"][key]]
+    kind = event["args"]["op_name"]
+    if not re.search("Conv|Gemm|MatMul", kind):
+        return 0.0
+    (first, weight, *_), result = shapes("input_type_shape"), shapes("output_type_shape")[0]
+    taken = math.prod(weight[1:]) if "Conv" in kind else first[-1]
+    return 2e-9 * math.prod(result) * taken
+
+
+def profile(args):
+    """Of one run: (seconds, {part of the network: [seconds of its products, their GFLOP, seconds of the rest]}, GFLOP/s of a large product).
+
+    The large product, by NumPy, says what the machine does at its best.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.log_severity_level = args.threads, 3
+        options.enable_profiling, options.profile_file_prefix = True, str(Path(folder) / "profile")
+        session = onnxruntime.InferenceSession(str(written(args, Path(folder) / "mask_rcnn.onnx")), options, providers=["CPUExecutionProvider"])
+        for i in (0, 1):
+            session.run(None, dict(zip(("image", "image_meta"), given(draw_batch(), args, i))))
+        events = json.loads(Path(session.end_profiling()).read_text())
+    *_, last = (event for event in events if event["name"] == "model_run")
+    parts = collections.defaultdict(lambda: [0.0, 0.0, 0.0])
+    for event in events:
+        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time") and last["ts"] <= event["ts"] <= last["ts"] + last["dur"]:
+            row, work = parts[part_of(event["name"])], gflop(event)
+            row[0 if work else 2] += event["dur"] / 1e6
+            row[1] += work
+    square = np.random.default_rng(0).random((2048, 2048), np.float32)
+    fastest = min(timed(lambda _: square @ square, 5)[0])
+    return last["dur"] / 1e6, parts, 2e-9 * 2048 ** 3 / fastest
+
+
+def part_of(name):
+    """'fpn' of 'fpn/Conv_3_kernel_time'; ONNX Runtime's own operators, which turn layouts, belong to no part."""
+    found = re.match(r"[a-z][a-z_]*", name)
+    return found.group() if found else "(layouts)"

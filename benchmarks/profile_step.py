@@ -2,8 +2,10 @@
 
     python benchmarks/profile_step.py train --height 768 --width 1280 --gts 8
     python benchmarks/profile_step.py infer --height 256 --width 256
+    python benchmarks/profile_step.py onnx --height 256 --width 256
 
-Takes the arguments of step_time.py. Operators are timed by MindSpore's profiler, convolutions also by oneDNN itself. What the operators' sum
+Takes the arguments of step_time.py. `onnx` is the exported file: its products and the rest by ONNX Runtime's own profile, a part of the network a
+line. Operators are timed by MindSpore's profiler, convolutions also by oneDNN itself. What the operators' sum
 leaves of the step is waiting and scheduling; operators that ran at the same time can make the sum larger than the step. Memory: the largest
 at each tenth of the step.
 """
@@ -105,10 +107,21 @@ def show(seconds, operators, convolutions, memory):
     print("resident megabytes, each tenth: " + " ".join(str(mb) for mb in tenths))
 
 
+def show_parts(seconds, parts, peak):
+    print(f"run {seconds:.2f} s, operators {sum(row[0] + row[2] for row in parts.values()):.2f} s; "
+          f"a matrix product of 2,048 x 2,048 numbers by NumPy: {peak:.0f} GFLOP/s")
+    for part, (products, work, rest) in sorted(parts.items(), key=lambda one: -one[1][0] - one[1][2]):
+        print(f"{part:20s} {products + rest:7.3f} s {100 * (products + rest) / seconds:5.1f} %: convolutions and matrix products {products:7.3f} s, "
+              f"{work:5.0f} GFLOP, {work / max(products, 1e-9):4.0f} GFLOP/s; the rest {rest:6.3f} s")
+
+
 def main():
     os.environ["DNNL_VERBOSE"] = "1"
     from benchmarks.timing import parse
-    args = parse(__doc__, ("train", "infer"))
+    args = parse(__doc__, ("train", "infer", "onnx"))
+    if args.what == "onnx":            # imported after the limits: it loads libraries that start threads
+        from benchmarks import onnx_work
+        return show_parts(*onnx_work.profile(args))
     from benchmarks import work
     screen = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)         # oneDNN's reports on what is not profiled
