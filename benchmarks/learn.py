@@ -6,7 +6,7 @@
 
 overfit: the default network (R50, 81 classes) on 8 pictures of COCO at 320x512 for at most 300 steps, AP on the same pictures; it ends at the
 first of its evaluations with a segm AP of at least 0.5 (--full: not before), which is `reached`: [step, training seconds until then]. With
---backbone only the trunk's start differs.
+--backbone the trunk is the file's and stays as it is (freeze_at=5), which spares its gradients; freeze_at=0 trains it from there.
 The data are those of $MASKRCNN_SHARED/data (../shared/data), or --data FOLDER. KEY=VALUE words go over the settings; --work keeps the work
 folder. Training seconds are wall time from start to the last step, with data conversion and the graph's compilation; where it was evaluated
 while training, they are the steps' own, with compilation.
@@ -59,7 +59,7 @@ def overfit(args, work):
     data = Path(work) / "data"
     chosen = few_pictures(args.data or SHARED / "coco", data, args.seed)
     words = [*OVERFIT, f"coco_root={data}", f"mindrecord_dir={Path(work) / 'mindrecord'}", f"eval_interval={args.every}"]
-    words += [f"pre_trained={args.backbone}"] if args.backbone else []
+    words += [f"pre_trained={args.backbone}", "freeze_at=5"] if args.backbone else []
     return {"backbone": args.backbone, "pictures": chosen, **learn([*words, *args.words], None, args, work)}
 
 

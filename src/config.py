@@ -63,7 +63,7 @@ KEYS = (
         choices=("auto", "frozen", "bn", "sync_bn", "gn")),
     Key("norm_eps", 1e-5, "epsilon of the norms"),
     Key("fold_norms", True, "frozen norms are folded into the convolutions' weights; False: computed after them, slower, rounding as torchvision"),
-    Key("freeze_at", 2, "fixed stages when weights are loaded: 0 none, 1 stem, 2 stem and first stage, ... 5 the whole trunk"),
+    Key("freeze_at", 2, "fixed stages (batch norms too) when weights are loaded: 0 none, 1 stem, 2 stem and first stage, ... 5 the trunk"),
     # FPN
     Key("fpn_in_channels", (256, 512, 1024, 2048), "derived: resnet_out_channels"),
     Key("fpn_out_channels", 256, "channels of every pyramid level"),

@@ -35,21 +35,24 @@ class Bottleneck(nn.Cell):
 class ResNet(nn.Cell):
     """[B, 3, H, W] -> (C2, C3, C4, C5) with strides 4, 8, 16, 32.
 
-    `norm_kind` is 'frozen', 'bn', 'sync_bn' or 'gn'; `freeze_at` stages have no gradient (1 the stem, 2 and the first stage, ...);
-    `kernels`: compiled CPU kernels.
+    `norm_kind` is 'frozen', 'bn', 'sync_bn' or 'gn'; `freeze_at` stages stay as they are (1 the stem, 2 and the first stage, ...): they have
+    no gradient, and batch norms there are frozen ones, as a fixed stage whose statistics move would still change; `kernels`: compiled CPU
+    kernels.
     """
 
     def __init__(self, config, norm_kind, freeze_at=0, dtype=ms.float32, kernels=False):
         super().__init__()
 
-        def norm(channels):
-            return FrozenNorm(channels, config.norm_eps, config.fold_norms) if norm_kind == "frozen" else NORMS[norm_kind](channels, config.norm_eps)
+        def norm_of(stage):
+            if norm_kind == "frozen" or norm_kind != "gn" and stage <= freeze_at:
+                return lambda channels: FrozenNorm(channels, config.norm_eps, config.fold_norms)
+            return lambda channels: NORMS[norm_kind](channels, config.norm_eps)
         stem = config.resnet_in_channels[0]
-        self.conv1, self.bn1 = Conv(3, stem, 7, 2, bias=False, dtype=dtype, cpu_kernel=kernels, input_gradient=False), norm(stem)
+        self.conv1, self.bn1 = Conv(3, stem, 7, 2, bias=False, dtype=dtype, cpu_kernel=kernels, input_gradient=False), norm_of(1)(stem)
         stages = []
         for i in range(4):
             blocks = [Bottleneck(config.resnet_in_channels[i] if j == 0 else config.resnet_out_channels[i], config.resnet_out_channels[i],
-                                 2 if i > 0 and j == 0 else 1, norm, dtype, config.stride_in_1x1, kernels)
+                                 2 if i > 0 and j == 0 else 1, norm_of(i + 2), dtype, config.stride_in_1x1, kernels)
                       for j in range(config.resnet_block[i])]
             stages.append(nn.CellList(blocks))
         self.layer1, self.layer2, self.layer3, self.layer4 = stages

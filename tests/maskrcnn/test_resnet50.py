@@ -62,6 +62,17 @@ def test_freeze_at(freeze_at):
     assert trained == set(parts) - set(fixed)
 
 
+@pytest.mark.parametrize("freeze_at", [0, 2, 5])
+def test_a_fixed_stage_keeps_its_statistics_too(rng, freeze_at):
+    """Batch norms of fixed stages are frozen, as detectron2's `ResNet.freeze` makes them; those of the others follow what they see."""
+    network = ResNet(small_config(), "bn", freeze_at).set_train(True)
+    before = {parameter.name: parameter.asnumpy().copy() for parameter in network.get_parameters() if "moving_mean" in parameter.name}
+    network(Tensor(rng.normal(0, 1, (2, 3, 64, 64)).astype(np.float32)))
+    moved = {parameter.name.split(".")[0] for parameter in network.get_parameters()
+             if "moving_mean" in parameter.name and not np.array_equal(parameter.asnumpy(), before[parameter.name])}
+    assert moved == set(["bn1", "layer1", "layer2", "layer3", "layer4"][freeze_at:])
+
+
 def test_a_new_backbone_keeps_the_size_of_its_signal(rng):
     """He et al.'s initialisation: with batch norm the maps of a network from scratch neither vanish nor explode, and no weight is a constant."""
     network = ResNet(small_config(), "bn").set_train(True)
