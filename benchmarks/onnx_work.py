@@ -102,5 +102,5 @@ def profile(args):
 
 def part_of(name):
     """'fpn' of 'fpn/Conv_3_kernel_time'; ONNX Runtime's own operators, which turn layouts, belong to no part."""
-    found = re.match(r"[a-z][a-z_]*", name)
-    return found.group() if found else "(layouts)"
+    found = re.match(r"(?:fused )?([a-z][a-z_]*)", name)
+    return found.group(1) if found else "(layouts)"
