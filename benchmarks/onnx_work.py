@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from benchmarks.inputs import batch_of, draw_batch, paste_all, settings
 from benchmarks.timing import summary, timed
@@ -80,14 +79,12 @@ def profile(args):
 
     The large product, by NumPy, says what the machine does at its best.
     """
+    draw = draw_batch()
     with tempfile.TemporaryDirectory() as folder:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.log_severity_level = args.threads, 3
-        options.enable_profiling, options.profile_file_prefix = True, str(Path(folder) / "profile")
-        session = onnxruntime.InferenceSession(str(written(args, Path(folder) / "mask_rcnn.onnx")), options, providers=["CPUExecutionProvider"])
+        network = OnnxNetwork(written(args, Path(folder) / "mask_rcnn.onnx"), args.threads, Path(folder) / "profile")
         for i in (0, 1):
-            session.run(None, dict(zip(("image", "image_meta"), given(draw_batch(), args, i))))
-        events = json.loads(Path(session.end_profiling()).read_text())
+            network(*given(draw, args, i))
+        events = json.loads(Path(network.session.end_profiling()).read_text())
     *_, last = (event for event in events if event["name"] == "model_run")
     parts = collections.defaultdict(lambda: [0.0, 0.0, 0.0])
     for event in events:

@@ -5,9 +5,9 @@
     python benchmarks/profile_step.py onnx --height 256 --width 256
 
 Takes the arguments of step_time.py. `onnx` is the exported file: its products and the rest by ONNX Runtime's own profile, a part of the network a
-line. Operators are timed by MindSpore's profiler, convolutions also by oneDNN itself. What the operators' sum
-leaves of the step is waiting and scheduling; operators that ran at the same time can make the sum larger than the step. Memory: the largest
-at each tenth of the step.
+line. In the others operators are timed by MindSpore's profiler, convolutions also by oneDNN itself. What the operators' sum leaves of the step
+is waiting and scheduling; operators that ran at the same time can make the sum larger than the step. Memory: the largest at each tenth of
+the step.
 """
 import collections
 import glob

@@ -23,11 +23,12 @@ class OnnxNetwork:
     """A file that `export.py --file-format ONNX` wrote, called with arrays: image uint8 [B, H, W, 3], image_meta float32 [B, 6].
 
     Gives boxes float32 [B, D, 4] in canvas pixels, scores [B, D], labels int32 [B, D], found bool [B, D] and masks float32 [B, D, 28, 28].
-    `settings` is what travels inside the file. threads: of an operator; None is one a core. Raises CheckpointError for a file that is
-    missing, damaged or not of this project, or where ONNX Runtime is not installed.
+    `settings` is what travels inside the file. threads: of an operator; None is one a core. profile: how the name of ONNX Runtime's profile
+    begins, which `session.end_profiling()` writes; None is no profile. Raises CheckpointError for a file that is missing, damaged or not of
+    this project, or where ONNX Runtime is not installed.
     """
 
-    def __init__(self, path, threads=None):
+    def __init__(self, path, threads=None, profile=None):
         try:
             import onnxruntime
         except ImportError:
@@ -37,6 +38,8 @@ class OnnxNetwork:
         options = onnxruntime.SessionOptions()
         if threads is not None:
             options.intra_op_num_threads = threads
+        if profile is not None:
+            options.enable_profiling, options.profile_file_prefix = True, str(profile)
         options.log_severity_level = 3                      # errors only
         try:
             self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
