@@ -26,6 +26,7 @@ BEAT = 1.0                      # seconds between beats
 HANG = float(os.environ.get("HANG_SECONDS") or 45)
 STOPPED = HANG / 2              # the same for a rank that the system has stopped
 SILENT = HANG * 2 / 3           # a host that is not heard of for so long is gone
+GRACE = 8.0                     # seconds for a rank to save and end by itself when another one failed; then it is ended, and its line told for it
 SUSPECT = HANG * 5 / 9          # so long a failure that another rank's end may have caused waits for the cause to be told
 
 
@@ -38,7 +39,7 @@ class Sentinel:
         self.selector = selectors.DefaultSelector()
         self.selector.register(main, selectors.EVENT_READ, self.main)
         self.peers, self.hub, self.meetings = {}, None, {}
-        self.limit, self.grace, self.meeting, self.idle, self.used = None, 30.0, False, 0.0, None
+        self.limit, self.grace, self.meeting, self.idle, self.used = None, GRACE, False, 0.0, None
         self.verdict, self.told, self.suspicion, self.waited = None, False, None, 0.0
         if rank == 0:
             listener.setblocking(False)

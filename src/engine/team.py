@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from src.engine.frames import pack, unpack
-from src.engine.sentinel import HANG
+from src.engine.sentinel import GRACE, HANG
 from src.errors import RankError, UserError
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -50,7 +50,7 @@ class Team:
         if listener is not None:
             listener.close()
 
-    def at(self, where, idle=HANG, grace=30.0):
+    def at(self, where, idle=HANG, grace=GRACE):
         """Say where this rank is ("in epoch 1 step 7, pictures [3, 9]"), for the line that tells of its end.
 
         idle: seconds without any work after which it hangs (None: any time is fine); grace: seconds it gets to end by itself when another rank

@@ -133,8 +133,7 @@ class Metrics(Hook):
             return
         self.file = MetricsFile(run.work_dir / "metrics.jsonl", run.done)
         if run.config.tensorboard:
-            from tensorboardX import SummaryWriter
-            self.writer = SummaryWriter(str(run.work_dir / "tensorboard"), purge_step=run.done + 1 if run.done else None)
+            self.writer = summary_writer()(str(run.work_dir / "tensorboard"), purge_step=run.done + 1 if run.done else None)
 
     def step(self, run, step):
         if self.file is None or (step.done % run.config.log_interval and step.done < run.total):
@@ -172,6 +171,20 @@ class Metrics(Hook):
             self.file.close()
         if self.writer is not None:
             self.writer.close()
+
+
+def summary_writer():
+    """tensorboardX's SummaryWriter, without the PyTorch that it would load where one is installed: 3 seconds of every start, for the drawing of
+    PyTorch's own graphs and tensors."""
+    hidden = "torch" not in sys.modules
+    if hidden:
+        sys.modules["torch"] = None         # an import of it fails, as where it is not installed
+    try:
+        from tensorboardX import SummaryWriter
+    finally:
+        if hidden:
+            del sys.modules["torch"]
+    return SummaryWriter
 
 
 class Curves(Hook):

@@ -196,7 +196,7 @@ def test_a_rank_that_hangs_ends_the_job_within_a_minute(words, tmp_path, how):
     for pid in [victim] if how == "stopped" else processes_with("src.data.workers", victim):
         os.kill(pid, signal.SIGSTOP)
     job.process.wait(PATIENCE)
-    assert time.monotonic() - hung < 75                 # a minute, and the ten seconds that the script leaves the ranks
+    assert time.monotonic() - hung < 75                 # a minute, and what a crowded machine adds
     job.close()
     assert job.process.returncode not in (0, 2)
     expected = r"^error: rank 1 is stopped: .* epoch \d+ step \d+" if how == "stopped" else r"^error: rank 1: data workers did nothing .*pictures \["

@@ -1,11 +1,16 @@
 """The ranks' own line to each other, with real processes (no MindSpore in them): waiting, agreeing, and ending together."""
+import inspect
 import json
 import os
+import re
 import signal
 import time
 
 import pytest
 
+from src.engine import sentinel
+from src.engine.team import Team
+from tests.conftest import ROOT
 from tests.engine.ranks import Job
 
 
@@ -50,6 +55,13 @@ finally:
         code, out, err = results[rank]
         assert err == line, results
         assert (code, out) == ((-signal.SIGKILL, "") if rank == 2 else (3, "time to save\n"))
+
+
+def test_the_script_leaves_a_rank_longer_than_its_sentinel_does_and_ends_all_within_a_minute():
+    """A rank that was killed by the script before its sentinel had told what happened left no line (seen on a crowded machine)."""
+    seconds = [int(word) for word in re.findall(r"^ +end_all (\d+) +#", (ROOT / "scripts" / "run_distribute_train.sh").read_text(), re.M)]
+    assert len(seconds) == 1 and sentinel.GRACE + 4 * sentinel.BEAT < seconds[0] < 60 - sentinel.HANG
+    assert inspect.signature(Team.at).parameters["grace"].default == sentinel.GRACE
 
 
 def test_a_failure_ends_all_ranks_with_its_line_and_code(tmp_path):

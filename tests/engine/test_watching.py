@@ -2,8 +2,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import struct
+import subprocess
+import sys
 import types
 
 import cv2
@@ -15,6 +18,7 @@ from src.engine.profiling import operator_table
 from src.engine.progress import LOSS_NAMES, read_loss_log
 from src.engine.watching import MetricsFile, losses_text, read_metrics, speed
 from src.errors import DataError
+from tests.conftest import ROOT
 from tests.test_commands import SMALL, run
 
 WORDS = [*SMALL, "coco_root=data", "batch_size=2", "epoch_size=2", "total_epoch=2", "warmup_step=2", "eval_interval=1", "early_stop=9",
@@ -184,3 +188,14 @@ def test_early_stop(capsys):
     again.restore(json.loads(json.dumps(hook.state())))
     assert (again.best, again.since) == (0.3, 2)
     assert "best 0.3000" in capsys.readouterr().out
+
+
+def test_tensorboards_writer_does_not_load_pytorch(tmp_path):
+    """Where PyTorch is installed, tensorboardX loads it: here one that says so."""
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").write_text("raise SystemExit('PyTorch was loaded')")
+    program = "from src.engine.watching import summary_writer; summary_writer()('events').add_scalar('a', 1, 2); import torch"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}, capture_output=True,
+                          text=True, check=False)
+    assert done.stderr.endswith("PyTorch was loaded\n") and "summary_writer" not in done.stderr        # by the program's last word alone
+    assert len(list((tmp_path / "events").iterdir())) == 1
