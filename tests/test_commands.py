@@ -137,6 +137,7 @@ def test_a_loss_scale_that_collapses_ends_the_run(trained, tmp_path):
     assert read_training(tmp_path / "train" / "checkpoint" / "mask_rcnn-6_4.ckpt")[3]["done"] == 24          # something to go on from
 
 
+@pytest.mark.slow
 def test_txt_boxes_train_detection_alone_and_are_evaluated_on_boxes(trained, tmp_path):
     """From a folder to the first step with one command, and every oddity of the file is said in one line before that step."""
     folder, _ = trained

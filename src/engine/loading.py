@@ -77,7 +77,7 @@ def load_start(network, start, config):
     """
     if not start.whole:
         load_backbone(network, start.entries, start.path)
-        return (f"backbone from {start.path}", *start.remarks)
+        return (f"backbone{' and pyramid' if has_pyramid(start.entries) else ''} from {start.path}", *start.remarks)
     there = (start.settings or {}).get("coco_classes")
     rows = start.entries.get("box_head.cls.weight")
     differ = config.num_classes != len(rows) if there is None and rows is not None else there is not None and tuple(there) != config.coco_classes
@@ -103,13 +103,20 @@ def load_all_but_classes(network, entries, path):
 
 
 def load_backbone(network, entries, path, called=str):
-    """Load a backbone (names with or without 'backbone.'); only a classifier's and an optimiser's entries may be left over."""
-    wanted = {name: parameter for name, parameter in network.parameters_dict().items() if name.startswith("backbone.")}
-    named = {name if name.startswith("backbone.") else f"backbone.{name}": value for name, value in entries.items()}
+    """Load a backbone (names with or without 'backbone.'), with its feature pyramid where the file has one ('fpn.'); only a classifier's and
+    an optimiser's entries may be left over."""
+    parts = ("backbone.", "fpn.") if has_pyramid(entries) else ("backbone.",)
+    wanted = {name: parameter for name, parameter in network.parameters_dict().items() if name.startswith(parts)}
+    named = {name if name.startswith(parts) else f"backbone.{name}": value for name, value in entries.items()}
 
     def may_be_left(name):
         return any(scheme.is_dropped(name[len("backbone."):]) for scheme in (MINDCV, MODELZOO))
     _assign(wanted, named, path, may_be_left, called)
+
+
+def has_pyramid(entries):
+    """Whether a backbone's entries hold a feature pyramid's weights too."""
+    return any(name.startswith("fpn.") for name in entries)
 
 
 def is_whole_model(entries):

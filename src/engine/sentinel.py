@@ -22,12 +22,13 @@ from pathlib import Path
 from src.engine.frames import Link
 
 BEAT = 1.0                      # seconds between beats
-# The environment's HANG_SECONDS: a rank that does no work for so long hangs. The other waits follow from it.
+# The environment's HANG_SECONDS: a rank that does no work for so long hangs. The next three follow from it.
 HANG = float(os.environ.get("HANG_SECONDS") or 45)
 STOPPED = HANG / 2              # the same for a rank that the system has stopped
 SILENT = HANG * 2 / 3           # a host that is not heard of for so long is gone
-GRACE = 8.0                     # seconds for a rank to save and end by itself when another one failed; then it is ended, and its line told for it
 SUSPECT = HANG * 5 / 9          # so long a failure that another rank's end may have caused waits for the cause to be told
+# A rank has so long to save and end by itself when another one failed; then it is ended, and its line told for it.
+GRACE = 8.0
 
 
 class Sentinel:

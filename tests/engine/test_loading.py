@@ -10,7 +10,7 @@ from mindspore import Parameter, Tensor
 from src.config import load_config
 from src.engine.checkpoint import network_settings, save_checkpoint
 from src.engine.converter import convert
-from src.engine.loading import config_from_checkpoint, load_backbone, load_network, load_start, open_start
+from src.engine.loading import Start, config_from_checkpoint, load_backbone, load_network, load_start, open_start
 from src.errors import CheckpointError, ConfigError
 from src.maskrcnn.build import build_network
 from tests.engine.test_checkpoint import Net, values
@@ -57,6 +57,23 @@ def test_a_backbone_may_bring_its_classifier_and_optimiser():
     entries["layer9.weight"] = entries["weight"]
     with pytest.raises(CheckpointError, match="not known here: backbone.layer9.weight"):
         load_backbone(Net(), entries, "r50.ckpt")
+
+
+def test_a_backbone_may_bring_its_pyramid_whole(tmp_path):
+    config = small_config("fpn_norm=bn")
+    network = build_network(config, loads_weights=True)
+    entries = {name: Parameter(Tensor(np.full(value.shape, 0.5, np.float32)), name=name) for name, value in network.parameters_and_names()
+               if name.startswith(("backbone.", "fpn."))}
+    start = Start("r50_fpn.ckpt", entries)
+    assert load_start(network, start, config) == ("backbone and pyramid from r50_fpn.ckpt",)
+    for name, value in network.parameters_and_names():
+        assert (value.asnumpy() == 0.5).all() == name.startswith(("backbone.", "fpn.")), name
+    left_out = entries.pop("fpn.output.1.weight")
+    with pytest.raises(CheckpointError, match="1 missing: fpn.output.1.weight"):
+        load_start(network, start, config)
+    entries["fpn.output.1.weight"] = left_out
+    with pytest.raises(CheckpointError, match="8 missing: fpn.lateral.0.bias.*32 not known here: fpn.lateral_norm.0"):      # a pyramid with norms, a network without
+        load_start(build_network(small_config(), loads_weights=True), start, small_config())
 
 
 def test_half_precision_weights_are_widened():
