@@ -22,7 +22,8 @@ if str(ROOT) not in sys.path:
 # Before two ranks start, the kernels' own tests: the compiled kernels are kept, which the ranks would else compile each, half a minute long.
 LONG = [
     ("tests/test_ascend.py", "tests/maskrcnn/test_mask_rcnn_r50.py", "tests/test_network_define.py", "tests/engine/test_training_step.py"),
-    (*(f"tests/maskrcnn/test_{kernel}.py" for kernel in ("matcher", "nms", "roi_align", "mask_kernel", "conv_kernel")), "tests/engine/test_many_devices.py"),
+    (*(f"tests/maskrcnn/test_{kernel}.py" for kernel in ("matcher", "nms", "roi_align", "mask_kernel", "conv_kernel")),
+     "tests/engine/test_many_devices.py"),
     ("tests/test_commands.py",),
     ("tests/engine/test_resume.py",),
     ("tests/test_parity.py",),

@@ -110,7 +110,7 @@ def load_backbone(network, entries, path, called=str):
     named = {name if name.startswith(parts) else f"backbone.{name}": value for name, value in entries.items()}
 
     def may_be_left(name):
-        return any(scheme.is_dropped(name[len("backbone."):]) for scheme in (MINDCV, MODELZOO))
+        return any(scheme.is_dropped(name.removeprefix("backbone.")) for scheme in (MINDCV, MODELZOO))
     _assign(wanted, named, path, may_be_left, called)
 
 

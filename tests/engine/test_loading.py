@@ -59,7 +59,7 @@ def test_a_backbone_may_bring_its_classifier_and_optimiser():
         load_backbone(Net(), entries, "r50.ckpt")
 
 
-def test_a_backbone_may_bring_its_pyramid_whole(tmp_path):
+def test_a_backbone_may_bring_its_pyramid_whole():
     config = small_config("fpn_norm=bn")
     network = build_network(config, loads_weights=True)
     entries = {name: Parameter(Tensor(np.full(value.shape, 0.5, np.float32)), name=name) for name, value in network.parameters_and_names()
@@ -72,7 +72,8 @@ def test_a_backbone_may_bring_its_pyramid_whole(tmp_path):
     with pytest.raises(CheckpointError, match="1 missing: fpn.output.1.weight"):
         load_start(network, start, config)
     entries["fpn.output.1.weight"] = left_out
-    with pytest.raises(CheckpointError, match="8 missing: fpn.lateral.0.bias.*32 not known here: fpn.lateral_norm.0"):      # a pyramid with norms, a network without
+    # a pyramid with norms, a network without
+    with pytest.raises(CheckpointError, match="8 missing: fpn.lateral.0.bias.*32 not known here: fpn.lateral_norm.0"):
         load_start(build_network(small_config(), loads_weights=True), start, small_config())
 
 
