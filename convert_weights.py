@@ -21,7 +21,7 @@ def main():
         (("out",), dict(metavar="OUT", help="the file to write: .ckpt; with --to torchvision .safetensors, .pth, or no suffix for both")),
         (("--from",), dict(dest="scheme", choices=("auto", *SCHEMES), default="auto", help="whose names SOURCE has (default: auto, recognised)")),
         (("--to",), dict(dest="target", choices=("mindspore", "torchvision"), default="mindspore", help="what to write (default: mindspore)"))))
-    from src.engine.converter import convert
+    from src.engine.weight_converter import convert
     convert(config, args.source, args.out, args.scheme, args.target)
 
 

@@ -10,7 +10,7 @@ def main():
     config, args = parse(__doc__, words=False, options=(
         (("--out",), dict(metavar="DIR", default="predictions", help="folder for the drawn pictures (default: predictions)")),
         (("--threshold",), dict(metavar="SCORE", type=float, default=0.5, help="lowest score that is drawn (default: 0.5)"))))
-    from src.engine.drawing import predict_files
+    from src.engine.predict_files import predict_files
     predict_files(config, args.rest, args.out, args.threshold)
 
 

@@ -33,10 +33,10 @@ def run(args):
 
 
 def _rate(files, mode, threads):
+    from src.data.annotations.records import Record
     from src.data.findings import Findings
-    from src.data.picture_checks import check_pictures
-    from src.data.records import Record
-    from src.data.transforms import picture_size
+    from src.data.images.decode import picture_size
+    from src.data.images.picture_checks import check_pictures
     none = np.zeros(0)
     records = [Record(i, str(file), *picture_size(file)[::-1], none, none, none, none, none) for i, file in enumerate(files)]
     findings, start = Findings("", collect=True), time.perf_counter()

@@ -32,7 +32,7 @@ def add_arguments(parser):
 
 def run(args):
     from src.config import load_config
-    from src.data.workers import DataWorkers
+    from src.data.pipeline.workers import DataWorkers
     from src.dataset import ensure_mindrecord, resolve_classes
     words = args.words if any(word.startswith("expand_ratio=") for word in args.words) else [*args.words, "expand_ratio=0"]
     with tempfile.TemporaryDirectory() as folder:
@@ -85,7 +85,7 @@ def _said(rates):
 
 
 def _memory(config, folder, has_masks, count):
-    from src.data.workers import DataWorkers
+    from src.data.pipeline.workers import DataWorkers
     with DataWorkers(config, folder, has_masks) as workers:
         processes = [os.getpid(), *(process.pid for process in workers._processes)]
         batches, start, seen = _batches(config, folder, workers), time.perf_counter(), []

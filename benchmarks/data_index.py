@@ -66,7 +66,7 @@ def _measure(load, path):
 
 def _project(path):
     from src.config import load_config
-    from src.data.coco_reader import read_coco
+    from src.data.annotations.coco_reader import read_coco
     source = read_coco(load_config(["coco_classes=auto"]), ann_file=path)
     return f"{len(source.records)} pictures, {sum(len(record.labels) for record in source.records)} objects"
 

@@ -66,8 +66,8 @@ def overfit(args, work):
 
 def backbone(args, work):
     """Train a network on drawn shapes for a while and keep its ResNet and feature pyramid, which are those of the default one."""
-    from src.data.shapes import draw_shapes
-    from src.engine.checkpoint import read_checkpoint, write_checkpoint
+    from src.data.shapes.drawn_data import draw_shapes
+    from src.weights.checkpoint import read_checkpoint, write_checkpoint
     data = Path(work) / "data"
     draw_shapes(data, 1600, 16, size=(128, 128), seed=args.seed)
     found = learn([*SHAPES, f"coco_root={data}", f"mindrecord_dir={Path(work) / 'mindrecord'}", *args.words], None, args, work)
@@ -109,10 +109,10 @@ def learn(words, config_file, args, work):
     words = [*words, f"seed={args.seed}"]
     config = load_config(words, config_file)
     from src.engine.evaluator import evaluate
-    from src.engine.hooks import Hook
-    from src.engine.startup import processor
+    from src.engine.hooks.hook import Hook
+    from src.engine.hooks.monitoring import read_metrics
     from src.engine.trainer import train
-    from src.engine.watching import read_metrics
+    from src.engine.training.summary import processor
 
     class Reached(Hook):
         """Ends an overfitting run that has learnt enough; the evaluation of the same epoch came before."""

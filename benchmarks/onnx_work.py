@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.inputs import batch_of, draw_batch, paste_all, settings
 from benchmarks.timing import summary, timed
-from src.data.placement import to_picture
+from src.data.images.placement import to_picture
 from src.onnx_graph.runtime import OnnxNetwork
 
 

@@ -19,15 +19,15 @@ MEETINGS = 200
 
 def sizes(words):
     """Print the figures of the network that `words` configure, on the CPU."""
-    import src.engine.device  # noqa: F401  sets what has to be set before MindSpore is loaded
+    import src.engine.runtime.device  # noqa: F401  sets what has to be set before MindSpore is loaded
     from src.config import load_config
-    from src.data.examples import batch_layout
-    from src.engine.agreement import checksums
-    from src.engine.checkpoint import save_checkpoint
-    from src.engine.optimizer import make_optimizer
-    from src.engine.resume import rest_of
+    from src.data.pipeline.examples import batch_layout
+    from src.engine.distributed.agreement import checksums
+    from src.engine.training.optimizer import make_optimizer
+    from src.engine.training.resume import rest_of
     from src.maskrcnn.build import build_network, norm_kind
     from src.network_define import LossNet, TrainOneStep
+    from src.weights.checkpoint import save_checkpoint
     config = load_config(words)
     for loads in (False, True):
         network = build_network(config, "CPU", loads_weights=loads).set_train(True)
@@ -61,7 +61,7 @@ def sizes(words):
 
 def meet(counts):
     """Print the median time of a meeting for each number of ranks."""
-    from tests.engine.ranks import Job
+    from tests.engine.distributed.ranks import Job
     body = f"""
 team.meet()
 for _ in range({MEETINGS}):
@@ -84,10 +84,10 @@ def compile_graph(words):
     from mindspore import Tensor
 
     from src.config import load_config
-    from src.data.examples import batch_layout
-    from src.engine.device import start_device
+    from src.data.pipeline.examples import batch_layout
+    from src.engine.runtime.device import start_device
     from src.engine.trainer import BATCH_NAMES
-    from src.engine.training_step import make_step
+    from src.engine.training.training_step import make_step
     from src.maskrcnn.build import build_network
     config = load_config([*words, "device_target=CPU"])
     start_device(config)

@@ -10,13 +10,13 @@ from mindspore import Parameter, Tensor, nn, ops
 
 from benchmarks.inputs import MASK_SIDE, batch_of, draw_batch, paste_all, settings
 from benchmarks.timing import summary, timed
-from src.engine import device  # noqa: I001  first: it sets the environment that MindSpore is loaded in
-from src.engine.compile_cache import compile_cell
-from src.engine.optimizer import make_optimizer
-from src.engine.predictor import detect
+from src.engine.inference.predictor import detect
+from src.engine.runtime import device  # noqa: I001  first: it sets the environment that MindSpore is loaded in
+from src.engine.runtime.compile_cache import compile_cell
+from src.engine.training.optimizer import make_optimizer
 from src.maskrcnn.build import build_network
 from src.maskrcnn.fpn_neck import upsample_and_add
-from src.maskrcnn.nms import NMS
+from src.maskrcnn.ops.nms import NMS
 from src.maskrcnn.roi_align import KernelPool
 from src.network_define import LossNet, TrainOneStep
 from src.weights.torchvision import project_name

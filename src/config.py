@@ -1,13 +1,13 @@
 """The configuration: every key with its default and what it means, and `load_config`, which every command uses.
 
-Precedence: the defaults below < `--config FILE` (YAML) < `KEY=VALUE` words. `src/settings.py` reads and types the values,
-`src/derived.py` computes the keys that follow from others and checks what was written against them.
+Precedence: the defaults below < `--config FILE` (YAML) < `KEY=VALUE` words. `src/settings/reader.py` reads and types the values,
+`src/settings/derived.py` computes the keys that follow from others and checks what was written against them.
 """
 from __future__ import annotations
 
-from src.derived import finalize
-from src.errors import ConfigError
-from src.settings import Config, Key, read_settings
+from .errors import ConfigError
+from .settings.derived import finalize
+from .settings.reader import Config, Key, read_settings
 
 COCO_CLASSES = (
     "background", "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light",

@@ -15,15 +15,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from src.data.converter import ensure_mindrecord
-from src.data.examples import batch_layout
-from src.data.placement import place_picture, place_plainly, resized_size
-from src.data.sampler import epoch_length, epoch_order, rank_steps
-from src.data.shards import load_manifest, load_rows
-from src.data.sources import read_source, resolve_classes
-from src.data.transforms import read_picture
-from src.data.workers import DataWorkers
-from src.errors import ConfigError, DataError, WorkerError
+from .data.annotations.sources import read_source, resolve_classes
+from .data.images.decode import read_picture
+from .data.images.placement import place_picture, place_plainly, resized_size
+from .data.mindrecord.converter import ensure_mindrecord
+from .data.mindrecord.shards import load_manifest, load_rows
+from .data.pipeline.examples import batch_layout
+from .data.pipeline.sampler import epoch_length, epoch_order, rank_steps
+from .data.pipeline.workers import DataWorkers
+from .errors import ConfigError, DataError, WorkerError
 
 __all__ = ["create_maskrcnn_dataset", "TrainingBatches", "DataWorkers", "ensure_mindrecord", "evaluation_batches", "read_source",
            "resolve_classes", "steps_per_epoch"]

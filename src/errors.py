@@ -44,7 +44,7 @@ class RankError(UserError):
 
 def run_main(main):
     """Run an entry point's `main()`; a UserError ends the process with its line on stderr and its exit code, 2 for what the user can mend."""
-    from src.engine.stopping import take_interrupts  # standard library only
+    from .engine.training.stop_signals import take_interrupts  # standard library only
     take_interrupts()
     try:
         sys.exit(main())

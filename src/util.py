@@ -22,9 +22,9 @@ from pycocotools import mask as mask_api
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from src.data.ground_truth import plain_id, read_ground_truth
-from src.data.masks import mask_to_rle, paste_mask, rle_counts
-from src.errors import DataError
+from .data.images.masks import mask_to_rle, paste_mask, rle_counts
+from .errors import DataError
+from .evaluation.ground_truth import plain_id, read_ground_truth
 
 METRIC_NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 
@@ -183,7 +183,7 @@ def _print_class_table(kind, figures, columns=4):
 
 
 def records_to_coco(source):
-    """A COCO-format dict of a `src.data.records.DataSource` with its category ids, so that txt data is evaluated as COCO data is."""
+    """A COCO-format dict of a `src.data.annotations.records.DataSource` with its category ids, so that txt data is evaluated as COCO data is."""
     images, annotations = [], []
     for record in source.records:
         images.append({"id": plain_id(record.image_id), "width": int(record.width), "height": int(record.height)})

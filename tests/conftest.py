@@ -21,15 +21,16 @@ if str(ROOT) not in sys.path:
 # What takes longest, first, so that no worker ends with it alone. The files of a line go to one worker, which compiles their networks once.
 # Before two ranks start, the kernels' own tests: the compiled kernels are kept, which the ranks would else compile each, half a minute long.
 LONG = [
-    ("tests/test_ascend.py", "tests/maskrcnn/test_mask_rcnn_r50.py", "tests/test_network_define.py", "tests/engine/test_training_step.py"),
-    (*(f"tests/maskrcnn/test_{kernel}.py" for kernel in ("matcher", "nms", "roi_align", "mask_kernel", "conv_kernel")),
-     "tests/engine/test_many_devices.py"),
+    ("tests/test_ascend.py", "tests/maskrcnn/test_mask_rcnn_r50.py", "tests/test_network_define.py", "tests/engine/training/test_training_step.py"),
+    ("tests/maskrcnn/ops/test_matcher.py", "tests/maskrcnn/ops/test_nms.py", "tests/maskrcnn/test_roi_align.py",
+     "tests/maskrcnn/cpu/test_mask_kernel.py", "tests/maskrcnn/cpu/test_conv_kernel.py",
+     "tests/engine/distributed/test_many_devices.py"),
     ("tests/test_commands.py",),
-    ("tests/engine/test_resume.py",),
+    ("tests/engine/training/test_resume.py",),
     ("tests/test_parity.py",),
-    ("tests/engine/test_watching.py",),
+    ("tests/engine/hooks/test_monitoring.py",),
     ("tests/engine/test_onnx_export.py", "tests/onnx_graph/test_network.py"),
-    ("tests/engine/test_compile_cache.py",)]
+    ("tests/engine/runtime/test_compile_cache.py",)]
 PLACE = {file: (number, inside) for number, files in enumerate(LONG) for inside, file in enumerate(files)}
 
 
@@ -57,7 +58,7 @@ def pytest_xdist_make_scheduler(config, log):
 @pytest.fixture(scope="session", autouse=True)
 def cpu():
     """MindSpore on the CPU, said before anything runs in it: later it could not be said, and files run in any order and any worker."""
-    from src.engine.device import ms
+    from src.engine.runtime.device import ms
     ms.set_context(mode=ms.GRAPH_MODE)
     ms.set_device("CPU")
 

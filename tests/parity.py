@@ -27,10 +27,10 @@ import numpy as np
 from mindspore import Tensor, ops
 
 from src.config import load_config
-from src.engine.loading import load_network
 from src.errors import UserError, run_main
 from src.maskrcnn.build import build_network
 from src.network_define import LossNet
+from src.weights.loading import load_network
 from src.weights.torchvision import from_torchvision, project_name
 from tests.parity_table import LEVELS, LOSSES, compare, gradient_errors, gradient_holds, missing_entries, table
 

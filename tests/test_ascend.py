@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn, ops
 
-from src.engine.optimizer import AdamW, MomentumSGD
-from src.engine.progress import LOSS_NAMES
+from src.engine.display.progress import LOSS_NAMES
+from src.engine.training.optimizer import AdamW, MomentumSGD
 from src.maskrcnn.build import build_network
 from src.maskrcnn.layers import NORMS, Conv, conv_norm
 from src.network_define import GradientLimits, LossNet, TrainOneStep

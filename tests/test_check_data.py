@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from src.config import load_config
-from src.data.sources import read_source
-from src.data.transforms import read_picture
-from src.engine.browse import browse_data
+from src.data.annotations.sources import read_source
+from src.data.images.decode import read_picture
 from src.engine.data_report import report_data
+from src.engine.display.browse import browse_data
 from tests.conftest import ROOT
 
 CLASSES = "coco_classes=[background,square,disc]"

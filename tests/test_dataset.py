@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 from src.config import load_config
-from src.data import workers as workers_module
-from src.data.masks import box_mask, paste_mask
-from src.data.shards import ShardReader
-from src.data.transforms import read_picture
+from src.data.images.decode import read_picture
+from src.data.images.masks import box_mask, paste_mask
+from src.data.mindrecord.shards import ShardReader
+from src.data.pipeline import workers as workers_module
 from src.dataset import (
     DataWorkers,
     create_maskrcnn_dataset,
@@ -365,5 +365,5 @@ def test_a_canvas_too_small_is_said_before_the_first_batch(coco_folder, tmp_path
 
 def test_importing_the_data_side_loads_no_mindspore():
     """Workers stay small, and nothing starts a device."""
-    code = "import sys, src.dataset, src.data.workers; print(sorted(name for name in sys.modules if name.split('.')[0] == 'mindspore'))"
+    code = "import sys, src.dataset, src.data.pipeline.workers; print(sorted(name for name in sys.modules if name.split('.')[0] == 'mindspore'))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip() == "[]"

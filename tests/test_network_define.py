@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from src.engine.optimizer import MomentumSGD
-from src.engine.progress import LOSS_NAMES
+from src.engine.display.progress import LOSS_NAMES
+from src.engine.training.optimizer import MomentumSGD
 from src.maskrcnn.build import build_network
 from src.network_define import LossNet, TrainOneStep
 from tests.small_network import BATCH_NAMES, CPU_FORM, FIGURES, draw_weights, gradient_step, small_batch, small_config

@@ -14,7 +14,7 @@ from pycocotools import mask as mask_api
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from src.data.masks import mask_to_rle, segmentation_to_mask
+from src.data.images.masks import mask_to_rle, segmentation_to_mask
 from src.errors import DataError
 from src.util import METRIC_NAMES, detections_to_results, evaluate_coco, records_to_coco, write_metrics, write_results
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional
 
-from src.data.records import logger
-from src.errors import DataError
+from ..errors import DataError
+from .annotations.records import logger
 
 FATAL, SKIPPED, FIXED, KEPT = ACTIONS = ("fatal", "skipped", "fixed", "kept")
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import argparse
 
-from src.config import KEYS, load_config
+from ..config import KEYS, load_config
 
 
 def parse(description, work_dir=None, options=(), words=True):

@@ -3,10 +3,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from src.data.checks import check_data, report_text
-from src.data.sources import resolve_classes
-from src.data.statistics import columns_of, data_statistics, statistics_text
-from src.errors import ConfigError
+from ..data.annotations.sources import resolve_classes
+from ..data.check.data_check import check_data, report_text
+from ..data.check.statistics import columns_of, data_statistics, statistics_text
+from ..errors import ConfigError
 
 
 def report_data(config, split, out, limit=10_000, browse=0):
@@ -23,11 +23,11 @@ def report_data(config, split, out, limit=10_000, browse=0):
         check.statistics = data_statistics(config, source, columns)
         print("\n".join(["", *statistics_text(check.statistics), ""]), flush=True)
         check.save(written[0])
-        from src.engine.data_plots import plot_statistics  # matplotlib takes a second to load
+        from .display.data_plots import plot_statistics  # matplotlib takes a second to load
         written.append(out / "data_report.png")
         plot_statistics(config, source, written[-1], columns)
         if browse:
-            from src.engine.browse import browse_data
+            from .display.browse import browse_data
             written += browse_data(config, source, browse, out / "data_browse")
     else:
         check.save(written[0])

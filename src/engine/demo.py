@@ -10,9 +10,9 @@ import sys
 import time
 from pathlib import Path
 
-from src.config import load_config
-from src.data.shapes import draw_shapes
-from src.errors import run_main
+from ..config import load_config
+from ..data.shapes.drawn_data import draw_shapes
+from ..errors import run_main
 
 CONFIG = Path(__file__).parents[2] / "configs" / "demo.yaml"
 FOLDER = Path("demo")
@@ -26,11 +26,11 @@ def run(words, folder=FOLDER):
     config = load_config(defaults + list(words), CONFIG)
     say(started, "drawing the data set")
     draw_shapes(config.coco_root, 800, 50, (config.img_width, config.img_height), seed=1)
-    from src.engine.drawing import draw_files
-    from src.engine.evaluator import evaluate
-    from src.engine.exporter import export, load_exported
-    from src.engine.predictor import open_checkpoint
-    from src.engine.trainer import train
+    from .evaluator import evaluate
+    from .exporter import export, load_exported
+    from .inference.predictor import open_checkpoint
+    from .predict_files import draw_files
+    from .trainer import train
     (folder / "loss_0.log").unlink(missing_ok=True)
     say(started, "training from scratch")
     checkpoint = train(config, folder)

@@ -7,12 +7,12 @@ import json
 import zlib
 from pathlib import Path
 
-from src.dataset import evaluation_batches, read_source, resolve_classes
-from src.engine.device import start_device
-from src.engine.predictor import compile_inference, detect, network_from, open_checkpoint
-from src.engine.progress import Progress
-from src.engine.team import Team
-from src.util import detections_to_results, evaluate_coco, records_to_coco, write_metrics, write_results
+from ..dataset import evaluation_batches, read_source, resolve_classes
+from ..util import detections_to_results, evaluate_coco, records_to_coco, write_metrics, write_results
+from .display.progress import Progress
+from .distributed.team import Team
+from .inference.predictor import compile_inference, detect, network_from, open_checkpoint
+from .runtime.device import start_device
 
 
 def evaluate(config, work_dir):

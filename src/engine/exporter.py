@@ -8,14 +8,14 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
-from src.data.placement import place_picture, place_plainly
-from src.data.shapes import draw_picture
-from src.data.transforms import read_picture
-from src.engine import onnx_export
-from src.engine.device import ascend_is_here, start_device
-from src.engine.predictor import load_for_inference
-from src.errors import ConfigError, UserError
-from src.onnx_graph.runtime import OUTPUTS, is_onnx
+from ..data.images.decode import read_picture
+from ..data.images.placement import place_picture, place_plainly
+from ..data.shapes.drawn_data import draw_picture
+from ..errors import ConfigError, UserError
+from ..onnx_graph.runtime import OUTPUTS, is_onnx
+from . import onnx_export
+from .inference.predictor import load_for_inference
+from .runtime.device import ascend_is_here, start_device
 
 
 def export(config, file_format, out, batch=1, picture=None):

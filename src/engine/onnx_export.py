@@ -5,11 +5,11 @@ import importlib.util
 
 import numpy as np
 
-from src.config import changed
-from src.engine.checkpoint import network_settings
-from src.errors import ConfigError, UserError
-from src.maskrcnn.build import norm_kind
-from src.onnx_graph.runtime import FIXED_KEYS, OUTPUTS, OnnxNetwork
+from ..config import changed
+from ..errors import ConfigError, UserError
+from ..maskrcnn.build import norm_kind
+from ..onnx_graph.runtime import FIXED_KEYS, OUTPUTS, OnnxNetwork
+from ..weights.checkpoint import network_settings
 
 # Two programs round differently, so of two candidates that are equal to within rounding one may take the one and the other the other.
 BOX_LIMIT, SCORE_LIMIT, MASK_LIMIT = 0.1, 1e-3, 1e-2          # boxes in canvas pixels
@@ -34,7 +34,7 @@ def write_onnx(network, config, image, image_meta, path):
     """
     import onnx  # imported here: an optional package
 
-    from src.onnx_graph.network import onnx_model
+    from ..onnx_graph.network import onnx_model
     norm = norm_kind(config, loads_weights=True)
     weights = {name: parameter.asnumpy() for name, parameter in network.parameters_dict().items()}
     settings = {**network_settings(config, norm), **{name: config[name] for name in FIXED_KEYS}}

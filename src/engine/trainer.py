@@ -10,25 +10,25 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor
 
-from src.config import changed
-from src.dataset import DataWorkers, create_maskrcnn_dataset, ensure_mindrecord, resolve_classes, steps_per_epoch
-from src.engine.agreement import SyncCheck, check_settings
-from src.engine.compile_cache import compile_cell
-from src.engine.device import start_device
-from src.engine.hooks import LossLines, Step, Stopwatch
-from src.engine.loading import load_start, open_start
-from src.engine.progress import LOSS_NAMES
-from src.engine.resume import LATEST, check_data, config_of, data_of, find_resumed, restore, share_parameters
-from src.engine.saving import Saving
-from src.engine.sentinel import HANG
-from src.engine.startup import describe
-from src.engine.stopping import StopSignals
-from src.engine.training_step import make_step
-from src.engine.watchers import watchers
-from src.errors import DataError, RankError, TrainingError, WorkerError
-from src.lr_schedule import schedule
-from src.maskrcnn.build import build_network, norm_kind
-from src.network_define import STEP_NAMES
+from ..config import changed
+from ..dataset import DataWorkers, create_maskrcnn_dataset, ensure_mindrecord, resolve_classes, steps_per_epoch
+from ..errors import DataError, RankError, TrainingError, WorkerError
+from ..lr_schedule import schedule
+from ..maskrcnn.build import build_network, norm_kind
+from ..network_define import STEP_NAMES
+from ..weights.loading import load_start, open_start
+from .display.progress import LOSS_NAMES
+from .distributed.agreement import SyncCheck, check_settings
+from .distributed.sentinel import HANG
+from .hooks.checkpointing import Saving
+from .hooks.default_hooks import watchers
+from .hooks.hook import LossLines, Step, Stopwatch
+from .runtime.compile_cache import compile_cell
+from .runtime.device import start_device
+from .training.resume import LATEST, check_data, config_of, data_of, find_resumed, restore, share_parameters
+from .training.stop_signals import StopSignals
+from .training.summary import describe
+from .training.training_step import make_step
 
 BATCH_NAMES = ("image", "image_meta", "sample_key", "boxes", "labels", "valid", "masks")
 MEETING_STEPS = 20       # between two meetings of the ranks on Ascend, where a collective waits for long; of many ranks an eighth of their number

@@ -4,8 +4,8 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import nn, ops
 
-from src.maskrcnn.matcher import Matcher
-from src.maskrcnn.sampling import choose, random_priorities
+from .ops.matcher import Matcher
+from .ops.sampling import choose, random_priorities
 
 
 def label_anchors(best_iou, is_best, pos_iou_thr, neg_iou_thr):

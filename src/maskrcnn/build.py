@@ -3,9 +3,9 @@ from __future__ import annotations
 
 import mindspore as ms
 
-from src.errors import ConfigError
-from src.maskrcnn.layers import GroupNorm, SyncBatchNorm
-from src.maskrcnn.mask_rcnn_r50 import MaskRcnn
+from ..errors import ConfigError
+from .layers import GroupNorm, SyncBatchNorm
+from .mask_rcnn_r50 import MaskRcnn
 
 
 def norm_kind(config, loads_weights):

@@ -6,9 +6,9 @@ import math
 import mindspore as ms
 from mindspore import nn, ops
 
-from src.maskrcnn import boxes as box_ops
-from src.maskrcnn.layers import pad_zeros
-from src.maskrcnn.nms import NMS
+from .layers import pad_zeros
+from .ops import boxes as box_ops
+from .ops.nms import NMS
 
 
 class DetectionGenerator(nn.Cell):

@@ -4,7 +4,7 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import nn
 
-from src.maskrcnn.layers import Conv, conv_norm_at, norm_list
+from .layers import Conv, conv_norm_at, norm_list
 
 
 def upsample_and_add(coarse, fine):

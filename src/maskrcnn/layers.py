@@ -9,8 +9,8 @@ from mindspore.common.initializer import HeNormal, Normal, Uniform, initializer
 from mindspore.communication import GlobalComm, get_group_size
 from mindspore.ops.operations._grad_ops import BiasAddGrad
 
-from src.maskrcnn import onednn
-from src.maskrcnn.rules import norm_groups
+from .cpu import onednn
+from .ops.constants import norm_groups
 
 
 class Conv(nn.Cell):
@@ -45,7 +45,7 @@ class KernelConvolution(nn.Cell):
 
     def __init__(self, kernel, stride, input_gradient=True):
         super().__init__()
-        from src.maskrcnn.conv_kernel import operators  # imported here: Numba is needed on the CPU only
+        from .cpu.conv_kernel import operators  # imported here: Numba is needed on the CPU only
         self.input_gradient = input_gradient
         self.forward_operator, self.gradient_operator = operators(kernel, stride, (kernel - 1) // 2, input_gradient)
         self.bias_gradient = BiasAddGrad()

@@ -9,20 +9,20 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import nn, ops
 
-from src.maskrcnn.anchor_generator import pyramid_anchors
-from src.maskrcnn.bbox_assign_sample import AnchorSampler
-from src.maskrcnn.bbox_assign_sample_stage2 import RoISampler
-from src.maskrcnn.detection_generator import DetectionGenerator
-from src.maskrcnn.fpn_neck import FeaturePyramid
-from src.maskrcnn.layers import constant
-from src.maskrcnn.mask_target import mask_targets
-from src.maskrcnn.proposal_generator import ProposalGenerator
-from src.maskrcnn.rcnn_cls import BoxHead
-from src.maskrcnn.rcnn_mask import MaskHead
-from src.maskrcnn.resnet50 import ResNet
-from src.maskrcnn.roi_align import RoIAlign
-from src.maskrcnn.rows import real_rows
-from src.maskrcnn.rpn import RPN
+from .anchor_generator import pyramid_anchors
+from .bbox_assign_sample import AnchorSampler
+from .bbox_assign_sample_stage2 import RoISampler
+from .detection_generator import DetectionGenerator
+from .fpn_neck import FeaturePyramid
+from .layers import constant
+from .mask_target import mask_targets
+from .ops.padding import real_rows
+from .proposal_generator import ProposalGenerator
+from .rcnn_cls import BoxHead
+from .rcnn_mask import MaskHead
+from .resnet50 import ResNet
+from .roi_align import RoIAlign
+from .rpn import RPN
 
 
 class MaskRcnn(nn.Cell):

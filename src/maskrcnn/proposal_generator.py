@@ -4,9 +4,9 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import nn, ops
 
-from src.maskrcnn import boxes as box_ops
-from src.maskrcnn.layers import constant, pad_zeros
-from src.maskrcnn.nms import NMS
+from .layers import constant, pad_zeros
+from .ops import boxes as box_ops
+from .ops.nms import NMS
 
 _NEVER = -1e30
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import nn, ops
 
-from src.maskrcnn import boxes as box_ops
-from src.maskrcnn.layers import Conv, Dense, constant, conv_norm_at, norm_list
-from src.maskrcnn.losses import cross_entropy, smooth_l1
+from .layers import Conv, Dense, constant, conv_norm_at, norm_list
+from .ops import boxes as box_ops
+from .ops.losses import cross_entropy, smooth_l1
 
 
 class BoxHead(nn.Cell):

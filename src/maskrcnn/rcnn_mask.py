@@ -7,9 +7,9 @@ import mindspore as ms
 from mindspore import Parameter, nn, ops
 from mindspore.common.initializer import initializer
 
-from src.maskrcnn import onednn
-from src.maskrcnn.layers import Conv, conv_norm_at, norm_list, weight_init
-from src.maskrcnn.losses import sigmoid_cross_entropy
+from .cpu import onednn
+from .layers import Conv, conv_norm_at, norm_list, weight_init
+from .ops.losses import sigmoid_cross_entropy
 
 
 class MaskHead(nn.Cell):
@@ -35,7 +35,7 @@ class MaskHead(nn.Cell):
         self.logits_bias = Parameter(initializer("zeros", (config.num_classes,)))
         self.kernel = self.logits_kernel = None
         if kernels and dtype == ms.float32 and config.rcnn_mask_norm == "none" and onednn.is_here():
-            from src.maskrcnn.mask_kernel import MaskLogitsKernel, MaskLossKernel  # imported here: Numba is needed on the CPU only
+            from .cpu.mask_kernel import MaskLogitsKernel, MaskLossKernel  # imported here: Numba is needed on the CPU only
             self.kernel, self.logits_kernel = MaskLossKernel(), MaskLogitsKernel()
 
     def construct(self, features, classes):

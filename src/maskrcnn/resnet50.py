@@ -5,7 +5,7 @@ import mindspore as ms
 from mindspore import nn, ops
 from mindspore.common.initializer import initializer
 
-from src.maskrcnn.layers import NORMS, Conv, FrozenNorm, conv_norm, pad_zeros
+from .layers import NORMS, Conv, FrozenNorm, conv_norm, pad_zeros
 
 
 class Bottleneck(nn.Cell):

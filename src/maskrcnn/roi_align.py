@@ -9,8 +9,8 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import nn, ops
 
-from src.maskrcnn import boxes as box_ops
-from src.maskrcnn.layers import pad_zeros
+from .layers import pad_zeros
+from .ops import boxes as box_ops
 
 
 class RoIAlign(nn.Cell):
@@ -91,7 +91,7 @@ class KernelPool(nn.Cell):
     def __init__(self, size, samples, aligned, strides, shapes):
         super().__init__()
         # Imported here: Numba is needed on the CPU only.
-        from src.maskrcnn.roi_align_kernel import backward_operator, forward_operator
+        from .cpu.roi_align_kernel import backward_operator, forward_operator
         self.forward_operator = forward_operator(size, samples, aligned, strides)
         self.backward_operator = backward_operator(size, samples, aligned, strides, shapes)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import nn, ops
 
-from src.maskrcnn import boxes as box_ops
-from src.maskrcnn.layers import Conv, constant
-from src.maskrcnn.losses import sigmoid_cross_entropy, smooth_l1
-from src.maskrcnn.rcnn_cls import select_class
+from .layers import Conv, constant
+from .ops import boxes as box_ops
+from .ops.losses import sigmoid_cross_entropy, smooth_l1
+from .rcnn_cls import select_class
 
 
 class RPN(nn.Cell):
@@ -18,7 +18,7 @@ class RPN(nn.Cell):
         self.windows, self.places = None, sum(height * width for height, width in config.feature_shapes)
         if kernels and dtype == ms.float32:
             # Imported here: Numba is needed on the CPU only.
-            from src.maskrcnn.window_kernel import Windows
+            from .cpu.window_kernel import Windows
             self.windows = Windows(config.feature_shapes, config.num_anchors)
         self.num_anchors, self.num_scores = config.num_anchors, config.rpn_cls_out_channels
         self.means, self.stds = constant(config.rpn_target_means), constant(config.rpn_target_stds)

@@ -1,9 +1,9 @@
-"""Box arithmetic and NMS as ONNX nodes: `src/maskrcnn/boxes.py` and `nms.py`, operation by operation, so that both round alike."""
+"""Box arithmetic and NMS as ONNX nodes: `src/maskrcnn/ops/boxes.py` and `nms.py`, operation by operation, so that both round alike."""
 from __future__ import annotations
 
 import numpy as np
 
-from src.maskrcnn.rules import MAX_LOG_RATIO
+from ..maskrcnn.ops.constants import MAX_LOG_RATIO
 
 
 def corners(graph, boxes):

@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 
-from src.onnx_graph import boxes as box_nodes
-from src.onnx_graph.roi_align import roi_align
+from . import boxes as box_nodes
+from .roi_align import roi_align
 
 
 def box_head(layers, pooled, config):

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from src.maskrcnn.rules import norm_groups
+from ..maskrcnn.ops.constants import norm_groups
 
 
 class Layers:

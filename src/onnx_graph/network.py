@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 
-from src.onnx_graph.boxes import limits
-from src.onnx_graph.graph import Graph
-from src.onnx_graph.heads import detections, masks
-from src.onnx_graph.layers import Layers
-from src.onnx_graph.proposals import proposals
-from src.onnx_graph.runtime import SETTINGS
-from src.onnx_graph.trunk import pyramid, resnet, rpn_head
+from .boxes import limits
+from .graph import Graph
+from .heads import detections, masks
+from .layers import Layers
+from .proposals import proposals
+from .runtime import SETTINGS
+from .trunk import pyramid, resnet, rpn_head
 
 
 def onnx_model(config, norm, weights, settings):

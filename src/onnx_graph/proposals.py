@@ -1,8 +1,8 @@
 """From the RPN's maps to proposals, as `ProposalGenerator` has it in inference."""
 from __future__ import annotations
 
-from src.maskrcnn.anchor_generator import pyramid_anchors
-from src.onnx_graph import boxes as box_nodes
+from ..maskrcnn.anchor_generator import pyramid_anchors
+from . import boxes as box_nodes
 
 _NEVER = -1e30
 

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from src.onnx_graph.boxes import areas
+from .boxes import areas
 
 GROUP = 16              # channels; 8 to 32 are alike, see docs/performance.md
 

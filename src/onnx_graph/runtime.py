@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from src.errors import CheckpointError
+from ..errors import CheckpointError
 
 SETTINGS = "maskrcnn_settings"           # the metadata entry that holds the settings as JSON, as in a checkpoint
 # Settings that are fixed in a file besides what its weights need.

@@ -12,12 +12,12 @@ from typing import Any, Dict, Tuple
 
 import numpy as np
 
-from src.config import COCO_CLASSES, settings_from
-from src.errors import CheckpointError
-from src.weights.naming import CLASS_LAYERS, last_to_first
-from src.weights.readers import read_weights
-from src.weights.schemes import SCHEMES, recognise
-from src.weights.torchvision import COCO_IDS, COCO_ROWS
+from ..config import COCO_CLASSES, settings_from
+from ..errors import CheckpointError
+from .naming import CLASS_LAYERS, last_to_first
+from .readers import read_weights
+from .schemes import SCHEMES, recognise
+from .torchvision import COCO_IDS, COCO_ROWS
 
 # Keys that a backbone alone needs.
 BACKBONE_KEYS = ("resnet_block", "resnet_in_channels", "resnet_out_channels", "norm_eps", "img_mean", "img_std", "channel_order", "stride_in_1x1")
@@ -76,7 +76,7 @@ def load_weights(path, config, scheme_name="auto"):
 
 def _own(path, arrays, settings, config):
     """The Weights of a checkpoint of this project."""
-    from src.engine.loading import CAUTION, config_from_checkpoint, is_whole_model  # MindSpore takes seconds to load
+    from .loading import CAUTION, config_from_checkpoint, is_whole_model  # MindSpore takes seconds to load
     whole = is_whole_model(arrays)
     kind = "a whole model" if whole else "a backbone"
     return Weights(arrays, config_from_checkpoint(config, settings, path), f"this project's, {kind}, {len(arrays)} entries", (),

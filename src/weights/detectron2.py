@@ -4,7 +4,7 @@ Its defaults are those of Caffe2's ResNet: BGR pixels with a standard deviation 
 """
 from __future__ import annotations
 
-from src.weights.naming import SHORT_SIDE, Reading, Scheme
+from .naming import SHORT_SIDE, Reading, Scheme
 
 _TRUNK = (
     ("stem.conv1", "backbone.conv1"),

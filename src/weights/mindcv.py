@@ -1,7 +1,7 @@
 """MindCV: `resnet50` (and deeper ones) as a backbone."""
 from __future__ import annotations
 
-from src.weights.naming import IMAGENET_MEAN, IMAGENET_STD, Reading, Scheme
+from .naming import IMAGENET_MEAN, IMAGENET_STD, Reading, Scheme
 
 TRUNK = (
     ("conv1", "backbone.conv1"),

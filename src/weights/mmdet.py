@@ -4,8 +4,8 @@ from __future__ import annotations
 import ast
 import re
 
-from src.errors import CheckpointError
-from src.weights.naming import IMAGENET_MEAN, IMAGENET_STD, SHORT_SIDE, Reading, Scheme
+from ..errors import CheckpointError
+from .naming import IMAGENET_MEAN, IMAGENET_STD, SHORT_SIDE, Reading, Scheme
 
 _TABLE = (
     ("backbone.conv1", "backbone.conv1"),

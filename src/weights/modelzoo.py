@@ -1,8 +1,8 @@
 """MindSpore's model zoo: its ResNet-50 classifier as a backbone."""
 from __future__ import annotations
 
-from src.weights.mindcv import OPTIMIZER, TRUNK
-from src.weights.naming import IMAGENET_MEAN, IMAGENET_STD, Reading, Scheme
+from .mindcv import OPTIMIZER, TRUNK
+from .naming import IMAGENET_MEAN, IMAGENET_STD, Reading, Scheme
 
 _TABLE = (*TRUNK, ("layer{}.{}.down_sample_layer.{}", "backbone.layer{}.{}.down_sample.{}"))
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from src.errors import CheckpointError
-from src.weights.unpickler import load_plain_pickle
+from ..errors import CheckpointError
+from .unpickler import load_plain_pickle
 
 # Where training programs keep the weights in what they save, next to an optimiser and the like
 _STATE_KEYS = ("state_dict", "model", "model_state_dict", "model_state", "blobs")
@@ -88,7 +88,7 @@ _NUMPY_TYPES = ("F64", "F32", "F16", "I64", "I32", "I16", "I8", "U64", "U32", "U
 
 
 def _read_ckpt(path):
-    from src.engine.checkpoint import read_checkpoint  # MindSpore takes seconds to load
+    from .checkpoint import read_checkpoint  # MindSpore takes seconds to load
     entries, settings, _ = read_checkpoint(path)
     return {name: entry.asnumpy() for name, entry in entries.items() if hasattr(entry, "asnumpy")}, {"settings": settings}
 

@@ -1,12 +1,12 @@
 """The naming schemes that are known, and which of them a file follows."""
 from __future__ import annotations
 
-from src.errors import CheckpointError
-from src.weights.detectron2 import DETECTRON2
-from src.weights.mindcv import MINDCV
-from src.weights.mmdet import MMDET, refuse_old
-from src.weights.modelzoo import MODELZOO
-from src.weights.torchvision import TORCHVISION
+from ..errors import CheckpointError
+from .detectron2 import DETECTRON2
+from .mindcv import MINDCV
+from .mmdet import MMDET, refuse_old
+from .modelzoo import MODELZOO
+from .torchvision import TORCHVISION
 
 SCHEMES = {scheme.name: scheme for scheme in (TORCHVISION, DETECTRON2, MMDET, MINDCV, MODELZOO)}
 

@@ -4,7 +4,7 @@ Names of torchvision 0.8 to 0.28; until 0.13 its FPN, RPN and mask head spelled 
 """
 from __future__ import annotations
 
-from src.weights.naming import IMAGENET_MEAN, IMAGENET_STD, SHORT_SIDE, Reading, Scheme
+from .naming import IMAGENET_MEAN, IMAGENET_STD, SHORT_SIDE, Reading, Scheme
 
 # Its COCO models have a class for every category id 0 to 90, of which COCO uses these (0 is the background): rows of 81 classes among 91.
 COCO_ROWS = 91

@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 import numpy as np
 
-from src.errors import CheckpointError
+from ..errors import CheckpointError
 
 
 class _Refused(Exception):

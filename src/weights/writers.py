@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from src.errors import CheckpointError
-from src.weights.naming import IMAGENET_MEAN, IMAGENET_STD
-from src.weights.torchvision import TORCHVISION
+from ..errors import CheckpointError
+from .naming import IMAGENET_MEAN, IMAGENET_STD
+from .torchvision import TORCHVISION
 
 SUFFIXES = (".safetensors", ".pth", ".pt")
 

@@ -1,7 +1,7 @@
 """What the tests of whole runs share: the data, and one run that is left alone."""
 import pytest
 
-from src.data.shapes import draw_shapes
+from src.data.shapes.drawn_data import draw_shapes
 from tests.engine.jobs import STEPS, Job
 
 

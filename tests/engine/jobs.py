@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from src.engine.checkpoint import read_checkpoint
-from src.engine.progress import read_loss_log
+from src.engine.display.progress import read_loss_log
+from src.weights.checkpoint import read_checkpoint
 from tests.conftest import ROOT
 from tests.scripts.conftest import interruptible
 from tests.test_commands import SMALL

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 from src.config import load_config
-from src.data.masks import paste_mask
-from src.data.placement import place_picture, place_plainly
-from src.data.shapes import draw_picture
+from src.data.images.masks import paste_mask
+from src.data.images.placement import place_picture, place_plainly
+from src.data.shapes.drawn_data import draw_picture
 from src.engine import onnx_export
-from src.engine.checkpoint import save_checkpoint
 from src.engine.exporter import export
-from src.engine.predictor import detect, load_for_inference
+from src.engine.inference.predictor import detect, load_for_inference
 from src.errors import CheckpointError, ConfigError, UserError
 from src.maskrcnn.build import build_network
 from src.onnx_graph.runtime import OnnxNetwork
+from src.weights.checkpoint import save_checkpoint
 from tests.conftest import ROOT
 from tests.small_network import draw_weights, small_config
 

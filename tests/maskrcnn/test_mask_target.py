@@ -7,8 +7,8 @@ import pytest
 from mindspore import Tensor
 
 from src.config import load_config
-from src.data.examples import batch_layout
-from src.data.masks import box_mask
+from src.data.images.masks import box_mask
+from src.data.pipeline.examples import batch_layout
 from src.maskrcnn.mask_target import mask_targets
 from tests.maskrcnn import twins
 

@@ -12,8 +12,8 @@ from hypothesis.extra.numpy import arrays
 from mindspore import Tensor
 
 from src.config import load_config
+from src.maskrcnn.cpu.roi_align_kernel import pool, spread
 from src.maskrcnn.roi_align import KernelPool, PackedPool, RoIAlign
-from src.maskrcnn.roi_align_kernel import pool, spread
 from tests.maskrcnn import twins
 
 BOTH = pytest.mark.parametrize("kernel", [True, False], ids=["kernel", "operator"])

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from src.engine.checkpoint import network_settings
 from src.maskrcnn.build import build_network, norm_kind
 from src.onnx_graph.runtime import OnnxNetwork
+from src.weights.checkpoint import network_settings
 from tests.small_network import CPU_FORM, draw_weights, small_batch, small_config
 
 # Group norms, aligned RoIs, sigmoid scores; a score threshold that leaves few detections.

@@ -11,11 +11,11 @@ from mindspore import Tensor
 from safetensors.numpy import load_file, save_file
 
 from src.config import COCO_CLASSES, load_config
-from src.engine.checkpoint import read_checkpoint
-from src.engine.converter import convert
-from src.engine.loading import config_from_checkpoint
+from src.engine.weight_converter import convert
 from src.errors import CheckpointError, ConfigError
+from src.weights.checkpoint import read_checkpoint
 from src.weights.convert import load_weights
+from src.weights.loading import config_from_checkpoint
 from src.weights.torchvision import from_torchvision
 from tests.parity import drawing_functions
 from tests.weights import foreign

@@ -1,0 +1,37 @@
+"""Pictures with what a network finds in them, drawn to PNG files."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ..data.images.decode import read_picture
+from ..data.images.placement import place_picture, place_plainly
+from ..errors import ConfigError
+from .display.visualize import draw_detections, save_png
+from .inference.predictor import compile_inference, detect, load_for_inference
+from .runtime.device import start_device
+
+
+def draw_files(network, config, paths, out, threshold):
+    """Run a network (or an exported file, batch 1) on picture files and write out/NAME.png each; returns the written Paths."""
+    written = []
+    for path in paths:
+        picture = read_picture(path)
+        placement = place_plainly(*picture.shape[:2], config)
+        batch = dict(image=place_picture(picture, placement, config)[None], image_meta=np.asarray(placement.meta, np.float32)[None], count=1)
+        drawn = draw_detections(picture, detect(network, batch)[0], config.coco_classes, threshold, config.mask_thr_binary)
+        written.append(Path(out) / f"{Path(path).stem}.png")
+        save_png(written[-1], drawn)
+    return written
+
+
+def predict_files(config, paths, out, threshold):
+    """Draw what `checkpoint_path`'s network finds in picture files; prints where."""
+    if not paths:
+        raise ConfigError("no picture was named: predict.py checkpoint_path=FILE.ckpt PICTURE ...")
+    device = start_device(config)
+    network, config = load_for_inference(config, device.target)
+    compile_inference(network, config, device, 1)
+    for path in draw_files(network, config, paths, out, threshold):
+        print(f"wrote {path}", flush=True)

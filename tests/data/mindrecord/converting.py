@@ -1,0 +1,21 @@
+"""What the tests of conversion share: settings, and a conversion in a process of its own."""
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from src.config import load_config
+from tests.conftest import ROOT
+
+CLASSES = "coco_classes=[background,square,disc]"
+_CONVERT = "import sys; from src.config import load_config; from src.data.mindrecord.converter import ensure_mindrecord;" \
+           "from src.errors import run_main; run_main(lambda: print(ensure_mindrecord(load_config(sys.argv[1:]))[0]))"
+
+
+def config_of(root, folder, *words):
+    """A conversion by itself: what it finds without the check before it, which is tested in test_checks.py."""
+    return load_config([f"coco_root={root}", CLASSES, f"mindrecord_dir={folder}", "check_data=off", *words])
+
+
+def process_of(*words):
+    return subprocess.Popen([sys.executable, "-c", _CONVERT, *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

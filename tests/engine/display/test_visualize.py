@@ -1,0 +1,154 @@
+"""Drawn pictures: what is tinted, where, in which colours; and the curves of a loss log."""
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from src.engine.display.progress import LOSS_NAMES, LossLog
+from src.engine.display.visualize import draw_detections, draw_ground_truth, instance_colours, plot_losses, save_png, side_by_side, smooth
+from src.errors import DataError
+
+NAMES = ("background", "circle", "Zürich")
+
+
+def two_found():
+    """A full mask at left, and at right one that fills its box's upper half."""
+    masks = np.ones((2, 28, 28), np.float32)
+    masks[1, 14:] = 0
+    return {"boxes": np.array([[50, 100, 250, 300], [300, 100, 500, 300]], np.float32), "scores": np.array([0.9, 0.6], np.float32),
+            "labels": np.array([1, 2], np.int32), "masks": masks}
+
+
+def picture(height=400, width=600, level=100):
+    return np.full((height, width, 3), level, np.uint8)
+
+
+def tinted(drawn):
+    """Which pixels a colour was mixed into: on grey, those that are not grey."""
+    return np.ptp(drawn.astype(int), axis=2) > 10
+
+
+def test_masks_are_tinted_where_they_are():
+    drawn = draw_detections(picture(), two_found(), NAMES, 0.5)
+    assert drawn.shape == (400, 600, 3) and drawn.dtype == np.uint8
+    where = tinted(drawn)
+    assert where[110:290, 60:240].all() and where[110:195, 310:490].all()
+    assert not where[210:290, 310:490].any() and not where[310:].any() and not where[:, :40].any() and not where[:70].any()
+    first, second = drawn[200, 150], drawn[150, 400]
+    assert np.abs(first.astype(int) - second).max() > 40                # each instance in its own colour
+    assert np.array_equal(first, np.round(100 * 0.55 + 0.45 * np.array(instance_colours(2)[0])))
+
+
+def test_boxes_are_drawn_at_their_corners():
+    drawn = draw_detections(picture(), {**two_found(), "masks": None}, NAMES, 0.5)
+    where = tinted(drawn)
+    assert where[100:301, 50].all() and where[100:301, 250].all() and where[300, 50:251].all()
+    assert not where[120:280, 60:240].any()
+
+
+def test_threshold_and_nothing_found():
+    assert not tinted(draw_detections(picture(), two_found(), NAMES, 0.95)).any()
+    assert not tinted(draw_detections(picture(), two_found(), NAMES, 0.7))[:, 290:].any()
+    nothing = {"boxes": np.zeros((0, 4)), "scores": np.zeros(0), "labels": np.zeros(0, int), "masks": np.zeros((0, 28, 28))}
+    original = picture()
+    assert np.array_equal(draw_detections(original, nothing, NAMES), original)
+
+
+def test_the_picture_itself_is_left_alone():
+    original = picture()
+    draw_detections(original, two_found(), NAMES)
+    assert (original == 100).all()
+
+
+@pytest.mark.parametrize("size, factor", [((400, 700), 1), ((399, 400), 2), ((256, 256), 2), ((64, 100), 7)])
+def test_small_pictures_are_enlarged(size, factor):
+    found = two_found()
+    found["boxes"] *= min(size) / 600
+    drawn = draw_detections(picture(*size), found, NAMES)
+    assert drawn.shape == (size[0] * factor, size[1] * factor, 3)
+    x1, y1, x2, y2 = found["boxes"][0] * factor
+    assert tinted(drawn)[round((y1 + y2) / 2), round((x1 + x2) / 2)]
+
+
+def test_captions_can_be_read():
+    """The caption's plate is of the instance's colour and holds ink of far other brightness, at the picture's edge too."""
+    found = two_found()
+    found["boxes"] = np.array([[0, 0, 80, 80], [560, 350, 600, 400]], np.float32)
+    drawn = draw_detections(picture(), {**found, "masks": None}, NAMES)
+    for colour in instance_colours(2):
+        plate = np.abs(drawn.astype(int) - colour).max(2) < 3
+        rows, columns = np.nonzero(plate)
+        assert len(rows) > 500
+    ink = drawn[:16, :80].astype(int).mean(2)
+    assert np.ptp(ink) > 80
+
+
+def test_ground_truth_takes_polygons_rle_and_nothing():
+    boxes = [[50, 100, 250, 300], [300, 100, 500, 300], [520, 20, 590, 90]]
+    counts = np.zeros((400, 600), np.uint8)
+    counts[100:300, 300:500] = 1
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], counts.ravel(order="F"), [0]]).astype(int)))
+    rle = {"size": [400, 600], "counts": np.diff(np.concatenate([[0], edges, [counts.size]])).tolist()}
+    triangle = [[50, 100, 250, 100, 50, 300]]
+    drawn = draw_ground_truth(picture(), boxes, [1, 2, 1], NAMES, [triangle, rle, None], [False, True, False])
+    where = tinted(drawn)
+    assert where[110:150, 60:180].all() and not where[250:290, 200:240].any()
+    assert where[110:290, 310:490].all() and not where[45:85, 530:580].any()
+    assert np.array_equal(draw_ground_truth(picture(), [], [], NAMES, []), picture())
+
+
+def test_forty_colours_differ():
+    colours = instance_colours(40)
+    assert len(set(colours)) == 40 and all(0 <= part <= 255 for colour in colours for part in colour)
+    assert min(np.abs(np.subtract(a, b)).max() for a, b in zip(colours, colours[1:])) > 60
+
+
+def test_side_by_side():
+    sheet = side_by_side([picture(100, 50, 10), picture(200, 60, 20)], ["left", "right"], gap=4)
+    assert sheet.shape == (200 + 30 + 8, 4 + 100 + 4 + 60 + 4, 3)
+    assert (sheet[34:234, 4:104] == 10).all() and (sheet[34:234, 108:168] == 20).all() and (sheet[:, :4] == 255).all()
+    assert side_by_side([picture(10, 10)], gap=0).shape == (10, 10, 3)
+
+
+def test_png_is_what_was_drawn(tmp_path):
+    drawn = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    save_png(tmp_path / "new" / "a.png", drawn)
+    assert np.array_equal(cv2.imread(str(tmp_path / "new" / "a.png"))[:, :, ::-1], drawn)
+    save_png(tmp_path / "grey.png", drawn[:, :, 0])
+    assert np.array_equal(cv2.imread(str(tmp_path / "grey.png"), cv2.IMREAD_UNCHANGED), drawn[:, :, 0])
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="file"):
+        save_png(tmp_path / "file" / "a.png", drawn)
+
+
+def test_smoothing_by_hand():
+    assert smooth([1.0, 2, 3]).tolist() == [1, 2, 3]                      # under 40 values the window is one
+    values = np.zeros(80)
+    values[40] = 5
+    expected = np.zeros(80)
+    expected[38:43] = 1                                                 # a window of five
+    assert smooth(values) == pytest.approx(expected, abs=1e-12)
+    assert smooth([*[4.0] * 30, np.nan, *[4.0] * 50]) == pytest.approx(np.full(81, 4.0))
+    assert smooth(np.arange(80.0))[[0, 40, 79]] == pytest.approx([1, 40, 78])         # cut off at the ends: (0+1+2)/3
+
+
+def test_loss_curves(tmp_path):
+    with LossLog(tmp_path / "loss_0.log") as log:
+        for step in range(1, 101):
+            log.write(1 + (step - 1) // 50, 1 + (step - 1) % 50, dict.fromkeys(LOSS_NAMES, 1 / step if step != 60 else float("nan")))
+    plot_losses(log.path, tmp_path / "plots" / "loss.png")
+    drawn = cv2.imread(str(tmp_path / "plots" / "loss.png"))
+    assert min(drawn.shape[:2]) > 400 and (drawn < 128).mean() > 0.005
+    (tmp_path / "empty.log").write_text("")
+    with pytest.raises(DataError, match="no line"):
+        plot_losses(tmp_path / "empty.log", tmp_path / "loss.png")
+
+
+def test_imports_start_neither_a_device_nor_matplotlib():
+    code = ("import sys, src.util, src.data.shapes, src.engine.display.visualize, src.engine.display.progress; "
+            "sys.exit(' '.join(name for name in ('mindspore', 'matplotlib.pyplot') if name in sys.modules) or 0)")
+    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).resolve().parents[3], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

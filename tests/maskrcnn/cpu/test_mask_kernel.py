@@ -1,0 +1,106 @@
+"""The mask branch's CPU kernel against the branch as it is without: loss and the gradients of features and of every parameter."""
+from __future__ import annotations
+
+import mindspore as ms
+import numpy as np
+import pytest
+from mindspore import Tensor, ops
+
+from src.maskrcnn.cpu import mask_kernel
+from src.maskrcnn.rcnn_mask import MaskHead
+from tests.maskrcnn import twins
+from tests.maskrcnn.test_rcnn_mask import all_masks
+from tests.small_network import draw_weights, small_config
+
+SLOTS = 40
+
+
+def at_least_one(count):
+    return ops.maximum(count, 1.0)
+
+
+def with_gradients(head, by_kernel, scale=1.0):
+    def loss(pooled, classes, chosen, targets):
+        if by_kernel:
+            return scale * head.loss_of(pooled, classes, chosen, targets, at_least_one)
+        return head.loss(head(pooled, classes), targets, chosen.astype(ms.float32), at_least_one)
+    return ms.jit(ms.value_and_grad(loss, 0, head.trainable_params()))
+
+
+@pytest.fixture(scope="module")
+def head():
+    return draw_weights(MaskHead(small_config("rcnn_loss_mask_fb_weight=2")))
+
+
+@pytest.fixture(scope="module")
+def both(head):
+    """(by the kernel, by MindSpore's operators), each a function of features, classes, chosen and targets."""
+    return with_gradients(head, True), with_gradients(head, False)
+
+
+def draw(rng, real):
+    chosen = np.zeros(SLOTS, bool)
+    chosen[rng.permutation(SLOTS)[:real]] = True
+    return (rng.normal(0, 1, (SLOTS, 32, 14, 14)).astype(np.float32), rng.integers(0, 4, SLOTS).astype(np.int32), chosen,
+            (rng.uniform(size=(SLOTS, 28, 28)) < .4).astype(np.float32))
+
+
+@pytest.mark.parametrize("real", [1, 7, SLOTS])
+def test_loss_and_gradients(rng, head, both, real):
+    x, classes, chosen, targets = draw(rng, real)
+    (loss, (of_x, of_weights)), (_, (plain_of_x, plain_of_weights)) = (function(*map(Tensor, (x, classes, chosen, targets))) for function in both)
+    logits = all_masks(head, x)[np.arange(SLOTS), classes][chosen]
+    want = 2 * twins.sigmoid_cross_entropy(logits, targets[chosen]).mean()
+    assert float(loss.asnumpy()) == pytest.approx(want, rel=1e-5)
+    assert not of_x.asnumpy()[~chosen].any()
+    for got, plain in zip((of_x, *of_weights), (plain_of_x, *plain_of_weights)):
+        got, plain = got.asnumpy(), plain.asnumpy()
+        assert plain.any()
+        np.testing.assert_allclose(got, plain, rtol=1e-4, atol=2e-6 * np.abs(plain).max())
+
+
+@pytest.mark.parametrize("real", [0, 1, 23])
+def test_logits_of_the_chosen(rng, head, real):
+    x, classes, chosen, _ = draw(rng, real)
+    got = ms.jit(head.logits_of)(*map(Tensor, (x, classes, chosen))).asnumpy()
+    assert got.shape == (SLOTS, 28, 28) and not got[~chosen].any()
+    want = all_masks(head, x)[np.arange(SLOTS), classes][chosen]
+    np.testing.assert_allclose(got[chosen], want, rtol=1e-4, atol=1e-4)
+
+
+def test_without_the_kernel_the_branch_itself_answers(rng, head, both):
+    plain, given = MaskHead(small_config("rcnn_loss_mask_fb_weight=2"), kernels=False), [Tensor(one) for one in draw(rng, 9)]
+    for mine, its in zip(plain.trainable_params(), head.trainable_params()):
+        mine.set_data(its)
+    loss, (of_x, _) = with_gradients(plain, True)(*given)
+    want, (want_of_x, _) = both[1](*given)
+    assert float(loss.asnumpy()) == float(want.asnumpy()) and (of_x.asnumpy() == want_of_x.asnumpy()).all()
+
+
+def test_none_chosen(rng, both):
+    loss, (of_x, of_weights) = both[0](*map(Tensor, draw(rng, 0)))
+    assert float(loss.asnumpy()) == 0 and not any(part.asnumpy().any() for part in (of_x, *of_weights))
+
+
+def test_a_scaled_loss_has_scaled_gradients(rng, head, both):
+    given = [Tensor(one) for one in draw(rng, 5)]
+    (_, scaled), (_, plain) = with_gradients(head, True, 1024.0)(*given), both[0](*given)
+    for got, want in zip((scaled[0], *scaled[1]), (plain[0], *plain[1])):
+        np.testing.assert_allclose(got.asnumpy(), 1024 * want.asnumpy(), rtol=1e-6)
+
+
+def test_any_number_of_threads_and_of_rois_at_a_time_gives_the_same(rng, head, monkeypatch):
+    parameters = [one.asnumpy() for conv in head.conv for one in (conv.weight, conv.bias)]
+    parameters += [one.asnumpy() for one in (head.up_weight, head.up_bias, head.logits_weight, head.logits_bias)]
+    given = [*draw(rng, 23), *parameters]
+    want = mask_kernel.mask_loss(1, *given)
+    monkeypatch.setattr(mask_kernel, "MOST", 3)
+    for threads in (1, 2, 3):
+        for got, whole in zip(mask_kernel.mask_loss(threads, *given), want):
+            np.testing.assert_allclose(got, whole, rtol=1e-4, atol=2e-6 * np.abs(whole).max())
+
+
+def test_it_is_used_where_it_can_be():
+    assert MaskHead(small_config()).kernel is not None
+    assert MaskHead(small_config("rcnn_mask_norm=gn")).kernel is None
+    assert MaskHead(small_config(), ms.float16).kernel is None and MaskHead(small_config(), kernels=False).kernel is None
