@@ -12,7 +12,7 @@ with their objects as they are and as training gets them. check_data=full decode
 Exit code: 0 clean, or only fixed; 1 something is left out; 2 training could not start.
 """
 from src.engine.command import parse
-from src.errors import run_main
+from src.engine.entry import run_main
 
 
 def main():

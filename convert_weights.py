@@ -11,7 +11,7 @@ torchvision, detectron2 and mmdetection, ResNet-50 backbones of torchvision, det
 over what the file or its project would have.
 """
 from src.engine.command import parse
-from src.errors import run_main
+from src.engine.entry import run_main
 from src.weights.schemes import SCHEMES
 
 

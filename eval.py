@@ -4,7 +4,7 @@
     python eval.py checkpoint_path=FILE.ckpt ann_file=/data/coco/annotations/instances_val2017.json
 """
 from src.engine.command import parse
-from src.errors import run_main
+from src.engine.entry import run_main
 
 
 def main():

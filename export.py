@@ -6,7 +6,7 @@
 The file takes image uint8 [batch, height, width, 3] (RGB, resized into the canvas) and image_meta float32 [batch, 6].
 """
 from src.engine.command import parse
-from src.errors import run_main
+from src.engine.entry import run_main
 
 
 def main():

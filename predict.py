@@ -3,7 +3,7 @@
     python predict.py checkpoint_path=FILE.ckpt picture1.jpg picture2.png --out predictions
 """
 from src.engine.command import parse
-from src.errors import run_main
+from src.engine.entry import run_main
 
 
 def main():

@@ -7,7 +7,7 @@
 Writes loss_{rank}.log and checkpoint/mask_rcnn-{epoch}_{step}.ckpt into the work folder; `{rank}` in its name is this process's rank.
 """
 from src.engine.command import parse
-from src.errors import run_main
+from src.engine.entry import run_main
 
 
 def main():

@@ -31,5 +31,5 @@ def main():
 
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
-    from src.errors import run_main
+    from src.engine.entry import run_main
     run_main(main)

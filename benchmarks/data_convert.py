@@ -24,7 +24,7 @@ import numpy as np
 
 SUMMARY = "conversion to MindRecord: pictures a second, size over what is held, the same bytes after a kill; and `index`"
 ROOT = Path(__file__).resolve().parents[1]
-_CONVERT = ("import json, sys, time; from src.config import load_config; from src.data import converter; from src.errors import run_main\n"
+_CONVERT = ("import json, sys, time; from src.config import load_config; from src.data.mindrecord import converter; from src.engine.entry import run_main\n"
             "read, seconds = converter.checked_source, []\n"
             "def timed(*words, **options):\n"
             "    start = time.perf_counter(); source = read(*words, **options); seconds.append(time.perf_counter() - start); return source\n"

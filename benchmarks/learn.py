@@ -158,5 +158,5 @@ def main():
 
 
 if __name__ == "__main__":
-    from src.errors import run_main
+    from src.engine.entry import run_main
     run_main(main)

@@ -22,7 +22,7 @@ def sizes(words):
     import src.engine.runtime.device  # noqa: F401  sets what has to be set before MindSpore is loaded
     from src.config import load_config
     from src.data.pipeline.examples import batch_layout
-    from src.engine.distributed.agreement import checksums
+    from src.engine.hooks.sync_check import checksums
     from src.engine.training.optimizer import make_optimizer
     from src.engine.training.resume import rest_of
     from src.maskrcnn.build import build_network, norm_kind
@@ -113,5 +113,5 @@ def main():
 
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
-    from src.errors import run_main
+    from src.engine.entry import run_main
     run_main(main)

@@ -19,7 +19,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from scripts.rank_table import outward_address, read_rank_table  # noqa: E402
-from src.errors import UserError, run_main  # noqa: E402
+from src.engine.entry import run_main
+from src.errors import UserError  # noqa: E402
 
 
 def read_hccn_conf(path):

@@ -14,7 +14,8 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from src.errors import UserError, run_main  # noqa: E402
+from src.engine.entry import run_main
+from src.errors import UserError  # noqa: E402
 
 
 def read_rank_table(path):

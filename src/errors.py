@@ -1,6 +1,4 @@
 """The project's own errors: one line (what, where, what to do), and exit code 2 for what a user can mend, 3 for a process that died or hangs."""
-import sys
-
 
 class UserError(Exception):
     """Something the user can mend; its text is the one line that is shown, `code` what the process ends with."""
@@ -40,17 +38,3 @@ class RankError(UserError):
     def __init__(self, line, code=3):
         super().__init__(line)
         self.code = code
-
-
-def run_main(main):
-    """Run an entry point's `main()`; a UserError ends the process with its line on stderr and its exit code, 2 for what the user can mend."""
-    from .engine.training.stop_signals import take_interrupts  # standard library only
-    take_interrupts()
-    try:
-        sys.exit(main())
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        sys.exit(error.code)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr, flush=True)
-        sys.exit(130)

@@ -27,7 +27,8 @@ import numpy as np
 from mindspore import Tensor, ops
 
 from src.config import load_config
-from src.errors import UserError, run_main
+from src.engine.entry import run_main
+from src.errors import UserError
 from src.maskrcnn.build import build_network
 from src.network_define import LossNet
 from src.weights.loading import load_network

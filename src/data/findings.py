@@ -5,11 +5,13 @@ worth a look). A reader that trains stops at the first fatal one with a DataErro
 """
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional
 
 from ..errors import DataError
-from .annotations.records import logger
+
+logger = logging.getLogger("maskrcnn.data")
 
 FATAL, SKIPPED, FIXED, KEPT = ACTIONS = ("fatal", "skipped", "fixed", "kept")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..config import load_config
 from ..data.shapes.drawn_data import draw_shapes
-from ..errors import run_main
+from .entry import run_main
 
 CONFIG = Path(__file__).parents[2] / "configs" / "demo.yaml"
 FOLDER = Path("demo")

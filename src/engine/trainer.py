@@ -18,11 +18,12 @@ from ..maskrcnn.build import build_network, norm_kind
 from ..network_define import STEP_NAMES
 from ..weights.loading import load_start, open_start
 from .display.progress import LOSS_NAMES
-from .distributed.agreement import SyncCheck, check_settings
+from .distributed.agreement import check_settings
 from .distributed.sentinel import HANG
 from .hooks.checkpointing import Saving
 from .hooks.default_hooks import watchers
 from .hooks.hook import LossLines, Step, Stopwatch
+from .hooks.sync_check import SyncCheck
 from .runtime.compile_cache import compile_cell
 from .runtime.device import start_device
 from .training.resume import LATEST, check_data, config_of, data_of, find_resumed, restore, share_parameters

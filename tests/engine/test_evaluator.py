@@ -1,7 +1,7 @@
 """How evaluation is shared over processes; the whole of it with two of them is in test_many_devices.py."""
 import pytest
 
-from src.engine.evaluator import share
+from src.engine.inference.evaluation import share
 
 
 @pytest.mark.parametrize(("count", "num", "sizes"), [(42, 4, [11, 11, 10, 10]), (2, 3, [1, 1, 0])])

@@ -176,7 +176,7 @@ def test_a_disk_that_fills_up_keeps_what_is_there(server, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     # 2.6 MB hold what the check asks for; 2.2 MB of them are taken when the annotations are there
-    code = ("import sys; sys.path.insert(0, sys.argv.pop(1)); from scripts import get_coco; from src.errors import run_main\n"
+    code = ("import sys; sys.path.insert(0, sys.argv.pop(1)); from scripts import get_coco; from src.engine.entry import run_main\n"
             "real = get_coco._mark\n"
             "def mark(folder, archive):\n"
             "    if archive is get_coco.ANNOTATIONS and (folder / 'annotations').is_dir():\n"

@@ -72,8 +72,8 @@ def test_a_failed_write_leaves_the_last_good_one(tmp_path, config):
     good = path.read_bytes()
     script = ("import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))\n"
               "sys.path[:0] = sys.argv[2:]\n"
-              "from tests.weights.test_checkpoint import Net\nfrom src.engine.checkpoint import save_checkpoint\nfrom src.config import load_config\n"
-              "from src.errors import run_main\nrun_main(lambda: save_checkpoint(sys.argv[1], Net(2.0), load_config(), 'bn', 1, 1))")
+              "from tests.weights.test_checkpoint import Net\nfrom src.weights.checkpoint import save_checkpoint\nfrom src.config import load_config\n"
+              "from src.engine.entry import run_main\nrun_main(lambda: save_checkpoint(sys.argv[1], Net(2.0), load_config(), 'bn', 1, 1))")
     done = subprocess.run([sys.executable, "-c", script, str(path), os.getcwd()], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2, done.stderr
     assert "could not be written" in done.stderr and str(path) in done.stderr

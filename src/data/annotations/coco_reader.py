@@ -17,10 +17,10 @@ import shlex
 import numpy as np
 
 from ..findings import Findings, short
-from ..images.picture_checks import PictureFolder
 from .coco_columns import AnnotationColumns, whole
 from .json_stream import Taken, walk_object
 from .object_checks import checked_records
+from .picture_folder import PictureFolder
 from .records import DataSource, read_bytes
 
 __all__ = ["annotation_file", "picture_folder_of", "read_coco", "whole"]

@@ -4,7 +4,6 @@ Everything after the readers (conversion, evaluation, drawing) sees these alone 
 """
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +12,6 @@ from typing import Any, List, Optional, Tuple
 import numpy as np
 
 from ...errors import DataError
-
-logger = logging.getLogger("maskrcnn.data")
 
 
 @dataclass

@@ -17,10 +17,10 @@ import numpy as np
 
 from ...errors import ConfigError
 from ..findings import Findings, short
-from ..images.picture_checks import PictureFolder
 from ..images.polygons import Polygons
 from .object_checks import checked_records
 from .objects import BOX, NO_MASK, POLYGONS, Objects
+from .picture_folder import PictureFolder
 from .records import DataSource, read_bytes
 
 _BLANK = " \t\r"

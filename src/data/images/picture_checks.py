@@ -12,8 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
 from ...errors import DataError
-from ..annotations.records import leads_out
-from ..findings import PICTURE_KINDS, one_line, short
+from ..findings import PICTURE_KINDS, one_line
 from .decode import decode_picture, picture_size
 
 # the first bytes of forms that Pillow knows: a file that starts so but cannot be opened is a picture that is cut off
@@ -149,33 +148,6 @@ def picture_detail(path, kind, detail, image_id):
     """What a finding says about a picture file."""
     said = detail or _PLAIN.get(kind, "")
     return f"picture {path} of image {image_id}" + (f": {said}" if said else "")
-
-
-class PictureFolder:
-    """The pictures that an annotation file names, below its folder; counted: what the file tells pictures by ("image" ids, or a "line")."""
-
-    def __init__(self, folder, findings, counted):
-        self.folder, self.findings, self.counted = str(folder), findings, counted
-        self._seen = {}
-
-    def path(self, name, place, image_id):
-        """The path of a picture's name, None for one that leads out of the folder. That, and a name that comes again, are findings."""
-        if leads_out(name):
-            return self.findings.add("image_outside", place, image_id, detail=(
-                f"the picture name {short(name)} leads out of the picture folder {self.folder}; write names relative to it"))
-        if name in self._seen:
-            self.findings.add("image_file_twice", place, image_id, detail=f"{name}, also {self.counted} {self._seen[name]}")
-        self._seen.setdefault(name, image_id)
-        return os.path.join(self.folder, name)
-
-    def size(self, path, place, image_id, why=""):
-        """(height, width) in pixels as the picture is displayed, None where it cannot tell; then the finding begins with `why` it was asked."""
-        try:
-            return picture_size(path)
-        except DataError:
-            found = check_picture(path, decode=False)
-            kind, detail = found[-1] if found and found[-1][0] in PICTURE_KINDS else ("picture_unreadable", "")
-            return self.findings.add(kind, place, image_id, detail=why + picture_detail(path, kind, detail, image_id))
 
 
 _PLAIN = {"picture_missing": "No such file", "picture_empty": "the file has no bytes", "picture_not": "not a picture that can be read"}

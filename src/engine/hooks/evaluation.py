@@ -12,7 +12,7 @@ from ...errors import ConfigError
 from ...maskrcnn.build import build_network
 from ...weights.checkpoint import network_settings, write_checkpoint
 from ..display.visualize import draw_detections, draw_ground_truth, side_by_side
-from ..evaluator import evaluate_network
+from ..inference.evaluation import evaluate_network
 from ..inference.predictor import detect
 from ..training.weight_average import average_entries
 from .hook import Hook

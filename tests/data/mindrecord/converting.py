@@ -9,7 +9,7 @@ from tests.conftest import ROOT
 
 CLASSES = "coco_classes=[background,square,disc]"
 _CONVERT = "import sys; from src.config import load_config; from src.data.mindrecord.converter import ensure_mindrecord;" \
-           "from src.errors import run_main; run_main(lambda: print(ensure_mindrecord(load_config(sys.argv[1:]))[0]))"
+           "from src.engine.entry import run_main; run_main(lambda: print(ensure_mindrecord(load_config(sys.argv[1:]))[0]))"
 
 
 def config_of(root, folder, *words):

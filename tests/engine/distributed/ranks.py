@@ -12,7 +12,8 @@ import json, os, signal, sys, time
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from src.engine.distributed.team import Team
-from src.errors import TrainingError, run_main
+from src.engine.entry import run_main
+from src.errors import TrainingError
 rank, num, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
 
 def exchange(data):

@@ -14,7 +14,7 @@ import pytest
 
 from src.config import load_config
 from src.data.pipeline.sampler import rank_steps
-from src.engine.distributed.agreement import own_statistics
+from src.engine.hooks.sync_check import own_statistics
 from src.weights.checkpoint import read_training
 from tests.conftest import ROOT
 from tests.engine.jobs import PATIENCE, QUIET_CLUSTER, Job, losses, processes_with, weights
@@ -212,12 +212,12 @@ def test_a_rank_that_differs_ends_the_job(words, tmp_path, every):
     (tmp_path / "spoilt.py").write_text(f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
-import src.engine.distributed.agreement as agreement
+import src.engine.hooks.sync_check as agreement
 from mindspore import Tensor
 from src.config import load_config
 from src.engine.hooks.hook import Hook
 from src.engine.trainer import train
-from src.errors import run_main
+from src.engine.entry import run_main
 
 class Spoil(Hook):
     def step(self, run, step):

@@ -159,7 +159,7 @@ sys.path.insert(0, {root!r})
 from pathlib import Path
 from tests.engine.hooks.test_checkpointing import make_run
 from src.engine.hooks.checkpointing import Saving
-from src.errors import run_main
+from src.engine.entry import run_main
 
 def main():
     run, hook = make_run(Path(sys.argv[1])), Saving()

@@ -215,7 +215,7 @@ def test_an_operator_is_named_by_what_it_was_made_with():
 
 
 def test_an_operator_has_the_same_name_in_another_process():
-    code = (f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom tests.engine.test_compile_cache import name_of, operator_of\n"
+    code = (f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom tests.engine.runtime.test_compile_cache import name_of, operator_of\n"
             "print(name_of(operator_of(0.1, {'b': [1, 2], 'a': None})))")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONHASHSEED": "7"})
     assert done.stdout.strip() == name_of(operator_of(0.1, {"a": None, "b": [1, 2]}))

@@ -13,7 +13,7 @@ CODE = f"""
 import ctypes, signal, sys, time
 sys.path.insert(0, {str(ROOT)!r})
 from src.engine.training.stop_signals import StopSignals
-from src.errors import run_main
+from src.engine.entry import run_main
 
 def spoil():
     libc = ctypes.CDLL(None)
