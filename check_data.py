@@ -11,17 +11,45 @@ with their objects as they are and as training gets them. check_data=full decode
 
 Exit code: 0 clean, or only fixed; 1 something is left out; 2 training could not start.
 """
+
 from src.engine.command import parse
 from src.engine.entry import run_main
 
 
 def main():
-    config, args = parse(__doc__, options=(
-        (("--split",), dict(choices=("train", "val"), default="train", help="which split to check (default: train)")),
-        (("--out",), dict(metavar="DIR", default=".", help="folder for the report (default: the current one)")),
-        (("--limit",), dict(metavar="N", type=int, default=10_000, help="findings of a kind that are listed; all are counted (default: 10000)")),
-        (("--browse",), dict(metavar="N", type=int, default=0, help="draw N pictures with their objects, as they are and as training gets them"))))
+    config, args = parse(
+        __doc__,
+        options=(
+            (
+                ("--split",),
+                dict(choices=("train", "val"), default="train", help="which split to check (default: train)"),
+            ),
+            (
+                ("--out",),
+                dict(metavar="DIR", default=".", help="folder for the report (default: the current one)"),
+            ),
+            (
+                ("--limit",),
+                dict(
+                    metavar="N",
+                    type=int,
+                    default=10_000,
+                    help="findings of a kind that are listed; all are counted (default: 10000)",
+                ),
+            ),
+            (
+                ("--browse",),
+                dict(
+                    metavar="N",
+                    type=int,
+                    default=0,
+                    help="draw N pictures with their objects, as they are and as training gets them",
+                ),
+            ),
+        ),
+    )
     from src.engine.data_report import report_data
+
     return report_data(config, args.split, args.out, args.limit, args.browse)
 
 

@@ -10,18 +10,46 @@ Reads .pth and .pt (where PyTorch is installed), .safetensors, .ckpt, and detect
 torchvision, detectron2 and mmdetection, ResNet-50 backbones of torchvision, detectron2, MindCV and MindSpore's model zoo. KEY=VALUE words win
 over what the file or its project would have.
 """
+
 from src.engine.command import parse
 from src.engine.entry import run_main
 from src.weights.schemes import SCHEMES
 
 
 def main():
-    config, args = parse(__doc__, options=(
-        (("source",), dict(metavar="SOURCE", help="the weights file to read")),
-        (("out",), dict(metavar="OUT", help="the file to write: .ckpt; with --to torchvision .safetensors, .pth, or no suffix for both")),
-        (("--from",), dict(dest="scheme", choices=("auto", *SCHEMES), default="auto", help="whose names SOURCE has (default: auto, recognised)")),
-        (("--to",), dict(dest="target", choices=("mindspore", "torchvision"), default="mindspore", help="what to write (default: mindspore)"))))
+    config, args = parse(
+        __doc__,
+        options=(
+            (("source",), dict(metavar="SOURCE", help="the weights file to read")),
+            (
+                ("out",),
+                dict(
+                    metavar="OUT",
+                    help="the file to write: .ckpt; with --to torchvision .safetensors, .pth, or no suffix for both",
+                ),
+            ),
+            (
+                ("--from",),
+                dict(
+                    dest="scheme",
+                    choices=("auto", *SCHEMES),
+                    default="auto",
+                    help="whose names SOURCE has (default: auto, recognised)",
+                ),
+            ),
+            (
+                ("--to",),
+                dict(
+                    dest="target",
+                    choices=("mindspore", "torchvision"),
+                    default="mindspore",
+                    help="what to write (default: mindspore)",
+                ),
+            ),
+        ),
+    )
     from src.engine.weight_converter import convert
+
     convert(config, args.source, args.out, args.scheme, args.target)
 
 

@@ -1,8 +1,9 @@
 """Evaluate a checkpoint: COCO's bbox and segm tables, metrics.json, results_bbox.json and results_segm.json.
 
-    python eval.py checkpoint_path=train/checkpoint/mask_rcnn-12_58633.ckpt coco_root=/data/coco
-    python eval.py checkpoint_path=FILE.ckpt ann_file=/data/coco/annotations/instances_val2017.json
+python eval.py checkpoint_path=train/checkpoint/mask_rcnn-12_58633.ckpt coco_root=/data/coco
+python eval.py checkpoint_path=FILE.ckpt ann_file=/data/coco/annotations/instances_val2017.json
 """
+
 from src.engine.command import parse
 from src.engine.entry import run_main
 
@@ -10,6 +11,7 @@ from src.engine.entry import run_main
 def main():
     config, args = parse(__doc__, work_dir="eval")
     from src.engine.evaluator import evaluate
+
     evaluate(config, args.work_dir)
 
 

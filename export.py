@@ -5,17 +5,45 @@
 
 The file takes image uint8 [batch, height, width, 3] (RGB, resized into the canvas) and image_meta float32 [batch, 6].
 """
+
 from src.engine.command import parse
 from src.engine.entry import run_main
 
 
 def main():
-    config, args = parse(__doc__, options=(
-        (("--file-format",), dict(choices=("MINDIR", "ONNX", "AIR"), default="MINDIR", type=str.upper, help="default: MINDIR")),
-        (("--out",), dict(metavar="FILE", default="mask_rcnn", help="file to write (default: mask_rcnn.mindir)")),
-        (("--batch",), dict(metavar="N", type=int, default=1, help="pictures a call (default: 1); an ONNX file takes any number")),
-        (("--picture",), dict(metavar="FILE", help="picture to check the file with (default: a drawn one)"))))
+    config, args = parse(
+        __doc__,
+        options=(
+            (
+                ("--file-format",),
+                dict(
+                    choices=("MINDIR", "ONNX", "AIR"),
+                    default="MINDIR",
+                    type=str.upper,
+                    help="default: MINDIR",
+                ),
+            ),
+            (
+                ("--out",),
+                dict(metavar="FILE", default="mask_rcnn", help="file to write (default: mask_rcnn.mindir)"),
+            ),
+            (
+                ("--batch",),
+                dict(
+                    metavar="N",
+                    type=int,
+                    default=1,
+                    help="pictures a call (default: 1); an ONNX file takes any number",
+                ),
+            ),
+            (
+                ("--picture",),
+                dict(metavar="FILE", help="picture to check the file with (default: a drawn one)"),
+            ),
+        ),
+    )
     from src.engine.exporter import export
+
     export(config, args.file_format, args.out, args.batch, args.picture)
 
 

@@ -1,4 +1,5 @@
 """MindSpore Hub's interface: `create_network("maskrcnn", ...)`."""
+
 from src.config import load_config
 from src.maskrcnn.build import build_network
 
@@ -14,5 +15,7 @@ def create_network(name, *args, **kwargs):
     if args:
         raise TypeError("create_network takes configuration keys by name")
     device = kwargs.pop("device", "CPU")
-    config = load_config([f"{key}={list(value) if isinstance(value, tuple) else value}" for key, value in kwargs.items()])
+    config = load_config(
+        [f"{key}={list(value) if isinstance(value, tuple) else value}" for key, value in kwargs.items()]
+    )
     return build_network(config, device, loads_weights=True).set_train(False)

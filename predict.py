@@ -1,16 +1,35 @@
 """Draw what a checkpoint finds in pictures.
 
-    python predict.py checkpoint_path=FILE.ckpt picture1.jpg picture2.png --out predictions
+python predict.py checkpoint_path=FILE.ckpt picture1.jpg picture2.png --out predictions
 """
+
 from src.engine.command import parse
 from src.engine.entry import run_main
 
 
 def main():
-    config, args = parse(__doc__, words=False, options=(
-        (("--out",), dict(metavar="DIR", default="predictions", help="folder for the drawn pictures (default: predictions)")),
-        (("--threshold",), dict(metavar="SCORE", type=float, default=0.5, help="lowest score that is drawn (default: 0.5)"))))
+    config, args = parse(
+        __doc__,
+        words=False,
+        options=(
+            (
+                ("--out",),
+                dict(
+                    metavar="DIR",
+                    default="predictions",
+                    help="folder for the drawn pictures (default: predictions)",
+                ),
+            ),
+            (
+                ("--threshold",),
+                dict(
+                    metavar="SCORE", type=float, default=0.5, help="lowest score that is drawn (default: 0.5)"
+                ),
+            ),
+        ),
+    )
     from src.engine.predict_files import predict_files
+
     predict_files(config, args.rest, args.out, args.threshold)
 
 

@@ -6,13 +6,17 @@
 
 Writes loss_{rank}.log and checkpoint/mask_rcnn-{epoch}_{step}.ckpt into the work folder; `{rank}` in its name is this process's rank.
 """
+
 from src.engine.command import parse
 from src.engine.entry import run_main
 
 
 def main():
     config, args = parse(__doc__, work_dir="train")
-    from src.engine.trainer import train  # only now: MindSpore takes seconds to load, a wrong setting does not need it
+    from src.engine.trainer import (
+        train,
+    )  # only now: MindSpore takes seconds to load, a wrong setting does not need it
+
     checkpoint = train(config, args.work_dir)
     if checkpoint is not None:
         print(f"trained; the last checkpoint is {checkpoint}", flush=True)

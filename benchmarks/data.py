@@ -8,6 +8,7 @@
 
 A module has SUMMARY (one line), `add_arguments(parser)` and `run(args)`, which prints figures that the README can quote.
 """
+
 import argparse
 import importlib
 import sys
@@ -17,12 +18,18 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for path in sorted(Path(__file__).parent.glob("data_*.py")):
         module = importlib.import_module(f"benchmarks.{path.stem}")
-        command = commands.add_parser(path.stem[len("data_"):], help=module.SUMMARY, description=module.__doc__,
-                                      formatter_class=argparse.RawDescriptionHelpFormatter)
+        command = commands.add_parser(
+            path.stem[len("data_") :],
+            help=module.SUMMARY,
+            description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     args = parser.parse_args()
@@ -32,4 +39,5 @@ def main():
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
     from src.engine.entry import run_main
+
     run_main(main)

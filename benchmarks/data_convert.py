@@ -8,6 +8,7 @@ of the whole conversion after the annotations are read, whose time stands apart,
 the system has taken the shards; beside it stand how long the disk takes to have them, and what the disk does with one plain file of that size.
 Before each timing all that is under way to the disk is waited for.
 """
+
 from __future__ import annotations
 
 import json
@@ -24,15 +25,17 @@ import numpy as np
 
 SUMMARY = "conversion to MindRecord: pictures a second, size over what is held, the same bytes after a kill; and `index`"
 ROOT = Path(__file__).resolve().parents[1]
-_CONVERT = ("import json, sys, time; from src.config import load_config; from src.data.mindrecord import converter; from src.engine.entry import run_main\n"
-            "read, seconds = converter.checked_source, []\n"
-            "def timed(*words, **options):\n"
-            "    start = time.perf_counter(); source = read(*words, **options); seconds.append(time.perf_counter() - start); return source\n"
-            "def main():\n"
-            "    converter.checked_source = timed; start = time.perf_counter()\n"
-            "    converter.ensure_mindrecord(load_config(sys.argv[1:]))\n"
-            "    print(json.dumps([seconds[0], time.perf_counter() - start - seconds[0]]))\n"
-            "run_main(main)")
+_CONVERT = (
+    "import json, sys, time; from src.config import load_config; from src.data.mindrecord import converter; from src.engine.entry import run_main\n"
+    "read, seconds = converter.checked_source, []\n"
+    "def timed(*words, **options):\n"
+    "    start = time.perf_counter(); source = read(*words, **options); seconds.append(time.perf_counter() - start); return source\n"
+    "def main():\n"
+    "    converter.checked_source = timed; start = time.perf_counter()\n"
+    "    converter.ensure_mindrecord(load_config(sys.argv[1:]))\n"
+    "    print(json.dumps([seconds[0], time.perf_counter() - start - seconds[0]]))\n"
+    "run_main(main)"
+)
 
 
 def add_arguments(parser):
@@ -40,11 +43,17 @@ def add_arguments(parser):
     parser.add_argument("--kilobytes", type=int, default=160, help="of a picture, about")
     parser.add_argument("--workers", type=int, default=2, help="num_parallel_workers")
     parser.add_argument("--rounds", type=int, default=3, help="conversions, of which the median is told")
-    parser.add_argument("--index-pictures", type=int, default=118_000, help="pictures of the annotation file that `index` draws; 0: no `index`")
+    parser.add_argument(
+        "--index-pictures",
+        type=int,
+        default=118_000,
+        help="pictures of the annotation file that `index` draws; 0: no `index`",
+    )
 
 
 def run(args):
     from benchmarks.data_index import draw_and_measure, write_annotations
+
     with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as folder:
         data, objects = os.path.join(folder, "data"), int(args.pictures * 7.3)
         os.makedirs(os.path.join(data, "annotations"))
@@ -52,10 +61,18 @@ def run(args):
         write_annotations(annotations, args.pictures, objects)
         size = _write_pictures(os.path.join(data, "train2017"), args.pictures, args.kilobytes)
         held = size + os.path.getsize(annotations)
-        words = [f"coco_root={data}", "coco_classes=auto", "keep_empty=True", f"num_parallel_workers={args.workers}"]
+        words = [
+            f"coco_root={data}",
+            "coco_classes=auto",
+            "keep_empty=True",
+            f"num_parallel_workers={args.workers}",
+        ]
         off = ["check_data=off"]
-        print(f"{args.pictures} pictures of {size / args.pictures / 1e3:.0f} KB, {objects} objects, {os.path.getsize(annotations) / 1e6:.0f} MB of "
-              f"annotations; {os.cpu_count()} cores, {args.workers} processes", flush=True)
+        print(
+            f"{args.pictures} pictures of {size / args.pictures / 1e3:.0f} KB, {objects} objects, {os.path.getsize(annotations) / 1e6:.0f} MB of "
+            f"annotations; {os.cpu_count()} cores, {args.workers} processes",
+            flush=True,
+        )
         shards, times = os.path.join(folder, "m"), []
         for number in range(args.rounds + 1):
             shutil.rmtree(shards, ignore_errors=True)
@@ -70,16 +87,22 @@ def run(args):
         taken, kept, reading = (sorted(column) for column in zip(*times))
         middle = args.rounds // 2
         stored = sum(path.stat().st_size for path in Path(shards).iterdir())
-        print(f"converted in {taken[middle]:.1f} s: {args.pictures / taken[middle]:.0f} pictures/s (median of {args.rounds}: "
-              f"{args.pictures / taken[-1]:.0f} to {args.pictures / taken[0]:.0f}), {held / taken[middle] / 1e6:.0f} MB/s; on the disk after "
-              f"{kept[middle]:.1f} s; before it the annotations were read in {reading[middle]:.1f} s\n"
-              f"with no picture in the system's cache: {args.pictures / cold:.0f} pictures/s\n"
-              f"the disk, with one plain file of as many bytes: {_plain_file(folder, stored)}\n"
-              f"shards and index: {stored / held:.4f} times pictures and annotations", flush=True)
+        print(
+            f"converted in {taken[middle]:.1f} s: {args.pictures / taken[middle]:.0f} pictures/s (median of {args.rounds}: "
+            f"{args.pictures / taken[-1]:.0f} to {args.pictures / taken[0]:.0f}), {held / taken[middle] / 1e6:.0f} MB/s; on the disk after "
+            f"{kept[middle]:.1f} s; before it the annotations were read in {reading[middle]:.1f} s\n"
+            f"with no picture in the system's cache: {args.pictures / cold:.0f} pictures/s\n"
+            f"the disk, with one plain file of as many bytes: {_plain_file(folder, stored)}\n"
+            f"shards and index: {stored / held:.4f} times pictures and annotations",
+            flush=True,
+        )
         checking, _ = _convert(*words, "check_data=full", f"mindrecord_dir={folder}/c")
         again = _killed(words + off, folder, shards, reading[middle] + taken[middle] / 2)
-        print(f"with check_data=full, which decodes every picture: read and checked in {checking:.1f} s, {args.pictures / checking:.0f} pictures/s\n"
-              f"killed at half of the time and started again: {again}", flush=True)
+        print(
+            f"with check_data=full, which decodes every picture: read and checked in {checking:.1f} s, {args.pictures / checking:.0f} pictures/s\n"
+            f"killed at half of the time and started again: {again}",
+            flush=True,
+        )
     if args.index_pictures:
         draw_and_measure(args.index_pictures, int(args.index_pictures * 860 / 118))
 
@@ -116,14 +139,22 @@ def _plain_file(folder, size):
 
 def _killed(words, folder, expected, seconds):
     target = os.path.join(folder, "k")
-    process = subprocess.Popen([sys.executable, "-c", _CONVERT, *words, f"mindrecord_dir={target}"], cwd=ROOT, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-c", _CONVERT, *words, f"mindrecord_dir={target}"],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     time.sleep(seconds)
     process.kill()
     process.wait()
     kept = len(list(Path(f"{target}.partial").glob("*.done")))
     _, converting = _convert(*words, f"mindrecord_dir={target}")
-    names = sorted(path.name for path in Path(expected).iterdir() if path.suffix != ".db" and path.name != "manifest.json")
+    names = sorted(
+        path.name
+        for path in Path(expected).iterdir()
+        if path.suffix != ".db" and path.name != "manifest.json"
+    )
     same = all((Path(expected) / name).read_bytes() == (Path(target) / name).read_bytes() for name in names)
     shards = sum("mindrecord" in name for name in names)
     return f"{kept} of {shards} shards kept, the rest in {converting:.1f} s, bytes {'equal' if same else 'DIFFER'}"
@@ -135,12 +166,18 @@ def _write_pictures(folder, count, kilobytes):
     generator = np.random.default_rng(1)
     kinds = []
     for _ in range(32):
-        smooth = cv2.resize(generator.integers(0, 256, (12, 16, 3), dtype=np.uint8), (640, 480), interpolation=cv2.INTER_CUBIC)
+        smooth = cv2.resize(
+            generator.integers(0, 256, (12, 16, 3), dtype=np.uint8), (640, 480), interpolation=cv2.INTER_CUBIC
+        )
         noise = generator.normal(0, 1, smooth.shape)
         low, high = 0.0, 60.0
         for _ in range(8):
             strength = (low + high) / 2
-            data = cv2.imencode(".jpg", np.clip(smooth + strength * noise, 0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+            data = cv2.imencode(
+                ".jpg",
+                np.clip(smooth + strength * noise, 0, 255).astype(np.uint8),
+                [cv2.IMWRITE_JPEG_QUALITY, 90],
+            )[1].tobytes()
             low, high = (strength, high) if len(data) < 1000 * kilobytes else (low, strength)
         kinds.append(data)
     for number in range(count):

@@ -11,6 +11,7 @@ The data are those of $MASKRCNN_SHARED/data (../shared/data), or --data FOLDER. 
 folder. Training seconds are wall time from start to the last step, with data conversion and the graph's compilation; where it was evaluated
 while training, they are the steps' own, with compilation.
 """
+
 import argparse
 import itertools
 import json
@@ -26,27 +27,69 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 SHARED = Path(os.environ.get("MASKRCNN_SHARED", ROOT.parent / "shared")) / "data"
 PICTURES, STEPS, BATCH, COPIES = 8, 300, 4, 8
-TARGET = 0.5                                 # segm AP
-EPOCH = PICTURES * COPIES // BATCH           # steps in which every picture comes COPIES times
+TARGET = 0.5  # segm AP
+EPOCH = PICTURES * COPIES // BATCH  # steps in which every picture comes COPIES times
 PROPOSALS = ("nms_pre", "nms_post", "max_num")
 # Norms everywhere but in the box head's two layers, as nothing is pretrained.
-SCRATCH = ["norm=bn", "fpn_norm=bn", "rcnn_mask_norm=gn", "freeze_at=0", "optimizer=adamw", "clip_grad_norm=5", "warmup_ratio=0.01",
-           "expand_ratio=0", "tensorboard=False", "save_checkpoint_epochs=1000", "save_checkpoint_minutes=0"]
+SCRATCH = [
+    "norm=bn",
+    "fpn_norm=bn",
+    "rcnn_mask_norm=gn",
+    "freeze_at=0",
+    "optimizer=adamw",
+    "clip_grad_norm=5",
+    "warmup_ratio=0.01",
+    "expand_ratio=0",
+    "tensorboard=False",
+    "save_checkpoint_epochs=1000",
+    "save_checkpoint_minutes=0",
+]
 # RoIs few, and many of them on objects; no augmentation, no decay. Masks are what is slow to learn by heart, so their loss counts twice, and
 # RoIs keep the levels of full-sized pictures: one of 56 pixels or more then spans 14 or more cells of its level, as many as are pooled.
 # Anchors fit a canvas of 0.4 of the default's width.
-OVERFIT = [*SCRATCH, "img_height=320", "img_width=512", "flip_ratio=0", "anchor_scales=[4]", f"batch_size={BATCH}",
-           "num_expected_total_stage2=128", "num_expected_neg_stage2=128", "num_expected_pos_stage2=48", "num_mask_rois=16",
-           "rcnn_loss_mask_fb_weight=2",
-           *(f"rpn_proposal_{name}=500" for name in PROPOSALS), *(f"rpn_{name}=300" for name in PROPOSALS), "weight_decay=0",
-           "base_lr=0.001", "warmup_step=20", f"max_steps={STEPS}", f"epoch_size={-(-STEPS // EPOCH)}",
-           f"total_epoch={-(-STEPS // EPOCH)}"]
+OVERFIT = [
+    *SCRATCH,
+    "img_height=320",
+    "img_width=512",
+    "flip_ratio=0",
+    "anchor_scales=[4]",
+    f"batch_size={BATCH}",
+    "num_expected_total_stage2=128",
+    "num_expected_neg_stage2=128",
+    "num_expected_pos_stage2=48",
+    "num_mask_rois=16",
+    "rcnn_loss_mask_fb_weight=2",
+    *(f"rpn_proposal_{name}=500" for name in PROPOSALS),
+    *(f"rpn_{name}=300" for name in PROPOSALS),
+    "weight_decay=0",
+    "base_lr=0.001",
+    "warmup_step=20",
+    f"max_steps={STEPS}",
+    f"epoch_size={-(-STEPS // EPOCH)}",
+    f"total_epoch={-(-STEPS // EPOCH)}",
+]
 # What a backbone sees of drawn shapes before: 380 steps of 8 pictures of 128x128. Its heads are not kept, so they are narrow.
-SHAPES = [*SCRATCH, "img_height=128", "img_width=128", "coco_classes=auto", "anchor_scales=[4]", "roi_align_finest_scale=28", "batch_size=8",
-          "num_expected_total_stage2=48", "num_expected_neg_stage2=48", "num_expected_pos_stage2=16", "num_mask_rois=8",
-          "rcnn_mask_out_channels=64", "rcnn_fc_out_channels=256",
-          *(f"rpn_proposal_{name}=200" for name in PROPOSALS), "weight_decay=0.01", "base_lr=0.001", "warmup_step=20",
-          "epoch_size=2", "total_epoch=2"]
+SHAPES = [
+    *SCRATCH,
+    "img_height=128",
+    "img_width=128",
+    "coco_classes=auto",
+    "anchor_scales=[4]",
+    "roi_align_finest_scale=28",
+    "batch_size=8",
+    "num_expected_total_stage2=48",
+    "num_expected_neg_stage2=48",
+    "num_expected_pos_stage2=16",
+    "num_mask_rois=8",
+    "rcnn_mask_out_channels=64",
+    "rcnn_fc_out_channels=256",
+    *(f"rpn_proposal_{name}=200" for name in PROPOSALS),
+    "weight_decay=0.01",
+    "base_lr=0.001",
+    "warmup_step=20",
+    "epoch_size=2",
+    "total_epoch=2",
+]
 
 
 def nuclei(args, work):
@@ -59,7 +102,12 @@ def overfit(args, work):
     """Train the default network on 8 pictures and evaluate on the same."""
     data = Path(work) / "data"
     chosen = few_pictures(args.data or SHARED / "coco", data, args.seed)
-    words = [*OVERFIT, f"coco_root={data}", f"mindrecord_dir={Path(work) / 'mindrecord'}", f"eval_interval={args.every}"]
+    words = [
+        *OVERFIT,
+        f"coco_root={data}",
+        f"mindrecord_dir={Path(work) / 'mindrecord'}",
+        f"eval_interval={args.every}",
+    ]
     words += [f"pre_trained={args.backbone}", "freeze_at=5"] if args.backbone else []
     return {"backbone": args.backbone, "pictures": chosen, **learn([*words, *args.words], None, args, work)}
 
@@ -68,11 +116,21 @@ def backbone(args, work):
     """Train a network on drawn shapes for a while and keep its ResNet and feature pyramid, which are those of the default one."""
     from src.data.shapes.drawn_data import draw_shapes
     from src.weights.checkpoint import read_checkpoint, write_checkpoint
+
     data = Path(work) / "data"
     draw_shapes(data, 1600, 16, size=(128, 128), seed=args.seed)
-    found = learn([*SHAPES, f"coco_root={data}", f"mindrecord_dir={Path(work) / 'mindrecord'}", *args.words], None, args, work)
+    found = learn(
+        [*SHAPES, f"coco_root={data}", f"mindrecord_dir={Path(work) / 'mindrecord'}", *args.words],
+        None,
+        args,
+        work,
+    )
     entries = read_checkpoint(found["checkpoint"])[0]
-    write_checkpoint(args.out, {name: value for name, value in entries.items() if name.startswith(("backbone.", "fpn."))}, {})
+    write_checkpoint(
+        args.out,
+        {name: value for name, value in entries.items() if name.startswith(("backbone.", "fpn."))},
+        {},
+    )
     return {"out": str(args.out), **found}
 
 
@@ -85,8 +143,12 @@ def few_pictures(source, folder, seed):
     objects = {}
     for item in content["annotations"]:
         objects.setdefault(item["image_id"], []).append(item)
-    usable = [image for image in content["images"] if 2 <= len(objects.get(image["id"], [])) <= 12
-              and not any(item["iscrowd"] for item in objects[image["id"]])]
+    usable = [
+        image
+        for image in content["images"]
+        if 2 <= len(objects.get(image["id"], [])) <= 12
+        and not any(item["iscrowd"] for item in objects[image["id"]])
+    ]
     chosen = random.Random(seed).sample(sorted(usable, key=lambda image: image["id"]), PICTURES)
     (folder / "annotations").mkdir(parents=True)
     for split, copies in (("train2017", COPIES), ("val2017", 1)):
@@ -97,15 +159,20 @@ def few_pictures(source, folder, seed):
                 name = f"{copy}_{image['file_name']}"
                 (folder / split / name).symlink_to((source / "train2017" / image["file_name"]).resolve())
                 images.append({**image, "id": len(images) + 1, "file_name": name})
-                annotations += [{**item, "id": len(annotations) + number, "image_id": len(images)}
-                                for number, item in enumerate(objects[image["id"]])]
-        (folder / "annotations" / f"instances_{split}.json").write_text(json.dumps({**content, "images": images, "annotations": annotations}))
+                annotations += [
+                    {**item, "id": len(annotations) + number, "image_id": len(images)}
+                    for number, item in enumerate(objects[image["id"]])
+                ]
+        (folder / "annotations" / f"instances_{split}.json").write_text(
+            json.dumps({**content, "images": images, "annotations": annotations})
+        )
     return [image["id"] for image in chosen]
 
 
 def learn(words, config_file, args, work):
     """Train and evaluate; {"train_seconds", "steps", "bbox", "segm", ...}."""
     from src.config import load_config
+
     words = [*words, f"seed={args.seed}"]
     config = load_config(words, config_file)
     from src.engine.evaluator import evaluate
@@ -118,36 +185,75 @@ def learn(words, config_file, args, work):
         """Ends an overfitting run that has learnt enough; the evaluation of the same epoch came before."""
 
         def epoch(self, run):
-            found = [row["segm"]["AP"] for row in read_metrics(run.work_dir / "metrics.jsonl") if row.get("evaluated") == "weights"]
+            found = [
+                row["segm"]["AP"]
+                for row in read_metrics(run.work_dir / "metrics.jsonl")
+                if row.get("evaluated") == "weights"
+            ]
             if found and found[-1] >= TARGET:
                 run.finish = f"segm AP {found[-1]:.3f}"
+
     started = time.perf_counter()
-    checkpoint = train(config, Path(work) / "train", [Reached()] if args.what == "overfit" and not args.full else [])
+    checkpoint = train(
+        config, Path(work) / "train", [Reached()] if args.what == "overfit" and not args.full else []
+    )
     seconds = time.perf_counter() - started
     rows = read_metrics(Path(work) / "train" / "metrics.jsonl")
     steps = [row for row in rows if "total_loss" in row]
-    gone = dict(zip((row["step"] for row in steps), itertools.accumulate(row["seconds"] + row["data_seconds"] for row in steps)))
-    curve = [(row["step"], round(gone[row["step"]], 1), round(row["segm"]["AP"], 3)) for row in rows if row.get("evaluated") == "weights"]
-    if curve:                                # evaluations took their part of the time
+    gone = dict(
+        zip(
+            (row["step"] for row in steps),
+            itertools.accumulate(row["seconds"] + row["data_seconds"] for row in steps),
+        )
+    )
+    curve = [
+        (row["step"], round(gone[row["step"]], 1), round(row["segm"]["AP"], 3))
+        for row in rows
+        if row.get("evaluated") == "weights"
+    ]
+    if curve:  # evaluations took their part of the time
         seconds = gone[steps[-1]["step"]]
-    metrics = evaluate(load_config([*words, f"checkpoint_path={checkpoint}"], config_file), Path(work) / "eval")
+    metrics = evaluate(
+        load_config([*words, f"checkpoint_path={checkpoint}"], config_file), Path(work) / "eval"
+    )
     step_seconds = sorted(row["seconds"] for row in steps)
-    found = {"seed": args.seed, "train_seconds": round(seconds, 1), "steps": len(steps), "pictures_seen": len(steps) * config.batch_size,
-             "median_step_seconds": round(step_seconds[len(steps) // 2], 3), "last_loss": round(steps[-1]["total_loss"], 4),
-             **{f"{kind}_{name}": round(metrics[kind][name], 4) for kind in ("bbox", "segm") for name in ("AP", "AP50", "AP75")}}
+    found = {
+        "seed": args.seed,
+        "train_seconds": round(seconds, 1),
+        "steps": len(steps),
+        "pictures_seen": len(steps) * config.batch_size,
+        "median_step_seconds": round(step_seconds[len(steps) // 2], 3),
+        "last_loss": round(steps[-1]["total_loss"], 4),
+        **{
+            f"{kind}_{name}": round(metrics[kind][name], 4)
+            for kind in ("bbox", "segm")
+            for name in ("AP", "AP50", "AP75")
+        },
+    }
     if curve:
         found["curve"] = curve
-        found["reached"] = next(([step, seconds] for step, seconds, precision in curve if precision >= TARGET), None)
-    return {**found, "checkpoint": str(checkpoint), "words": words, "machine": f"{processor()}, MindSpore {version('mindspore')}"}
+        found["reached"] = next(
+            ([step, seconds] for step, seconds, precision in curve if precision >= TARGET), None
+        )
+    return {
+        **found,
+        "checkpoint": str(checkpoint),
+        "words": words,
+        "machine": f"{processor()}, MindSpore {version('mindspore')}",
+    }
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=("nuclei", "overfit", "backbone"))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--data", type=Path, help="the data set's folder")
     parser.add_argument("--backbone", help="overfit: a backbone checkpoint to start from")
-    parser.add_argument("--every", type=int, default=2, help=f"overfit: epochs (of {EPOCH} steps) between evaluations")
+    parser.add_argument(
+        "--every", type=int, default=2, help=f"overfit: epochs (of {EPOCH} steps) between evaluations"
+    )
     parser.add_argument("--full", action="store_true", help="overfit: take all steps")
     parser.add_argument("--out", type=Path, default=Path("backbone.ckpt"), help="backbone: the file to write")
     parser.add_argument("--work", help="work folder to keep; a temporary one otherwise")
@@ -159,4 +265,5 @@ def main():
 
 if __name__ == "__main__":
     from src.engine.entry import run_main
+
     run_main(main)

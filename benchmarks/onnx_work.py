@@ -2,6 +2,7 @@
 
 The file is written by a process of its own, so that the timed one holds what a deployer's does: ONNX Runtime and NumPy, no MindSpore.
 """
+
 from __future__ import annotations
 
 import collections
@@ -26,8 +27,11 @@ def write(args, path):
     from benchmarks.work import drawn_network  # noqa: I001  first: MindSpore cannot be imported once onnx has loaded protobuf
     from src.onnx_graph.network import onnx_model
     import onnx
+
     config = settings(args)
-    weights = {name: parameter.asnumpy() for name, parameter in drawn_network(config).parameters_dict().items()}
+    weights = {
+        name: parameter.asnumpy() for name, parameter in drawn_network(config).parameters_dict().items()
+    }
     onnx.save_model(onnx_model(config, "frozen", weights, {}), str(path))
 
 
@@ -57,15 +61,20 @@ def infer(args):
 
     def call(batch):
         outputs = network(*batch)
-        return paste_all([to_picture(*(output[i] for output in outputs), batch[1][i]) for i in range(args.batch)], args)
+        return paste_all(
+            [to_picture(*(output[i] for output in outputs), batch[1][i]) for i in range(args.batch)], args
+        )
+
     seconds, _ = timed(call, args.repeats, lambda i: given(draw, args, i))
     return dict(summary(seconds), compile_seconds=round(loaded, 1))
 
 
 def gflop(event):
     """GFLOP of an operator of a profile; 0 for one that is no product."""
+
     def shapes(key):
         return [next(iter(array.values())) for array in event["args"][key]]
+
     kind = event["args"]["op_name"]
     if not re.search("Conv|Gemm|MatMul", kind):
         return 0.0
@@ -81,20 +90,26 @@ def profile(args):
     """
     draw = draw_batch()
     with tempfile.TemporaryDirectory() as folder:
-        network = OnnxNetwork(written(args, Path(folder) / "mask_rcnn.onnx"), args.threads, Path(folder) / "profile")
+        network = OnnxNetwork(
+            written(args, Path(folder) / "mask_rcnn.onnx"), args.threads, Path(folder) / "profile"
+        )
         for i in (0, 1):
             network(*given(draw, args, i))
         events = json.loads(Path(network.session.end_profiling()).read_text())
     *_, last = (event for event in events if event["name"] == "model_run")
     parts = collections.defaultdict(lambda: [0.0, 0.0, 0.0])
     for event in events:
-        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time") and last["ts"] <= event["ts"] <= last["ts"] + last["dur"]:
+        if (
+            event.get("cat") == "Node"
+            and event["name"].endswith("_kernel_time")
+            and last["ts"] <= event["ts"] <= last["ts"] + last["dur"]
+        ):
             row, work = parts[part_of(event["name"])], gflop(event)
             row[0 if work else 2] += event["dur"] / 1e6
             row[1] += work
     square = np.random.default_rng(0).random((2048, 2048), np.float32)
     fastest = min(timed(lambda _: square @ square, 5)[0])
-    return last["dur"] / 1e6, parts, 2e-9 * 2048 ** 3 / fastest
+    return last["dur"] / 1e6, parts, 2e-9 * 2048**3 / fastest
 
 
 def part_of(name):

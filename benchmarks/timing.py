@@ -1,4 +1,5 @@
 """What the timed commands share: their arguments and threads, a clock, the most memory held. Loads no library that starts threads."""
+
 from __future__ import annotations
 
 import argparse
@@ -27,7 +28,10 @@ def peak_rss_mb():
 
     Not their sum: what runs here in a child (MindSpore and Numba ask the system for its features) shares its pages with this process.
     """
-    return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) // 1024
+    return (
+        max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        // 1024
+    )
 
 
 def summary(seconds):
@@ -48,7 +52,9 @@ def timed(work, repeats, make=lambda i: None, warmup=1):
 
 def parse(description, choices):
     """The arguments of a measurement; its threads are limited on the way."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=choices)
     parser.add_argument("--height", type=int, default=768)
     parser.add_argument("--width", type=int, default=1280)
@@ -56,7 +62,9 @@ def parse(description, choices):
     parser.add_argument("--gts", type=int, default=8, help="objects a picture (train)")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("words", nargs="*", metavar="KEY=VALUE", help="settings over those of configs/torchvision.yaml")
+    parser.add_argument(
+        "words", nargs="*", metavar="KEY=VALUE", help="settings over those of configs/torchvision.yaml"
+    )
     args = parser.parse_intermixed_args()
     limit_threads(args.threads)
     return args

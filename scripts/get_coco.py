@@ -7,6 +7,7 @@ It leaves FOLDER/annotations, FOLDER/val2017 and FOLDER/train2017: coco_root=FOL
 archive at most is needed beside what stays). Interrupted, it goes on where it was when it is called again; what is there already is
 left alone. Archives are deleted when they are unpacked.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -35,6 +36,7 @@ _BLOCK = 1 << 20
 @dataclass
 class Archive:
     """path: below the source; md5: as published; top: the folder it unpacks to; grows: bytes unpacked over bytes packed, rounded up."""
+
     path: str
     md5: str
     top: str
@@ -45,7 +47,9 @@ class Archive:
         return self.path.rpartition("/")[2]
 
 
-ANNOTATIONS = Archive("annotations/annotations_trainval2017.zip", "f4bbac642086de4f52a3fdda2de5fa2c", "annotations", 3.5)
+ANNOTATIONS = Archive(
+    "annotations/annotations_trainval2017.zip", "f4bbac642086de4f52a3fdda2de5fa2c", "annotations", 3.5
+)
 VAL = Archive("zips/val2017.zip", "442b8da7639aecaf257c1dceb8ba8c80", "val2017", 1.02)
 TRAIN = Archive("zips/train2017.zip", "cced6f7f71b7629ddf16f17bbcfab6b2", "train2017", 1.02)
 
@@ -68,8 +72,12 @@ class Meter:
         rate = (done - self.begun) / max(now - self.start, 1e-9)
         left = f", {(self.total - done) / rate:.0f} s left" if rate and self.total and not last else ""
         total = f" of {self.total / self.unit:.0f}" if self.total else ""
-        print(f"{self.what}: {done / self.unit:.0f}{total} {self.name}{left}", end="\033[K\r" if self.live and not last else "\n", file=sys.stderr,
-              flush=True)
+        print(
+            f"{self.what}: {done / self.unit:.0f}{total} {self.name}{left}",
+            end="\033[K\r" if self.live and not last else "\n",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def size_on_server(url, timeout):
@@ -95,9 +103,11 @@ def download(url, file, size, timeout=60, tries=6):
             reason = _reason(error)
         failed = failed + 1 if file.exists() and file.stat().st_size <= there or not file.exists() else 0
         if failed == tries:
-            raise UserError(f"{url}: {reason}; call the command again to go on at {there / 1e6:.0f} of {size / 1e6:.0f} MB")
+            raise UserError(
+                f"{url}: {reason}; call the command again to go on at {there / 1e6:.0f} of {size / 1e6:.0f} MB"
+            )
         if failed:
-            time.sleep(min(2 ** failed / 4, 8))
+            time.sleep(min(2**failed / 4, 8))
     meter.show(size, last=True)
 
 
@@ -105,7 +115,9 @@ def _attempt(url, file, there, meter, timeout):
     request = urllib.request.Request(url, headers={"Range": f"bytes={there}-"} if there else {})
     with urllib.request.urlopen(request, timeout=timeout) as answer:
         goes_on = answer.status == 206
-        with open(file, "ab" if goes_on else "wb") as out:       # a server that knows no ranges sends all of it again
+        with open(
+            file, "ab" if goes_on else "wb"
+        ) as out:  # a server that knows no ranges sends all of it again
             done = there if goes_on else 0
             while True:
                 block = answer.read1(_BLOCK)
@@ -115,7 +127,9 @@ def _attempt(url, file, there, meter, timeout):
                     out.write(block)
                     out.flush()
                 except OSError as error:
-                    raise UserError(f"cannot write {file}: {error.strerror}; what is there is kept: make room and call the command again") from None
+                    raise UserError(
+                        f"cannot write {file}: {error.strerror}; what is there is kept: make room and call the command again"
+                    ) from None
                 done += len(block)
                 meter.show(done)
 
@@ -129,8 +143,10 @@ def check(file, md5, url):
             meter.show(data.tell())
     if digest.hexdigest() != md5:
         file.unlink()
-        raise UserError(f"{url}: the file's md5 is {digest.hexdigest()} instead of {md5}, so it was damaged on its way; it is deleted: call the "
-                        "command again")
+        raise UserError(
+            f"{url}: the file's md5 is {digest.hexdigest()} instead of {md5}, so it was damaged on its way; it is deleted: call the "
+            "command again"
+        )
 
 
 def unpack(file, top, folder):
@@ -154,8 +170,10 @@ def unpack(file, top, folder):
     except zipfile.BadZipFile as error:
         raise UserError(f"{file}: {error}") from None
     except OSError as error:
-        raise UserError(f"cannot unpack {file.name} to {folder}: {error.strerror or error}; the archive is kept: make room and call the command "
-                        "again") from None
+        raise UserError(
+            f"cannot unpack {file.name} to {folder}: {error.strerror or error}; the archive is kept: make room and call the command "
+            "again"
+        ) from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
@@ -204,8 +222,10 @@ def _check_space(folder, archives, sizes):
         stays += size * archive.grows - there
     free = shutil.disk_usage(folder).free
     if most > free:
-        raise UserError(f"{folder}: {most / 1e9:.1f} GB are needed while archives are unpacked, {free / 1e9:.1f} GB are free; make room, or name a "
-                        "folder on another disk")
+        raise UserError(
+            f"{folder}: {most / 1e9:.1f} GB are needed while archives are unpacked, {free / 1e9:.1f} GB are free; make room, or name a "
+            "folder on another disk"
+        )
 
 
 def _reason(error):
@@ -216,18 +236,30 @@ def _reason(error):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="get_coco.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="get_coco.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument("what", nargs="?", choices=("val", "all"), default="all")
-    parser.add_argument("--source", default=SOURCE, metavar="URL", help="a server with the same paths (default: %(default)s)")
-    parser.add_argument("--md5", action="append", default=[], metavar="NAME=MD5", help="another checksum, for a server that packs otherwise")
+    parser.add_argument(
+        "--source", default=SOURCE, metavar="URL", help="a server with the same paths (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--md5",
+        action="append",
+        default=[],
+        metavar="NAME=MD5",
+        help="another checksum, for a server that packs otherwise",
+    )
     args = parser.parse_args()
     archives = [ANNOTATIONS, VAL] + [TRAIN] * (args.what == "all")
     for word in args.md5:
         name, _, md5 = word.partition("=")
         chosen = [archive for archive in (ANNOTATIONS, VAL, TRAIN) if archive.name == name]
         if not chosen or len(md5) != 32:
-            raise UserError(f"--md5 {word}: NAME=MD5 expected, NAME being one of annotations_trainval2017.zip, val2017.zip, train2017.zip")
+            raise UserError(
+                f"--md5 {word}: NAME=MD5 expected, NAME being one of annotations_trainval2017.zip, val2017.zip, train2017.zip"
+            )
         chosen[0].md5 = md5
     try:
         get(args.folder, archives, args.source.rstrip("/"))

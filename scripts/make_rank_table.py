@@ -7,6 +7,7 @@
 
 The cards' own addresses come from --device-ips, or else from /etc/hccn.conf (lines `address_0=192.168.1.1`), which Ascend hosts have.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -35,10 +36,25 @@ def build_table(servers, cards, addresses):
     `addresses` holds for each server {card: address}, or None where they are unknown.
     """
     ranks = iter(range(len(servers) * len(cards)))
-    return {"version": "1.0", "server_count": str(len(servers)), "server_list": [
-        {"server_id": server, "device": [
-            {"device_id": str(card), **({"device_ip": known[card]} if known else {}), "rank_id": str(next(ranks))} for card in cards]}
-        for server, known in zip(servers, addresses)], "status": "completed"}
+    return {
+        "version": "1.0",
+        "server_count": str(len(servers)),
+        "server_list": [
+            {
+                "server_id": server,
+                "device": [
+                    {
+                        "device_id": str(card),
+                        **({"device_ip": known[card]} if known else {}),
+                        "rank_id": str(next(ranks)),
+                    }
+                    for card in cards
+                ],
+            }
+            for server, known in zip(servers, addresses)
+        ],
+        "status": "completed",
+    }
 
 
 def merge_tables(paths):
@@ -55,29 +71,43 @@ def merge_tables(paths):
     for server in servers:
         in_order = sorted(server["device"], key=lambda device: int(device["rank_id"]))
         server["device"] = [{**device, "rank_id": str(next(ranks))} for device in in_order]
-    return {"version": "1.0", "server_count": str(len(servers)), "server_list": servers, "status": "completed"}
+    return {
+        "version": "1.0",
+        "server_count": str(len(servers)),
+        "server_list": servers,
+        "status": "completed",
+    }
 
 
 def find_addresses(servers, cards, given, conf):
     """[{card: address} or None, one a server]: the given ones, or this host's hccn.conf for a table of one server."""
     if given:
         if len(given) != len(servers) * len(cards):
-            raise UserError(f"--device-ips: {len(servers) * len(cards)} addresses expected (cards x servers), found {len(given)}")
+            raise UserError(
+                f"--device-ips: {len(servers) * len(cards)} addresses expected (cards x servers), found {len(given)}"
+            )
         for address in given:
             try:
                 ipaddress.ip_address(address)
             except ValueError:
                 raise UserError(f"--device-ips: '{address}' is not an address") from None
-        return [dict(zip(cards, given[i * len(cards):])) for i in range(len(servers))]
+        return [dict(zip(cards, given[i * len(cards) :])) for i in range(len(servers))]
     if len(servers) > 1:
-        raise UserError("--servers: the cards of several hosts need --device-ips; or make a file on each host and --merge them")
+        raise UserError(
+            "--servers: the cards of several hosts need --device-ips; or make a file on each host and --merge them"
+        )
     if not os.path.exists(conf):
-        print(f"warning: no {conf} here, so the table lacks the cards' addresses (device_ip): make it on the Ascend host", file=sys.stderr)
+        print(
+            f"warning: no {conf} here, so the table lacks the cards' addresses (device_ip): make it on the Ascend host",
+            file=sys.stderr,
+        )
         return [None]
     known = read_hccn_conf(conf)
     for card in cards:
         if card not in known:
-            raise UserError(f"{conf} has no address of card {card} (only of {', '.join(map(str, sorted(known)))}): give --device-ips")
+            raise UserError(
+                f"{conf} has no address of card {card} (only of {', '.join(map(str, sorted(known)))}): give --device-ips"
+            )
     return [known]
 
 
@@ -90,14 +120,27 @@ def words(text):
 
 
 def parse(argv):
-    parser = argparse.ArgumentParser(prog="make_rank_table.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="make_rank_table.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("cards", nargs="?", type=int, metavar="N", help="how many cards a host, 0 to N-1")
     parser.add_argument("--device-ids", type=numbers, metavar="0,1,...", help="these cards instead")
-    parser.add_argument("--servers", type=words, metavar="IP,...", help="the hosts' addresses (default: this host's)")
-    parser.add_argument("--device-ips", type=words, metavar="IP,...", help="the cards' addresses, host after host")
-    parser.add_argument("--hccn-conf", default="/etc/hccn.conf", metavar="FILE", help="where else they are read (default: %(default)s)")
+    parser.add_argument(
+        "--servers", type=words, metavar="IP,...", help="the hosts' addresses (default: this host's)"
+    )
+    parser.add_argument(
+        "--device-ips", type=words, metavar="IP,...", help="the cards' addresses, host after host"
+    )
+    parser.add_argument(
+        "--hccn-conf",
+        default="/etc/hccn.conf",
+        metavar="FILE",
+        help="where else they are read (default: %(default)s)",
+    )
     parser.add_argument("--merge", nargs="+", metavar="FILE", help="put the tables of several hosts together")
-    parser.add_argument("--out", metavar="FILE", help="the file to write (default: rank_table_{cards}pcs.json)")
+    parser.add_argument(
+        "--out", metavar="FILE", help="the file to write (default: rank_table_{cards}pcs.json)"
+    )
     parser.add_argument("--force", action="store_true", help="replace the file if it is there")
     options = parser.parse_args(argv)
     if (options.cards is not None) + (options.device_ids is not None) + (options.merge is not None) != 1:
@@ -116,7 +159,9 @@ def main():
         servers = options.servers or [outward_address()]
         if len(set(servers)) < len(servers):
             raise UserError("--servers: the same host twice")
-        table = build_table(servers, cards, find_addresses(servers, cards, options.device_ips, options.hccn_conf))
+        table = build_table(
+            servers, cards, find_addresses(servers, cards, options.device_ips, options.hccn_conf)
+        )
     count = sum(len(server["device"]) for server in table["server_list"])
     out = Path(options.out or f"rank_table_{count}pcs.json")
     try:
@@ -126,7 +171,9 @@ def main():
         raise UserError(f"{out} is there already: --force replaces it, --out names another") from None
     except OSError as error:
         raise UserError(f"{out}: {error.strerror or error}") from None
-    print(f"{out}: {count} card{'s'[:count > 1]} of {len(table['server_list'])} host{'s'[:len(table['server_list']) > 1]}")
+    print(
+        f"{out}: {count} card{'s'[: count > 1]} of {len(table['server_list'])} host{'s'[: len(table['server_list']) > 1]}"
+    )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 For environments that are the user's own, where nothing may be replaced needlessly: MindSpore 2.7 to 2.10 counts as met there.
 """
+
 from __future__ import annotations
 
 import sys
@@ -9,11 +10,13 @@ from importlib.metadata import PackageNotFoundError, version
 
 try:
     from packaging.requirements import Requirement
-except ImportError:      # pip, which will install what is missing, brings its own copy
+except ImportError:  # pip, which will install what is missing, brings its own copy
     try:
         from pip._vendor.packaging.requirements import Requirement
     except ImportError:
-        sys.exit(f"error: {sys.executable} has no pip: run '{sys.executable} -m ensurepip' first, or set PYTHON=...")
+        sys.exit(
+            f"error: {sys.executable} has no pip: run '{sys.executable} -m ensurepip' first, or set PYTHON=..."
+        )
 
 ALSO_FINE = {"mindspore": Requirement("mindspore>=2.7,<2.11").specifier}
 

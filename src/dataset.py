@@ -7,6 +7,7 @@
 Order and augmentation are functions of (seed, epoch, row of the shards) alone: any number of workers and ranks gives the same
 examples, and an epoch can be taken up at any step.
 """
+
 from __future__ import annotations
 
 import collections
@@ -25,8 +26,16 @@ from .data.pipeline.sampler import epoch_length, epoch_order, rank_steps
 from .data.pipeline.workers import DataWorkers
 from .errors import ConfigError, DataError, WorkerError
 
-__all__ = ["create_maskrcnn_dataset", "TrainingBatches", "DataWorkers", "ensure_mindrecord", "evaluation_batches", "read_source",
-           "resolve_classes", "steps_per_epoch"]
+__all__ = [
+    "create_maskrcnn_dataset",
+    "TrainingBatches",
+    "DataWorkers",
+    "ensure_mindrecord",
+    "evaluation_batches",
+    "read_source",
+    "resolve_classes",
+    "steps_per_epoch",
+]
 
 
 def steps_per_epoch(config, manifest, device_num=1):
@@ -34,7 +43,9 @@ def steps_per_epoch(config, manifest, device_num=1):
     return -(-epoch_length(config, manifest) // (config.batch_size * device_num))
 
 
-def create_maskrcnn_dataset(config, folder, epoch, rank=0, device_num=1, start_step=0, workers=None, seen=None):
+def create_maskrcnn_dataset(
+    config, folder, epoch, rank=0, device_num=1, start_step=0, workers=None, seen=None
+):
     """The TrainingBatches of one epoch (see there) of the conversion in `folder`, from step `start_step` of the epoch on.
 
     rank, device_num: this process's number among those that share the epoch; seen: instead of start_step, how many of the epoch's pictures
@@ -55,16 +66,22 @@ class TrainingBatches:
     has_masks: False for data with boxes alone, whose masks are all 255. len() is the number of steps left.
     """
 
-    def __init__(self, config, folder, manifest, epoch, rank=0, device_num=1, start_step=0, workers=None, seen=None):
+    def __init__(
+        self, config, folder, manifest, epoch, rank=0, device_num=1, start_step=0, workers=None, seen=None
+    ):
         rows = load_rows(folder, manifest)
         for height, width in np.unique(np.stack([rows["height"], rows["width"]], 1), axis=0):
-            resized_size(int(height), int(width), config)      # a canvas too small is said now, not hours later
+            resized_size(int(height), int(width), config)  # a canvas too small is said now, not hours later
         self.has_masks = manifest.has_masks
         self._config, self._folder, self._epoch, self._workers = config, folder, epoch, workers
         if config.copy_paste_ratio and not manifest.has_masks:
-            raise ConfigError(f"copy_paste_ratio={config.copy_paste_ratio} needs masks to cut objects out, and {manifest.source} has none")
+            raise ConfigError(
+                f"copy_paste_ratio={config.copy_paste_ratio} needs masks to cut objects out, and {manifest.source} has none"
+            )
         seen = start_step * config.batch_size * device_num if seen is None else seen
-        self.rows = rank_steps(epoch_order(config, manifest, epoch), config.batch_size, rank, device_num, seen)
+        self.rows = rank_steps(
+            epoch_order(config, manifest, epoch), config.batch_size, rank, device_num, seen
+        )
         self._image_ids = rows["image_id"]
 
     def __len__(self):
@@ -72,23 +89,32 @@ class TrainingBatches:
 
     def __iter__(self):
         own = self._workers is None
-        with (DataWorkers(self._config, self._folder, self.has_masks) if own else contextlib.nullcontext(self._workers)) as workers:
+        with (
+            DataWorkers(self._config, self._folder, self.has_masks)
+            if own
+            else contextlib.nullcontext(self._workers)
+        ) as workers:
             try:
-                workers.drain()                                # what an iteration that was given up left behind
+                workers.drain()  # what an iteration that was given up left behind
                 yield from self._batches(workers)
             except WorkerError as error:
-                at = f", at pictures {[int(self._image_ids[row]) for row in error.rows]}" if error.rows else ", when it had nothing to do"
+                at = (
+                    f", at pictures {[int(self._image_ids[row]) for row in error.rows]}"
+                    if error.rows
+                    else ", when it had nothing to do"
+                )
                 raise WorkerError(f"{error}{at}", error.rows) from None
 
     def _batches(self, workers):
         ahead = len(workers.slots)
-        missing = collections.Counter()                        # step -> examples not yet there
+        missing = collections.Counter()  # step -> examples not yet there
 
         def submit(step):
             if step < len(self.rows):
                 missing[step] = len(self.rows[step])
                 for position, row in enumerate(self.rows[step].tolist()):
                     workers.submit((step, position), step % ahead, position, self._epoch, row)
+
         for step in range(ahead):
             submit(step)
         for step in range(len(self.rows)):
@@ -122,6 +148,7 @@ def _evaluation_batches(config, records, size):
         picture = read_picture(record.path, (record.height, record.width))
         placement = place_plainly(*picture.shape[:2], config)
         return place_picture(picture, placement, config), placement.meta, record.image_id
+
     executor = ThreadPoolExecutor(config.num_parallel_workers, "evaluation-pictures")
     try:
         queue, upcoming = collections.deque(), iter(records)
@@ -134,7 +161,10 @@ def _evaluation_batches(config, records, size):
             count = min(size, len(records) - first)
             loaded = [queue.popleft().result() for _ in range(count)]
             loaded += loaded[-1:] * (size - count)
-            batch = {name: np.array(column, layout[name][0]) for name, column in zip(("image", "image_meta", "image_id"), zip(*loaded))}
+            batch = {
+                name: np.array(column, layout[name][0])
+                for name, column in zip(("image", "image_meta", "image_id"), zip(*loaded))
+            }
             yield {**batch, "count": count}
     finally:
         executor.shutdown(wait=True, cancel_futures=True)

@@ -1,5 +1,6 @@
 """The project's own errors: one line (what, where, what to do), and exit code 2 for what a user can mend, 3 for a process that died or hangs."""
 
+
 class UserError(Exception):
     """Something the user can mend; its text is the one line that is shown, `code` what the process ends with."""
 

@@ -2,6 +2,7 @@
 
 The schedule counts updates of the weights. With `accumulate_steps` k an update takes k training steps (batches).
 """
+
 from __future__ import annotations
 
 import math
@@ -9,7 +10,11 @@ from dataclasses import dataclass
 
 # detectron2's standard schedules (its model zoo's coco_schedule): updates of 16 pictures, the rate times 0.1 at each milestone
 REFERENCE_BATCH = 16
-STANDARD = {"1x": (90_000, (60_000, 80_000)), "2x": (180_000, (120_000, 160_000)), "3x": (270_000, (210_000, 250_000))}
+STANDARD = {
+    "1x": (90_000, (60_000, 80_000)),
+    "2x": (180_000, (120_000, 160_000)),
+    "3x": (270_000, (210_000, 250_000)),
+}
 
 
 def learning_rate(step, base_lr, warmup_step, warmup_ratio, cosine_steps):
@@ -28,7 +33,11 @@ def multi_step_rate(step, base_lr, warmup_step, warmup_ratio, milestones, gamma=
 
     A milestone m is reached at step m, and steps count from the start of the warm-up, as in detectron2.
     """
-    return base_lr * gamma ** sum(step >= milestone for milestone in milestones) * warm_up(step, warmup_step, warmup_ratio)
+    return (
+        base_lr
+        * gamma ** sum(step >= milestone for milestone in milestones)
+        * warm_up(step, warmup_step, warmup_ratio)
+    )
 
 
 def warm_up(step, warmup_step, warmup_ratio):
@@ -44,6 +53,7 @@ class Schedule:
     `max_steps`; accumulate: steps an update; done_before: updates that were done before; updates: of the schedule in all;
     peak: the rate after the warm-up; milestones, in updates, of a multi-step schedule, else empty; words: the schedule in a line for the log.
     """
+
     steps: int
     accumulate: int
     done_before: int
@@ -60,7 +70,9 @@ class Schedule:
         update = self.done_before + step // self.accumulate
         if self.cosine_steps:
             return learning_rate(update, self.peak, self.warmup_step, self.warmup_ratio, self.cosine_steps)
-        return multi_step_rate(update, self.peak, self.warmup_step, self.warmup_ratio, self.milestones, self.gamma)
+        return multi_step_rate(
+            update, self.peak, self.warmup_step, self.warmup_ratio, self.milestones, self.gamma
+        )
 
 
 def schedule(config, steps_per_epoch, device_num=1):
@@ -79,20 +91,39 @@ def schedule(config, steps_per_epoch, device_num=1):
         base_step = config.base_step if config.base_step is not None else steps_per_epoch * device_num
         cosine_steps = max(1, int((base_step // device_num + device_num) * config.total_epoch) // accumulate)
     elif config.lr_schedule == "multi_step":
-        milestones = tuple(round(updates * value) if value <= 1 else round(value) for value in config.lr_milestones)
+        milestones = tuple(
+            round(updates * value) if value <= 1 else round(value) for value in config.lr_milestones
+        )
     else:
         updates, milestones = standard(config.lr_schedule, batch)
-    steps = config.epoch_size * steps_per_epoch if config.lr_schedule in ("cosine", "multi_step") else updates * accumulate
+    steps = (
+        config.epoch_size * steps_per_epoch
+        if config.lr_schedule in ("cosine", "multi_step")
+        else updates * accumulate
+    )
     peak = config.base_lr if config.base_batch is None else config.base_lr * batch / config.base_batch
     words = _words(config, peak, batch, updates, cosine_steps, milestones)
-    return Schedule(max(0, steps - config.pretrain_epoch_size * steps_per_epoch), accumulate, before, updates, peak, config.warmup_step,
-                    config.warmup_ratio, cosine_steps, milestones, config.lr_gamma, words)
+    return Schedule(
+        max(0, steps - config.pretrain_epoch_size * steps_per_epoch),
+        accumulate,
+        before,
+        updates,
+        peak,
+        config.warmup_step,
+        config.warmup_ratio,
+        cosine_steps,
+        milestones,
+        config.lr_gamma,
+        words,
+    )
 
 
 def standard(name, batch):
     """(updates, milestones) of detectron2's schedule `name` for updates of `batch` pictures: as many pictures in all."""
     updates, milestones = STANDARD[name]
-    return round(updates * REFERENCE_BATCH / batch), tuple(round(value * REFERENCE_BATCH / batch) for value in milestones)
+    return round(updates * REFERENCE_BATCH / batch), tuple(
+        round(value * REFERENCE_BATCH / batch) for value in milestones
+    )
 
 
 def _words(config, peak, batch, updates, cosine_steps, milestones):
@@ -102,4 +133,7 @@ def _words(config, peak, batch, updates, cosine_steps, milestones):
     text += f", warm-up of {config.warmup_step} updates from {peak * config.warmup_ratio:.4g}, then "
     if cosine_steps:
         return text + f"a cosine of {cosine_steps} updates"
-    return text + f"times {config.lr_gamma:g} at update {', '.join(str(value) for value in milestones)} of {updates}"
+    return (
+        text
+        + f"times {config.lr_gamma:g} at update {', '.join(str(value) for value in milestones)} of {updates}"
+    )

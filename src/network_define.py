@@ -1,4 +1,5 @@
 """The network with its losses, and one training step: a single forward pass, gradients, their limits, update."""
+
 from __future__ import annotations
 
 import mindspore as ms
@@ -26,8 +27,9 @@ class LossNet(nn.Cell):
         return ops.maximum(count, 1.0 / self.device_num)
 
     def construct(self, image, image_meta, sample_key, boxes, labels, valid, masks):
-        rpn_cls, rpn_reg, rcnn_cls, rcnn_reg, rcnn_mask = self.network.losses(image, image_meta, sample_key, boxes, labels, valid, masks,
-                                                                             self.normalize)
+        rpn_cls, rpn_reg, rcnn_cls, rcnn_reg, rcnn_mask = self.network.losses(
+            image, image_meta, sample_key, boxes, labels, valid, masks, self.normalize
+        )
         rpn, rcnn = rpn_cls + rpn_reg, rcnn_cls + rcnn_reg + rcnn_mask
         return rpn + rcnn, ops.stack((rpn, rcnn, rpn_cls, rpn_reg, rcnn_cls, rcnn_reg, rcnn_mask, rpn + rcnn))
 
@@ -45,7 +47,9 @@ class GradientLimits(nn.Cell):
 
     def construct(self, gradients, unscale):
         norm = global_norm(gradients)
-        norm = ops.select(ops.isfinite(norm), norm * unscale, norm)       # 2.8's CPU product of a computed NaN and a number is the number
+        norm = ops.select(
+            ops.isfinite(norm), norm * unscale, norm
+        )  # 2.8's CPU product of a computed NaN and a number is the number
         if self.clip_value is None and self.clip_norm is None and not self.scaled:
             return gradients, norm
         if self.clip_value is None:
@@ -81,7 +85,7 @@ def scale_all(gradients, factor):
 
 # What a step returns after the losses of LossNet.
 STEP_NAMES = ("gradient_norm", "loss_scale", "skipped")
-FIRST_SCALE = 65536.0            # where a dynamic loss scale starts
+FIRST_SCALE = 65536.0  # where a dynamic loss scale starts
 
 
 class TrainOneStep(nn.Cell):
@@ -96,9 +100,24 @@ class TrainOneStep(nn.Cell):
     accumulates, and for a skipped update), the loss scale after the step, and 1 if an update was skipped.
     """
 
-    def __init__(self, loss_net, optimizer, loss_scale=1.0, device_num=1, limits=None, accumulate=1, average=None, window=2000):
+    def __init__(
+        self,
+        loss_net,
+        optimizer,
+        loss_scale=1.0,
+        device_num=1,
+        limits=None,
+        accumulate=1,
+        average=None,
+        window=2000,
+    ):
         super().__init__(auto_prefix=False)
-        self.loss_net, self.optimizer, self.limits, self.average = loss_net, optimizer, limits or GradientLimits(), average
+        self.loss_net, self.optimizer, self.limits, self.average = (
+            loss_net,
+            optimizer,
+            limits or GradientLimits(),
+            average,
+        )
         self.accumulate, self.dynamic, self.window = accumulate, loss_scale == "dynamic", float(window)
         self.static_scale = 1.0 if self.dynamic else loss_scale
         self.weights = optimizer.weights
@@ -108,8 +127,16 @@ class TrainOneStep(nn.Cell):
             self.finite_updates = number("finite_updates", 0.0)
         if accumulate > 1:
             self.batches = number("accumulated_batches", 0.0)
-            self.sums = ParameterTuple([Parameter(initializer("zeros", weight.shape, weight.dtype), name=f"accumulated.{weight.name}",
-                                                  requires_grad=False) for weight in self.weights])
+            self.sums = ParameterTuple(
+                [
+                    Parameter(
+                        initializer("zeros", weight.shape, weight.dtype),
+                        name=f"accumulated.{weight.name}",
+                        requires_grad=False,
+                    )
+                    for weight in self.weights
+                ]
+            )
         self.value_and_gradients = ms.value_and_grad(self.scaled_loss, None, self.weights, has_aux=True)
 
     def scaled_loss(self, image, image_meta, sample_key, boxes, labels, valid, masks):
@@ -117,7 +144,9 @@ class TrainOneStep(nn.Cell):
         return total * (self.scale if self.dynamic else self.static_scale), figures
 
     def construct(self, lr, image, image_meta, sample_key, boxes, labels, valid, masks):
-        (_, figures), gradients = self.value_and_gradients(image, image_meta, sample_key, boxes, labels, valid, masks)
+        (_, figures), gradients = self.value_and_gradients(
+            image, image_meta, sample_key, boxes, labels, valid, masks
+        )
         if self.reducer is not None:
             gradients = self.reducer(gradients)
         if self.accumulate == 1:
@@ -141,7 +170,9 @@ class TrainOneStep(nn.Cell):
     def update(self, lr, gradients):
         """Use the gradients, which are sums over `accumulate` batches of the scaled loss's. Returns the figures of STEP_NAMES."""
         if not self.dynamic:
-            limited, norm = self.limits(gradients, Tensor(1.0 / (self.static_scale * self.accumulate), ms.float32))
+            limited, norm = self.limits(
+                gradients, Tensor(1.0 / (self.static_scale * self.accumulate), ms.float32)
+            )
             norm = ops.depend(norm, self.apply(lr, limited))
             return ops.stack((norm, Tensor(self.static_scale, ms.float32), Tensor(0.0, ms.float32)))
         scale, finite_updates = self.scale.value(), self.finite_updates.value()

@@ -7,6 +7,7 @@
 Rows and ground truth meet by image id and category id alone, so pictures may come in any order, number and batch.
 pycocotools computes the figures (Lin et al., "Microsoft COCO", 2014; https://cocodataset.org/#detection-eval).
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -29,7 +30,9 @@ from .evaluation.ground_truth import plain_id, read_ground_truth
 METRIC_NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 
 
-def detections_to_results(detections, image_id, height, width, category_ids, mask_threshold=0.5, has_masks=True):
+def detections_to_results(
+    detections, image_id, height, width, category_ids, mask_threshold=0.5, has_masks=True
+):
     """One picture's detections as rows in COCO's result format.
 
     detections: a mapping of `boxes` float [n, 4] (x1, y1, x2, y2 in the picture's pixels), `scores` float [n], `labels` int [n] from
@@ -69,18 +72,28 @@ def evaluate_coco(ground_truth, results, kind, image_ids=None, category_ids=None
     Raises DataError for files that cannot be used, and for results of pictures the ground truth does not know.
     """
     rows = _read_rows(results, kind)
-    sizes = {plain_id(row["image_id"]): tuple(row["segmentation"]["size"]) for row in rows} if kind == "segm" else None
+    sizes = (
+        {plain_id(row["image_id"]): tuple(row["segmentation"]["size"]) for row in rows}
+        if kind == "segm"
+        else None
+    )
     truth = read_ground_truth(ground_truth, kind, sizes)
     images = _chosen(truth, truth.images, image_ids, "image")
     categories = _chosen(truth, truth.categories, category_ids, "category")
     if not truth.annotations:
-        why = f"all of its annotations are {', '.join(truth.left_out)}" if truth.left_out else "it has no annotations (a test set?)"
+        why = (
+            f"all of its annotations are {', '.join(truth.left_out)}"
+            if truth.left_out
+            else "it has no annotations (a test set?)"
+        )
         print(f"{kind}: no figures for {truth.name}: {why}", flush=True)
         return {}
     for problem, count in truth.left_out.items():
         print(f"{kind}: {count} annotations {problem} are left out of {truth.name}", flush=True)
     with contextlib.redirect_stdout(io.StringIO()):
-        evaluator = COCOeval(_coco(truth, truth.annotations), _coco(truth, _numbered_rows(truth, rows, kind)), kind)
+        evaluator = COCOeval(
+            _coco(truth, truth.annotations), _coco(truth, _numbered_rows(truth, rows, kind)), kind
+        )
         evaluator.params.imgIds = sorted(images.values())
         evaluator.params.catIds = sorted(categories.values())
         evaluator.evaluate()
@@ -89,7 +102,10 @@ def evaluate_coco(ground_truth, results, kind, image_ids=None, category_ids=None
     evaluator.summarize()
     per_class = _class_figures(truth, evaluator)
     _print_class_table(kind, per_class)
-    return {**{name: float(figure) for name, figure in zip(METRIC_NAMES, evaluator.stats)}, "per_class": per_class}
+    return {
+        **{name: float(figure) for name, figure in zip(METRIC_NAMES, evaluator.stats)},
+        "per_class": per_class,
+    }
 
 
 def _read_rows(results, kind):
@@ -106,11 +122,17 @@ def _read_rows(results, kind):
     if not isinstance(results, (list, tuple)):
         raise DataError(f"{name}: a list of COCO result rows expected")
     for number, row in enumerate(results):
-        if not isinstance(row, dict) or any(key not in row for key in ("image_id", "category_id", "score", part)):
+        if not isinstance(row, dict) or any(
+            key not in row for key in ("image_id", "category_id", "score", part)
+        ):
             raise DataError(f"{name}, row {number}: image_id, category_id, score and {part} expected")
-        if not _is_number(row["score"]) or (kind == "bbox" and not (len(row[part]) == 4 and all(map(_is_number, row[part])))):
-            raise DataError(f"{name}, row {number}: finite numbers expected, a score{' and four for bbox' if kind == 'bbox' else ''}")
-        if kind == "segm" and foreign:      # pycocotools does not check a stranger's run lengths
+        if not _is_number(row["score"]) or (
+            kind == "bbox" and not (len(row[part]) == 4 and all(map(_is_number, row[part])))
+        ):
+            raise DataError(
+                f"{name}, row {number}: finite numbers expected, a score{' and four for bbox' if kind == 'bbox' else ''}"
+            )
+        if kind == "segm" and foreign:  # pycocotools does not check a stranger's run lengths
             try:
                 rle_counts(row[part])
             except DataError as error:
@@ -134,18 +156,28 @@ def _chosen(truth, known, ids, what):
 
 
 def _unknown(truth, what):
-    return DataError(f"{truth.name}: {what} is not in it; evaluate with the annotations that the pictures belong to")
+    return DataError(
+        f"{truth.name}: {what} is not in it; evaluate with the annotations that the pictures belong to"
+    )
 
 
 def _numbered_rows(truth, rows, kind):
     numbered = []
     for row in rows:
-        image, category = truth.images.get(plain_id(row["image_id"])), truth.categories.get(plain_id(row["category_id"]))
+        image, category = (
+            truth.images.get(plain_id(row["image_id"])),
+            truth.categories.get(plain_id(row["category_id"])),
+        )
         if image is None:
             raise _unknown(truth, f"image id {row['image_id']} of the results")
         if category is None:
             continue
-        clean = {"id": len(numbered) + 1, "image_id": image["id"], "category_id": category["id"], "score": float(row["score"])}
+        clean = {
+            "id": len(numbered) + 1,
+            "image_id": image["id"],
+            "category_id": category["id"],
+            "score": float(row["score"]),
+        }
         if kind == "bbox":
             clean.update(bbox=row["bbox"], area=row["bbox"][2] * row["bbox"][3])
         else:
@@ -156,7 +188,11 @@ def _numbered_rows(truth, rows, kind):
 
 def _coco(truth, annotations):
     coco = COCO()
-    coco.dataset = {"images": list(truth.images.values()), "categories": list(truth.categories.values()), "annotations": annotations}
+    coco.dataset = {
+        "images": list(truth.images.values()),
+        "categories": list(truth.categories.values()),
+        "annotations": annotations,
+    }
     coco.createIndex()
     return coco
 
@@ -175,7 +211,9 @@ def _class_figures(truth, evaluator):
 
 
 def _print_class_table(kind, figures, columns=4):
-    cells = [f"{name[:20]:<20} {'-' if figure < 0 else f'{figure:.3f}':>6}" for name, figure in figures.items()]
+    cells = [
+        f"{name[:20]:<20} {'-' if figure < 0 else f'{figure:.3f}':>6}" for name, figure in figures.items()
+    ]
     rows = -(-len(cells) // columns)
     print(f"{kind} AP by class ('-': no such object in the ground truth):")
     for row in range(rows):
@@ -186,22 +224,40 @@ def records_to_coco(source):
     """A COCO-format dict of a `src.data.annotations.records.DataSource` with its category ids, so that txt data is evaluated as COCO data is."""
     images, annotations = [], []
     for record in source.records:
-        images.append({"id": plain_id(record.image_id), "width": int(record.width), "height": int(record.height)})
-        segmentations = record.segmentations if record.segmentations is not None else [None] * len(record.boxes)
+        images.append(
+            {"id": plain_id(record.image_id), "width": int(record.width), "height": int(record.height)}
+        )
+        segmentations = (
+            record.segmentations if record.segmentations is not None else [None] * len(record.boxes)
+        )
         for box, label, crowd, segmentation in zip(record.boxes, record.labels, record.crowd, segmentations):
             x1, y1, x2, y2 = (float(value) for value in box)
             if isinstance(segmentation, list):
                 segmentation = [np.asarray(polygon, np.float64).tolist() for polygon in segmentation]
-            annotations.append({"id": len(annotations) + 1, "image_id": images[-1]["id"], "category_id": source.category_ids[int(label)],
-                                "bbox": [x1, y1, x2 - x1, y2 - y1], "iscrowd": int(crowd), "segmentation": segmentation})
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": images[-1]["id"],
+                    "category_id": source.category_ids[int(label)],
+                    "bbox": [x1, y1, x2 - x1, y2 - y1],
+                    "iscrowd": int(crowd),
+                    "segmentation": segmentation,
+                }
+            )
     classes = list(zip(source.category_ids, source.class_names))[1:]
-    return {"images": images, "annotations": annotations,
-            "categories": [{"id": number, "name": name} for number, name in classes if number is not None]}
+    return {
+        "images": images,
+        "annotations": annotations,
+        "categories": [{"id": number, "name": name} for number, name in classes if number is not None],
+    }
 
 
 def write_results(folder, bbox_rows, segm_rows):
     """Write results_bbox.json and results_segm.json (COCO result format) into `folder`; returns their Paths."""
-    return [_write_json(Path(folder) / f"results_{kind}.json", rows) for kind, rows in (("bbox", bbox_rows), ("segm", segm_rows))]
+    return [
+        _write_json(Path(folder) / f"results_{kind}.json", rows)
+        for kind, rows in (("bbox", bbox_rows), ("segm", segm_rows))
+    ]
 
 
 def write_metrics(folder, metrics):
@@ -217,7 +273,9 @@ def _write_json(path, content, indent=None):
         beside.write_text(json.dumps(content, indent=indent) + "\n", encoding="utf-8")
         os.replace(beside, path)
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}; choose a work folder that can be written") from None
+        raise DataError(
+            f"{path}: {error.strerror or error}; choose a work folder that can be written"
+        ) from None
     finally:
         with contextlib.suppress(OSError):
             beside.unlink()

@@ -1,4 +1,5 @@
 """Fixtures that every test may use: the shared folder, and small data sets made on the spot."""
+
 from __future__ import annotations
 
 import json
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-if "PYTEST_XDIST_WORKER" in os.environ:           # several workers on a machine: one thread each, before MindSpore and Numba are imported
+if (
+    "PYTEST_XDIST_WORKER" in os.environ
+):  # several workers on a machine: one thread each, before MindSpore and Numba are imported
     os.environ.update({name: os.environ.get(name, "1") for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")})
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,16 +24,27 @@ if str(ROOT) not in sys.path:
 # What takes longest, first, so that no worker ends with it alone. The files of a line go to one worker, which compiles their networks once.
 # Before two ranks start, the kernels' own tests: the compiled kernels are kept, which the ranks would else compile each, half a minute long.
 LONG = [
-    ("tests/test_ascend.py", "tests/maskrcnn/test_mask_rcnn_r50.py", "tests/test_network_define.py", "tests/engine/training/test_training_step.py"),
-    ("tests/maskrcnn/ops/test_matcher.py", "tests/maskrcnn/ops/test_nms.py", "tests/maskrcnn/test_roi_align.py",
-     "tests/maskrcnn/cpu/test_mask_kernel.py", "tests/maskrcnn/cpu/test_conv_kernel.py",
-     "tests/engine/distributed/test_many_devices.py"),
+    (
+        "tests/test_ascend.py",
+        "tests/maskrcnn/test_mask_rcnn_r50.py",
+        "tests/test_network_define.py",
+        "tests/engine/training/test_training_step.py",
+    ),
+    (
+        "tests/maskrcnn/ops/test_matcher.py",
+        "tests/maskrcnn/ops/test_nms.py",
+        "tests/maskrcnn/test_roi_align.py",
+        "tests/maskrcnn/cpu/test_mask_kernel.py",
+        "tests/maskrcnn/cpu/test_conv_kernel.py",
+        "tests/engine/distributed/test_many_devices.py",
+    ),
     ("tests/test_commands.py",),
     ("tests/engine/training/test_resume.py",),
     ("tests/test_parity.py",),
     ("tests/engine/hooks/test_monitoring.py",),
     ("tests/engine/test_onnx_export.py", "tests/onnx_graph/test_network.py"),
-    ("tests/engine/runtime/test_compile_cache.py",)]
+    ("tests/engine/runtime/test_compile_cache.py",),
+]
 PLACE = {file: (number, inside) for number, files in enumerate(LONG) for inside, file in enumerate(files)}
 
 
@@ -51,7 +65,7 @@ def pytest_xdist_make_scheduler(config, log):
         def _split_scope(self, nodeid):
             return LONG[PLACE[file_of(nodeid)][0]][0] if file_of(nodeid) in PLACE else file_of(nodeid)
 
-    config.option.loadscopereorder = False           # it would begin with the files of the most tests
+    config.option.loadscopereorder = False  # it would begin with the files of the most tests
     return Scheduling(config, log)
 
 
@@ -59,6 +73,7 @@ def pytest_xdist_make_scheduler(config, log):
 def cpu():
     """MindSpore on the CPU, said before anything runs in it: later it could not be said, and files run in any order and any worker."""
     from src.engine.runtime.device import ms
+
     ms.set_context(mode=ms.GRAPH_MODE)
     ms.set_device("CPU")
 
@@ -85,7 +100,24 @@ def _outline(box):
     """An octagon that touches all four sides of a box x1, y1, x2, y2, as a flat list x, y, x, y, ..."""
     x1, y1, x2, y2 = box
     dx, dy = (x2 - x1) / 4, (y2 - y1) / 4
-    return [x1 + dx, y1, x2 - dx, y1, x2, y1 + dy, x2, y2 - dy, x2 - dx, y2, x1 + dx, y2, x1, y2 - dy, x1, y1 + dy]
+    return [
+        x1 + dx,
+        y1,
+        x2 - dx,
+        y1,
+        x2,
+        y1 + dy,
+        x2,
+        y2 - dy,
+        x2 - dx,
+        y2,
+        x1 + dx,
+        y2,
+        x1,
+        y2 - dy,
+        x1,
+        y1 + dy,
+    ]
 
 
 @pytest.fixture
@@ -95,6 +127,7 @@ def coco_folder(tmp_path):
     pictures: of each split; size: (height, width) in pixels; objects: of each picture (ids of the classes "square" 3, "disc" 7);
     change: a function that alters the JSON's content (a dict) of the training split before it is written.
     """
+
     def make(pictures=6, size=(96, 128), objects=3, masks=True, name="coco", change=None):
         root = tmp_path / name
         rng = np.random.default_rng(7)
@@ -108,19 +141,35 @@ def coco_folder(tmp_path):
                     box = np.concatenate([low, low + rng.uniform(0.2, 0.5, 2) * (size[1], size[0])]).round(2)
                     x1, y1, x2, y2 = (int(value) for value in box)
                     pixels[y1:y2, x1:x2] = rng.integers(120, 256, 3)
-                    annotation = {"id": len(annotations) + 1, "image_id": 10 * number, "category_id": int(rng.choice([3, 7])), "iscrowd": 0,
-                                  "bbox": [float(box[0]), float(box[1]), float(box[2] - box[0]), float(box[3] - box[1])],
-                                  "area": float((box[2] - box[0]) * (box[3] - box[1]) * 7 / 8)}
+                    annotation = {
+                        "id": len(annotations) + 1,
+                        "image_id": 10 * number,
+                        "category_id": int(rng.choice([3, 7])),
+                        "iscrowd": 0,
+                        "bbox": [
+                            float(box[0]),
+                            float(box[1]),
+                            float(box[2] - box[0]),
+                            float(box[3] - box[1]),
+                        ],
+                        "area": float((box[2] - box[0]) * (box[3] - box[1]) * 7 / 8),
+                    }
                     if masks:
                         annotation["segmentation"] = [[float(value) for value in _outline(box)]]
                     annotations.append(annotation)
                 Image.fromarray(pixels).save(root / split / f"{number:06d}.jpg", quality=90)
-                images.append({"id": 10 * number, "file_name": f"{number:06d}.jpg", "height": size[0], "width": size[1]})
-            content = {"images": images, "annotations": annotations,
-                       "categories": [{"id": 3, "name": "square"}, {"id": 7, "name": "disc"}]}
+                images.append(
+                    {"id": 10 * number, "file_name": f"{number:06d}.jpg", "height": size[0], "width": size[1]}
+                )
+            content = {
+                "images": images,
+                "annotations": annotations,
+                "categories": [{"id": 3, "name": "square"}, {"id": 7, "name": "disc"}],
+            }
             if change is not None and split == "train2017":
                 change(content)
             (root / "annotations").mkdir(exist_ok=True)
             (root / "annotations" / f"instances_{split}.json").write_text(json.dumps(content))
         return root
+
     return make

@@ -3,6 +3,7 @@
 A cell that has run keeps the graph that the frontend handed to the backend, gradients and update included; MindSpore gives it out in the
 form of a MindIR file. What the backend makes of it afterwards depends on the device.
 """
+
 from __future__ import annotations
 
 import functools
@@ -21,6 +22,7 @@ from mindspore.train.mind_ir_pb2 import ModelProto, TensorProto
 @dataclass(frozen=True)
 class Node:
     """An operator of a graph. inputs and outputs: (type, shape) of each tensor, tuples opened, such as ("FLOAT16", (2, 8, 64, 64))."""
+
     operator: str
     inputs: tuple
     outputs: tuple
@@ -31,11 +33,22 @@ def compiled_nodes(cell):
     found = []
     for phase in cell.compile_cache:
         model = ModelProto()
-        model.ParseFromString(_cell_graph_executor._graph_executor.get_func_graph_proto(phase, "mind_ir", False))
+        model.ParseFromString(
+            _cell_graph_executor._graph_executor.get_func_graph_proto(phase, "mind_ir", False)
+        )
         for graph in (model.graph, *model.functions):
-            known = {item.name: _tensors_of(item.tensor) for item in (*graph.input, *graph.parameter) if hasattr(item, "tensor")}
+            known = {
+                item.name: _tensors_of(item.tensor)
+                for item in (*graph.input, *graph.parameter)
+                if hasattr(item, "tensor")
+            }
             for node in graph.node:
-                outputs = tuple(tensor for attribute in node.attribute if attribute.name in ("shape", "value") for tensor in _tensors(attribute))
+                outputs = tuple(
+                    tensor
+                    for attribute in node.attribute
+                    if attribute.name in ("shape", "value")
+                    for tensor in _tensors(attribute)
+                )
                 known.update(dict.fromkeys(node.output, outputs))
                 if node.op_type != "Constant":
                     inputs = tuple(tensor for name in node.input for tensor in known.get(name, ()))
@@ -45,7 +58,7 @@ def compiled_nodes(cell):
 
 def _tensors(attribute):
     yield from _tensors_of(attribute.tensors)
-    for value in attribute.values:                 # a tuple, which may hold tuples
+    for value in attribute.values:  # a tuple, which may hold tuples
         yield from _tensors(value)
 
 
@@ -63,7 +76,11 @@ def documented_platforms(name):
     if name.startswith("mindspore."):
         things = [functools.reduce(getattr, name.split(".")[1:], mindspore)]
     else:
-        things = [getattr(module, name) for module in (ops, operations, gen_ops_prim, _grad_ops) if hasattr(module, name)]
+        things = [
+            getattr(module, name)
+            for module in (ops, operations, gen_ops_prim, _grad_ops)
+            if hasattr(module, name)
+        ]
     for thing in things:
         text = thing.__doc__ or ""
         line = re.search(r"Supported Platforms:\s*\n\s*(.*)", text)
@@ -72,6 +89,6 @@ def documented_platforms(name):
         for other in re.findall(r"Refer to :(?:func|class):`(mindspore\.[\w.]+)`", text):
             try:
                 return documented_platforms(other)
-            except AttributeError:                 # the text names a function that is not public
+            except AttributeError:  # the text names a function that is not public
                 continue
     return None

@@ -3,17 +3,18 @@
 `reference` holds the arrays of a reference file (reference/README.md of the shared folder says what each is), `ours` the same stages
 as this project computes them, in full, under the same names; a large stage is compared at the entries that the reference keeps.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
 
-STAGE_LIMIT = 1e-4              # features, RPN outputs, RoIAlign, logits: of the stage's standard deviation
+STAGE_LIMIT = 1e-4  # features, RPN outputs, RoIAlign, logits: of the stage's standard deviation
 PARTNERS, PARTNER_IOU, SCORE_LIMIT, MASK_LIMIT = 0.995, 0.999, 1e-4, 2e-3
-ASSIGNMENT_LIMIT = 5e-4         # share of anchors or RoIs
-LOSS_LIMIT = 1e-4               # of the loss
-NORM_LIMIT, VALUE_LIMIT = 1e-3, 5e-3    # of the gradient's norm; of its root mean square
+ASSIGNMENT_LIMIT = 5e-4  # share of anchors or RoIs
+LOSS_LIMIT = 1e-4  # of the loss
+NORM_LIMIT, VALUE_LIMIT = 1e-3, 5e-3  # of the gradient's norm; of its root mean square
 LOSSES = ("rpn_cls", "rpn_reg", "rcnn_cls", "rcnn_reg", "rcnn_mask")
 LEVELS = ("p2", "p3", "p4", "p5", "p6")
 STAGES = tuple(f"{kind}.{level}" for kind in ("feature", "rpn_logits", "rpn_deltas") for level in LEVELS)
@@ -23,6 +24,7 @@ HEAD_STAGES = ("roi_align7", "class_logits", "box_deltas", "roi_align14", "mask_
 @dataclass(frozen=True)
 class Row:
     """A line of the table: the largest absolute error, what is held against the limit, the limit, and whether it holds."""
+
     stage: str
     absolute: float
     measured: str
@@ -34,11 +36,22 @@ class Row:
 def missing_entries(reference, pictures=2):
     """The names of what `compare` reads and a reference file does not have."""
     names = ["anchors", "rpn_labels", "roi_assigned_labels", *(f"loss.{name}" for name in LOSSES)]
-    names += [name if name in reference else f"{name}.{leaf}" for name in (*STAGES, *HEAD_STAGES) for leaf in ("shape", "index", "value")]
+    names += [
+        name if name in reference else f"{name}.{leaf}"
+        for name in (*STAGES, *HEAD_STAGES)
+        for leaf in ("shape", "index", "value")
+    ]
     for n in range(pictures):
-        names += [f"proposals.{n}", *(f"detections.{n}.{leaf}" for leaf in ("boxes", "labels", "scores", "masks28"))]
+        names += [
+            f"proposals.{n}",
+            *(f"detections.{n}.{leaf}" for leaf in ("boxes", "labels", "scores", "masks28")),
+        ]
     norms = [name for name in reference if name.startswith("grad.") and name.endswith(".norm")]
-    names += [name[:-len("norm")] + leaf for name in norms for leaf in ("index", "value")] if norms else ["grad.*.norm"]
+    names += (
+        [name[: -len("norm")] + leaf for name in norms for leaf in ("index", "value")]
+        if norms
+        else ["grad.*.norm"]
+    )
     return [name for name in names if name not in reference]
 
 
@@ -46,12 +59,24 @@ def compare(reference, ours, pictures=2):
     """All rows, in the order in which a picture flows."""
     rows = [compare_values(reference, ours, name) for name in STAGES]
     rows.append(compare_anchors(reference["anchors"], ours["anchors"]))
-    rows.append(compare_proposals([reference[f"proposals.{n}"] for n in range(pictures)], [ours[f"proposals.{n}"] for n in range(pictures)]))
+    rows.append(
+        compare_proposals(
+            [reference[f"proposals.{n}"] for n in range(pictures)],
+            [ours[f"proposals.{n}"] for n in range(pictures)],
+        )
+    )
     rows += [compare_values(reference, ours, name) for name in HEAD_STAGES]
     for source in ("detections", "whole"):
-        title = "detections, of the reference's proposals" if source == "detections" else "detections, whole network"
-        rows += compare_detections([_detections(reference, "detections", n) for n in range(pictures)],
-                                   [_detections(ours, source, n) for n in range(pictures)], title)
+        title = (
+            "detections, of the reference's proposals"
+            if source == "detections"
+            else "detections, whole network"
+        )
+        rows += compare_detections(
+            [_detections(reference, "detections", n) for n in range(pictures)],
+            [_detections(ours, source, n) for n in range(pictures)],
+            title,
+        )
     rows += [compare_assignment(reference, ours, name) for name in ("rpn_labels", "roi_assigned_labels")]
     for call, (losses, gradients) in enumerate(zip(ours["losses"], ours["gradients"]), 1):
         rows += [compare_loss(reference, losses, name, call) for name in LOSSES]
@@ -84,7 +109,9 @@ def compare_anchors(want, got):
 def pairwise_iou(a, b):
     """IoU float64 [N, M] of boxes [N, 4] and [M, 4]."""
     a, b = a[:, None].astype(np.float64), b[None].astype(np.float64)
-    overlap = np.clip(np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]), 0, None).prod(-1)
+    overlap = np.clip(np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]), 0, None).prod(
+        -1
+    )
     union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - overlap
     return overlap / np.maximum(union, 1e-12)
 
@@ -117,21 +144,39 @@ def compare_proposals(want, got):
 def compare_detections(want, got, title):
     """Two rows over the pictures: boxes, labels and scores; and the masks of partners."""
     found = [partners(a, b) for a, b in zip(want, got)]
-    errors = [_largest(b["masks28"][chosen[chosen >= 0]], a["masks28"][chosen >= 0]) for a, b, chosen in zip(want, got, found)]
+    errors = [
+        _largest(b["masks28"][chosen[chosen >= 0]], a["masks28"][chosen >= 0])
+        for a, b, chosen in zip(want, got, found)
+    ]
     error = float(np.max(errors))
-    return [_partner_row(title, want, got, found),
-            Row(f"{title}: masks28", error, f"{error:.2e}", f"{MASK_LIMIT:.0e} absolute", bool(error <= MASK_LIMIT))]
+    return [
+        _partner_row(title, want, got, found),
+        Row(
+            f"{title}: masks28",
+            error,
+            f"{error:.2e}",
+            f"{MASK_LIMIT:.0e} absolute",
+            bool(error <= MASK_LIMIT),
+        ),
+    ]
 
 
 def _partner_row(title, want, got, found):
     counts = [(len(a["boxes"]), len(b["boxes"])) for a, b in zip(want, got)]
     total = sum(count for count, _ in counts)
     share = sum(int((chosen >= 0).sum()) for chosen in found) / total if total else 1.0
-    error = max([_largest(b["boxes"][chosen[chosen >= 0]], a["boxes"][chosen >= 0]) for a, b, chosen in zip(want, got, found)])
+    error = max(
+        [
+            _largest(b["boxes"][chosen[chosen >= 0]], a["boxes"][chosen >= 0])
+            for a, b, chosen in zip(want, got, found)
+        ]
+    )
     measured = f"{share:.2%} of {total}"
     unequal = [f"{ours} for {theirs}" for theirs, ours in counts if ours != theirs]
     measured += f", counts {', '.join(unequal)}" if unequal else ""
-    return Row(title, error, measured, f">= {PARTNERS:.1%}, equal counts", bool(share >= PARTNERS and not unequal))
+    return Row(
+        title, error, measured, f">= {PARTNERS:.1%}, equal counts", bool(share >= PARTNERS and not unequal)
+    )
 
 
 def compare_assignment(reference, ours, name):
@@ -139,14 +184,22 @@ def compare_assignment(reference, ours, name):
     if got.shape != want.shape:
         return Row(name, np.nan, f"shape {got.shape}", f"shape {want.shape}", False)
     share = float((got != want).mean())
-    return Row(name, _largest(got, want), f"{share:.3%} differ", f"{ASSIGNMENT_LIMIT:.2%}", share <= ASSIGNMENT_LIMIT)
+    return Row(
+        name, _largest(got, want), f"{share:.3%} differ", f"{ASSIGNMENT_LIMIT:.2%}", share <= ASSIGNMENT_LIMIT
+    )
 
 
 def compare_loss(reference, losses, name, call):
     want, got = float(reference[f"loss.{name}"]), float(losses[name])
     error = abs(got - want)
     relative = error / max(abs(want), 1e-12)
-    return Row(f"loss {name}, call {call}", error, f"{relative:.2e}", f"{LOSS_LIMIT:.0e}", bool(relative <= LOSS_LIMIT))
+    return Row(
+        f"loss {name}, call {call}",
+        error,
+        f"{relative:.2e}",
+        f"{LOSS_LIMIT:.0e}",
+        bool(relative <= LOSS_LIMIT),
+    )
 
 
 def gradient_errors(reference, name, gradient):
@@ -167,20 +220,47 @@ def compare_gradients(reference, gradients, call, nudged=()):
     gradients: {torchvision's name: array}. A parameter that only one side has a gradient for is a row of its own. nudged: more of them, of
     the parameters at a kink (tests/parity.py); a parameter that is within its limits in one of these is, and the row's note says so.
     """
-    names = [name[len("grad."):-len(".norm")] for name in reference if name.startswith("grad.") and name.endswith(".norm")]
-    rows = [Row(f"gradient of {name}, call {call}", np.nan, "only one side has it", "both", False) for name in sorted(set(names) ^ set(gradients))]
+    names = [
+        name[len("grad.") : -len(".norm")]
+        for name in reference
+        if name.startswith("grad.") and name.endswith(".norm")
+    ]
+    rows = [
+        Row(f"gradient of {name}, call {call}", np.nan, "only one side has it", "both", False)
+        for name in sorted(set(names) ^ set(gradients))
+    ]
     plain, best = {}, {}
     for name in (name for name in names if name in gradients):
         plain[name] = gradient_errors(reference, name, gradients[name])
-        others = () if gradient_holds(plain[name]) else (gradient_errors(reference, name, one[name]) for one in nudged if name in one)
+        others = (
+            ()
+            if gradient_holds(plain[name])
+            else (gradient_errors(reference, name, one[name]) for one in nudged if name in one)
+        )
         best[name] = next((errors for errors in others if gradient_holds(errors)), plain[name])
     moved = [name for name in best if best[name] is not plain[name]]
     for part, (title, limit) in enumerate((("gradient norms", NORM_LIMIT), ("gradient values", VALUE_LIMIT))):
         relative, error = _worst(errors[part] for errors in best.values())
-        note = f"{len(moved)} of {len(best)} parameters with the pictures nudged, {_worst(plain[name][part] for name in plain)[0]:.2e} without" if moved else ""
-        rows.append(Row(f"{title} ({len(best)}), call {call}", error, f"{relative:.2e}", f"{limit:.0e}", bool(relative <= limit), note))
-        rows += [Row(f"  {name}", errors[part][1], f"{errors[part][0]:.2e}", f"{limit:.0e}", False) for name, errors in best.items()
-                 if not errors[part][0] <= limit]
+        note = (
+            f"{len(moved)} of {len(best)} parameters with the pictures nudged, {_worst(plain[name][part] for name in plain)[0]:.2e} without"
+            if moved
+            else ""
+        )
+        rows.append(
+            Row(
+                f"{title} ({len(best)}), call {call}",
+                error,
+                f"{relative:.2e}",
+                f"{limit:.0e}",
+                bool(relative <= limit),
+                note,
+            )
+        )
+        rows += [
+            Row(f"  {name}", errors[part][1], f"{errors[part][0]:.2e}", f"{limit:.0e}", False)
+            for name, errors in best.items()
+            if not errors[part][0] <= limit
+        ]
     return rows
 
 
@@ -191,14 +271,22 @@ def _worst(pairs):
 def table(rows):
     """The rows as text."""
     lines = [("stage", "largest error", "relative", "limit", "ok")]
-    lines += [(row.stage, f"{row.absolute:.2e}", row.measured, row.limit, "ok" if row.ok else "FAILED") for row in rows]
+    lines += [
+        (row.stage, f"{row.absolute:.2e}", row.measured, row.limit, "ok" if row.ok else "FAILED")
+        for row in rows
+    ]
     widths = [max(len(line[i]) for line in lines) for i in range(5)]
     lines.insert(1, tuple("-" * width for width in widths))
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines
+    )
 
 
 def _detections(arrays, source, picture):
-    return {name: np.asarray(arrays[f"{source}.{picture}.{name}"]) for name in ("boxes", "labels", "scores", "masks28")}
+    return {
+        name: np.asarray(arrays[f"{source}.{picture}.{name}"])
+        for name in ("boxes", "labels", "scores", "masks28")
+    }
 
 
 def _largest(got, want):

@@ -2,6 +2,7 @@
 
 A test needs the folder if it uses the fixture `shared`, or if its reason for skipping names MASKRCNN_SHARED.
 """
+
 from __future__ import annotations
 
 import os
@@ -14,7 +15,12 @@ FOLDER = Path(os.environ.get("MASKRCNN_SHARED") or Path(__file__).resolve().pare
 
 def _fail_if_needed(report, needed):
     reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-    if report.skipped and not hasattr(report, "wasxfail") and (needed or "MASKRCNN_SHARED" in reason) and FOLDER.is_dir():
+    if (
+        report.skipped
+        and not hasattr(report, "wasxfail")
+        and (needed or "MASKRCNN_SHARED" in reason)
+        and FOLDER.is_dir()
+    ):
         report.outcome = "failed"
         report.longrepr = f"skipped, though {FOLDER} is there: {reason}"
     return report

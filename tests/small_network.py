@@ -2,6 +2,7 @@
 
 The network has every part of the default one: four stages, five levels, both heads, three classes and the background.
 """
+
 from __future__ import annotations
 
 import functools
@@ -16,18 +17,49 @@ from src.maskrcnn.build import build_network
 from src.network_define import LossNet
 
 SIDE, OBJECTS, MASK_SIDE = 128, 8, 28
-WORDS = (f"img_height={SIDE}", f"img_width={SIDE}", "resnet_block=[1, 1, 1, 1]", "resnet_in_channels=[8, 32, 64, 64]",
-         "resnet_out_channels=[32, 64, 64, 64]", "fpn_out_channels=32", "rpn_feat_channels=32", "rcnn_fc_out_channels=64",
-         "rcnn_mask_out_channels=16", f"max_instance_count={OBJECTS}", f"gt_mask_size={MASK_SIDE}", "norm=gn",
-         "coco_classes=[background, square, disc, star]", "rpn_proposal_nms_pre=200", "rpn_proposal_nms_post=200", "rpn_proposal_max_num=200",
-         "rpn_nms_pre=100", "rpn_nms_post=100", "rpn_max_num=100", "num_expected_pos=32", "num_expected_neg=64", "num_expected_pos_stage2=16",
-         "num_expected_neg_stage2=48", "num_expected_total_stage2=48", "test_nms_pre=200", "test_max_per_img=20",
-         "roi_align_finest_scale=10")
+WORDS = (
+    f"img_height={SIDE}",
+    f"img_width={SIDE}",
+    "resnet_block=[1, 1, 1, 1]",
+    "resnet_in_channels=[8, 32, 64, 64]",
+    "resnet_out_channels=[32, 64, 64, 64]",
+    "fpn_out_channels=32",
+    "rpn_feat_channels=32",
+    "rcnn_fc_out_channels=64",
+    "rcnn_mask_out_channels=16",
+    f"max_instance_count={OBJECTS}",
+    f"gt_mask_size={MASK_SIDE}",
+    "norm=gn",
+    "coco_classes=[background, square, disc, star]",
+    "rpn_proposal_nms_pre=200",
+    "rpn_proposal_nms_post=200",
+    "rpn_proposal_max_num=200",
+    "rpn_nms_pre=100",
+    "rpn_nms_post=100",
+    "rpn_max_num=100",
+    "num_expected_pos=32",
+    "num_expected_neg=64",
+    "num_expected_pos_stage2=16",
+    "num_expected_neg_stage2=48",
+    "num_expected_total_stage2=48",
+    "test_nms_pre=200",
+    "test_max_per_img=20",
+    "roi_align_finest_scale=10",
+)
 # The forms a network takes on the CPU and on Ascend; the box head's convolution has a group norm over rows whose number follows the data.
 CPU_FORM = ("rcnn_num_convs=1", "rcnn_conv_out_channels=16", "fpn_norm=gn")
 ASCEND_FORM = (*CPU_FORM, "shapes=static", "cpu_kernels=off")
 BATCH_NAMES = ("image", "image_meta", "sample_key", "boxes", "labels", "valid", "masks")
-FIGURES = ("rpn_loss", "rcnn_loss", "rpn_cls_loss", "rpn_reg_loss", "rcnn_cls_loss", "rcnn_reg_loss", "rcnn_mask_loss", "total_loss")
+FIGURES = (
+    "rpn_loss",
+    "rcnn_loss",
+    "rpn_cls_loss",
+    "rpn_reg_loss",
+    "rcnn_cls_loss",
+    "rcnn_reg_loss",
+    "rcnn_mask_loss",
+    "total_loss",
+)
 
 
 def small_config(*words):
@@ -44,7 +76,9 @@ def draw_weights(network):
             value = rng.normal(0, 0.05, parameter.shape)
         else:
             gain = 0.3 if name.startswith(("rpn.reg", "box_head.reg", "rpn.cls")) else 1.0
-            fan_in = parameter.shape[0] if name == "mask_head.up_weight" else int(np.prod(parameter.shape[1:]))
+            fan_in = (
+                parameter.shape[0] if name == "mask_head.up_weight" else int(np.prod(parameter.shape[1:]))
+            )
             value = rng.normal(0, gain * np.sqrt(2.0 / fan_in), parameter.shape)
         parameter.set_data(Tensor(value.astype(np.float32)))
     return network
@@ -60,10 +94,15 @@ def small_batch(seed=0, objects=(3, 5), key=(11, 12)):
     """{name: array} of a training batch of drawn ellipses, `objects` in each picture."""
     rng = np.random.default_rng(seed)
     count = len(objects)
-    batch = {"image": rng.integers(0, 60, (count, SIDE, SIDE, 3), dtype=np.uint8),
-             "image_meta": np.tile(np.array([SIDE, SIDE, 1, 1, SIDE, SIDE], np.float32), (count, 1)), "sample_key": np.array(key, np.int32),
-             "boxes": np.zeros((count, OBJECTS, 4), np.float32), "labels": np.zeros((count, OBJECTS), np.int32),
-             "valid": np.zeros((count, OBJECTS), bool), "masks": np.zeros((count, OBJECTS, MASK_SIDE, MASK_SIDE), np.uint8)}
+    batch = {
+        "image": rng.integers(0, 60, (count, SIDE, SIDE, 3), dtype=np.uint8),
+        "image_meta": np.tile(np.array([SIDE, SIDE, 1, 1, SIDE, SIDE], np.float32), (count, 1)),
+        "sample_key": np.array(key, np.int32),
+        "boxes": np.zeros((count, OBJECTS, 4), np.float32),
+        "labels": np.zeros((count, OBJECTS), np.int32),
+        "valid": np.zeros((count, OBJECTS), bool),
+        "masks": np.zeros((count, OBJECTS, MASK_SIDE, MASK_SIDE), np.uint8),
+    }
     yy, xx = (np.mgrid[0:MASK_SIDE, 0:MASK_SIDE] + 0.5) / MASK_SIDE * 2 - 1
     for n, wanted in enumerate(objects):
         for g in range(wanted):
@@ -71,7 +110,7 @@ def small_batch(seed=0, objects=(3, 5), key=(11, 12)):
             corner = rng.uniform(0, 1, 2) * (SIDE - sides)
             batch["boxes"][n, g] = (*corner, *(corner + sides))
             batch["labels"][n, g], batch["valid"][n, g] = rng.integers(1, 4), True
-            batch["masks"][n, g] = 255 * (xx ** 2 + yy ** 2 <= 1)
+            batch["masks"][n, g] = 255 * (xx**2 + yy**2 <= 1)
             x1, y1, x2, y2 = batch["boxes"][n, g].astype(int)
             batch["image"][n, y1:y2, x1:x2] = rng.integers(80, 256, 3)
     return batch
@@ -98,8 +137,11 @@ def gradient_step(*words):
 
     def run(batch):
         figures, gradients = step(*(Tensor(batch[name]) for name in BATCH_NAMES))
-        return (dict(zip(FIGURES, figures.asnumpy().tolist())),
-                {weight.name: gradient.asnumpy() for weight, gradient in zip(step.weights, gradients)})
+        return (
+            dict(zip(FIGURES, figures.asnumpy().tolist())),
+            {weight.name: gradient.asnumpy() for weight, gradient in zip(step.weights, gradients)},
+        )
+
     return run
 
 

@@ -2,6 +2,7 @@
 compiled and run on the CPU. Every operator is documented for Ascend, no shape depends on the data, boxes and losses are float32, and the
 losses are those of the CPU configuration.
 """
+
 from __future__ import annotations
 
 import functools
@@ -18,29 +19,85 @@ from src.maskrcnn.layers import NORMS, Conv, conv_norm
 from src.network_define import GradientLimits, LossNet, TrainOneStep
 from tests.graph_walk import compiled_nodes, documented_platforms
 from tests.maskrcnn import twins
-from tests.small_network import BATCH_NAMES, CPU_FORM, draw_weights, gradient_step, small_batch, small_config, small_network
+from tests.small_network import (
+    BATCH_NAMES,
+    CPU_FORM,
+    draw_weights,
+    gradient_step,
+    small_batch,
+    small_config,
+    small_network,
+)
 
 # Operators without a 'Supported Platforms' line of their own, and why they may be there.
 STRUCTURE = {
-    "MakeTuple": "a tuple in the graph, no kernel", "TupleGetItem": "a tuple's item, no kernel", "Return": "the graph's end, no kernel",
-    "Load": "reads a parameter, no kernel", "UpdateState": "the order of reads and writes, no kernel"}
+    "MakeTuple": "a tuple in the graph, no kernel",
+    "TupleGetItem": "a tuple's item, no kernel",
+    "Return": "the graph's end, no kernel",
+    "Load": "reads a parameter, no kernel",
+    "UpdateState": "the order of reads and writes, no kernel",
+}
 # Gradient operators, which MindSpore puts in by itself, have no documentation of platforms: {operator: what it is the gradient of}.
 GRADIENT_OF = {
-    "BatchNormGrad": "BatchNorm", "BiasAddGrad": "BiasAdd", "Conv2DBackpropFilter": "Conv2D", "Conv2DBackpropInput": "Conv2D",
-    "GatherDGradV2": "GatherD", "GroupNormGrad": "GroupNorm", "LogSoftmaxGrad": "LogSoftmax", "MaxPoolGrad": "MaxPool", "ROIAlignGrad": "ROIAlign",
-    "ReluGrad": "ReLU", "RsqrtGrad": "Rsqrt", "StridedSliceGrad": "StridedSlice"}
+    "BatchNormGrad": "BatchNorm",
+    "BiasAddGrad": "BiasAdd",
+    "Conv2DBackpropFilter": "Conv2D",
+    "Conv2DBackpropInput": "Conv2D",
+    "GatherDGradV2": "GatherD",
+    "GroupNormGrad": "GroupNorm",
+    "LogSoftmaxGrad": "LogSoftmax",
+    "MaxPoolGrad": "MaxPool",
+    "ROIAlignGrad": "ROIAlign",
+    "ReluGrad": "ReLU",
+    "RsqrtGrad": "Rsqrt",
+    "StridedSliceGrad": "StridedSlice",
+}
 # Operators behind a public function, of which only the function is documented: {operator: the function}.
-BEHIND = {"AddScalar": "mindspore.mint.add", "ClampScalar": "mindspore.mint.clamp", "Muls": "mindspore.mint.mul",
-          "RemainderTensorScalar": "mindspore.mint.remainder", "SplitWithSize": "mindspore.mint.split", "SubScalar": "mindspore.mint.sub", "SumExt": "mindspore.mint.sum"}
+BEHIND = {
+    "AddScalar": "mindspore.mint.add",
+    "ClampScalar": "mindspore.mint.clamp",
+    "Muls": "mindspore.mint.mul",
+    "RemainderTensorScalar": "mindspore.mint.remainder",
+    "SplitWithSize": "mindspore.mint.split",
+    "SubScalar": "mindspore.mint.sub",
+    "SumExt": "mindspore.mint.sum",
+}
 
 # Where half precision may go: convolutions, matrix products, their activations and pooling ...
 HALF_COMPUTE = {"Conv2D", "Conv2DBackpropFilter", "Conv2DBackpropInput", "MatMul", "BatchMatMul"}
-HALF = HALF_COMPUTE | {"BiasAdd", "BiasAddGrad", "ReLU", "ReluGrad", "MaxPool", "MaxPoolGrad",
-                       "Add", "AddN", "SumExt",                                            # shortcuts, the pyramid's sums, and their gradients
-                       "Cast", "Concat", "ExpandDims", "Reshape", "Slice", "SplitWithSize", "StridedSlice", "StridedSliceGrad", "Tile",
-                       "Transpose", "Depend"}                                              # ... and what only moves or converts it
+HALF = HALF_COMPUTE | {
+    "BiasAdd",
+    "BiasAddGrad",
+    "ReLU",
+    "ReluGrad",
+    "MaxPool",
+    "MaxPoolGrad",
+    "Add",
+    "AddN",
+    "SumExt",  # shortcuts, the pyramid's sums, and their gradients
+    "Cast",
+    "Concat",
+    "ExpandDims",
+    "Reshape",
+    "Slice",
+    "SplitWithSize",
+    "StridedSlice",
+    "StridedSliceGrad",
+    "Tile",
+    "Transpose",
+    "Depend",
+}  # ... and what only moves or converts it
 # Seen in the graph that the CPU's backend executes: these have no float16 kernel there, and run in float32 between two casts.
-FLOAT32_ON_CPU = ("BatchMatMul", "BiasAdd", "Conv2D", "Conv2DBackpropFilter", "Conv2DBackpropInput", "MatMul", "MaxPoolGrad", "SumExt")
+FLOAT32_ON_CPU = (
+    "BatchMatMul",
+    "BiasAdd",
+    "Conv2D",
+    "Conv2DBackpropFilter",
+    "Conv2DBackpropInput",
+    "MatMul",
+    "MaxPoolGrad",
+    "SumExt",
+)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -53,11 +110,28 @@ def graph_mode():
 def training():
     """(step cell, function of a batch -> {figure: value}) of a training step as it is on Ascend; the rate is 0, so weights stay."""
     network = draw_weights(build_network(small_config(*CPU_FORM), "Ascend")).set_train(True)
-    assert (network.dynamic, network.dtype, type(network.box_align.pool).__name__) == (False, ms.float16, "PackedPool")
-    step = TrainOneStep(LossNet(network), MomentumSGD(network.trainable_params(), 0.9, 1e-4), 16.0, limits=GradientLimits(10.0, 5.0))
+    assert (network.dynamic, network.dtype, type(network.box_align.pool).__name__) == (
+        False,
+        ms.float16,
+        "PackedPool",
+    )
+    step = TrainOneStep(
+        LossNet(network),
+        MomentumSGD(network.trainable_params(), 0.9, 1e-4),
+        16.0,
+        limits=GradientLimits(10.0, 5.0),
+    )
 
     def run(batch):
-        return dict(zip(LOSS_NAMES, step(Tensor(np.float32(0)), *(Tensor(batch[name]) for name in BATCH_NAMES)).asnumpy().tolist()))
+        return dict(
+            zip(
+                LOSS_NAMES,
+                step(Tensor(np.float32(0)), *(Tensor(batch[name]) for name in BATCH_NAMES))
+                .asnumpy()
+                .tolist(),
+            )
+        )
+
     run(small_batch(0))
     return step, run
 
@@ -89,12 +163,19 @@ class NormStep(nn.Cell):
 @functools.lru_cache(maxsize=None)
 def norm_step(norm):
     cell = NormStep(norm, lambda weights: AdamW(weights, 0.1)).set_train(True)
-    cell(Tensor(np.float32(0.1)), Tensor(np.random.default_rng(0).normal(0, 1, (2, 4, 8, 8)).astype(np.float32)))
+    cell(
+        Tensor(np.float32(0.1)),
+        Tensor(np.random.default_rng(0).normal(0, 1, (2, 4, 8, 8)).astype(np.float32)),
+    )
     return cell
 
 
-GRAPHS = {"training": lambda: training()[0], "inference": lambda: inference()[0], "bn, AdamW": lambda: norm_step("bn"),
-          "frozen, AdamW": lambda: norm_step("frozen")}
+GRAPHS = {
+    "training": lambda: training()[0],
+    "inference": lambda: inference()[0],
+    "bn, AdamW": lambda: norm_step("bn"),
+    "frozen, AdamW": lambda: norm_step("frozen"),
+}
 ALL = pytest.mark.parametrize("graph", GRAPHS)
 WHOLE = pytest.mark.parametrize("graph", ["training", "inference"])
 
@@ -120,25 +201,40 @@ def test_the_lists_hold_only_what_has_no_line_of_its_own():
     """An operator that a later MindSpore documents leaves the list."""
     assert [name for name in (*STRUCTURE, *GRADIENT_OF, *BEHIND) if documented_platforms(name)] == []
     assert all("Ascend" in documented_platforms(name) for name in (*GRADIENT_OF.values(), *BEHIND.values()))
-    assert documented_platforms("NMSWithMask") == ("Ascend", "GPU", "CPU") and documented_platforms("Gather") == ("Ascend", "GPU", "CPU")
+    assert documented_platforms("NMSWithMask") == ("Ascend", "GPU", "CPU") and documented_platforms(
+        "Gather"
+    ) == ("Ascend", "GPU", "CPU")
     assert documented_platforms("Fmax") == ("CPU",) and documented_platforms("Cholesky") == ("GPU", "CPU")
 
 
 def test_the_walk_sees_what_it_is_there_to_see():
     """The whole of a step is in the graph: gradients and the update too; and on the CPU's form the same walk finds what Ascend's must not have."""
-    counts = {name: sum(node.operator == name for node in nodes("training")) for name in ("Conv2D", "Conv2DBackpropFilter", "ROIAlign", "ROIAlignGrad",
-                                                                                          "NMSWithMask", "ApplyMomentum")}
+    counts = {
+        name: sum(node.operator == name for node in nodes("training"))
+        for name in (
+            "Conv2D",
+            "Conv2DBackpropFilter",
+            "ROIAlign",
+            "ROIAlignGrad",
+            "NMSWithMask",
+            "ApplyMomentum",
+        )
+    }
     network = training()[0].loss_net.network
     weights = [parameter for parameter in network.get_parameters() if len(parameter.shape) == 4]
     assert counts["Conv2D"] >= len(weights) and counts["Conv2DBackpropFilter"] >= len(weights)
     assert counts["ROIAlign"] == counts["ROIAlignGrad"] == 2 and counts["NMSWithMask"] == 2 * 5
     assert counts["ApplyMomentum"] == len(network.trainable_params())
-    on_cpu = small_network(*CPU_FORM, "rcnn_mask_norm=gn").set_train(False)          # masks of as many rows as there are detections
+    on_cpu = small_network(*CPU_FORM, "rcnn_mask_norm=gn").set_train(
+        False
+    )  # masks of as many rows as there are detections
     batch = small_batch(4)
     on_cpu(Tensor(batch["image"]), Tensor(batch["image_meta"]))
     on_cpu.set_train(True)
     found = compiled_nodes(on_cpu)
-    assert any(node.operator == "Custom" for node in found) and any(min(shape, default=0) < 0 for node in found for _, shape in node.outputs)
+    assert any(node.operator == "Custom" for node in found) and any(
+        min(shape, default=0) < 0 for node in found for _, shape in node.outputs
+    )
 
 
 @ALL
@@ -151,7 +247,11 @@ def test_no_shape_depends_on_the_data_and_no_kernel_is_the_cpus(graph):
 @WHOLE
 def test_convolutions_and_products_are_half_and_nothing_else_computes_in_it(graph):
     """Box arithmetic, IoU, NMS, RoIAlign, softmax, exponentials, norms and losses see float32 only, and so does the optimiser."""
-    halves = {node.operator for node in nodes(graph) if any(kind == "FLOAT16" for kind, _ in (*node.inputs, *node.outputs))}
+    halves = {
+        node.operator
+        for node in nodes(graph)
+        if any(kind == "FLOAT16" for kind, _ in (*node.inputs, *node.outputs))
+    }
     assert halves - set(STRUCTURE) <= HALF
     computing = [node for node in nodes(graph) if node.operator in HALF_COMPUTE]
     assert len(computing) > 25 and all(kind == "FLOAT16" for node in computing for kind, _ in node.outputs)
@@ -174,7 +274,7 @@ def test_half_precision_gives_the_losses_of_the_cpu_configuration():
     ours, theirs = training()[1](batch), gradient_step(*CPU_FORM)(batch)[0]
     assert max(relative(ours, theirs, LOSS_NAMES).values()) < 2e-2
     assert all(theirs[name] > 0 for name in LOSS_NAMES)
-    batch["image_meta"][:, :2] = 0                     # no proposals at all: the objects alone
+    batch["image_meta"][:, :2] = 0  # no proposals at all: the objects alone
     alone = gradient_step(*CPU_FORM)(batch)[0]
     assert max(relative(training()[1](batch), alone, LOSS_NAMES).values()) < 2e-2
     assert abs(alone["rcnn_cls_loss"] - theirs["rcnn_cls_loss"]) > 0.1 * alone["rcnn_cls_loss"]
@@ -185,16 +285,21 @@ def test_what_has_no_half_kernel_on_the_cpu_computes_in_float32_there(operator):
     """Its answer is the float32 answer rounded once; half precision sums of 2,048 products would be off in almost every number."""
     assert operator in FLOAT32_ON_CPU
     rng = np.random.default_rng(1)
-    x, weight = rng.normal(0, 1, (4, 2048)).astype(np.float16), rng.normal(0, .05, (2048, 8)).astype(np.float16)
+    x, weight = (
+        rng.normal(0, 1, (4, 2048)).astype(np.float16),
+        rng.normal(0, 0.05, (2048, 8)).astype(np.float16),
+    )
     if operator == "Conv2D":
-        got = ops.conv2d(Tensor(x[:, :, None, None]), Tensor(np.ascontiguousarray(weight.T)[:, :, None, None])).asnumpy()[:, :, 0, 0]
+        got = ops.conv2d(
+            Tensor(x[:, :, None, None]), Tensor(np.ascontiguousarray(weight.T)[:, :, None, None])
+        ).asnumpy()[:, :, 0, 0]
     elif operator == "MatMul":
         got = ops.MatMul()(Tensor(x), Tensor(weight)).asnumpy()
     else:
         got = ops.BatchMatMul()(Tensor(x[None]), Tensor(weight[None])).asnumpy()[0]
     assert got.dtype == np.float16
-    want = (x.astype(np.float64) @ weight.astype(np.float64))
-    assert np.abs(got - want).max() <= np.abs(want).max() * 2.0 ** -11 + 1e-4
+    want = x.astype(np.float64) @ weight.astype(np.float64)
+    assert np.abs(got - want).max() <= np.abs(want).max() * 2.0**-11 + 1e-4
 
 
 def test_inference_finds_what_the_cpu_configuration_finds():
@@ -205,5 +310,7 @@ def test_inference_finds_what_the_cpu_configuration_finds():
     network.set_train(True)
     assert np.isfinite(masks).all() and boxes.shape == theirs[0].shape
     for n in range(2):
-        overlap = twins.iou(theirs[0][n][theirs[3][n]], boxes[n][found[n]]) * (theirs[2][n][theirs[3][n]][:, None] == labels[n][found[n]])
-        assert (overlap.max(1) > .9).mean() >= .8 and np.isfinite(scores[n]).all()
+        overlap = twins.iou(theirs[0][n][theirs[3][n]], boxes[n][found[n]]) * (
+            theirs[2][n][theirs[3][n]][:, None] == labels[n][found[n]]
+        )
+        assert (overlap.max(1) > 0.9).mean() >= 0.8 and np.isfinite(scores[n]).all()

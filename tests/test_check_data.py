@@ -1,4 +1,5 @@
 """check_data.py and the check before a training, from the command line."""
+
 import json
 import subprocess
 import sys
@@ -18,37 +19,63 @@ CLASSES = "coco_classes=[background,square,disc]"
 
 
 def run(command, folder, *words, code=0):
-    done = subprocess.run([sys.executable, str(ROOT / command), *words], cwd=folder, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == code, f"{command} {words}: exit code {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+    done = subprocess.run(
+        [sys.executable, str(ROOT / command), *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == code, (
+        f"{command} {words}: exit code {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+    )
     assert "Traceback" not in done.stderr
     return done
 
 
 def snapshot(folder):
-    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
+    return {
+        path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()
+    }
 
 
 def test_a_report_its_plots_and_pictures_to_look_at(coco_folder, tmp_path):
     root, out = coco_folder(pictures=5), tmp_path / "out"
     before = snapshot(root)
     done = run("check_data.py", tmp_path, f"coco_root={root}", CLASSES, "--out", "out", "--browse", "3")
-    assert snapshot(root) == before                                           # it changes nothing
+    assert snapshot(root) == before  # it changes nothing
     report = json.loads((out / "data_report.json").read_text())
-    assert report["exit_code"] == 0 and report["usable"] == {"pictures": 5, "objects": 15, "crowds": 0, "classes": 2, "masks": True}
-    assert sum(report["statistics"]["instances_per_class"].values()) == 15 and "nothing stands in the way" in done.stdout
+    assert report["exit_code"] == 0 and report["usable"] == {
+        "pictures": 5,
+        "objects": 15,
+        "crowds": 0,
+        "classes": 2,
+        "masks": True,
+    }
+    assert (
+        sum(report["statistics"]["instances_per_class"].values()) == 15
+        and "nothing stands in the way" in done.stdout
+    )
     assert cv2.imread(str(out / "data_report.png")).shape == (900, 1500, 3)
     names = sorted(path.name for path in (out / "data_browse").iterdir())
-    assert names == ["10_000001.png", "30_000003.png", "50_000005.png"] and all(name in done.stdout for name in names)
+    assert names == ["10_000001.png", "30_000003.png", "50_000005.png"] and all(
+        name in done.stdout for name in names
+    )
     assert not (tmp_path / "mindrecord").exists()
 
 
-@pytest.mark.parametrize("mistake, code, words", [("area", 0, "fixed"), ("bbox", 1, "skipped"), ("file_name", 2, "fatal"), ("json", 2, "not JSON")])
+@pytest.mark.parametrize(
+    "mistake, code, words",
+    [("area", 0, "fixed"), ("bbox", 1, "skipped"), ("file_name", 2, "fatal"), ("json", 2, "not JSON")],
+)
 def test_exit_codes(coco_folder, tmp_path, mistake, code, words):
     def change(content):
         if mistake in ("area", "bbox"):
             content["annotations"][0][mistake] = None if mistake == "area" else [1, 1, 0, 0]
         elif mistake == "file_name":
             content["images"][0]["file_name"] = "none.jpg"
+
     root = coco_folder(pictures=2, change=change)
     if mistake == "json":
         (root / "annotations/instances_train2017.json").write_text("{")
@@ -57,17 +84,28 @@ def test_exit_codes(coco_folder, tmp_path, mistake, code, words):
     assert json.loads((tmp_path / "data_report.json").read_text())["exit_code"] == code
 
 
-@pytest.mark.parametrize("name, code, words", [
-    ("coco_zero_height.json", 2, "without the parts that its form has"), ("null_sizes_and_wrong_keys.json", 2, "picture that is missing"),
-    ("crowd_rle_and_empty_segmentation.json", 2, "picture that is missing"), ("mixed_int_str_ids.json", 2, "picture that is missing")])
+@pytest.mark.parametrize(
+    "name, code, words",
+    [
+        ("coco_zero_height.json", 2, "without the parts that its form has"),
+        ("null_sizes_and_wrong_keys.json", 2, "picture that is missing"),
+        ("crowd_rle_and_empty_segmentation.json", 2, "picture that is missing"),
+        ("mixed_int_str_ids.json", 2, "picture that is missing"),
+    ],
+)
 def test_dirty_files_of_the_wild_give_a_report(shared, tmp_path, capsys, name, code, words):
     """Their pictures are not there; what else is wrong with them is found all the same."""
-    config = load_config([f"coco_root={tmp_path}", f"ann_file={shared}/data/dirty/{name}", "coco_classes=auto"])
+    config = load_config(
+        [f"coco_root={tmp_path}", f"ann_file={shared}/data/dirty/{name}", "coco_classes=auto"]
+    )
     assert report_data(config, "val", tmp_path / "out") == code
     said = capsys.readouterr().out
     report = json.loads((tmp_path / "out/data_report.json").read_text())
     assert words in said and name in said and report["exit_code"] == code
-    assert all(one["file"].endswith(name) and one["what"] and one["action"] for one in report["findings"]) and report["findings"]
+    assert (
+        all(one["file"].endswith(name) and one["what"] and one["action"] for one in report["findings"])
+        and report["findings"]
+    )
 
 
 def test_a_wrong_setting_is_one_line(tmp_path):
@@ -82,12 +120,21 @@ def test_training_ends_before_its_first_step_with_a_line_a_kind(coco_folder, tmp
         for item in content["annotations"][:3]:
             item["bbox"][2] = 0
         content["images"][1]["width"] = 100
+
     root = coco_folder(pictures=4, change=change)
     (root / "train2017/000003.jpg").write_bytes(b"")
     done = run("train.py", tmp_path, f"coco_root={root}", CLASSES, "device_target=CPU", code=2)
     said = [line for line in done.stderr.splitlines() if "instances_train2017.json" in line]
-    assert [word for word in ("3 x box without area", "1 x picture of another size", "1 x picture file of zero bytes", "1 x picture without objects")
-            if sum(word in line for line in said) != 1] == []
+    assert [
+        word
+        for word in (
+            "3 x box without area",
+            "1 x picture of another size",
+            "1 x picture file of zero bytes",
+            "1 x picture without objects",
+        )
+        if sum(word in line for line in said) != 1
+    ] == []
     error = done.stderr.splitlines()[-1]
     assert error.startswith("error: ") and "its annotations say 100x96" in error and "and 1 more" in error
     report = next((tmp_path / "mindrecord").glob("*.data_report.json"))
@@ -98,9 +145,19 @@ def test_training_ends_before_its_first_step_with_a_line_a_kind(coco_folder, tmp
 def test_browsing_shows_the_picture_and_what_training_gets(coco_folder, tmp_path):
     """Without augmentation on a canvas of the picture's size, both sides are the same picture with the same marks."""
     root = coco_folder(pictures=1, size=(448, 512))
-    config = load_config([f"coco_root={root}", CLASSES, "img_width=512", "img_height=448", "flip_ratio=0", "expand_ratio=0", "num_parallel_workers=1"])
-    path, = browse_data(config, read_source(config), 4, tmp_path)
+    config = load_config(
+        [
+            f"coco_root={root}",
+            CLASSES,
+            "img_width=512",
+            "img_height=448",
+            "flip_ratio=0",
+            "expand_ratio=0",
+            "num_parallel_workers=1",
+        ]
+    )
+    (path,) = browse_data(config, read_source(config), 4, tmp_path)
     sheet = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB).astype(int)
-    left, right = sheet[-8 - 448:-8, 8:8 + 512], sheet[-8 - 448:-8, 16 + 512:16 + 1024]
+    left, right = sheet[-8 - 448 : -8, 8 : 8 + 512], sheet[-8 - 448 : -8, 16 + 512 : 16 + 1024]
     assert np.abs(left - right).mean() < 3
     assert np.abs(left - read_picture(root / "train2017/000001.jpg")).mean() > 10

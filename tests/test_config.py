@@ -1,4 +1,5 @@
 """The configuration: names and defaults, precedence, derived keys, aliases, freezing, and errors that say what to write instead."""
+
 from __future__ import annotations
 
 import copy
@@ -31,9 +32,12 @@ def plain(value):
 
 # ---- names and defaults ----------------------------------------------------------------------------------------------
 
+
 def test_every_original_key_keeps_its_name_and_default(shared):
     text = (shared / "config_keys.txt").read_text(encoding="utf-8")
-    original = eval("{" + text + "}", {"__builtins__": {}, "dict": dict})      # Python's dictionary syntax, with dict(...) and 1/3.0
+    original = eval(
+        "{" + text + "}", {"__builtins__": {}, "dict": dict}
+    )  # Python's dictionary syntax, with dict(...) and 1/3.0
     assert len(original) > 90
     config = load_config()
     for name, default in original.items():
@@ -45,17 +49,40 @@ def test_every_key_has_a_one_line_meaning_and_stands_once():
     assert len({key.name for key in KEYS}) == len(KEYS)
 
 
-@pytest.mark.parametrize(("name", "default"), [
-    ("pre_trained", None), ("checkpoint_path", None), ("ann_file", None), ("dataset", "coco"), ("IMAGE_DIR", None), ("ANNO_PATH", None),
-    ("device_target", "auto"), ("seed", 1), ("max_steps", None), ("log_interval", 1), ("save_checkpoint_steps", None), ("norm", "auto"),
-    ("freeze_at", 2), ("roi_align_aligned", True), ("anchor_round", False), ("norm_eps", 1e-5), ("rpn_smooth_l1_beta", 1 / 9),
-    ("rcnn_smooth_l1_beta", 1.0), ("resize", "fit"), ("keep_empty", False),
-    ("channel_order", "RGB"), ("stride_in_1x1", False), ("padding", "zero")])
+@pytest.mark.parametrize(
+    ("name", "default"),
+    [
+        ("pre_trained", None),
+        ("checkpoint_path", None),
+        ("ann_file", None),
+        ("dataset", "coco"),
+        ("IMAGE_DIR", None),
+        ("ANNO_PATH", None),
+        ("device_target", "auto"),
+        ("seed", 1),
+        ("max_steps", None),
+        ("log_interval", 1),
+        ("save_checkpoint_steps", None),
+        ("norm", "auto"),
+        ("freeze_at", 2),
+        ("roi_align_aligned", True),
+        ("anchor_round", False),
+        ("norm_eps", 1e-5),
+        ("rpn_smooth_l1_beta", 1 / 9),
+        ("rcnn_smooth_l1_beta", 1.0),
+        ("resize", "fit"),
+        ("keep_empty", False),
+        ("channel_order", "RGB"),
+        ("stride_in_1x1", False),
+        ("padding", "zero"),
+    ],
+)
 def test_new_keys_and_their_defaults(name, default):
     assert load_config()[name] == default
 
 
 # ---- precedence ------------------------------------------------------------------------------------------------------
+
 
 def test_defaults_then_file_then_words(tmp_path):
     file = tmp_path / "my recipe.yaml"
@@ -77,11 +104,23 @@ def test_an_empty_file_changes_nothing(tmp_path):
 
 def test_values_take_their_keys_types(tmp_path):
     file = tmp_path / "types.yaml"
-    file.write_text("weight_decay: 1e-5\nloss_scale: 128\nanchor_ratios: [1, 2]\nkeep_ratio: false\n", encoding="utf-8")
-    config = load_config(["coco_root=2017", "base_lr=1e-3", "pre_trained=a=b c.ckpt", "coco_classes=[background, 7 up, tea]"], file)
-    assert (config.weight_decay, config.loss_scale, config.base_lr, config.keep_ratio) == (1e-5, 128.0, 1e-3, False)
+    file.write_text(
+        "weight_decay: 1e-5\nloss_scale: 128\nanchor_ratios: [1, 2]\nkeep_ratio: false\n", encoding="utf-8"
+    )
+    config = load_config(
+        ["coco_root=2017", "base_lr=1e-3", "pre_trained=a=b c.ckpt", "coco_classes=[background, 7 up, tea]"],
+        file,
+    )
+    assert (config.weight_decay, config.loss_scale, config.base_lr, config.keep_ratio) == (
+        1e-5,
+        128.0,
+        1e-3,
+        False,
+    )
     assert config.coco_root == "2017" and config.pre_trained == "a=b c.ckpt"
-    assert config.anchor_ratios == (1.0, 2.0) and all(isinstance(ratio, float) for ratio in config.anchor_ratios)
+    assert config.anchor_ratios == (1.0, 2.0) and all(
+        isinstance(ratio, float) for ratio in config.anchor_ratios
+    )
     assert config.coco_classes == ("background", "7 up", "tea") and config.num_classes == 3
 
 
@@ -98,6 +137,7 @@ def test_one_entry_of_a_mapping_can_be_written():
 
 # ---- derived keys ----------------------------------------------------------------------------------------------------
 
+
 def test_shapes_follow_the_canvas():
     config = load_config(["img_width=384", "img_height=320"])
     # P2..P6 have strides 4..64: ceil(320/64) = 5, ceil(384/64) = 6
@@ -106,38 +146,49 @@ def test_shapes_follow_the_canvas():
 
 
 def test_the_coarsest_level_rounds_up():
-    assert load_config(["img_width=96", "img_height=96"]).feature_shapes[-1] == (2, 2)      # 96 / 64 = 1.5
+    assert load_config(["img_width=96", "img_height=96"]).feature_shapes[-1] == (2, 2)  # 96 / 64 = 1.5
 
 
-@pytest.mark.parametrize(("words", "name", "value"), [
-    (["anchor_scales=[4, 8]"], "num_anchors", 6),
-    (["anchor_ratios=[1.0]"], "num_bboxes", 245520 // 3),
-    (["max_instance_count=20"], "num_gts", 20),
-    (["num_expected_pos_stage2=16", "num_expected_neg_stage2=64"], "roi_sample_num", 80),
-    (["rpn_proposal_max_num=300"], "num_bboxes_stage2", 300),
-    (["resnet_out_channels=[64, 128, 256, 512]"], "fpn_in_channels", (64, 128, 256, 512)),
-    (["resnet_out_channels=[64, 128, 256, 512]"], "resnet_in_channels", (64, 64, 128, 256)),
-    (["fpn_out_channels=64"], "rpn_in_channels", 64),
-    (["fpn_out_channels=64"], "roi_align_out_channels", 64),
-    (["fpn_out_channels=64"], "rcnn_in_channels", 64),
-    (["use_sigmoid_cls=False"], "rpn_cls_out_channels", 2),
-    (["coco_classes=[background, cell]"], "num_classes", 2)])
+@pytest.mark.parametrize(
+    ("words", "name", "value"),
+    [
+        (["anchor_scales=[4, 8]"], "num_anchors", 6),
+        (["anchor_ratios=[1.0]"], "num_bboxes", 245520 // 3),
+        (["max_instance_count=20"], "num_gts", 20),
+        (["num_expected_pos_stage2=16", "num_expected_neg_stage2=64"], "roi_sample_num", 80),
+        (["rpn_proposal_max_num=300"], "num_bboxes_stage2", 300),
+        (["resnet_out_channels=[64, 128, 256, 512]"], "fpn_in_channels", (64, 128, 256, 512)),
+        (["resnet_out_channels=[64, 128, 256, 512]"], "resnet_in_channels", (64, 64, 128, 256)),
+        (["fpn_out_channels=64"], "rpn_in_channels", 64),
+        (["fpn_out_channels=64"], "roi_align_out_channels", 64),
+        (["fpn_out_channels=64"], "rcnn_in_channels", 64),
+        (["use_sigmoid_cls=False"], "rpn_cls_out_channels", 2),
+        (["coco_classes=[background, cell]"], "num_classes", 2),
+    ],
+)
 def test_derived_keys_follow(words, name, value):
     assert load_config(words)[name] == value
 
 
 def test_a_derived_key_may_be_written_if_it_agrees():
-    assert load_config(["img_width=640", "img_height=640", "num_bboxes=102300", "num_gts=128"]).num_bboxes == 102300
+    assert (
+        load_config(["img_width=640", "img_height=640", "num_bboxes=102300", "num_gts=128"]).num_bboxes
+        == 102300
+    )
 
 
-@pytest.mark.parametrize(("words", "names"), [
-    (["num_bboxes=7"], ("num_bboxes=7", "245520")),
-    (["num_gts=64"], ("num_gts=64", "max_instance_count")),
-    (["num_classes=4"], ("num_classes=4", "coco_classes", "81")),
-    (["mask_shape=[14, 14]"], ("mask_shape=[14, 14]", "roi_layer", "[28, 28]")),
-    (["feature_shapes=[[1, 2]]"], ("feature_shapes", "img_height")),
-    (["rpn_in_channels=128"], ("rpn_in_channels=128", "fpn_out_channels=256")),
-    (["rpn_cls_out_channels=2"], ("rpn_cls_out_channels=2", "use_sigmoid_cls=True"))])
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["num_bboxes=7"], ("num_bboxes=7", "245520")),
+        (["num_gts=64"], ("num_gts=64", "max_instance_count")),
+        (["num_classes=4"], ("num_classes=4", "coco_classes", "81")),
+        (["mask_shape=[14, 14]"], ("mask_shape=[14, 14]", "roi_layer", "[28, 28]")),
+        (["feature_shapes=[[1, 2]]"], ("feature_shapes", "img_height")),
+        (["rpn_in_channels=128"], ("rpn_in_channels=128", "fpn_out_channels=256")),
+        (["rpn_cls_out_channels=2"], ("rpn_cls_out_channels=2", "use_sigmoid_cls=True")),
+    ],
+)
 def test_a_contradiction_names_both_keys(words, names):
     text = failure(*words)
     assert all(name in text for name in names), text
@@ -145,8 +196,11 @@ def test_a_contradiction_names_both_keys(words, names):
 
 # ---- aliases ---------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(("first", "second", "value", "other"), [
-    ("momentum", "sgd_momentum", 0.8, 0.7), ("use_sigmoid_cls", "rpn_head_use_sigmoid", False, True)])
+
+@pytest.mark.parametrize(
+    ("first", "second", "value", "other"),
+    [("momentum", "sgd_momentum", 0.8, 0.7), ("use_sigmoid_cls", "rpn_head_use_sigmoid", False, True)],
+)
 def test_two_names_of_one_thing(first, second, value, other, tmp_path):
     for name in (first, second):
         config = load_config([f"{name}={value}"])
@@ -156,7 +210,7 @@ def test_two_names_of_one_thing(first, second, value, other, tmp_path):
     assert first in text and second in text
     file = tmp_path / "alias.yaml"
     file.write_text(f"{first}: {value}\n", encoding="utf-8")
-    config = load_config([f"{second}={other}"], file)       # a word over a file is no contradiction
+    config = load_config([f"{second}={other}"], file)  # a word over a file is no contradiction
     assert config[first] == config[second] == other
 
 
@@ -165,6 +219,7 @@ def test_the_originals_momenta_stand_when_neither_is_written():
 
 
 # ---- freezing --------------------------------------------------------------------------------------------------------
+
 
 def test_the_configuration_is_frozen():
     config = load_config()
@@ -200,55 +255,64 @@ def test_it_can_be_copied_pickled_and_written_as_json():
 
 # ---- errors ----------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(("word", "parts"), [
-    ("img_widht=3", ("img_widht", "nearest is 'img_width'")),
-    ("Momentum=0.9", ("Momentum", "nearest is 'momentum'")),
-    ("roi_layer={outsize: 3}", ("roi_layer.outsize", "nearest is 'roi_layer.out_size'")),
-    ("zzzz=1", ("zzzz", "src/config.py")),
-    ("batch_size=two", ("batch_size=two", "a whole number")),
-    ("batch_size=2.0", ("batch_size=2.0", "a whole number")),
-    ("batch_size=True", ("batch_size=True", "a whole number")),
-    ("base_lr=fast", ("base_lr=fast", "a number")),
-    ("base_lr=nan", ("base_lr=nan", "a number")),
-    ("base_lr=.inf", ("base_lr", "a number")),
-    ("base_lr=1" + "0" * 400, ("base_lr", "a number")),
-    ("img_width=2001-99-99", ("img_width=2001-99-99", "a whole number")),
-    ("img_width=[[", ("img_width=[[", "a whole number")),
-    ("keep_ratio=1", ("keep_ratio=1", "True or False")),
-    ("anchor_ratios=1", ("anchor_ratios=1", "a list of numbers")),
-    ("anchor_scales=[]", ("anchor_scales=[]", "a list of numbers")),
-    ("norm=bm", ("norm=bm", "nearest is 'bn'")),
-    ("device_target=GPU", ("device_target=GPU", "Ascend", "CPU")),
-    ("img_width=1290", ("img_width=1290", "multiple of 32", "1280")),
-    ("img_height=32", ("img_height=32", "at least 64")),
-    ("flip_ratio=1.5", ("flip_ratio=1.5", "0 to 1")),
-    ("batch_size=0", ("batch_size=0", "at least 1")),
-    ("loss_scale=0", ("loss_scale=0", "more than 0")),
-    ("seed=4294967296", ("seed=4294967296", "0 to 4294967295")),
-    ("roi_layer={sample_num: -1}", ("roi_layer.sample_num=-1", "at least 0")),
-    ("roi_layer={type: RoIPool}", ("roi_layer.type=RoIPool", "RoIAlign")),
-    ("neg_iou_thr=0.8", ("neg_iou_thr=0.8", "pos_iou_thr=0.7")),
-    ("resize_short=1400", ("resize_short=1400", "resize_long=1333")),
-    ("anchor_strides=[4, 8, 16]", ("anchor_strides", "4, 8, 16, 32, 64")),
-    ("resnet_block=[1, 1]", ("resnet_block=[1, 1]", "four")),
-    ("img_mean=[1, 2]", ("img_mean", "3 numbers")),
-    ("coco_classes=[background]", ("coco_classes", "at least one class")),
-    ("coco_classes=[cat, dog]", ("coco_classes", "'cat'", "background")),
-    ("coco_classes=[background, cat, cat]", ("coco_classes", "'cat'", "twice")),
-    ("img_width", ("img_width", "KEY=VALUE")),
-    ("=3", ("KEY=VALUE",))])
+
+@pytest.mark.parametrize(
+    ("word", "parts"),
+    [
+        ("img_widht=3", ("img_widht", "nearest is 'img_width'")),
+        ("Momentum=0.9", ("Momentum", "nearest is 'momentum'")),
+        ("roi_layer={outsize: 3}", ("roi_layer.outsize", "nearest is 'roi_layer.out_size'")),
+        ("zzzz=1", ("zzzz", "src/config.py")),
+        ("batch_size=two", ("batch_size=two", "a whole number")),
+        ("batch_size=2.0", ("batch_size=2.0", "a whole number")),
+        ("batch_size=True", ("batch_size=True", "a whole number")),
+        ("base_lr=fast", ("base_lr=fast", "a number")),
+        ("base_lr=nan", ("base_lr=nan", "a number")),
+        ("base_lr=.inf", ("base_lr", "a number")),
+        ("base_lr=1" + "0" * 400, ("base_lr", "a number")),
+        ("img_width=2001-99-99", ("img_width=2001-99-99", "a whole number")),
+        ("img_width=[[", ("img_width=[[", "a whole number")),
+        ("keep_ratio=1", ("keep_ratio=1", "True or False")),
+        ("anchor_ratios=1", ("anchor_ratios=1", "a list of numbers")),
+        ("anchor_scales=[]", ("anchor_scales=[]", "a list of numbers")),
+        ("norm=bm", ("norm=bm", "nearest is 'bn'")),
+        ("device_target=GPU", ("device_target=GPU", "Ascend", "CPU")),
+        ("img_width=1290", ("img_width=1290", "multiple of 32", "1280")),
+        ("img_height=32", ("img_height=32", "at least 64")),
+        ("flip_ratio=1.5", ("flip_ratio=1.5", "0 to 1")),
+        ("batch_size=0", ("batch_size=0", "at least 1")),
+        ("loss_scale=0", ("loss_scale=0", "more than 0")),
+        ("seed=4294967296", ("seed=4294967296", "0 to 4294967295")),
+        ("roi_layer={sample_num: -1}", ("roi_layer.sample_num=-1", "at least 0")),
+        ("roi_layer={type: RoIPool}", ("roi_layer.type=RoIPool", "RoIAlign")),
+        ("neg_iou_thr=0.8", ("neg_iou_thr=0.8", "pos_iou_thr=0.7")),
+        ("resize_short=1400", ("resize_short=1400", "resize_long=1333")),
+        ("anchor_strides=[4, 8, 16]", ("anchor_strides", "4, 8, 16, 32, 64")),
+        ("resnet_block=[1, 1]", ("resnet_block=[1, 1]", "four")),
+        ("img_mean=[1, 2]", ("img_mean", "3 numbers")),
+        ("coco_classes=[background]", ("coco_classes", "at least one class")),
+        ("coco_classes=[cat, dog]", ("coco_classes", "'cat'", "background")),
+        ("coco_classes=[background, cat, cat]", ("coco_classes", "'cat'", "twice")),
+        ("img_width", ("img_width", "KEY=VALUE")),
+        ("=3", ("KEY=VALUE",)),
+    ],
+)
 def test_an_error_names_the_key_the_value_and_what_is_expected(word, parts):
     text = failure(word)
     assert all(part in text for part in parts), text
 
 
-@pytest.mark.parametrize(("content", "parts"), [
-    (b"img_widht: 3\n", ("img_widht", "img_width", "recipe.yaml")),
-    (b"- 1\n- 2\n", ("recipe.yaml", "list")),
-    (b"a: [1\n", ("recipe.yaml", "YAML")),
-    (b"\xff\xfe\x00", ("recipe.yaml", "YAML")),
-    (b"img_width:\n", ("img_width", "a value is needed")),
-    (b"base_lr: 2001-99-99\n", ("recipe.yaml",))])
+@pytest.mark.parametrize(
+    ("content", "parts"),
+    [
+        (b"img_widht: 3\n", ("img_widht", "img_width", "recipe.yaml")),
+        (b"- 1\n- 2\n", ("recipe.yaml", "list")),
+        (b"a: [1\n", ("recipe.yaml", "YAML")),
+        (b"\xff\xfe\x00", ("recipe.yaml", "YAML")),
+        (b"img_width:\n", ("img_width", "a value is needed")),
+        (b"base_lr: 2001-99-99\n", ("recipe.yaml",)),
+    ],
+)
 def test_a_bad_file_is_named(content, parts, tmp_path):
     file = tmp_path / "recipe.yaml"
     file.write_bytes(content)
@@ -281,7 +345,13 @@ def test_yaml_cannot_run_code(tmp_path):
 
 
 def test_a_command_ends_with_code_2_and_one_line(tmp_path):
-    run = subprocess.run([sys.executable, str(ROOT / "train.py"), "img_widht=3"], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    run = subprocess.run(
+        [sys.executable, str(ROOT / "train.py"), "img_widht=3"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert run.returncode == 2
     lines = run.stderr.strip().splitlines()
     assert lines[-1].startswith("error: ") and "img_widht" in lines[-1] and "'img_width'" in lines[-1]

@@ -1,4 +1,5 @@
 """Training and evaluation batches: their contract, their content, and that neither workers nor ranks nor restarts change them."""
+
 from __future__ import annotations
 
 import os
@@ -35,15 +36,27 @@ PLAIN = ["flip_ratio=0", "expand_ratio=0"]
 
 def prepare(root, tmp_path, *words):
     """(configuration, folder, manifest) of a small canvas's conversion."""
-    config = load_config([f"coco_root={root}", "coco_classes=auto", "img_width=256", "img_height=192", "max_instance_count=8",
-                          "gt_mask_size=28", f"mindrecord_dir={tmp_path}/mindrecord", *words])
+    config = load_config(
+        [
+            f"coco_root={root}",
+            "coco_classes=auto",
+            "img_width=256",
+            "img_height=192",
+            "max_instance_count=8",
+            "gt_mask_size=28",
+            f"mindrecord_dir={tmp_path}/mindrecord",
+            *words,
+        ]
+    )
     folder, manifest = ensure_mindrecord(config)
     return resolve_classes(config, manifest), folder, manifest
 
 
 def same(first, second):
-    return first.keys() == second.keys() and all(first[name].dtype == second[name].dtype and np.array_equal(first[name], second[name])
-                                                 for name in first)
+    return first.keys() == second.keys() and all(
+        first[name].dtype == second[name].dtype and np.array_equal(first[name], second[name])
+        for name in first
+    )
 
 
 def test_batches_keep_the_contract_and_hold_the_annotations(shared, tmp_path):
@@ -56,33 +69,51 @@ def test_batches_keep_the_contract_and_hold_the_annotations(shared, tmp_path):
     seen = []
     for batch in batches:
         assert {name: (array.dtype.name, array.shape) for name, array in batch.items()} == {
-            "image": ("uint8", (2, 768, 1280, 3)), "image_meta": ("float32", (2, 6)), "image_id": ("int64", (2,)),
-            "sample_key": ("int32", (2,)), "boxes": ("float32", (2, 128, 4)), "labels": ("int32", (2, 128)), "valid": ("bool", (2, 128)),
-            "masks": ("uint8", (2, 128, 112, 112))}
+            "image": ("uint8", (2, 768, 1280, 3)),
+            "image_meta": ("float32", (2, 6)),
+            "image_id": ("int64", (2,)),
+            "sample_key": ("int32", (2,)),
+            "boxes": ("float32", (2, 128, 4)),
+            "labels": ("int32", (2, 128)),
+            "valid": ("bool", (2, 128)),
+            "masks": ("uint8", (2, 128, 112, 112)),
+        }
         assert (batch["sample_key"] >= 0).all()
         for position, image_id in enumerate(batch["image_id"].tolist()):
             seen.append(image_id)
             record = records[image_id]
             real = np.flatnonzero(~record.crowd)
-            height, width, scale_y, scale_x, source_height, source_width = batch["image_meta"][position].tolist()
+            height, width, scale_y, scale_x, source_height, source_width = batch["image_meta"][
+                position
+            ].tolist()
             assert (source_height, source_width) == (record.height, record.width)
-            assert scale_y == pytest.approx(height / source_height) and scale_x == pytest.approx(width / source_width)
+            assert scale_y == pytest.approx(height / source_height) and scale_x == pytest.approx(
+                width / source_width
+            )
             assert scale_y == pytest.approx(min(768 / source_height, 1280 / source_width), rel=2e-3)
             count = len(real)
             assert batch["valid"][position].tolist() == [True] * count + [False] * (128 - count)
-            assert np.allclose(batch["boxes"][position, :count], record.boxes[real] * [scale_x, scale_y, scale_x, scale_y], atol=1e-3)
+            assert np.allclose(
+                batch["boxes"][position, :count],
+                record.boxes[real] * [scale_x, scale_y, scale_x, scale_y],
+                atol=1e-3,
+            )
             assert np.array_equal(batch["labels"][position, :count], record.labels[real])
             for name in ("boxes", "labels", "masks"):
                 assert not batch[name][position, count:].any()
             if len(seen) <= 12:
                 for slot, index in enumerate(real):
-                    expected = box_mask(record.segmentations[index], record.boxes[index], record.height, record.width, 112)
+                    expected = box_mask(
+                        record.segmentations[index], record.boxes[index], record.height, record.width, 112
+                    )
                     assert np.array_equal(batch["masks"][position, slot], expected)
                 height, width = int(height), int(width)
                 image = batch["image"][position]
                 assert not image[height:].any() and not image[:, width:].any()
                 with Image.open(record.path) as file:
-                    expected = np.asarray(file.convert("RGB").resize((width, height), Image.BILINEAR), np.int64)
+                    expected = np.asarray(
+                        file.convert("RGB").resize((width, height), Image.BILINEAR), np.int64
+                    )
                 assert np.abs(image[:height, :width] - expected).mean() < 1.5
     assert len(set(seen)) == 89 and len(seen) == 90
 
@@ -91,12 +122,16 @@ def test_a_flipped_example_is_the_mirrored_plain_one(coco_folder, tmp_path):
     config, folder, _ = prepare(coco_folder(), tmp_path, "expand_ratio=0")
     plain = {}
     for batch in create_maskrcnn_dataset(config.replace(flip_ratio=0.0), folder, 0):
-        plain.update({image_id: (batch, position) for position, image_id in enumerate(batch["image_id"].tolist())})
+        plain.update(
+            {image_id: (batch, position) for position, image_id in enumerate(batch["image_id"].tolist())}
+        )
     for batch in create_maskrcnn_dataset(config.replace(flip_ratio=1.0), folder, 0):
         for position, image_id in enumerate(batch["image_id"].tolist()):
             other, where = plain[image_id]
             width = int(batch["image_meta"][position, 1])
-            difference = np.abs(batch["image"][position, :, :width].astype(int) - other["image"][where, :, :width][:, ::-1])
+            difference = np.abs(
+                batch["image"][position, :, :width].astype(int) - other["image"][where, :, :width][:, ::-1]
+            )
             assert difference.max() <= 1
             valid = batch["valid"][position]
             boxes, others = batch["boxes"][position][valid], other["boxes"][where][valid]
@@ -118,8 +153,19 @@ def test_masks_fit_the_pixels_of_augmented_pictures(tmp_path):
         Image.fromarray(image).save(root / "pictures" / f"{number}.png")
         rows.append(f"{number}.png {x1},{y1},{x2},{y2},1;" + ",".join(map(str, polygon.ravel())))
     (root / "rows.txt").write_text("\n".join(rows))
-    config = load_config(["dataset=other", f"IMAGE_DIR={root}/pictures", f"ANNO_PATH={root}/rows.txt", "coco_classes=[background,a]",
-                          "img_width=512", "img_height=384", "img_mean=[0,0,0]", "gt_mask_size=112", f"mindrecord_dir={tmp_path}/m"])
+    config = load_config(
+        [
+            "dataset=other",
+            f"IMAGE_DIR={root}/pictures",
+            f"ANNO_PATH={root}/rows.txt",
+            "coco_classes=[background,a]",
+            "img_width=512",
+            "img_height=384",
+            "img_mean=[0,0,0]",
+            "gt_mask_size=112",
+            f"mindrecord_dir={tmp_path}/m",
+        ]
+    )
     folder, manifest = ensure_mindrecord(config)
     assert manifest.has_masks
     values = []
@@ -127,14 +173,19 @@ def test_masks_fit_the_pixels_of_augmented_pictures(tmp_path):
         for batch in create_maskrcnn_dataset(config, folder, epoch):
             for position in range(2):
                 white = batch["image"][position, ..., 0] > 127
-                pasted = paste_mask(batch["masks"][position, 0] / 255, batch["boxes"][position, 0], 384, 512) > 0
+                pasted = (
+                    paste_mask(batch["masks"][position, 0] / 255, batch["boxes"][position, 0], 384, 512) > 0
+                )
                 values.append((white & pasted).sum() / (white | pasted).sum())
     assert len(values) == 24 and np.mean(values) > 0.94 and min(values) > 0.85
 
 
 def test_same_seed_same_bytes_for_any_number_of_workers(coco_folder, tmp_path):
     config, folder, _ = prepare(coco_folder(pictures=9), tmp_path)
-    runs = [list(create_maskrcnn_dataset(config.replace(num_parallel_workers=count), folder, 3)) for count in (1, 2, 5)]
+    runs = [
+        list(create_maskrcnn_dataset(config.replace(num_parallel_workers=count), folder, 3))
+        for count in (1, 2, 5)
+    ]
     assert len(runs[0]) == 5 and all(same(a, b) for run in runs[1:] for a, b in zip(runs[0], run))
     with DataWorkers(config, folder, True) as shared_workers:
         for _ in range(2):
@@ -148,19 +199,32 @@ def test_same_seed_same_bytes_for_any_number_of_workers(coco_folder, tmp_path):
 
     def example(epoch):
         step, position = np.argwhere(create_maskrcnn_dataset(config, folder, epoch).rows == kept)[0]
-        batch = next(iter(create_maskrcnn_dataset(config, folder, epoch, start_step=int(step), workers=shared_workers)))
+        batch = next(
+            iter(create_maskrcnn_dataset(config, folder, epoch, start_step=int(step), workers=shared_workers))
+        )
         return batch["image_id"][position], batch["sample_key"][position], batch["boxes"][position]
+
     kept = 0
     with DataWorkers(config, folder, True) as shared_workers:
         drawn = [example(epoch) for epoch in range(4)]
-    assert len({int(key) for _, key, _ in drawn}) == 4 and len({int(image_id) for image_id, _, _ in drawn}) == 1
+    assert (
+        len({int(key) for _, key, _ in drawn}) == 4 and len({int(image_id) for image_id, _, _ in drawn}) == 1
+    )
     assert len({boxes.tobytes() for _, _, boxes in drawn}) >= 3
 
 
-EVERYTHING = ["crop_ratio=0.5", "color_jitter=[0.4,0.4,0.4,0.1]", "copy_paste_ratio=0.5", "repeat_factor_threshold=0.9", "keep_empty=True"]
+EVERYTHING = [
+    "crop_ratio=0.5",
+    "color_jitter=[0.4,0.4,0.4,0.1]",
+    "copy_paste_ratio=0.5",
+    "repeat_factor_threshold=0.9",
+    "keep_empty=True",
+]
 
 
-@pytest.mark.parametrize("words", [["multi_scale=[96,128,192]", "expand_ratio=0.5"], ["large_scale_jitter=[0.1,2.0]"]])      # one excludes the other
+@pytest.mark.parametrize(
+    "words", [["multi_scale=[96,128,192]", "expand_ratio=0.5"], ["large_scale_jitter=[0.1,2.0]"]]
+)  # one excludes the other
 def test_with_every_augmentation_too(coco_folder, tmp_path, words):
     """Any number of workers, any step to begin with, two ranks for one: the same bytes; another epoch, others."""
     config, folder, manifest = prepare(coco_folder(pictures=9), tmp_path, *EVERYTHING, *words)
@@ -169,13 +233,21 @@ def test_with_every_augmentation_too(coco_folder, tmp_path, words):
         expected = list(create_maskrcnn_dataset(config, folder, 1, workers=two))
         other = list(create_maskrcnn_dataset(config, folder, 2, workers=two))
         rest = list(create_maskrcnn_dataset(config, folder, 1, start_step=steps - 2, workers=two))
-    assert len(expected) == steps and all(same(a, b) for a, b in zip(expected[-2:], rest)) and not same(expected[0], other[0])
+    assert (
+        len(expected) == steps
+        and all(same(a, b) for a, b in zip(expected[-2:], rest))
+        and not same(expected[0], other[0])
+    )
     single = config.replace(batch_size=1, num_parallel_workers=3)
     with DataWorkers(single, folder, True) as three:
-        ranks = [list(create_maskrcnn_dataset(single, folder, 1, rank, 2, workers=three)) for rank in range(2)]
+        ranks = [
+            list(create_maskrcnn_dataset(single, folder, 1, rank, 2, workers=three)) for rank in range(2)
+        ]
     for step, batch in enumerate(expected):
         assert same(batch, {name: np.concatenate([rank[step][name] for rank in ranks]) for name in batch})
-    assert any(batch["valid"].sum(1).max() > 3 for batch in expected)                # three objects a picture, and pasted ones
+    assert any(
+        batch["valid"].sum(1).max() > 3 for batch in expected
+    )  # three objects a picture, and pasted ones
 
 
 def test_an_epoch_can_be_taken_up_at_any_step(coco_folder, tmp_path):
@@ -195,8 +267,13 @@ def test_ranks_share_the_steps_of_one(coco_folder, tmp_path):
     one = list(create_maskrcnn_dataset(config.replace(batch_size=4), folder, 2))
     single = config.replace(batch_size=1)
     with DataWorkers(single, folder, True) as shared_workers:
-        four = [list(create_maskrcnn_dataset(single, folder, 2, rank, 4, workers=shared_workers)) for rank in range(4)]
-    assert len(one) == 4 == steps_per_epoch(config.replace(batch_size=1), manifest, 4) and {len(rank) for rank in four} == {4}
+        four = [
+            list(create_maskrcnn_dataset(single, folder, 2, rank, 4, workers=shared_workers))
+            for rank in range(4)
+        ]
+    assert len(one) == 4 == steps_per_epoch(config.replace(batch_size=1), manifest, 4) and {
+        len(rank) for rank in four
+    } == {4}
     for step, batch in enumerate(one):
         joined = {name: np.concatenate([rank[step][name] for rank in four]) for name in batch}
         assert same(batch, joined)
@@ -208,7 +285,7 @@ def test_every_row_once_an_epoch_and_small_data_is_repeated(coco_folder, tmp_pat
     config, folder, manifest = prepare(coco_folder(pictures=5), tmp_path, "batch_size=1")
     assert sorted(create_maskrcnn_dataset(config, folder, 7).rows.ravel().tolist()) == [0, 1, 2, 3, 4]
     large = config.replace(batch_size=8)
-    batch, = create_maskrcnn_dataset(large, folder, 0)
+    (batch,) = create_maskrcnn_dataset(large, folder, 0)
     assert steps_per_epoch(large, manifest) == 1 and set(batch["image_id"].tolist()) == {10, 20, 30, 40, 50}
     assert steps_per_epoch(config, manifest, 2) == 3
 
@@ -216,6 +293,7 @@ def test_every_row_once_an_epoch_and_small_data_is_repeated(coco_folder, tmp_pat
 def test_data_without_masks_and_empty_pictures(coco_folder, tmp_path):
     def change(content):
         content["annotations"] = [item for item in content["annotations"] if item["image_id"] != 20]
+
     config, folder, manifest = prepare(coco_folder(masks=False, change=change), tmp_path, "keep_empty=True")
     batches = create_maskrcnn_dataset(config, folder, 0)
     assert not manifest.has_masks and not batches.has_masks
@@ -235,7 +313,7 @@ def test_every_kind_of_picture_reads_right(tmp_path):
     scene[:, 64:] = 220
     image = Image.fromarray(scene)
     exif = Image.Exif()
-    exif[274] = 8                                              # stored turned clockwise, shown as the scene
+    exif[274] = 8  # stored turned clockwise, shown as the scene
     image.convert("L").save(folder / "grey.jpg", quality=95)
     image.convert("CMYK").save(folder / "cmyk.jpg", quality=95)
     image.convert("RGBA").save(folder / "rgba.png")
@@ -243,28 +321,47 @@ def test_every_kind_of_picture_reads_right(tmp_path):
     Image.fromarray(scene[..., 0].astype(np.uint16) * 257).save(folder / "deep.png")
     image.transpose(Image.Transpose.ROTATE_270).save(folder / "turned.jpg", exif=exif, quality=95)
     names = sorted(os.listdir(folder))
-    (tmp_path / "rows.txt").write_text("\n".join(f"{name} 64,0,128,96,1;64,0,128,0,128,96,64,96" for name in names))
-    config = load_config(["dataset=other", f"IMAGE_DIR={folder}", f"ANNO_PATH={tmp_path}/rows.txt", "coco_classes=[background,a]", *PLAIN,
-                          "img_width=128", "img_height=96", f"mindrecord_dir={tmp_path}/m"])
+    (tmp_path / "rows.txt").write_text(
+        "\n".join(f"{name} 64,0,128,96,1;64,0,128,0,128,96,64,96" for name in names)
+    )
+    config = load_config(
+        [
+            "dataset=other",
+            f"IMAGE_DIR={folder}",
+            f"ANNO_PATH={tmp_path}/rows.txt",
+            "coco_classes=[background,a]",
+            *PLAIN,
+            "img_width=128",
+            "img_height=96",
+            f"mindrecord_dir={tmp_path}/m",
+        ]
+    )
     mindrecord, manifest = ensure_mindrecord(config)
     assert manifest.pictures == 6
     for batch in create_maskrcnn_dataset(config, mindrecord, 0):
         for position, image_id in enumerate(batch["image_id"].tolist()):
-            assert np.abs(batch["image"][position].astype(int) - scene)[:, np.r_[:56, 72:128]].max() <= 12, names[image_id - 1]
-            assert batch["boxes"][position, 0].tolist() == [64, 0, 128, 96] and (batch["masks"][position, 0][2:-2, 2:-2] == 255).all()
+            assert np.abs(batch["image"][position].astype(int) - scene)[:, np.r_[:56, 72:128]].max() <= 12, (
+                names[image_id - 1]
+            )
+            assert (
+                batch["boxes"][position, 0].tolist() == [64, 0, 128, 96]
+                and (batch["masks"][position, 0][2:-2, 2:-2] == 255).all()
+            )
     for batch in evaluation_batches(config, read_source(config), 6):
         assert np.abs(batch["image"].astype(int) - scene)[:, :, np.r_[:56, 72:128]].max() <= 12
 
 
 def test_a_picture_that_cannot_be_decoded_is_named_in_training(coco_folder, tmp_path):
     """A PNG that is cut off in its pixels passes the header check of conversion."""
+
     def change(content):
         content["images"][2]["file_name"] = "cut.png"
+
     root = coco_folder(change=change)
     with Image.open(root / "train2017/000003.jpg") as image:
         image.save(root / "train2017/cut.png")
     data = (root / "train2017/cut.png").read_bytes()
-    (root / "train2017/cut.png").write_bytes(data[:len(data) // 2])
+    (root / "train2017/cut.png").write_bytes(data[: len(data) // 2])
     config, folder, _ = prepare(root, tmp_path, "check_data=off")
     with pytest.raises(DataError, match="cut.png of image 30: cannot be decoded"):
         list(create_maskrcnn_dataset(config, folder, 0))
@@ -300,10 +397,14 @@ def test_a_worker_that_dies_or_hangs_ends_the_iteration(coco_folder, tmp_path, m
 def test_workers_end_with_the_trainer(coco_folder, tmp_path):
     """A trainer killed in the middle leaves no process behind."""
     config, folder, _ = prepare(coco_folder(pictures=40), tmp_path)
-    code = ("import sys, time; from src.config import load_config; from src.dataset import DataWorkers\n"
-            "workers = DataWorkers(load_config(sys.argv[2:]), sys.argv[1], True)\n"
-            "print(*[process.pid for process in workers._processes], flush=True); time.sleep(60)")
-    process = subprocess.Popen([sys.executable, "-c", code, str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    code = (
+        "import sys, time; from src.config import load_config; from src.dataset import DataWorkers\n"
+        "workers = DataWorkers(load_config(sys.argv[2:]), sys.argv[1], True)\n"
+        "print(*[process.pid for process in workers._processes], flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
     pids = [int(word) for word in process.stdout.readline().split()]
     assert len(pids) == 2
     process.kill()
@@ -332,7 +433,14 @@ def test_an_iteration_given_up_does_not_disturb_the_next(coco_folder, tmp_path):
 
 
 def test_evaluation_batches(coco_folder, tmp_path):
-    config = load_config([f"coco_root={coco_folder(pictures=5, size=(90, 130))}", "coco_classes=auto", "img_width=256", "img_height=192"])
+    config = load_config(
+        [
+            f"coco_root={coco_folder(pictures=5, size=(90, 130))}",
+            "coco_classes=auto",
+            "img_width=256",
+            "img_height=192",
+        ]
+    )
     source = read_source(config, "val")
     batches = list(evaluation_batches(config, source, 2))
     assert [batch["count"] for batch in batches] == [2, 2, 1]
@@ -346,7 +454,9 @@ def test_evaluation_batches(coco_folder, tmp_path):
     with Image.open(source.records[3].path) as file:
         expected = np.asarray(file.resize((256, 177), Image.BILINEAR), np.int64)
     assert np.abs(batches[1]["image"][1, :177] - expected).mean() < 1.5
-    assert np.array_equal(read_picture(source.records[3].path), np.asarray(Image.open(source.records[3].path)))
+    assert np.array_equal(
+        read_picture(source.records[3].path), np.asarray(Image.open(source.records[3].path))
+    )
     assert [batch["count"] for batch in evaluation_batches(config, source)] == [2, 2, 1]
     os.remove(source.records[4].path)
     with pytest.raises(DataError, match="000005.jpg"):
@@ -356,7 +466,10 @@ def test_evaluation_batches(coco_folder, tmp_path):
 def test_a_canvas_too_small_is_said_before_the_first_batch(coco_folder, tmp_path):
     config, folder, _ = prepare(coco_folder(), tmp_path)
     config = config.replace(resize="short_side")
-    for make in (lambda: create_maskrcnn_dataset(config, folder, 0), lambda: evaluation_batches(config, read_source(config))):
+    for make in (
+        lambda: create_maskrcnn_dataset(config, folder, 0),
+        lambda: evaluation_batches(config, read_source(config)),
+    ):
         with pytest.raises(ConfigError, match="img_width=1344 img_height=1344"):
             make()
     with pytest.raises(DataError, match="no whole conversion"):
@@ -366,4 +479,9 @@ def test_a_canvas_too_small_is_said_before_the_first_batch(coco_folder, tmp_path
 def test_importing_the_data_side_loads_no_mindspore():
     """Workers stay small, and nothing starts a device."""
     code = "import sys, src.dataset, src.data.pipeline.workers; print(sorted(name for name in sys.modules if name.split('.')[0] == 'mindspore'))"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
+    )

@@ -1,4 +1,5 @@
 """The schedules against literal tables and the formulas written out by hand."""
+
 import math
 
 import pytest
@@ -47,22 +48,38 @@ def test_the_originals_eight_cards():
     assert rate(500 + 95381) == pytest.approx(0.0, abs=1e-12)
     assert rate(500 + 95381 // 2) == pytest.approx(0.01, rel=1e-4)
     assert rate.steps == 7329 * 12
-    assert rate.words == "learning rate: 0.02, warm-up of 500 updates from 0.006667, then a cosine of 95381 updates"
+    assert (
+        rate.words
+        == "learning rate: 0.02, warm-up of 500 updates from 0.006667, then a cosine of 95381 updates"
+    )
 
 
 def test_base_step_follows_the_data_and_a_later_start_the_epoch():
     fresh = schedule(load_config(["warmup_step=2", "total_epoch=3"]), steps_per_epoch=10)
-    later = schedule(load_config(["warmup_step=2", "total_epoch=3", "pretrain_epoch_size=1"]), steps_per_epoch=10)
+    later = schedule(
+        load_config(["warmup_step=2", "total_epoch=3", "pretrain_epoch_size=1"]), steps_per_epoch=10
+    )
     assert [later(step) for step in range(5)] == [fresh(10 + step) for step in range(5)]
     assert later.steps == fresh.steps - 10
-    assert fresh(2 + 33) == pytest.approx(0.0, abs=1e-12)         # T = (10 // 1 + 1) * 3
+    assert fresh(2 + 33) == pytest.approx(0.0, abs=1e-12)  # T = (10 // 1 + 1) * 3
 
 
-@pytest.mark.parametrize(("name", "devices", "steps", "falls"), [
-    ("1x", 8, 90000, (60000, 80000)), ("2x", 8, 180000, (120000, 160000)), ("3x", 8, 270000, (210000, 250000)),     # 16 pictures a step
-    ("1x", 1, 720000, (480000, 640000)), ("3x", 32, 67500, (52500, 62500))])                                        # 2 and 64
+@pytest.mark.parametrize(
+    ("name", "devices", "steps", "falls"),
+    [
+        ("1x", 8, 90000, (60000, 80000)),
+        ("2x", 8, 180000, (120000, 160000)),
+        ("3x", 8, 270000, (210000, 250000)),  # 16 pictures a step
+        ("1x", 1, 720000, (480000, 640000)),
+        ("3x", 32, 67500, (52500, 62500)),
+    ],
+)  # 2 and 64
 def test_detectron2s_schedules_have_as_many_pictures_whatever_the_batch_is(name, devices, steps, falls):
-    rate = schedule(load_config([f"lr_schedule={name}", "base_batch=16", "warmup_step=1000", "warmup_ratio=0.001"]), 7329, devices)
+    rate = schedule(
+        load_config([f"lr_schedule={name}", "base_batch=16", "warmup_step=1000", "warmup_ratio=0.001"]),
+        7329,
+        devices,
+    )
     peak = 0.02 * devices / 8
     assert rate.steps == steps
     for fall, before, after in zip(falls, (peak, peak / 10), (peak / 10, peak / 100)):
@@ -72,8 +89,10 @@ def test_detectron2s_schedules_have_as_many_pictures_whatever_the_batch_is(name,
 
 def test_the_linear_rule_is_said():
     words = schedule(load_config(["base_batch=16", "lr_schedule=1x"]), 7329, 4).words
-    assert words == ("learning rate: 0.01 = base_lr 0.02 x 8/16 (linear rule: 8 pictures an update), warm-up of 500 updates from 0.003333, "
-                     "then times 0.1 at update 120000, 160000 of 180000")
+    assert words == (
+        "learning rate: 0.01 = base_lr 0.02 x 8/16 (linear rule: 8 pictures an update), warm-up of 500 updates from 0.003333, "
+        "then times 0.1 at update 120000, 160000 of 180000"
+    )
 
 
 def test_milestones_as_fractions_and_as_updates():
@@ -87,14 +106,27 @@ def test_milestones_as_fractions_and_as_updates():
 
 def test_accumulation_counts_updates():
     """4 batches an update: the rate moves every fourth step, the cosine is a fourth as long, and the linear rule sees 8 pictures."""
-    words = ["warmup_step=2", "warmup_ratio=0.5", "total_epoch=4", "epoch_size=4", "accumulate_steps=4", "base_batch=16"]
+    words = [
+        "warmup_step=2",
+        "warmup_ratio=0.5",
+        "total_epoch=4",
+        "epoch_size=4",
+        "accumulate_steps=4",
+        "base_batch=16",
+    ]
     rate = schedule(load_config(words), 11)
-    assert rate.cosine_steps == 12                                 # (11 + 1) * 4 / 4
-    assert [rate(step) / 0.01 for step in (0, 3, 4, 8, 8 + 24, 8 + 48)] == pytest.approx([0.5, 0.5, 0.75, 1.0, 0.5, 0.0])
-    assert schedule(load_config(["lr_schedule=1x", "accumulate_steps=4"]), 11, 2).steps == 90000 * 4     # 16 pictures an update, 4 steps each
+    assert rate.cosine_steps == 12  # (11 + 1) * 4 / 4
+    assert [rate(step) / 0.01 for step in (0, 3, 4, 8, 8 + 24, 8 + 48)] == pytest.approx(
+        [0.5, 0.5, 0.75, 1.0, 0.5, 0.0]
+    )
+    assert (
+        schedule(load_config(["lr_schedule=1x", "accumulate_steps=4"]), 11, 2).steps == 90000 * 4
+    )  # 16 pictures an update, 4 steps each
 
 
-@pytest.mark.parametrize("word", ["lr_schedule=4x", "lr_gamma=0", "lr_milestones=[]", "base_batch=0", "accumulate_steps=0"])
+@pytest.mark.parametrize(
+    "word", ["lr_schedule=4x", "lr_gamma=0", "lr_milestones=[]", "base_batch=0", "accumulate_steps=0"]
+)
 def test_settings_that_make_no_schedule(word):
     with pytest.raises(ConfigError, match=word.partition("=")[0]):
         load_config([word])
@@ -102,7 +134,13 @@ def test_settings_that_make_no_schedule(word):
 
 def test_a_resumed_run_takes_its_rate_from_the_step_alone():
     """detectron2's tests/test_engine.py: rate .1, times .1 every 3 steps; after 12 steps it is 1e-5, whatever rate an optimiser held before."""
-    words = ["base_lr=0.1", "lr_schedule=multi_step", "lr_milestones=[3, 6, 9, 12]", "warmup_step=0", "epoch_size=4"]
+    words = [
+        "base_lr=0.1",
+        "lr_schedule=multi_step",
+        "lr_milestones=[3, 6, 9, 12]",
+        "warmup_step=0",
+        "epoch_size=4",
+    ]
     rate = schedule(load_config(words), 4)
     assert rate(11) == pytest.approx(1e-4) and rate(12) == pytest.approx(1e-5)
     resumed = schedule(load_config([*words, "pretrain_epoch_size=3"]), 4)

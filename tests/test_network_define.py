@@ -1,4 +1,5 @@
 """The training step: one pass, one update, equal to the momentum formula on the gradients of the losses."""
+
 from __future__ import annotations
 
 import functools
@@ -12,7 +13,15 @@ from src.engine.display.progress import LOSS_NAMES
 from src.engine.training.optimizer import MomentumSGD
 from src.maskrcnn.build import build_network
 from src.network_define import LossNet, TrainOneStep
-from tests.small_network import BATCH_NAMES, CPU_FORM, FIGURES, draw_weights, gradient_step, small_batch, small_config
+from tests.small_network import (
+    BATCH_NAMES,
+    CPU_FORM,
+    FIGURES,
+    draw_weights,
+    gradient_step,
+    small_batch,
+    small_config,
+)
 
 MOMENTUM, DECAY, SCALE = 0.9, 0.01, 16.0
 
@@ -26,7 +35,15 @@ def trainer():
     step = TrainOneStep(LossNet(network), optimizer, SCALE)
 
     def run(rate, batch):
-        return dict(zip(LOSS_NAMES, step(Tensor(np.float32(rate)), *(Tensor(batch[name]) for name in BATCH_NAMES)).asnumpy().tolist()))
+        return dict(
+            zip(
+                LOSS_NAMES,
+                step(Tensor(np.float32(rate)), *(Tensor(batch[name]) for name in BATCH_NAMES))
+                .asnumpy()
+                .tolist(),
+            )
+        )
+
     return network, optimizer, run
 
 
@@ -41,20 +58,29 @@ def fresh():
 
 
 def values(network):
-    return {parameter.name: parameter.asnumpy().astype(np.float64) for parameter in network.trainable_params()}
+    return {
+        parameter.name: parameter.asnumpy().astype(np.float64) for parameter in network.trainable_params()
+    }
 
 
 def test_a_step_is_the_momentum_formula_on_the_gradients_of_the_losses(fresh):
     network, run = fresh
     figures, gradients = gradient_step(*CPU_FORM)(small_batch(0))
     before = values(network)
-    assert run(0.0, small_batch(0)) == pytest.approx(figures, rel=1e-5)       # a rate of 0 changes nothing but the momentum
+    assert run(0.0, small_batch(0)) == pytest.approx(
+        figures, rel=1e-5
+    )  # a rate of 0 changes nothing but the momentum
     assert all((values(network)[name] == value).all() for name, value in before.items())
     run(0.05, small_batch(0))
     for name, after in values(network).items():
         decay = 0 if name.endswith((".gamma", ".beta")) else DECAY
         move = 0.05 * (1 + MOMENTUM) * (gradients[name] + decay * before[name])
-        np.testing.assert_allclose(after, before[name] - move, atol=1e-5 * np.abs(move).max() + 2e-7 * np.abs(after).max(), err_msg=name)
+        np.testing.assert_allclose(
+            after,
+            before[name] - move,
+            atol=1e-5 * np.abs(move).max() + 2e-7 * np.abs(after).max(),
+            err_msg=name,
+        )
 
 
 def test_the_order_of_the_figures():
@@ -65,7 +91,10 @@ def test_steps_without_objects_do_no_harm(fresh):
     network, run = fresh
     for seed in range(3):
         figures = run(0.01, small_batch(seed, (0, 0)))
-        assert np.isfinite(list(figures.values())).all() and figures["rcnn_mask_loss"] == figures["rpn_reg_loss"] == 0
+        assert (
+            np.isfinite(list(figures.values())).all()
+            and figures["rcnn_mask_loss"] == figures["rpn_reg_loss"] == 0
+        )
     assert all(np.isfinite(value).all() for value in values(network).values())
     assert np.isfinite(list(run(0.01, small_batch(0)).values())).all()
 

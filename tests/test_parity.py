@@ -1,4 +1,5 @@
 """The parity run of tests/parity.py: it passes, and it fails where anything differs."""
+
 from __future__ import annotations
 
 import subprocess
@@ -35,23 +36,41 @@ def test_every_stage_is_within_its_limit(run, capsys):
         print("\n" + output)
     assert code == 0 and "FAILED" not in output and "nudged" not in output
     stages = [line.split("  ")[0] for line in output.splitlines()]
-    for name in ("feature.p2", "feature.p6", "rpn_logits.p4", "rpn_deltas.p6", "anchors", "proposals", "roi_align7", "class_logits", "box_deltas",
-                 "roi_align14", "mask_logits", "rpn_labels", "roi_assigned_labels", "loss rcnn_mask, call 2", "gradient values (95), call 2"):
+    for name in (
+        "feature.p2",
+        "feature.p6",
+        "rpn_logits.p4",
+        "rpn_deltas.p6",
+        "anchors",
+        "proposals",
+        "roi_align7",
+        "class_logits",
+        "box_deltas",
+        "roi_align14",
+        "mask_logits",
+        "rpn_labels",
+        "roi_assigned_labels",
+        "loss rcnn_mask, call 2",
+        "gradient values (95), call 2",
+    ):
         assert name in stages
 
 
 def shifted(name, amount):
     """Reference arrays with one stage moved by `amount` of its standard deviation at one entry."""
+
     def change(reference):
         array = reference[name].astype(np.float64)
         array.reshape(-1)[array.size // 2] += amount * array.std()
         reference[name] = array
+
     return change
 
 
 def scaled(name, factor):
     def change(reference):
         reference[name] = reference[name] * factor
+
     return change
 
 
@@ -59,14 +78,16 @@ def moved_boxes(name, count, pixels=5):
     def change(reference):
         reference[name] = reference[name].copy()
         reference[name][-count:] += pixels
+
     return change
 
 
 def relabelled(name, share):
     def change(reference):
         array = reference[name].copy()
-        array.reshape(-1)[:int(np.ceil(share * array.size))] += 1
+        array.reshape(-1)[: int(np.ceil(share * array.size))] += 1
         reference[name] = array
+
     return change
 
 
@@ -102,21 +123,53 @@ def missing_gradient(reference):
         del reference[f"grad.{GRADIENT}.{leaf}"]
 
 
-@pytest.mark.parametrize(("change", "stages"), [
-    (shifted("feature.p4.value", 2e-4), ["feature.p4"]), (shifted("rpn_deltas.p6.value", 2e-4), ["rpn_deltas.p6"]),
-    (shifted("class_logits", 2e-4), ["class_logits"]), (shifted("mask_logits.value", 2e-4), ["mask_logits"]),
-    (shifted("anchors", 1e-6), ["anchors"]), (moved_boxes("proposals.1", 12), ["proposals"]),
-    (moved_boxes("detections.0.boxes", 2), ["detections, of the reference's proposals", "detections, whole network"]),
-    (one_fewer, ["detections, of the reference's proposals", "detections, whole network"]),
-    (other_scores, ["detections, of the reference's proposals", "detections, whole network"]),
-    (other_masks, ["detections, of the reference's proposals: masks28", "detections, whole network: masks28"]),
-    (relabelled("rpn_labels", 6e-4), ["rpn_labels"]), (relabelled("roi_assigned_labels", 1e-3), ["roi_assigned_labels"]),
-    (scaled("loss.rpn_reg", 1.0002), ["loss rpn_reg, call 1", "loss rpn_reg, call 2"]),
-    (scaled(f"grad.{GRADIENT}.norm", 1.002), ["gradient norms", f"  {GRADIENT}"]),
-    (other_gradient, ["gradient values", f"  {GRADIENT}"]), (missing_gradient, [f"gradient of {GRADIENT}, call 1", f"gradient of {GRADIENT}, call 2"]),
-    (not_a_number, ["feature.p3"])],
-    ids=["feature", "rpn", "class logits", "mask logits", "anchors", "proposals", "boxes", "count", "scores", "masks", "anchor labels", "roi labels",
-         "loss", "gradient norm", "gradient value", "gradient missing", "nan"])
+@pytest.mark.parametrize(
+    ("change", "stages"),
+    [
+        (shifted("feature.p4.value", 2e-4), ["feature.p4"]),
+        (shifted("rpn_deltas.p6.value", 2e-4), ["rpn_deltas.p6"]),
+        (shifted("class_logits", 2e-4), ["class_logits"]),
+        (shifted("mask_logits.value", 2e-4), ["mask_logits"]),
+        (shifted("anchors", 1e-6), ["anchors"]),
+        (moved_boxes("proposals.1", 12), ["proposals"]),
+        (
+            moved_boxes("detections.0.boxes", 2),
+            ["detections, of the reference's proposals", "detections, whole network"],
+        ),
+        (one_fewer, ["detections, of the reference's proposals", "detections, whole network"]),
+        (other_scores, ["detections, of the reference's proposals", "detections, whole network"]),
+        (
+            other_masks,
+            ["detections, of the reference's proposals: masks28", "detections, whole network: masks28"],
+        ),
+        (relabelled("rpn_labels", 6e-4), ["rpn_labels"]),
+        (relabelled("roi_assigned_labels", 1e-3), ["roi_assigned_labels"]),
+        (scaled("loss.rpn_reg", 1.0002), ["loss rpn_reg, call 1", "loss rpn_reg, call 2"]),
+        (scaled(f"grad.{GRADIENT}.norm", 1.002), ["gradient norms", f"  {GRADIENT}"]),
+        (other_gradient, ["gradient values", f"  {GRADIENT}"]),
+        (missing_gradient, [f"gradient of {GRADIENT}, call 1", f"gradient of {GRADIENT}, call 2"]),
+        (not_a_number, ["feature.p3"]),
+    ],
+    ids=[
+        "feature",
+        "rpn",
+        "class logits",
+        "mask logits",
+        "anchors",
+        "proposals",
+        "boxes",
+        "count",
+        "scores",
+        "masks",
+        "anchor labels",
+        "roi labels",
+        "loss",
+        "gradient norm",
+        "gradient value",
+        "gradient missing",
+        "nan",
+    ],
+)
 def test_a_difference_ends_with_exit_code_1_and_names_its_stage(run, capsys, change, stages):
     reference, ours = dict(run[0]), run[1]
     change(reference)
@@ -132,8 +185,11 @@ def test_the_second_call_of_a_gradient_is_looked_at(run):
     second = dict(ours["gradients"][1])
     second[GRADIENT] = second[GRADIENT] * 1.01
     ours["gradients"] = [ours["gradients"][0], second]
-    assert {row.stage.split(" (")[0] + row.stage[-8:] for row in compare(reference, ours) if not row.ok and "95" in row.stage} <= {
-        "gradient norms, call 2", "gradient values, call 2"}
+    assert {
+        row.stage.split(" (")[0] + row.stage[-8:]
+        for row in compare(reference, ours)
+        if not row.ok and "95" in row.stage
+    } <= {"gradient norms, call 2", "gradient values, call 2"}
     assert any(not row.ok for row in compare(reference, ours))
 
 
@@ -147,7 +203,10 @@ def test_a_gradient_at_a_kink_is_taken_from_beside_it(run):
     assert all(row.ok for row in rows) and len(rows) == len(compare(*run))
     notes = {row.stage: row.note for row in rows if row.note}
     assert list(notes) == ["gradient norms (95), call 1", "gradient values (95), call 1"]
-    assert all(note.startswith("1 of 95 parameters with the pictures nudged, ") for note in notes.values()) and "2.00e-03 without" in notes["gradient norms (95), call 1"]
+    assert (
+        all(note.startswith("1 of 95 parameters with the pictures nudged, ") for note in notes.values())
+        and "2.00e-03 without" in notes["gradient norms (95), call 1"]
+    )
     for nudged in ([], [{GRADIENT: wrong[GRADIENT]}]):
         rows = compare(reference, {**ours, "nudged": nudged})
         assert not all(row.ok for row in rows) and not any(row.note for row in rows)
@@ -155,22 +214,40 @@ def test_a_gradient_at_a_kink_is_taken_from_beside_it(run):
 
 def test_nudges_are_as_small_as_rounding_and_end(run):
     reference, right = run[0], run[1]["gradients"][0]
-    wrong = {**right, GRADIENT: right[GRADIENT] * 1.01, "rpn.head.conv.0.0.bias": right["rpn.head.conv.0.0.bias"] * 1.01}
+    wrong = {
+        **right,
+        GRADIENT: right[GRADIENT] * 1.01,
+        "rpn.head.conv.0.0.bias": right["rpn.head.conv.0.0.bias"] * 1.01,
+    }
     image, seen = np.linspace(-2, 2, 60, dtype=np.float32).reshape(1, 4, 5, 3), []
 
     def step(moved):
         seen.append(moved)
         return {**wrong, GRADIENT: right[GRADIENT]} if len(seen) == 3 else right if len(seen) == 5 else wrong
+
     found = parity.nudged_gradients(reference, step, image, wrong)
-    assert [set(one) for one in found] == 3 * [{GRADIENT, "rpn.head.conv.0.0.bias"}] + 2 * [{"rpn.head.conv.0.0.bias"}]
-    assert all(0 < np.abs(moved - image).max() < 2.1e-6 and moved.dtype == np.float32 for moved in seen) and len(seen) == 5
+    assert [set(one) for one in found] == 3 * [{GRADIENT, "rpn.head.conv.0.0.bias"}] + 2 * [
+        {"rpn.head.conv.0.0.bias"}
+    ]
+    assert (
+        all(0 < np.abs(moved - image).max() < 2.1e-6 and moved.dtype == np.float32 for moved in seen)
+        and len(seen) == 5
+    )
     assert len(parity.nudged_gradients(reference, lambda moved: wrong, image, wrong)) == parity.NUDGES
     assert parity.nudged_gradients(reference, step, image, right) == [] and len(seen) == 5
 
 
-@pytest.mark.parametrize(("changes", "message"), [({"height": 250}, "height 250: a multiple of 32"), ({"width": 32}, "width 32: a multiple of 32, and at least 64"),
-                                                  ({"names": None}, "has no 'names'"), ({"feature.p3.index": None}, "has no 'feature.p3.index'"),
-                                                  ({"loss.rcnn_reg": None}, "has no 'loss.rcnn_reg'"), ({"detections.1.scores": None}, "has no 'detections.1.scores'")])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"height": 250}, "height 250: a multiple of 32"),
+        ({"width": 32}, "width 32: a multiple of 32, and at least 64"),
+        ({"names": None}, "has no 'names'"),
+        ({"feature.p3.index": None}, "has no 'feature.p3.index'"),
+        ({"loss.rcnn_reg": None}, "has no 'loss.rcnn_reg'"),
+        ({"detections.1.scores": None}, "has no 'detections.1.scores'"),
+    ],
+)
 def test_a_file_that_cannot_be_used_is_one_line(run, tmp_path, changes, message):
     content = {**run[0], **changes}
     np.savez(tmp_path / "other.npz", **{name: value for name, value in content.items() if value is not None})
@@ -183,13 +260,13 @@ def test_a_file_that_cannot_be_used_is_one_line(run, tmp_path, changes, message)
 def test_a_damaged_file_is_one_line(shared, tmp_path, kind):
     content = bytearray((shared / "reference/parity.npz").read_bytes())
     if kind == "damaged":
-        content[len(content) // 2:len(content) // 2 + 64] = bytes(64)
+        content[len(content) // 2 : len(content) // 2 + 64] = bytes(64)
     path = tmp_path / "other.npz"
     if kind == "one array":
         np.save(tmp_path / "other.npy", np.zeros(3))
         (tmp_path / "other.npy").rename(path)
     else:
-        path.write_bytes({"empty": b"", "cut": content[:len(content) // 2], "damaged": content}[kind])
+        path.write_bytes({"empty": b"", "cut": content[: len(content) // 2], "damaged": content}[kind])
     with pytest.raises(parity.ParityError, match="other.npz: not a reference file") as caught:
         parity.load_reference(path)
     assert "\n" not in str(caught.value)
@@ -198,7 +275,9 @@ def test_a_damaged_file_is_one_line(shared, tmp_path, kind):
 def test_the_command_ends_with_2_and_one_line_where_the_file_is_none(shared, tmp_path):
     (tmp_path / "text.npz").write_text("nothing")
     for path in (tmp_path / "text.npz", tmp_path / "absent.npz"):
-        done = subprocess.run([sys.executable, "-m", "tests.parity", str(path)], cwd=ROOT, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.parity", str(path)], cwd=ROOT, capture_output=True, text=True
+        )
         assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and str(path) in done.stderr
 
 
@@ -207,5 +286,10 @@ def test_the_command_ends_with_1_for_a_damaged_file(run, shared, tmp_path):
     reference = dict(run[0])
     reference["loss.rcnn_cls"] = reference["loss.rcnn_cls"] * np.float32(1.01)
     np.savez(tmp_path / "damaged.npz", **reference)
-    done = subprocess.run([sys.executable, "-m", "tests.parity", str(tmp_path / "damaged.npz")], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.parity", str(tmp_path / "damaged.npz")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 1 and "FAILED: loss rcnn_cls, call 1; loss rcnn_cls, call 2\n" in done.stdout

@@ -1,4 +1,5 @@
 """The recipes in configs/: their heads, and the learning rates and lengths that they promise."""
+
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from src.config import load_config
 from src.lr_schedule import schedule
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
-COCO_STEPS = 7330        # 117,266 pictures with objects, 16 a step
+COCO_STEPS = 7330  # 117,266 pictures with objects, 16 a step
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
@@ -20,7 +21,10 @@ def test_every_recipe_loads_and_is_headed_by_its_command(path):
     assert set(yaml.safe_load(path.read_text())) <= set(load_config([]))
 
 
-@pytest.mark.parametrize(("name", "steps", "falls"), [("coco_r50_1x", 90000, (60000, 80000)), ("coco_r50_3x", 270000, (210000, 250000))])
+@pytest.mark.parametrize(
+    ("name", "steps", "falls"),
+    [("coco_r50_1x", 90000, (60000, 80000)), ("coco_r50_3x", 270000, (210000, 250000))],
+)
 def test_detectron2s_schedules_on_eight_cards(name, steps, falls):
     config = load_config([], CONFIGS / f"{name}.yaml")
     rate = schedule(config, COCO_STEPS, 8)
@@ -34,7 +38,16 @@ def test_large_scale_jitter_for_a_hundred_epochs():
     config = load_config([], CONFIGS / "coco_r50_lsj_100ep.yaml")
     rate = schedule(config, 117266 // 64, 32)
     assert rate.steps == 183200 and rate.peak == 0.1
-    assert [milestone / rate.updates for milestone in rate.milestones] == pytest.approx([163889 / 184375, 177546 / 184375], abs=2e-5)
-    assert (config.img_height, config.img_width, config.large_scale_jitter, config.norm) == (1024, 1024, (0.1, 2.0), "sync_bn")
-    small = schedule(load_config(["accumulate_steps=4"], CONFIGS / "coco_r50_lsj_100ep.yaml"), 117266 // 16, 8)
+    assert [milestone / rate.updates for milestone in rate.milestones] == pytest.approx(
+        [163889 / 184375, 177546 / 184375], abs=2e-5
+    )
+    assert (config.img_height, config.img_width, config.large_scale_jitter, config.norm) == (
+        1024,
+        1024,
+        (0.1, 2.0),
+        "sync_bn",
+    )
+    small = schedule(
+        load_config(["accumulate_steps=4"], CONFIGS / "coco_r50_lsj_100ep.yaml"), 117266 // 16, 8
+    )
     assert small.peak == 0.1 and small.updates == pytest.approx(rate.updates, rel=1e-3)

@@ -1,4 +1,5 @@
 """The evaluation path against the COCO API's published figures, pycocotools itself, and dirt."""
+
 import contextlib
 import io
 import json
@@ -16,11 +17,45 @@ from pycocotools.cocoeval import COCOeval
 
 from src.data.images.masks import mask_to_rle, segmentation_to_mask
 from src.errors import DataError
-from src.util import METRIC_NAMES, detections_to_results, evaluate_coco, records_to_coco, write_metrics, write_results
+from src.util import (
+    METRIC_NAMES,
+    detections_to_results,
+    evaluate_coco,
+    records_to_coco,
+    write_metrics,
+    write_results,
+)
 
-PUBLISHED = {   # cocoapi's demo: bbox with fakebbox100, segm with fakesegm100
-    "bbox": (.504581, .696973, .572982, .585626, .519400, .501398, .386813, .593680, .595353, .639811, .566421, .564291),
-    "segm": (.319545, .562288, .298927, .387374, .310183, .326934, .268230, .415449, .416839, .469450, .376759, .381472)}
+PUBLISHED = {  # cocoapi's demo: bbox with fakebbox100, segm with fakesegm100
+    "bbox": (
+        0.504581,
+        0.696973,
+        0.572982,
+        0.585626,
+        0.519400,
+        0.501398,
+        0.386813,
+        0.593680,
+        0.595353,
+        0.639811,
+        0.566421,
+        0.564291,
+    ),
+    "segm": (
+        0.319545,
+        0.562288,
+        0.298927,
+        0.387374,
+        0.310183,
+        0.326934,
+        0.268230,
+        0.415449,
+        0.416839,
+        0.469450,
+        0.376759,
+        0.381472,
+    ),
+}
 
 
 def figures(metrics):
@@ -34,16 +69,30 @@ def row(image_id, category_id, box, score):
 def annotation(number, image_id, category_id, box, **more):
     x, y, w, h = box
     polygon = [x, y, x + w, y, x + w, y + h, x, y + h]
-    return {"id": number, "image_id": image_id, "category_id": category_id, "bbox": list(box), "area": w * h, "iscrowd": 0,
-            "segmentation": [polygon], **more}
+    return {
+        "id": number,
+        "image_id": image_id,
+        "category_id": category_id,
+        "bbox": list(box),
+        "area": w * h,
+        "iscrowd": 0,
+        "segmentation": [polygon],
+        **more,
+    }
 
 
 def small_truth():
     """Two pictures, two classes, four objects."""
-    return {"images": [{"id": 1, "width": 100, "height": 100}, {"id": 2, "width": 100, "height": 100}],
-            "categories": [{"id": 3, "name": "a"}, {"id": 7, "name": "b"}],
-            "annotations": [annotation(0, 1, 3, (10, 10, 40, 40)), annotation(1, 1, 7, (60, 60, 20, 30)),
-                            annotation(2, 2, 3, (5, 5, 12, 12)), annotation(3, 2, 7, (30, 20, 50, 60))]}
+    return {
+        "images": [{"id": 1, "width": 100, "height": 100}, {"id": 2, "width": 100, "height": 100}],
+        "categories": [{"id": 3, "name": "a"}, {"id": 7, "name": "b"}],
+        "annotations": [
+            annotation(0, 1, 3, (10, 10, 40, 40)),
+            annotation(1, 1, 7, (60, 60, 20, 30)),
+            annotation(2, 2, 3, (5, 5, 12, 12)),
+            annotation(3, 2, 7, (30, 20, 50, 60)),
+        ],
+    }
 
 
 def perfect_rows(truth):
@@ -59,8 +108,14 @@ def test_published_figures(shared, kind, capsys):
     printed = capsys.readouterr().out
     table = [line for line in printed.splitlines() if "Average" in line]
     assert len(table) == 12
-    assert table[0] == f" Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ] = {PUBLISHED[kind][0]:.3f}"
-    assert table[11] == f" Average Recall     (AR) @[ IoU=0.50:0.95 | area= large | maxDets=100 ] = {PUBLISHED[kind][11]:.3f}"
+    assert (
+        table[0]
+        == f" Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ] = {PUBLISHED[kind][0]:.3f}"
+    )
+    assert (
+        table[11]
+        == f" Average Recall     (AR) @[ IoU=0.50:0.95 | area= large | maxDets=100 ] = {PUBLISHED[kind][11]:.3f}"
+    )
     assert "Loading" not in printed and "DONE" not in printed and "creating index" not in printed
 
 
@@ -72,13 +127,20 @@ def test_published_figures_in_any_order(shared):
     rng = random.Random(0)
     for part in (truth["images"], truth["annotations"], truth["categories"], pictures):
         rng.shuffle(part)
-    by_picture = sorted(rows, key=lambda item: pictures.index(item["image_id"]))        # pictures shuffled, rows within one in order
-    assert figures(evaluate_coco(truth, by_picture, "bbox", image_ids=pictures)) == pytest.approx(PUBLISHED["bbox"], abs=1e-6)
+    by_picture = sorted(
+        rows, key=lambda item: pictures.index(item["image_id"])
+    )  # pictures shuffled, rows within one in order
+    assert figures(evaluate_coco(truth, by_picture, "bbox", image_ids=pictures)) == pytest.approx(
+        PUBLISHED["bbox"], abs=1e-6
+    )
 
 
 def test_equal_to_pycocotools_by_class(shared, capsys):
     folder = shared / "data" / "coco_eval"
-    truth, results = (str(folder / name) for name in ("instances_val2014_100.json", "instances_val2014_fakebbox100_results.json"))
+    truth, results = (
+        str(folder / name)
+        for name in ("instances_val2014_100.json", "instances_val2014_fakebbox100_results.json")
+    )
     api = COCO(truth)
     reference = COCOeval(api, api.loadRes(results), "bbox")
     reference.evaluate()
@@ -87,7 +149,9 @@ def test_equal_to_pycocotools_by_class(shared, capsys):
     expected = {}
     for position, number in enumerate(reference.params.catIds):
         precision = reference.eval["precision"][:, :, position, 0, -1]
-        expected[api.cats[number]["name"]] = precision[precision > -1].mean() if (precision > -1).any() else -1
+        expected[api.cats[number]["name"]] = (
+            precision[precision > -1].mean() if (precision > -1).any() else -1
+        )
     metrics = evaluate_coco(truth, results, "bbox")
     assert figures(metrics) == pytest.approx(reference.stats.tolist(), abs=1e-12)
     assert metrics["per_class"] == pytest.approx(expected, abs=1e-12)
@@ -117,7 +181,7 @@ def test_no_detection_gives_zeros(kind, capsys):
 def test_order_and_subset_of_categories_do_not_matter():
     truth = small_truth()
     rows = perfect_rows(truth)[::-1]
-    rows[0]["bbox"][2] = 20             # the box of class b in picture 2 is 20 wide instead of 50: IoU 0.4
+    rows[0]["bbox"][2] = 20  # the box of class b in picture 2 is 20 wide instead of 50: IoU 0.4
     shuffled = {part: truth[part][::-1] for part in truth}
     first, second = evaluate_coco(truth, rows, "bbox"), evaluate_coco(shuffled, rows[::-1], "bbox")
     assert figures(first) == figures(second) and first["AP50"] < 1
@@ -138,12 +202,17 @@ def test_ids_as_text_floats_and_over_32_bits():
         item["image_id"] = (int, str)[number % 2](int(names[item["image_id"]]))
         item["category_id"] = str(item["category_id"])
         item["id"] = f"x{number}"
-    rows = [row(int(item["image_id"]), int(item["category_id"]), item["bbox"], 0.5) for item in truth["annotations"]]
+    rows = [
+        row(int(item["image_id"]), int(item["category_id"]), item["bbox"], 0.5)
+        for item in truth["annotations"]
+    ]
     assert evaluate_coco(truth, rows, "bbox")["AP"] == pytest.approx(1)
     for image in truth["images"]:
         image["id"] = f"name of {image['id']}"
     for item in (*truth["annotations"], *rows):
-        item["image_id"] = "name of " + str(16335852991.0 if int(item["image_id"]) == 16335852991 else item["image_id"])
+        item["image_id"] = "name of " + str(
+            16335852991.0 if int(item["image_id"]) == 16335852991 else item["image_id"]
+        )
     assert evaluate_coco(truth, rows, "bbox")["AP"] == pytest.approx(1)
 
 
@@ -155,7 +224,9 @@ def test_mixed_ids_in_the_wild(shared):
 
 
 @pytest.mark.parametrize("kind", ["bbox", "segm"])
-@pytest.mark.parametrize("name", ["crowd_rle_and_empty_segmentation", "mixed_int_str_ids", "null_sizes_and_wrong_keys"])
+@pytest.mark.parametrize(
+    "name", ["crowd_rle_and_empty_segmentation", "mixed_int_str_ids", "null_sizes_and_wrong_keys"]
+)
 def test_dirty_files_do_not_crash(shared, name, kind, capsys):
     metrics = evaluate_coco(shared / "data" / "dirty" / f"{name}.json", [], kind)
     assert metrics == {} or all(-1 <= metrics[key] <= 0 for key in METRIC_NAMES)
@@ -181,19 +252,30 @@ def test_missing_and_null_fields_are_filled_from_the_rest(capsys):
 
 def test_masks_are_compared_on_the_canvas_of_the_pictures_that_were_read(capsys):
     truth = small_truth()
-    rows = [{**item, "segmentation": mask_to_rle(segmentation_to_mask(source["segmentation"], 100, 100))}
-            for item, source in zip(perfect_rows(truth), truth["annotations"])]
+    rows = [
+        {**item, "segmentation": mask_to_rle(segmentation_to_mask(source["segmentation"], 100, 100))}
+        for item, source in zip(perfect_rows(truth), truth["annotations"])
+    ]
     for image in truth["images"]:
         image["width"], image["height"] = 120, 90
     assert evaluate_coco(truth, rows, "segm")["AP"] == pytest.approx(1)
-    truth["annotations"].append({**annotation(9, 1, 3, (0, 0, 5, 5)), "segmentation": {"size": [90, 120], "counts": [90 * 120]}})
+    truth["annotations"].append(
+        {**annotation(9, 1, 3, (0, 0, 5, 5)), "segmentation": {"size": [90, 120], "counts": [90 * 120]}}
+    )
     capsys.readouterr()
     assert evaluate_coco(truth, rows, "segm")["AP"] == pytest.approx(1)
     assert "1 annotations with a mask of another size than its picture" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("damage", [{"bbox": [1, 2, float("nan"), 4], "segmentation": None}, {"bbox": [9, 9, -4, 4]}, {"image_id": 55},
-                                    {"category_id": None}])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"bbox": [1, 2, float("nan"), 4], "segmentation": None},
+        {"bbox": [9, 9, -4, 4]},
+        {"image_id": 55},
+        {"category_id": None},
+    ],
+)
 def test_unusable_annotations_are_left_out_and_said(damage, capsys):
     truth = small_truth()
     truth["annotations"].append({**annotation(9, 1, 3, (0, 0, 5, 5)), **damage})
@@ -204,7 +286,9 @@ def test_unusable_annotations_are_left_out_and_said(damage, capsys):
 @pytest.mark.parametrize("counts", [[5, 5], [-5, 10005], "0", "@@@", "é", [["x"]]])
 def test_broken_rle_is_left_out(counts, capsys):
     truth = small_truth()
-    truth["annotations"].append({**annotation(9, 1, 3, (0, 0, 5, 5)), "segmentation": {"size": [100, 100], "counts": counts}})
+    truth["annotations"].append(
+        {**annotation(9, 1, 3, (0, 0, 5, 5)), "segmentation": {"size": [100, 100], "counts": counts}}
+    )
     assert evaluate_coco(truth, [], "segm")["AP"] == 0
     assert "1 annotations without a usable mask" in capsys.readouterr().out
 
@@ -231,8 +315,16 @@ def test_a_test_set_has_no_figures(tmp_path, capsys):
     assert [json.loads(file.read_text()) for file in written] == [perfect_rows(small_truth()), []]
 
 
-@pytest.mark.parametrize("content, words", [("{", "not JSON"), ("[1]", "found a list"), ('{"images": []}', "'categories'"),
-                                            ('{"images": [{}], "categories": []}', "'images'"), (None, "No such file")])
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        ("{", "not JSON"),
+        ("[1]", "found a list"),
+        ('{"images": []}', "'categories'"),
+        ('{"images": [{}], "categories": []}', "'images'"),
+        (None, "No such file"),
+    ],
+)
 def test_unusable_files_are_one_line_errors(tmp_path, content, words):
     path = tmp_path / "truth.json"
     if content is not None:
@@ -242,26 +334,54 @@ def test_unusable_files_are_one_line_errors(tmp_path, content, words):
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("change", [{"score": float("nan")}, {"score": "0.5"}, {"bbox": [1, 2, 3]}, {"bbox": [1, 2, 3, None]}])
+@pytest.mark.parametrize(
+    "change", [{"score": float("nan")}, {"score": "0.5"}, {"bbox": [1, 2, 3]}, {"bbox": [1, 2, 3, None]}]
+)
 def test_unusable_result_rows_are_named(change):
     with pytest.raises(DataError, match="row 1: "):
-        evaluate_coco(small_truth(), [row(1, 3, (0, 0, 5, 5), 0.5), {**row(1, 3, (0, 0, 5, 5), 0.5), **change}], "bbox")
+        evaluate_coco(
+            small_truth(), [row(1, 3, (0, 0, 5, 5), 0.5), {**row(1, 3, (0, 0, 5, 5), 0.5), **change}], "bbox"
+        )
 
 
 def test_broken_masks_of_a_result_file_are_named(tmp_path):
     path = tmp_path / "results_segm.json"
-    path.write_text(json.dumps([{"image_id": 1, "category_id": 3, "score": 0.5, "segmentation": {"size": [100, 100], "counts": "0"}}]))
+    path.write_text(
+        json.dumps(
+            [
+                {
+                    "image_id": 1,
+                    "category_id": 3,
+                    "score": 0.5,
+                    "segmentation": {"size": [100, 100], "counts": "0"},
+                }
+            ]
+        )
+    )
     with pytest.raises(DataError, match="row 0: RLE"):
         evaluate_coco(small_truth(), path, "segm")
 
 
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4) | st.sampled_from([1, "1", 2.0, [1, 2, 30, 40]])
-ANYTHING = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["size", "counts"]), inner),
-                        max_leaves=8)
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=4)
+    | st.sampled_from([1, "1", 2.0, [1, 2, 30, 40]])
+)
+ANYTHING = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["size", "counts"]), inner),
+    max_leaves=8,
+)
 
 
 @settings(max_examples=150, deadline=None)
-@given(image=ANYTHING, item=st.fixed_dictionaries({}, optional={name: ANYTHING for name in annotation(1, 1, 1, (0, 0, 1, 1))}))
+@given(
+    image=ANYTHING,
+    item=st.fixed_dictionaries({}, optional={name: ANYTHING for name in annotation(1, 1, 1, (0, 0, 1, 1))}),
+)
 def test_any_content_gives_figures_or_the_projects_own_error(image, item):
     truth = small_truth()
     truth["images"][0].update(height=image)
@@ -283,25 +403,44 @@ def test_results_of_other_pictures_are_an_error():
 
 def detections_of(annotations, labels, side=28):
     """Detections as the network gives them, from ground truth: the masks are the objects' own, sampled in their boxes."""
-    boxes = np.array([[x, y, x + w, y + h] for x, y, w, h in (item["bbox"] for item in annotations)], np.float32).reshape(-1, 4)
-    return {"boxes": boxes, "scores": np.full(len(boxes), 0.9, np.float32), "masks": np.ones((len(boxes), side, side), np.float32),
-            "labels": np.array([labels[item["category_id"]] for item in annotations], np.int32)}
+    boxes = np.array(
+        [[x, y, x + w, y + h] for x, y, w, h in (item["bbox"] for item in annotations)], np.float32
+    ).reshape(-1, 4)
+    return {
+        "boxes": boxes,
+        "scores": np.full(len(boxes), 0.9, np.float32),
+        "masks": np.ones((len(boxes), side, side), np.float32),
+        "labels": np.array([labels[item["category_id"]] for item in annotations], np.int32),
+    }
 
 
 def test_detections_to_results_by_hand():
-    found = {"boxes": np.array([[1, 2, 4, 6], [0, 0, 2, 2.0004]], np.float32), "scores": np.array([0.5, 0.25], np.float32),
-             "labels": np.array([2, 1], np.int32), "masks": np.stack([np.ones((28, 28)), np.zeros((28, 28))]).astype(np.float32)}
+    found = {
+        "boxes": np.array([[1, 2, 4, 6], [0, 0, 2, 2.0004]], np.float32),
+        "scores": np.array([0.5, 0.25], np.float32),
+        "labels": np.array([2, 1], np.int32),
+        "masks": np.stack([np.ones((28, 28)), np.zeros((28, 28))]).astype(np.float32),
+    }
     bbox_rows, segm_rows = detections_to_results(found, 42, 8, 10, (0, 18, 90))
-    assert bbox_rows == [{"image_id": 42, "category_id": 90, "score": 0.5, "bbox": [1, 2, 3, 4]},
-                         {"image_id": 42, "category_id": 18, "score": 0.25, "bbox": [0, 0, 2, 2]}]
+    assert bbox_rows == [
+        {"image_id": 42, "category_id": 90, "score": 0.5, "bbox": [1, 2, 3, 4]},
+        {"image_id": 42, "category_id": 18, "score": 0.25, "bbox": [0, 0, 2, 2]},
+    ]
     assert json.loads(json.dumps(segm_rows)) == segm_rows
     expected = np.zeros((8, 10), np.uint8)
     expected[2:6, 1:4] = 1
     assert (mask_api.decode(segm_rows[0]["segmentation"]) == expected).all()
-    assert segm_rows[1]["segmentation"]["size"] == [8, 10] and mask_api.area(segm_rows[1]["segmentation"]) == 0
+    assert (
+        segm_rows[1]["segmentation"]["size"] == [8, 10] and mask_api.area(segm_rows[1]["segmentation"]) == 0
+    )
     assert detections_to_results(found, 42, 8, 10, {1: 18, 2: 90}, has_masks=False) == (bbox_rows, [])
     assert detections_to_results(found, 42, 8, 10, (0, None, 90))[0] == bbox_rows[:1]
-    nothing = {"boxes": np.zeros((0, 4)), "scores": np.zeros(0), "labels": np.zeros(0, int), "masks": np.zeros((0, 28, 28))}
+    nothing = {
+        "boxes": np.zeros((0, 4)),
+        "scores": np.zeros(0),
+        "labels": np.zeros(0, int),
+        "masks": np.zeros((0, 28, 28)),
+    }
     assert detections_to_results(nothing, 42, 8, 10, (0, 18, 90)) == ([], [])
 
 
@@ -312,26 +451,60 @@ def test_coco_found_perfectly_gives_one(shared):
     labels = {number: label for label, number in enumerate(category_ids)}
     bbox_rows = []
     for image in truth["images"]:
-        objects = [item for item in truth["annotations"] if item["image_id"] == image["id"] and not item["iscrowd"]]
-        bbox_rows += detections_to_results(detections_of(objects, labels), image["id"], image["height"], image["width"], category_ids,
-                                           has_masks=False)[0]
+        objects = [
+            item for item in truth["annotations"] if item["image_id"] == image["id"] and not item["iscrowd"]
+        ]
+        bbox_rows += detections_to_results(
+            detections_of(objects, labels),
+            image["id"],
+            image["height"],
+            image["width"],
+            category_ids,
+            has_masks=False,
+        )[0]
     metrics = evaluate_coco(path, bbox_rows, "bbox")
     assert [metrics[name] for name in METRIC_NAMES if name not in ("AR1", "AR10")] == pytest.approx([1] * 10)
 
 
 def test_rectangles_found_perfectly_give_one_through_masks():
     truth = small_truth()
-    pairs = [detections_to_results(detections_of([item for item in truth["annotations"] if item["image_id"] == number], {3: 1, 7: 2}),
-                                   number, 100, 100, (0, 3, 7)) for number in (1, 2)]
-    assert evaluate_coco(truth, [item for _, rows in pairs for item in rows], "segm")["AP"] == pytest.approx(1)
+    pairs = [
+        detections_to_results(
+            detections_of(
+                [item for item in truth["annotations"] if item["image_id"] == number], {3: 1, 7: 2}
+            ),
+            number,
+            100,
+            100,
+            (0, 3, 7),
+        )
+        for number in (1, 2)
+    ]
+    assert evaluate_coco(truth, [item for _, rows in pairs for item in rows], "segm")["AP"] == pytest.approx(
+        1
+    )
 
 
 def test_records_of_a_txt_file():
     segmentations = [[[10, 10, 50, 10, 50, 50, 10, 50]], None]
-    records = [SimpleNamespace(image_id=i, width=100, height=100, boxes=np.array([[10, 10, 50, 50], [60, 60, 80, 90]], np.float32),
-                               labels=np.array([1, 2]), crowd=np.array([False, False]), segmentations=None) for i in range(3)]
+    records = [
+        SimpleNamespace(
+            image_id=i,
+            width=100,
+            height=100,
+            boxes=np.array([[10, 10, 50, 50], [60, 60, 80, 90]], np.float32),
+            labels=np.array([1, 2]),
+            crowd=np.array([False, False]),
+            segmentations=None,
+        )
+        for i in range(3)
+    ]
     source = SimpleNamespace(records=records, class_names=("background", "a", "b"), category_ids=(0, 1, 2))
-    rows = [row(i, label, box, 0.5) for i in range(3) for label, box in ((1, (10, 10, 40, 40)), (2, (60, 60, 20, 30)))]
+    rows = [
+        row(i, label, box, 0.5)
+        for i in range(3)
+        for label, box in ((1, (10, 10, 40, 40)), (2, (60, 60, 20, 30)))
+    ]
     metrics = evaluate_coco(records_to_coco(source), rows, "bbox")
     assert metrics["AP"] == pytest.approx(1) and list(metrics["per_class"]) == ["a", "b"]
     assert evaluate_coco(records_to_coco(source), [], "segm") == {}

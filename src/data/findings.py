@@ -3,6 +3,7 @@
 A finding is `fatal` (the data cannot be used), `skipped` (something is left out), `fixed` (read as it was meant) or `kept` (used as it is, but
 worth a look). A reader that trains stops at the first fatal one with a DataError; a check collects all of them.
 """
+
 from __future__ import annotations
 
 import logging
@@ -32,7 +33,10 @@ KINDS = {
     # pictures in the file
     "image_form": (FATAL, "image without a usable id and file_name"),
     "image_twice": (FATAL, "image id that is used twice"),
-    "image_file_twice": (KEPT, "picture file listed under more than one image id, kept: objects of one are background in the other"),
+    "image_file_twice": (
+        KEPT,
+        "picture file listed under more than one image id, kept: objects of one are background in the other",
+    ),
     "image_outside": (FATAL, "picture name that leads out of the picture folder"),
     "image_link": (KEPT, "picture that is a link to a file outside the picture folder, followed"),
     "image_size_missing": (FIXED, "picture without a usable size in the file, read from the picture"),
@@ -94,18 +98,34 @@ KINDS = {
     "masks_mixed": (FATAL, "boxes with polygons and boxes without in one file"),
     # training
     "empty_picture": (SKIPPED, "picture without objects, left out of training (keep_empty=True keeps it)"),
-    "crowd_only": (SKIPPED, "picture with nothing but crowds, left out of training (keep_empty=True keeps it)"),
-    "too_many": (SKIPPED, "picture with more than max_instance_count objects, the smallest are left out of training"),
+    "crowd_only": (
+        SKIPPED,
+        "picture with nothing but crowds, left out of training (keep_empty=True keeps it)",
+    ),
+    "too_many": (
+        SKIPPED,
+        "picture with more than max_instance_count objects, the smallest are left out of training",
+    ),
     "canvas": (FATAL, "picture that does not fit the canvas"),
     "nothing": (FATAL, "no picture with an object to learn from"),
 }
 # what `bad_pictures=skip` leaves out
-PICTURE_KINDS = ("picture_missing", "picture_empty", "picture_truncated", "picture_not", "picture_bomb", "picture_unreadable", "picture_size")
+PICTURE_KINDS = (
+    "picture_missing",
+    "picture_empty",
+    "picture_truncated",
+    "picture_not",
+    "picture_bomb",
+    "picture_unreadable",
+    "picture_size",
+)
 
 
 def one_line(text):
     """A text with what cannot be printed written as escapes: names out of a file may hold line ends and half characters."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in str(text))
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in str(text)
+    )
 
 
 def short(value):
@@ -117,6 +137,7 @@ def short(value):
 @dataclass
 class Finding:
     """place: line or JSON path; detail: what this one is, where the kind does not say it all (for a fatal one, a sentence with the way out)."""
+
     kind: str
     place: str
     image_id: Optional[int] = None
@@ -131,6 +152,7 @@ class Findings:
     name: the file; collect: go on after a fatal finding; limit: findings of a kind that are kept
     (all are counted); skip_pictures: leave pictures that cannot be used out, where otherwise they are fatal.
     """
+
     name: str
     collect: bool = False
     limit: int = 5
@@ -167,18 +189,33 @@ class Findings:
 
     def sentence(self, finding):
         """A fatal finding as one line: the file, the place, what is wrong, the way out."""
-        where = f"{self.name}:{finding.place[5:]}" if finding.place.startswith("line ") else \
-            f"annotation file {self.name}" + (f": {finding.place}" if finding.place else "")
-        way_out = "; replace it, or leave such pictures out with bad_pictures=skip" if finding.kind in PICTURE_KINDS else ""
+        where = (
+            f"{self.name}:{finding.place[5:]}"
+            if finding.place.startswith("line ")
+            else f"annotation file {self.name}" + (f": {finding.place}" if finding.place else "")
+        )
+        way_out = (
+            "; replace it, or leave such pictures out with bad_pictures=skip"
+            if finding.kind in PICTURE_KINDS
+            else ""
+        )
         return one_line(f"{where}: {finding.detail or KINDS[finding.kind][1]}{way_out}")
 
     def lines(self, kinds=None):
         """A line a kind: the file, the count, the kind, the first places."""
-        return [self._line(kind, count) for kind, count in self.counts.items() if kinds is None or kind in kinds]
+        return [
+            self._line(kind, count) for kind, count in self.counts.items() if kinds is None or kind in kinds
+        ]
 
     def _line(self, kind, count):
-        places = [f"annotation {one.annotation_id}" if one.annotation_id is not None else f"image {one.image_id}"
-                  if one.image_id is not None and not one.place.startswith("line") else one.place for one in self.found.get(kind, [])[:5]]
+        places = [
+            f"annotation {one.annotation_id}"
+            if one.annotation_id is not None
+            else f"image {one.image_id}"
+            if one.image_id is not None and not one.place.startswith("line")
+            else one.place
+            for one in self.found.get(kind, [])[:5]
+        ]
         shown = f" ({', '.join(places)}{', ...' if count > len(places) else ''})" if any(places) else ""
         return one_line(f"{self.name}: {count} x {KINDS[kind][1]}{shown}")
 
@@ -201,8 +238,29 @@ class Findings:
     def as_json(self) -> Dict[str, Any]:
         """{"kinds": [{kind, what, action, count, listed}], "findings": [{file, place, image_id, annotation_id, kind, what, detail, action}]}"""
         kinds = sorted(self.counts, key=lambda kind: ACTIONS.index(self.action(kind)))
-        return {"kinds": [{"kind": kind, "action": self.action(kind), "what": KINDS[kind][1], "count": self.counts[kind],
-                           "listed": len(self.found.get(kind, ()))} for kind in kinds],
-                "findings": [{"file": self.name, "place": one.place, "image_id": one.image_id, "annotation_id": one.annotation_id,
-                              "kind": kind, "what": KINDS[kind][1], "detail": one_line(one.detail), "action": self.action(kind)}
-                             for kind in kinds for one in self.found.get(kind, ())]}
+        return {
+            "kinds": [
+                {
+                    "kind": kind,
+                    "action": self.action(kind),
+                    "what": KINDS[kind][1],
+                    "count": self.counts[kind],
+                    "listed": len(self.found.get(kind, ())),
+                }
+                for kind in kinds
+            ],
+            "findings": [
+                {
+                    "file": self.name,
+                    "place": one.place,
+                    "image_id": one.image_id,
+                    "annotation_id": one.annotation_id,
+                    "kind": kind,
+                    "what": KINDS[kind][1],
+                    "detail": one_line(one.detail),
+                    "action": self.action(kind),
+                }
+                for kind in kinds
+                for one in self.found.get(kind, ())
+            ],
+        }

@@ -3,6 +3,7 @@
 Not forks: a fork of a process in which MindSpore's threads run may hang. They load neither MindSpore nor the main script, and so start
 in half a second.
 """
+
 from __future__ import annotations
 
 import os
@@ -14,8 +15,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[2]
-_COMMAND = ("import importlib, sys; sys.path = [sys.argv[1], *filter(None, sys.path)]; "
-            "getattr(importlib.import_module(sys.argv[2]), sys.argv[3])(*map(int, sys.argv[4:]))")
+_COMMAND = (
+    "import importlib, sys; sys.path = [sys.argv[1], *filter(None, sys.path)]; "
+    "getattr(importlib.import_module(sys.argv[2]), sys.argv[3])(*map(int, sys.argv[4:]))"
+)
 
 
 def start_process(module, function, handles=()):
@@ -27,8 +30,12 @@ def start_process(module, function, handles=()):
     ours, theirs = socket.socketpair()
     with theirs:
         shared = [theirs.fileno(), *handles]
-        process = subprocess.Popen([sys.executable, "-c", _COMMAND, str(_ROOT), module, function, *map(str, shared)],
-                                   pass_fds=shared, stdin=subprocess.DEVNULL, env=environment)
+        process = subprocess.Popen(
+            [sys.executable, "-c", _COMMAND, str(_ROOT), module, function, *map(str, shared)],
+            pass_fds=shared,
+            stdin=subprocess.DEVNULL,
+            env=environment,
+        )
     return process, Connection(ours.detach())
 
 

@@ -1,7 +1,8 @@
 """The demo: the whole job on drawn shapes - data, training from scratch, COCO AP, export, and the exported file at work.
 
-    bash scripts/run_demo.sh [KEY=VALUE ...]          writes demo/ in the current folder
+bash scripts/run_demo.sh [KEY=VALUE ...]          writes demo/ in the current folder
 """
+
 from __future__ import annotations
 
 import os
@@ -31,6 +32,7 @@ def run(words, folder=FOLDER):
     from .inference.predictor import open_checkpoint
     from .predict_files import draw_files
     from .trainer import train
+
     (folder / "loss_0.log").unlink(missing_ok=True)
     say(started, "training from scratch")
     checkpoint = train(config, folder)
@@ -42,11 +44,21 @@ def run(words, folder=FOLDER):
     exported = export(config, "MINDIR", folder / "mask_rcnn.mindir", picture=pictures[0])
     say(started, "drawing what the exported file finds")
     shutil.rmtree(folder / "pictures", ignore_errors=True)
-    drawn = draw_files(load_exported(exported), open_checkpoint(config)[0], pictures, folder / "pictures", 0.5)
-    print(f"\nbbox AP {metrics['bbox']['AP']:.3f}, segm AP {metrics['segm']['AP']:.3f} on {config.val_data_type}, "
-          f"in {(time.perf_counter() - started) / 60:.1f} minutes. In {folder}{os.sep}:")
-    for name, path in (("checkpoint", checkpoint), ("losses", folder / "loss_0.log"), ("loss curves", folder / "losses.png"),
-                       ("metrics", folder / "metrics.json"), ("exported network", exported), ("pictures", drawn[0].parent)):
+    drawn = draw_files(
+        load_exported(exported), open_checkpoint(config)[0], pictures, folder / "pictures", 0.5
+    )
+    print(
+        f"\nbbox AP {metrics['bbox']['AP']:.3f}, segm AP {metrics['segm']['AP']:.3f} on {config.val_data_type}, "
+        f"in {(time.perf_counter() - started) / 60:.1f} minutes. In {folder}{os.sep}:"
+    )
+    for name, path in (
+        ("checkpoint", checkpoint),
+        ("losses", folder / "loss_0.log"),
+        ("loss curves", folder / "losses.png"),
+        ("metrics", folder / "metrics.json"),
+        ("exported network", exported),
+        ("pictures", drawn[0].parent),
+    ):
         print(f"  {name:17s}{path}")
     return metrics
 

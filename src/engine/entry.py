@@ -1,4 +1,5 @@
 """How an entry point runs: errors as one line, exit codes, and Ctrl-C. Standard library only, so that nothing has to be installed."""
+
 from __future__ import annotations
 
 import _thread
@@ -42,4 +43,6 @@ def _pass_on():
         if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
             os._exit(130)
         _thread.interrupt_main()
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGURG)           # wakes it where it waits for the system
+        signal.pthread_kill(
+            threading.main_thread().ident, signal.SIGURG
+        )  # wakes it where it waits for the system

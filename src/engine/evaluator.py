@@ -1,4 +1,5 @@
 """The evaluation job: a checkpoint or an exported file on a split of the data."""
+
 from __future__ import annotations
 
 from ..dataset import read_source, resolve_classes

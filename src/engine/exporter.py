@@ -1,4 +1,5 @@
 """Export: the inference network as one file, checked by loading it again and running it on a real picture."""
+
 from __future__ import annotations
 
 import os
@@ -26,11 +27,15 @@ def export(config, file_format, out, batch=1, picture=None):
     a drawn one if None. Raises UserError where the file's answer is not the network's.
     """
     if is_onnx(config.checkpoint_path):
-        raise ConfigError(f"checkpoint_path={config.checkpoint_path}: an exported file already; the .ckpt that it was made of is needed")
+        raise ConfigError(
+            f"checkpoint_path={config.checkpoint_path}: an exported file already; the .ckpt that it was made of is needed"
+        )
     if file_format == "ONNX":
         config = onnx_export.prepare(config)
     if file_format == "AIR" and not ascend_is_here():
-        raise ConfigError("--file-format AIR: MindSpore writes AIR on a machine with Ascend only; MINDIR can be written here")
+        raise ConfigError(
+            "--file-format AIR: MindSpore writes AIR on a machine with Ascend only; MINDIR can be written here"
+        )
     device = start_device(config)
     network, config = load_for_inference(config, device.target, exported=file_format != "ONNX")
     image, meta = sample_input(config, batch, picture)
@@ -46,11 +51,11 @@ def export(config, file_format, out, batch=1, picture=None):
         if file_format == "MINDIR":
             compare(network(image, meta), load_exported(temporary)(image, meta), out)
             remark = ", which gives what the network gives"
-        os.chmod(temporary, 0o644)               # MindSpore leaves it readable by its owner alone
+        os.chmod(temporary, 0o644)  # MindSpore leaves it readable by its owner alone
         os.replace(temporary, out)
     finally:
         temporary.unlink(missing_ok=True)
-    print(f"wrote {out} ({out.stat().st_size / 2 ** 20:.1f} MiB){remark}", flush=True)
+    print(f"wrote {out} ({out.stat().st_size / 2**20:.1f} MiB){remark}", flush=True)
     return out
 
 
@@ -64,7 +69,9 @@ def sample_input(config, batch, picture=None):
     pixels = read_picture(picture) if picture is not None else draw_picture((320, 240), "hidden", 1)[0]
     placement = place_plainly(*pixels.shape[:2], config)
     image = place_picture(pixels, placement, config)
-    return Tensor(np.repeat(image[None], batch, 0)), Tensor(np.repeat(np.asarray(placement.meta, np.float32)[None], batch, 0))
+    return Tensor(np.repeat(image[None], batch, 0)), Tensor(
+        np.repeat(np.asarray(placement.meta, np.float32)[None], batch, 0)
+    )
 
 
 def compare(wanted, given, name):
@@ -72,4 +79,6 @@ def compare(wanted, given, name):
     for label, a, b in zip(OUTPUTS, wanted, given):
         worst = np.abs(a.asnumpy().astype(np.float64) - b.asnumpy().astype(np.float64)).max()
         if worst > (1e-2 if label == "boxes" else 1e-4):
-            raise UserError(f"{name}: the exported file's {label} differ from the network's by {worst:.2g}; the file was not kept")
+            raise UserError(
+                f"{name}: the exported file's {label} differ from the network's by {worst:.2g}; the file was not kept"
+            )

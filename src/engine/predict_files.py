@@ -1,4 +1,5 @@
 """Pictures with what a network finds in them, drawn to PNG files."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -19,8 +20,14 @@ def draw_files(network, config, paths, out, threshold):
     for path in paths:
         picture = read_picture(path)
         placement = place_plainly(*picture.shape[:2], config)
-        batch = dict(image=place_picture(picture, placement, config)[None], image_meta=np.asarray(placement.meta, np.float32)[None], count=1)
-        drawn = draw_detections(picture, detect(network, batch)[0], config.coco_classes, threshold, config.mask_thr_binary)
+        batch = dict(
+            image=place_picture(picture, placement, config)[None],
+            image_meta=np.asarray(placement.meta, np.float32)[None],
+            count=1,
+        )
+        drawn = draw_detections(
+            picture, detect(network, batch)[0], config.coco_classes, threshold, config.mask_thr_binary
+        )
         written.append(Path(out) / f"{Path(path).stem}.png")
         save_png(written[-1], drawn)
     return written

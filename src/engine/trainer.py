@@ -1,4 +1,5 @@
 """Training: data, network, weights, and the loop over epochs and steps. What else happens around a step is in hooks (`hooks.py`)."""
+
 from __future__ import annotations
 
 import contextlib
@@ -11,7 +12,13 @@ import numpy as np
 from mindspore import Tensor
 
 from ..config import changed
-from ..dataset import DataWorkers, create_maskrcnn_dataset, ensure_mindrecord, resolve_classes, steps_per_epoch
+from ..dataset import (
+    DataWorkers,
+    create_maskrcnn_dataset,
+    ensure_mindrecord,
+    resolve_classes,
+    steps_per_epoch,
+)
 from ..errors import DataError, RankError, TrainingError, WorkerError
 from ..lr_schedule import schedule
 from ..maskrcnn.build import build_network, norm_kind
@@ -32,7 +39,7 @@ from .training.summary import describe
 from .training.training_step import make_step
 
 BATCH_NAMES = ("image", "image_meta", "sample_key", "boxes", "labels", "valid", "masks")
-MEETING_STEPS = 20       # between two meetings of the ranks on Ascend, where a collective waits for long; of many ranks an eighth of their number
+MEETING_STEPS = 20  # between two meetings of the ranks on Ascend, where a collective waits for long; of many ranks an eighth of their number
 
 
 def train(config, work_dir, hooks=()):
@@ -43,7 +50,7 @@ def train(config, work_dir, hooks=()):
     """
     start = None
     if config.pre_trained is not None and config.resume is None:
-        config, start = open_start(config)                   # a mistake is told before the ranks look for each other
+        config, start = open_start(config)  # a mistake is told before the ranks look for each other
     device = start_device(config)
     with device.team as team:
         run, saving = prepare(config, start, str(work_dir), device, team, hooks)
@@ -55,7 +62,9 @@ def prepare(config, start, work_dir, device, team, hooks=()):
     """(the Run, its Saving hook): data, network and weights, from the Start, from scratch or as resumed, alike on all ranks."""
     resumed = find_resumed(config, checkpoint_folder(config, work_dir.replace("{rank}", "0")), team)
     if resumed is not None:
-        asked_classes = config.coco_classes if "coco_classes" in config.written else resumed.state["asked_classes"]
+        asked_classes = (
+            config.coco_classes if "coco_classes" in config.written else resumed.state["asked_classes"]
+        )
         config = config_of(config, resumed)
     else:
         if config.pre_trained is not None and start is None:
@@ -83,8 +92,17 @@ def prepare(config, start, work_dir, device, team, hooks=()):
     if device.rank == 0:
         describe(config, device, manifest, network, steps, loaded)
     saving = Saving()
-    run = Run(config, work_dir.replace("{rank}", str(device.rank)), device, folder, steps, network, step_cell,
-              [*default_hooks(config), *hooks, saving], resumed)
+    run = Run(
+        config,
+        work_dir.replace("{rank}", str(device.rank)),
+        device,
+        folder,
+        steps,
+        network,
+        step_cell,
+        [*default_hooks(config), *hooks, saving],
+        resumed,
+    )
     run.facts = {"loads_weights": loads_weights, "asked_classes": asked_classes, "data": data_of(manifest)}
     return run, saving
 
@@ -103,7 +121,7 @@ def convert_once(config, team):
     made = ensure_mindrecord(config, team.rank) if team.rank == 0 else None
     team.at("while the data were converted", idle=None)
     team.meet()
-    return made or ensure_mindrecord(config, team.rank)         # another host, without rank 0's files, converts now
+    return made or ensure_mindrecord(config, team.rank)  # another host, without rank 0's files, converts now
 
 
 def _tuple(value):
@@ -114,7 +132,10 @@ def without_masks(config, has_masks):
     """The configuration for the data: without masks there is no mask loss, which is said once."""
     if has_masks or config.rcnn_loss_mask_fb_weight == 0:
         return config
-    print("the data has boxes but no masks: training box detection only (rcnn_loss_mask_fb_weight=0)", flush=True)
+    print(
+        "the data has boxes but no masks: training box detection only (rcnn_loss_mask_fb_weight=0)",
+        flush=True,
+    )
     return changed(config, rcnn_loss_mask_fb_weight=0.0)
 
 
@@ -128,7 +149,14 @@ class Run:
     """
 
     def __init__(self, config, work_dir, device, folder, steps, network, step_cell, hooks=(), resumed=None):
-        self.config, self.device, self.folder, self.steps, self.network, self.step_cell = config, device, folder, steps, network, step_cell
+        self.config, self.device, self.folder, self.steps, self.network, self.step_cell = (
+            config,
+            device,
+            folder,
+            steps,
+            network,
+            step_cell,
+        )
         self.hooks, self.resumed, self.facts = list(hooks), resumed, {}
         self.clock, self.compiled, self._began = 0.0, None, time.monotonic()
         self.work_dir = Path(work_dir)
@@ -138,7 +166,7 @@ class Run:
         self.rate = schedule(config, steps, device.num)
         self.total = self.rate.steps if config.max_steps is None else min(self.rate.steps, config.max_steps)
         self.epoch, self.place, self.finish = self.first_epoch, 0, None
-        self._seen, self._seen_at = 0, 0        # pictures of the epoch that had been seen when `place` was this
+        self._seen, self._seen_at = 0, 0  # pictures of the epoch that had been seen when `place` was this
         self._busy, self._stop, self._first = False, StopSignals(), True
         if resumed is not None:
             self._go_to(resumed.state)
@@ -158,9 +186,17 @@ class Run:
     def state(self):
         """Where the run is, JSON-able, for a checkpoint; random numbers have no state, each is a function of (seed, epoch, row)."""
         hooks = {type(hook).__name__: hook.state() for hook in self.hooks}
-        return {"epoch": self.epoch, "place": self.place, "seen": self.seen, "done": self.done, "steps": self.steps, "device_num": self.device.num,
-                "config": {name: self.config[name] for name in sorted(self.config.written)},
-                "hooks": {name: state for name, state in hooks.items() if state is not None}, **self.facts}
+        return {
+            "epoch": self.epoch,
+            "place": self.place,
+            "seen": self.seen,
+            "done": self.done,
+            "steps": self.steps,
+            "device_num": self.device.num,
+            "config": {name: self.config[name] for name in sorted(self.config.written)},
+            "hooks": {name: state for name, state in hooks.items() if state is not None},
+            **self.facts,
+        }
 
     def _go_to(self, state):
         """To where a checkpoint was; with another batch size or number of devices, to the same picture of the epoch."""
@@ -181,13 +217,17 @@ class Run:
             stack.enter_context(self._stop)
             try:
                 if self.done < self.total:
-                    self.train_epochs(stack.enter_context(DataWorkers(self.config, self.folder, self.config.rcnn_loss_mask_fb_weight > 0)))
+                    self.train_epochs(
+                        stack.enter_context(
+                            DataWorkers(self.config, self.folder, self.config.rcnn_loss_mask_fb_weight > 0)
+                        )
+                    )
             except (DataError, RankError, SystemExit) as error:
                 if not self._busy:
                     for hook in self.hooks:
                         hook.rescue(self)
                 if isinstance(error, SystemExit):
-                    self.device.team.meet()                   # msrun would kill the rank that saves when another one has ended
+                    self.device.team.meet()  # msrun would kill the rank that saves when another one has ended
                 raise
             for hook in self.hooks:
                 hook.end(self)
@@ -202,12 +242,16 @@ class Run:
     def train_epoch(self, workers):
         """The steps of this epoch from `place` on."""
         device = self.device
-        batches = iter(create_maskrcnn_dataset(self.config, self.folder, self.epoch, device.rank, device.num, workers=workers, seen=self.seen))
+        batches = iter(
+            create_maskrcnn_dataset(
+                self.config, self.folder, self.epoch, device.rank, device.num, workers=workers, seen=self.seen
+            )
+        )
         while True:
             gone = Stopwatch()
             batch = self.next_batch(batches)
             if batch is None:
-                self.place = self.steps         # after a change of devices an epoch's last step may be missing
+                self.place = self.steps  # after a change of devices an epoch's last step may be missing
                 break
             self.step(batch, gone())
             if self.done >= self.total:
@@ -222,7 +266,9 @@ class Run:
         try:
             return next(batches, None)
         except WorkerError as error:
-            raise WorkerError(f"{error} (rank {self.device.rank}, {where}); resume=auto goes on from the last checkpoint") from None
+            raise WorkerError(
+                f"{error} (rank {self.device.rank}, {where}); resume=auto goes on from the last checkpoint"
+            ) from None
 
     def step(self, batch, waited):
         """One training step: run, check, and tell the hooks."""
@@ -235,9 +281,11 @@ class Run:
         losses = dict(zip(LOSS_NAMES + STEP_NAMES, figures.tolist()))
         self.place += 1
         if not np.isfinite(figures).all():
-            raise TrainingError(f"a loss is not finite at epoch {self.epoch + 1} step {self.place}, rank {self.device.rank}, pictures {pictures}: "
-                                + ", ".join(f"{name} {value:.5g}" for name, value in losses.items())
-                                + "; a lower base_lr or a longer warmup_step may help, weights saved before are untouched")
+            raise TrainingError(
+                f"a loss is not finite at epoch {self.epoch + 1} step {self.place}, rank {self.device.rank}, pictures {pictures}: "
+                + ", ".join(f"{name} {value:.5g}" for name, value in losses.items())
+                + "; a lower base_lr or a longer warmup_step may help, weights saved before are untouched"
+            )
         step = Step(self.epoch + 1, self.place, self.done, rate, losses, batch, waited, gone())
         for hook in self.hooks:
             hook.step(self, step)
@@ -251,14 +299,26 @@ class Run:
             gone = Stopwatch()
             done = compile_cell(self.step_cell, inputs, self.config, self.device)
             self.compiled = f"{done} in {gone():.1f} s"
-        if on_cpu or self._first or self.device.num == 1 or self.done % max(MEETING_STEPS, self.device.num // 8) == 0:
+        if (
+            on_cpu
+            or self._first
+            or self.device.num == 1
+            or self.done % max(MEETING_STEPS, self.device.num // 8) == 0
+        ):
             team.at(where)
             stop, self.clock = team.meet([self.done, self._stop.received], self._agreed)
             if stop:
                 name = signal.Signals(stop).name
                 if self.device.rank == 0:
-                    print(f"{name}: ending {self.where()}" + (f"; resume=auto goes on from {self.checkpoints / LATEST}" if self.config.save_checkpoint
-                                                              else ""), flush=True)
+                    print(
+                        f"{name}: ending {self.where()}"
+                        + (
+                            f"; resume=auto goes on from {self.checkpoints / LATEST}"
+                            if self.config.save_checkpoint
+                            else ""
+                        ),
+                        flush=True,
+                    )
                 raise SystemExit(128 + stop)
         team.at(where, idle=HANG if on_cpu else 600, grace=3)
         self._first = False
@@ -267,7 +327,9 @@ class Run:
         """[the signal to stop for or 0, the clock], decided on rank 0."""
         for rank, (done, _) in enumerate(values):
             if done != values[0][0]:
-                raise TrainingError(f"rank {rank} is at step {done + 1} of the run, rank 0 at step {values[0][0] + 1}: their data differ")
+                raise TrainingError(
+                    f"rank {rank} is at step {done + 1} of the run, rank 0 at step {values[0][0] + 1}: their data differ"
+                )
         return [max(stop for _, stop in values), time.monotonic() - self._began]
 
     def run_step(self, inputs):
@@ -276,7 +338,7 @@ class Run:
         try:
             figures = self.step_cell(*inputs).asnumpy()
         except RuntimeError as error:
-            self.device.team.suspect(error)          # a collective fails when another rank does
+            self.device.team.suspect(error)  # a collective fails when another rank does
             raise
         self._busy = False
         return figures

@@ -1,4 +1,5 @@
 """Weights of other projects to a checkpoint, and a checkpoint to torchvision."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -13,8 +14,18 @@ from ..weights.loading import CAUTION, load_backbone, load_network
 from ..weights.writers import to_torchvision, write_state_dict
 
 # What is worth showing of the settings that a converted file carries
-SHOWN = ("channel_order", "img_mean", "img_std", "norm_eps", "stride_in_1x1", "roi_align_aligned", "anchor_round", "resize", "img_height",
-         "img_width")
+SHOWN = (
+    "channel_order",
+    "img_mean",
+    "img_std",
+    "norm_eps",
+    "stride_in_1x1",
+    "roi_align_aligned",
+    "anchor_round",
+    "resize",
+    "img_height",
+    "img_width",
+)
 
 
 def convert(config, source, out, scheme="auto", target="mindspore"):
@@ -27,18 +38,34 @@ def convert(config, source, out, scheme="auto", target="mindspore"):
         raise CheckpointError(f"{out}: a name that ends in .ckpt expected")
     weights = load_weights(source, config, scheme)
     if target == "mindspore" and weights.own:
-        raise CheckpointError(f"{source}: is a checkpoint of this project already; --to torchvision turns it into torchvision's")
+        raise CheckpointError(
+            f"{source}: is a checkpoint of this project already; --to torchvision turns it into torchvision's"
+        )
     if target == "torchvision" and not weights.whole:
-        raise CheckpointError(f"{source}: holds a backbone alone; torchvision's Mask R-CNN needs a whole model")
-    print(f"{source}: {weights.found}", *weights.remarks, *filter(None, [weights.caution]), sep="\n  ", flush=True)
+        raise CheckpointError(
+            f"{source}: holds a backbone alone; torchvision's Mask R-CNN needs a whole model"
+        )
+    print(
+        f"{source}: {weights.found}",
+        *weights.remarks,
+        *filter(None, [weights.caution]),
+        sep="\n  ",
+        flush=True,
+    )
     config = weights.config
     network = build_network(config, loads_weights=True)
     (load_network if weights.whole else load_backbone)(network, weights.entries, source, weights.called)
     kind = norm_kind(config, True)
     settings = network_settings(config, kind)
-    entries = {name: parameter for name, parameter in network.parameters_dict().items() if weights.whole or name in weights.entries}
+    entries = {
+        name: parameter
+        for name, parameter in network.parameters_dict().items()
+        if weights.whole or name in weights.entries
+    }
     if target == "torchvision":
-        state, lines = to_torchvision({name: parameter.asnumpy() for name, parameter in entries.items()}, config, kind, source)
+        state, lines = to_torchvision(
+            {name: parameter.asnumpy() for name, parameter in entries.items()}, config, kind, source
+        )
         written = write_state_dict(state, settings, out)
         print(*(f"wrote {path}" for path in written), *lines, sep="\n", flush=True)
         return written
@@ -46,8 +73,14 @@ def convert(config, source, out, scheme="auto", target="mindspore"):
         settings = {name: settings[name] for name in BACKBONE_KEYS}
     if weights.caution:
         settings[CAUTION] = weights.caution
-    write_checkpoint(out, {name: Tensor(parameter.asnumpy()) for name, parameter in entries.items()}, settings)
-    print(f"wrote {out}; it carries " + ", ".join(f"{name}={_shown(settings[name])}" for name in SHOWN if name in settings), flush=True)
+    write_checkpoint(
+        out, {name: Tensor(parameter.asnumpy()) for name, parameter in entries.items()}, settings
+    )
+    print(
+        f"wrote {out}; it carries "
+        + ", ".join(f"{name}={_shown(settings[name])}" for name in SHOWN if name in settings),
+        flush=True,
+    )
     return [Path(out)]
 
 

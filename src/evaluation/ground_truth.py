@@ -4,6 +4,7 @@ pycocotools trips over much of what annotation files hold in the wild (text ids,
 sizes, empty segmentations). Here every id becomes a whole number from 1 in the order of the original ids, which keeps the order in
 which pycocotools goes through pictures and so every figure. What cannot be used is left out and counted, never changed silently.
 """
+
 from __future__ import annotations
 
 import json
@@ -21,7 +22,7 @@ from ..data.annotations.records import check_polygon
 from ..data.images.masks import rle_counts, segmentation_box
 from ..errors import DataError
 
-_FARTHEST = 50_000      # pixels: no picture is larger, and pycocotools counts pixels in 32 bits
+_FARTHEST = 50_000  # pixels: no picture is larger, and pycocotools counts pixels in 32 bits
 
 
 @dataclass
@@ -32,6 +33,7 @@ class GroundTruth:
     annotations with new ids, whole `bbox` (x, y, w, h in pixels), `area` (pixels), `iscrowd` and, for kind "segm", compressed RLE;
     left_out: what was left out, in words -> how many.
     """
+
     name: str
     images: Dict[Any, dict]
     categories: Dict[Any, dict]
@@ -84,13 +86,17 @@ def _load(source):
         raise DataError(f"annotations {source}: not JSON ({error})") from None
     if not isinstance(content, dict):
         found = type(content).__name__
-        raise DataError(f"annotations {source}: an object with 'images', 'annotations' and 'categories' expected, found a {found}")
+        raise DataError(
+            f"annotations {source}: an object with 'images', 'annotations' and 'categories' expected, found a {found}"
+        )
     return str(source), content
 
 
 def _numbered(name, content, part):
     entries = content.get(part)
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) and "id" in entry for entry in entries):
+    if not isinstance(entries, list) or not all(
+        isinstance(entry, dict) and "id" in entry for entry in entries
+    ):
         raise DataError(f"{name}: '{part}' has to be a list of objects with an 'id', as COCO's format has it")
     by_id = {plain_id(entry["id"]): entry for entry in entries}
     order = sorted(by_id, key=lambda key: (isinstance(key, str), key))
@@ -99,7 +105,10 @@ def _numbered(name, content, part):
 
 def _add(truth, raw, kind):
     """Append one annotation in its clean form; returns what is wrong with it if it has to be left out."""
-    image, category = truth.images.get(plain_id(raw.get("image_id"))), truth.categories.get(plain_id(raw.get("category_id")))
+    image, category = (
+        truth.images.get(plain_id(raw.get("image_id"))),
+        truth.categories.get(plain_id(raw.get("category_id"))),
+    )
     if image is None or category is None:
         return "of an unknown picture" if image is None else "of an unknown category"
     size = _known_size(image)
@@ -119,8 +128,14 @@ def _add(truth, raw, kind):
             segmentation = mask_api.merge(mask_api.frPyObjects(segmentation, *size))
     area = _numbers([raw.get("area")], 1)
     area = area[0] if area is not None and area[0] >= 0 else _area_of(segmentation, box)
-    clean = {"id": len(truth.annotations) + 1, "image_id": image["id"], "category_id": category["id"], "bbox": box, "area": area,
-             "iscrowd": int(bool(raw.get("iscrowd", raw.get("is_crowd", 0))))}
+    clean = {
+        "id": len(truth.annotations) + 1,
+        "image_id": image["id"],
+        "category_id": category["id"],
+        "bbox": box,
+        "area": area,
+        "iscrowd": int(bool(raw.get("iscrowd", raw.get("is_crowd", 0)))),
+    }
     if kind == "segm":
         clean["segmentation"] = segmentation
     truth.annotations.append(clean)
@@ -130,7 +145,10 @@ def _add(truth, raw, kind):
 def _numbers(values, count=None):
     if not isinstance(values, (list, tuple)) or (count is not None and len(values) != count):
         return None
-    if not all(isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) for value in values):
+    if not all(
+        isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        for value in values
+    ):
         return None
     return [float(value) for value in values]
 
@@ -139,18 +157,30 @@ def _usable_segmentation(segmentation, size):
     """Polygons of three points or more (a list), compressed RLE whose runs fill its size (a dict), or None; size: (height, width), None."""
     if isinstance(segmentation, list):
         height, width = size or (_FARTHEST, _FARTHEST)
-        return [polygon for polygon in segmentation if _numbers(polygon) and check_polygon(polygon, width, height) is not None] or None
+        return [
+            polygon
+            for polygon in segmentation
+            if _numbers(polygon) and check_polygon(polygon, width, height) is not None
+        ] or None
     try:
         runs = rle_counts(segmentation)
     except DataError:
         return None
     size = [int(side) for side in segmentation["size"]]
-    return mask_api.frPyObjects({"size": size, "counts": runs.tolist()}, *size) if max(size) <= _FARTHEST else None
+    return (
+        mask_api.frPyObjects({"size": size, "counts": runs.tolist()}, *size)
+        if max(size) <= _FARTHEST
+        else None
+    )
 
 
 def _known_size(image):
     sides = image.get("height"), image.get("width")
-    return tuple(int(side) for side in sides) if all(_numbers([side]) and 1 <= side <= _FARTHEST for side in sides) else None
+    return (
+        tuple(int(side) for side in sides)
+        if all(_numbers([side]) and 1 <= side <= _FARTHEST for side in sides)
+        else None
+    )
 
 
 def _canvas(size, segmentation):
@@ -181,4 +211,9 @@ def _area_of(segmentation, box):
     if segmentation is None:
         return box[2] * box[3]
     parts = [np.reshape(polygon, (-1, 2)) for polygon in segmentation]
-    return float(sum(abs(np.dot(p[:, 0], np.roll(p[:, 1], 1)) - np.dot(p[:, 1], np.roll(p[:, 0], 1))) / 2 for p in parts))
+    return float(
+        sum(
+            abs(np.dot(p[:, 0], np.roll(p[:, 1], 1)) - np.dot(p[:, 1], np.roll(p[:, 0], 1))) / 2
+            for p in parts
+        )
+    )

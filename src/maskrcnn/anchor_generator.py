@@ -1,4 +1,5 @@
 """Anchors of a feature pyramid, from arithmetic alone (NumPy, once, when the network is built)."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -19,7 +20,7 @@ def base_anchors(stride, scales, ratios, rounded=False):
 
 def grid_anchors(shape, steps, base):
     """Anchors [h * w * A, 4] of one level, order y, x, base anchor; cell (i, j) is centred on (j * steps[1], i * steps[0])."""
-    y, x = np.mgrid[0:shape[0], 0:shape[1]]
+    y, x = np.mgrid[0 : shape[0], 0 : shape[1]]
     y, x = y * steps[0], x * steps[1]
     shifts = np.stack((x, y, x, y), -1).reshape(-1, 1, 4)
     return (shifts + base).reshape(-1, 4).astype(np.float32)
@@ -34,6 +35,10 @@ def pyramid_anchors(config):
     levels = []
     for (height, width), stride in zip(config.feature_shapes, config.anchor_strides):
         base = base_anchors(stride, config.anchor_scales, config.anchor_ratios, config.anchor_round)
-        steps = (config.img_height // height, config.img_width // width) if config.anchor_round else (stride, stride)
+        steps = (
+            (config.img_height // height, config.img_width // width)
+            if config.anchor_round
+            else (stride, stride)
+        )
         levels.append(grid_anchors((height, width), steps, base))
     return levels

@@ -1,4 +1,5 @@
 """First stage: which anchors are objects, which are background, and which of them a step learns from."""
+
 from __future__ import annotations
 
 import mindspore as ms

@@ -1,4 +1,5 @@
 """Second stage: which proposals take the class, box and mask of which object, and which of them a step learns from."""
+
 from __future__ import annotations
 
 import mindspore as ms
@@ -14,8 +15,11 @@ class RoISampler(nn.Cell):
     def __init__(self, config, kernel):
         super().__init__()
         self.pos_iou, self.neg_iou = config.pos_iou_thr_stage2, config.neg_iou_thr_stage2
-        self.num_pos, self.num_neg, self.num_total = (config.num_expected_pos_stage2, config.num_expected_neg_stage2,
-                                                      config.num_expected_total_stage2)
+        self.num_pos, self.num_neg, self.num_total = (
+            config.num_expected_pos_stage2,
+            config.num_expected_neg_stage2,
+            config.num_expected_total_stage2,
+        )
         self.matcher = Matcher(config.min_pos_iou_stage2, kernel)
 
     def assign(self, rois, truth, labels, valid):
@@ -35,8 +39,12 @@ class RoISampler(nn.Cell):
         usable = ops.concat((proposal_valid, valid), 1)
         classes, matched, background = self.assign(rois, truth, labels, valid)
         count = rois.shape[1]
-        pos_index, pos_chosen = choose(ops.logical_and(classes > 0, usable), random_priorities(key, count, 3), self.num_pos)
-        neg_index, neg_chosen = choose(ops.logical_and(background, usable), random_priorities(key, count, 4), self.num_neg)
+        pos_index, pos_chosen = choose(
+            ops.logical_and(classes > 0, usable), random_priorities(key, count, 3), self.num_pos
+        )
+        neg_index, neg_chosen = choose(
+            ops.logical_and(background, usable), random_priorities(key, count, 4), self.num_neg
+        )
         wanted = self.num_total - pos_chosen.astype(ms.int32).sum(-1, keepdims=True)
         rank = ops.arange(0, neg_index.shape[1]).astype(ms.int32).expand_dims(0)
         neg_chosen = ops.logical_and(neg_chosen, rank < wanted)
@@ -45,7 +53,12 @@ class RoISampler(nn.Cell):
         slot_class = ops.concat((ops.gather_elements(classes, 1, pos_index), ops.zeros_like(neg_index)), 1)
         rois = ops.gather_elements(rois, 1, index.expand_dims(-1).tile((1, 1, 4)))
         keep = chosen.astype(ms.float32).expand_dims(-1)
-        return rois * keep, slot_class * chosen.astype(ms.int32), ops.gather_elements(matched, 1, index), chosen
+        return (
+            rois * keep,
+            slot_class * chosen.astype(ms.int32),
+            ops.gather_elements(matched, 1, index),
+            chosen,
+        )
 
     def positive_slots(self, count):
         """How many of the slots are for positives, with `count` RoIs (proposals and objects)."""

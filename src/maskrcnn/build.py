@@ -1,4 +1,5 @@
 """The one builder that training, evaluation, export, the hub and the tests share."""
+
 from __future__ import annotations
 
 import mindspore as ms
@@ -28,8 +29,10 @@ def build_network(config, device="CPU", loads_weights=False, exported=False):
     if exported:
         shapes, kernels = "static", False
     if config.roi_layer["sample_num"] == 0 and not kernels:
-        raise ConfigError("roi_layer.sample_num=0 (as many samples as a pooled cell is cells wide): only the CPU's kernel computes that, MindSpore's "
-                          "operator and exported files do not; write a number, such as 2")
+        raise ConfigError(
+            "roi_layer.sample_num=0 (as many samples as a pooled cell is cells wide): only the CPU's kernel computes that, MindSpore's "
+            "operator and exported files do not; write a number, such as 2"
+        )
     network = MaskRcnn(config, norm, freeze_at, shapes == "dynamic", kernels, getattr(ms, dtype))
     if config.amp_level == "O3":
         for _, cell in network.cells_and_names():

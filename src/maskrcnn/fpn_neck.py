@@ -1,4 +1,5 @@
 """Feature pyramid network (Lin et al. 2017): P2 to P5 from C2 to C5, P6 by subsampling P5."""
+
 from __future__ import annotations
 
 import mindspore as ms
@@ -11,7 +12,9 @@ def upsample_and_add(coarse, fine):
     """fine [B, C, 2h, 2w] + nearest 2x upsampling of coarse [B, C, h, w]; a broadcast, so the upsampled map is never made."""
     batch, channels, height, width = coarse.shape
     fine = fine.reshape(batch, channels, height, 2, width, 2)
-    return (fine + coarse.reshape(batch, channels, height, 1, width, 1)).reshape(batch, channels, 2 * height, 2 * width)
+    return (fine + coarse.reshape(batch, channels, height, 1, width, 1)).reshape(
+        batch, channels, 2 * height, 2 * width
+    )
 
 
 class FeaturePyramid(nn.Cell):
@@ -25,9 +28,22 @@ class FeaturePyramid(nn.Cell):
         super().__init__()
         out, norm = config.fpn_out_channels, config.fpn_norm
         plain = norm == "none"
-        self.lateral = nn.CellList([Conv(channels, out, 1, bias=plain, init="xavier", dtype=dtype) for channels in config.fpn_in_channels])
-        self.output = nn.CellList([Conv(out, out, 3, bias=plain, init="xavier", dtype=dtype, cpu_kernel=kernels) for _ in config.fpn_in_channels])
-        self.lateral_norm, self.output_norm = norm_list(norm, [out] * 4, config.norm_eps), norm_list(norm, [out] * 4, config.norm_eps)
+        self.lateral = nn.CellList(
+            [
+                Conv(channels, out, 1, bias=plain, init="xavier", dtype=dtype)
+                for channels in config.fpn_in_channels
+            ]
+        )
+        self.output = nn.CellList(
+            [
+                Conv(out, out, 3, bias=plain, init="xavier", dtype=dtype, cpu_kernel=kernels)
+                for _ in config.fpn_in_channels
+            ]
+        )
+        self.lateral_norm, self.output_norm = (
+            norm_list(norm, [out] * 4, config.norm_eps),
+            norm_list(norm, [out] * 4, config.norm_eps),
+        )
 
     def construct(self, c2, c3, c4, c5):
         m5 = conv_norm_at(self.lateral, self.lateral_norm, 3, c5)
@@ -35,5 +51,10 @@ class FeaturePyramid(nn.Cell):
         m3 = upsample_and_add(m4, conv_norm_at(self.lateral, self.lateral_norm, 1, c3))
         m2 = upsample_and_add(m3, conv_norm_at(self.lateral, self.lateral_norm, 0, c2))
         p5 = conv_norm_at(self.output, self.output_norm, 3, m5)
-        return (conv_norm_at(self.output, self.output_norm, 0, m2), conv_norm_at(self.output, self.output_norm, 1, m3),
-                conv_norm_at(self.output, self.output_norm, 2, m4), p5, p5[:, :, ::2, ::2])
+        return (
+            conv_norm_at(self.output, self.output_norm, 0, m2),
+            conv_norm_at(self.output, self.output_norm, 1, m3),
+            conv_norm_at(self.output, self.output_norm, 2, m4),
+            p5,
+            p5[:, :, ::2, ::2],
+        )

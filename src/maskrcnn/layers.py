@@ -1,4 +1,5 @@
 """The few layers the network is built from: convolution, dense, the norms, and a convolution with its norm folded in."""
+
 from __future__ import annotations
 
 import math
@@ -20,21 +21,38 @@ class Conv(nn.Cell):
     kernel (`conv_kernel.py`), which takes static shapes and float32 only; `input_gradient` False: x is the picture, which needs none.
     """
 
-    def __init__(self, in_channels, out_channels, kernel, stride=1, bias=True, init="he", dtype=ms.float32, cpu_kernel=False, input_gradient=True):
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel,
+        stride=1,
+        bias=True,
+        init="he",
+        dtype=ms.float32,
+        cpu_kernel=False,
+        input_gradient=True,
+    ):
         super().__init__()
         self.stride, self.padding, self.dtype = stride, (kernel - 1) // 2, dtype
         # A 1x1 convolution is a matrix product as it stands: there the operator is as good.
         own = cpu_kernel and kernel > 1 and dtype == ms.float32 and onednn.is_here()
         self.kernel_convolution = KernelConvolution(kernel, stride, input_gradient) if own else None
         shape = (out_channels, in_channels, kernel, kernel)
-        self.weight = Parameter(initializer(weight_init(init, in_channels * kernel * kernel), shape, ms.float32))
+        self.weight = Parameter(
+            initializer(weight_init(init, in_channels * kernel * kernel), shape, ms.float32)
+        )
         self.bias = Parameter(initializer("zeros", (out_channels,), ms.float32)) if bias else None
 
     def apply(self, x, weight, bias):
         bias = None if bias is None else bias.astype(self.dtype)
         if self.kernel_convolution is not None:
-            return self.kernel_convolution(x, weight, ops.zeros((weight.shape[0],), ms.float32) if bias is None else bias)
-        return ops.conv2d(x.astype(self.dtype), weight.astype(self.dtype), bias, self.stride, "pad", self.padding)
+            return self.kernel_convolution(
+                x, weight, ops.zeros((weight.shape[0],), ms.float32) if bias is None else bias
+            )
+        return ops.conv2d(
+            x.astype(self.dtype), weight.astype(self.dtype), bias, self.stride, "pad", self.padding
+        )
 
     def construct(self, x):
         return self.apply(x, self.weight, self.bias)
@@ -46,8 +64,11 @@ class KernelConvolution(nn.Cell):
     def __init__(self, kernel, stride, input_gradient=True):
         super().__init__()
         from .cpu.conv_kernel import operators  # imported here: Numba is needed on the CPU only
+
         self.input_gradient = input_gradient
-        self.forward_operator, self.gradient_operator = operators(kernel, stride, (kernel - 1) // 2, input_gradient)
+        self.forward_operator, self.gradient_operator = operators(
+            kernel, stride, (kernel - 1) // 2, input_gradient
+        )
         self.bias_gradient = BiasAddGrad()
 
     def construct(self, x, weight, bias):
@@ -67,12 +88,16 @@ class Dense(nn.Cell):
     def __init__(self, in_channels, out_channels, init="xavier", dtype=ms.float32):
         super().__init__()
         self.dtype = dtype
-        self.weight = Parameter(initializer(weight_init(init, in_channels), (out_channels, in_channels), ms.float32))
+        self.weight = Parameter(
+            initializer(weight_init(init, in_channels), (out_channels, in_channels), ms.float32)
+        )
         self.bias = Parameter(initializer("zeros", (out_channels,), ms.float32))
         self.matmul = ops.MatMul(transpose_b=True)
 
     def construct(self, x):
-        return ops.bias_add(self.matmul(x.astype(self.dtype), self.weight.astype(self.dtype)), self.bias.astype(self.dtype))
+        return ops.bias_add(
+            self.matmul(x.astype(self.dtype), self.weight.astype(self.dtype)), self.bias.astype(self.dtype)
+        )
 
 
 def weight_init(init, fan_in):
@@ -148,11 +173,21 @@ class SyncBatchNorm(nn.Cell):
         centered = wide - mean.reshape(1, -1, 1, 1)
         variance = self.total(ops.square(centered).sum((0, 2, 3))) / count
         # Moving statistics as in BatchNorm: of the unbiased variance.
-        kept = ops.depend(ops.assign(self.moving_mean, self.momentum * self.moving_mean + (1 - self.momentum) * ops.stop_gradient(mean)),
-                          ops.assign(self.moving_variance, self.momentum * self.moving_variance
-                                     + (1 - self.momentum) * ops.stop_gradient(variance) * (count / max(count - 1, 1))))
+        kept = ops.depend(
+            ops.assign(
+                self.moving_mean,
+                self.momentum * self.moving_mean + (1 - self.momentum) * ops.stop_gradient(mean),
+            ),
+            ops.assign(
+                self.moving_variance,
+                self.momentum * self.moving_variance
+                + (1 - self.momentum) * ops.stop_gradient(variance) * (count / max(count - 1, 1)),
+            ),
+        )
         scale = (self.gamma * ops.rsqrt(variance + self.eps)).astype(self.wide)
-        y = centered.astype(self.wide) * scale.reshape(1, -1, 1, 1) + self.beta.astype(self.wide).reshape(1, -1, 1, 1)
+        y = centered.astype(self.wide) * scale.reshape(1, -1, 1, 1) + self.beta.astype(self.wide).reshape(
+            1, -1, 1, 1
+        )
         return ops.depend(y, kept).astype(x.dtype)
 
     def total(self, value):
@@ -172,8 +207,13 @@ class GroupNorm(nn.Cell):
         self.beta = Parameter(initializer("zeros", (channels,)))
 
     def construct(self, x):
-        return ops.group_norm(x.astype(self.wide), self.groups, self.gamma.astype(self.wide), self.beta.astype(self.wide),
-                              self.eps).astype(x.dtype)
+        return ops.group_norm(
+            x.astype(self.wide),
+            self.groups,
+            self.gamma.astype(self.wide),
+            self.beta.astype(self.wide),
+            self.eps,
+        ).astype(x.dtype)
 
 
 NORMS = {"frozen": FrozenNorm, "bn": BatchNorm, "sync_bn": SyncBatchNorm, "gn": GroupNorm}
@@ -213,10 +253,10 @@ def pad_zeros(x, axis, before, after):
     """
     parts = ()
     if before:
-        parts += (ops.zeros(x.shape[:axis] + (before,) + x.shape[axis + 1:], x.dtype),)
+        parts += (ops.zeros(x.shape[:axis] + (before,) + x.shape[axis + 1 :], x.dtype),)
     parts += (x,)
     if after:
-        parts += (ops.zeros(x.shape[:axis] + (after,) + x.shape[axis + 1:], x.dtype),)
+        parts += (ops.zeros(x.shape[:axis] + (after,) + x.shape[axis + 1 :], x.dtype),)
     return ops.concat(parts, axis) if len(parts) > 1 else x
 
 

@@ -1,9 +1,10 @@
 """Mask R-CNN with a ResNet FPN (He et al. 2017; Lin et al. 2017): the whole network, in training and in inference.
 
-    image uint8 [B, H, W, 3] -> normalise -> C2..C5 -> P2..P6 -> RPN -> proposals
-      training:  -> assign, sample -> RoIAlign 7 -> class and box losses; positive RoIs -> RoIAlign 14 -> mask loss
-      inference: -> RoIAlign 7 -> detections -> RoIAlign 14 -> masks
+image uint8 [B, H, W, 3] -> normalise -> C2..C5 -> P2..P6 -> RPN -> proposals
+  training:  -> assign, sample -> RoIAlign 7 -> class and box losses; positive RoIs -> RoIAlign 14 -> mask loss
+  inference: -> RoIAlign 7 -> detections -> RoIAlign 14 -> masks
 """
+
 from __future__ import annotations
 
 import mindspore as ms
@@ -36,7 +37,11 @@ class MaskRcnn(nn.Cell):
     def __init__(self, config, norm_kind, freeze_at=0, dynamic=True, kernels=True, dtype=ms.float32):
         super().__init__()
         self.dynamic, self.dtype = dynamic, dtype
-        self.mean, self.std, self.is_bgr = constant(config.img_mean), constant(config.img_std), config.channel_order == "BGR"
+        self.mean, self.std, self.is_bgr = (
+            constant(config.img_mean),
+            constant(config.img_std),
+            config.channel_order == "BGR",
+        )
         self.anchors = tuple(constant(anchors) for anchors in pyramid_anchors(config))
         self.backbone = ResNet(config, norm_kind, freeze_at, dtype, kernels)
         self.fpn = FeaturePyramid(config, dtype, kernels)
@@ -45,7 +50,9 @@ class MaskRcnn(nn.Cell):
         self.mask_head = MaskHead(config, dtype, kernels)
         self.box_align = RoIAlign(config, config.roi_layer["out_size"], kernels)
         self.mask_align = RoIAlign(config, config.roi_layer["mask_out_size"], kernels)
-        self.train_proposals, self.test_proposals = (ProposalGenerator(config, training, kernels) for training in (True, False))
+        self.train_proposals, self.test_proposals = (
+            ProposalGenerator(config, training, kernels) for training in (True, False)
+        )
         self.anchor_sampler, self.roi_sampler = AnchorSampler(config, kernels), RoISampler(config, kernels)
         self.detections = DetectionGenerator(config, kernels)
         self.mask_size = config.mask_shape[0]
@@ -83,21 +90,31 @@ class MaskRcnn(nn.Cell):
         batch, count = valid.shape
         logits, deltas = self.box_head(self.box_align(features, rois, valid))
         probabilities = ops.softmax(logits, -1).reshape(batch, count, -1)
-        return self.detections(probabilities, deltas.reshape(batch, count, -1, 4), rois, valid, image_meta, self.box_head)
+        return self.detections(
+            probabilities, deltas.reshape(batch, count, -1, 4), rois, valid, image_meta, self.box_head
+        )
 
     def masks(self, features, boxes, labels, found):
         """Mask probabilities [B, D, 28, 28] of final boxes [B, D, 4], zeros where not found."""
         (batch, count), size = found.shape, self.mask_size
-        pooled, labels, chosen = self.mask_align(features, boxes, found), labels.reshape(-1), found.reshape(-1)
-        if self.mask_head.logits_kernel is not None:                 # which leaves padding out by itself
+        pooled, labels, chosen = (
+            self.mask_align(features, boxes, found),
+            labels.reshape(-1),
+            found.reshape(-1),
+        )
+        if self.mask_head.logits_kernel is not None:  # which leaves padding out by itself
             logits = self.mask_head.logits_of(pooled, labels, chosen)
         elif self.dynamic:
             rows = real_rows(chosen)
             real = self.mask_head(ops.gather(pooled, rows, 0), ops.gather(labels, rows, 0))
-            logits = ops.tensor_scatter_update(ops.zeros((batch * count, size, size), ms.float32), rows.expand_dims(-1), real)
+            logits = ops.tensor_scatter_update(
+                ops.zeros((batch * count, size, size), ms.float32), rows.expand_dims(-1), real
+            )
         else:
             logits = self.mask_head(pooled, labels)
-        return (ops.sigmoid(logits) * chosen.reshape(-1, 1, 1).astype(ms.float32)).reshape(batch, count, size, size)
+        return (ops.sigmoid(logits) * chosen.reshape(-1, 1, 1).astype(ms.float32)).reshape(
+            batch, count, size, size
+        )
 
     def losses(self, image, image_meta, key, truth, labels, valid, masks, normalize):
         """The five losses (rpn_cls, rpn_reg, rcnn_cls, rcnn_reg, rcnn_mask), float32 scalars, weighted as configured.
@@ -107,14 +124,22 @@ class MaskRcnn(nn.Cell):
         """
         features = self.features(image)
         logits, deltas = self.propose(features)
-        rois, usable = self.train_proposals(ops.stop_gradient(logits), ops.stop_gradient(deltas), self.anchors, image_meta)
+        rois, usable = self.train_proposals(
+            ops.stop_gradient(logits), ops.stop_gradient(deltas), self.anchors, image_meta
+        )
         rpn_cls, rpn_reg = self.rpn_losses(features, logits, deltas, truth, valid, key, normalize)
         samples = self.roi_sampler(rois, usable, truth, labels, valid, key)
         rcnn_cls, rcnn_reg = self.box_losses(features[:4], samples, truth, normalize)
         if not self.has_masks:
             return rpn_cls, rpn_reg, rcnn_cls, rcnn_reg, ops.zeros_like(rcnn_reg)
         slots = min(self.num_mask_rois, self.roi_sampler.positive_slots(rois.shape[1] + truth.shape[1]))
-        return rpn_cls, rpn_reg, rcnn_cls, rcnn_reg, self.mask_loss(features[:4], samples, slots, truth, masks, normalize)
+        return (
+            rpn_cls,
+            rpn_reg,
+            rcnn_cls,
+            rcnn_reg,
+            self.mask_loss(features[:4], samples, slots, truth, masks, normalize),
+        )
 
     def rpn_losses(self, features, logits, deltas, truth, valid, key, normalize):
         """(rpn_cls, rpn_reg) of the sampled anchors; logits and deltas as `propose` gives them for the features (P2, ..., P6)."""
@@ -135,10 +160,16 @@ class MaskRcnn(nn.Cell):
         rois, classes, chosen = rois.reshape(-1, 4), classes.reshape(-1), chosen.reshape(-1)
         if self.dynamic:
             rows = real_rows(chosen)
-            pooled, rois, matched = ops.gather(pooled, rows, 0), ops.gather(rois, rows, 0), ops.gather(matched, rows, 0)
+            pooled, rois, matched = (
+                ops.gather(pooled, rows, 0),
+                ops.gather(rois, rows, 0),
+                ops.gather(matched, rows, 0),
+            )
             classes, chosen = ops.gather(classes, rows, 0), ops.gather(chosen, rows, 0)
         logits, deltas = self.box_head(pooled)
-        return self.box_head.losses(logits, deltas, rois, matched, classes, chosen.astype(ms.float32), normalize)
+        return self.box_head.losses(
+            logits, deltas, rois, matched, classes, chosen.astype(ms.float32), normalize
+        )
 
     def mask_loss(self, features, samples, slots, truth, masks, normalize):
         """rcnn_mask of the positive RoIs in the first `slots` slots (their order is random); masks uint8 [B, G, m, m]."""
@@ -147,11 +178,25 @@ class MaskRcnn(nn.Cell):
         pooled = self.mask_align(features, rois, chosen)
         batch, count = truth.shape[0], truth.shape[1]
         picture = objects + ops.arange(0, batch).astype(ms.int32).expand_dims(-1) * count
-        rois, classes, chosen, picture = rois.reshape(-1, 4), classes.reshape(-1), chosen.reshape(-1), picture.reshape(-1)
-        if self.dynamic and self.mask_head.kernel is None:           # the kernel leaves padding out by itself
+        rois, classes, chosen, picture = (
+            rois.reshape(-1, 4),
+            classes.reshape(-1),
+            chosen.reshape(-1),
+            picture.reshape(-1),
+        )
+        if self.dynamic and self.mask_head.kernel is None:  # the kernel leaves padding out by itself
             rows = real_rows(chosen)
-            pooled, rois, classes = ops.gather(pooled, rows, 0), ops.gather(rois, rows, 0), ops.gather(classes, rows, 0)
+            pooled, rois, classes = (
+                ops.gather(pooled, rows, 0),
+                ops.gather(rois, rows, 0),
+                ops.gather(classes, rows, 0),
+            )
             chosen, picture = ops.gather(chosen, rows, 0), ops.gather(picture, rows, 0)
-        targets = mask_targets(rois, ops.gather(truth.reshape(-1, 4), picture, 0), masks.reshape(-1, masks.shape[2], masks.shape[3]),
-                               picture, self.mask_size)
+        targets = mask_targets(
+            rois,
+            ops.gather(truth.reshape(-1, 4), picture, 0),
+            masks.reshape(-1, masks.shape[2], masks.shape[3]),
+            picture,
+            self.mask_size,
+        )
         return self.mask_head.loss_of(pooled, classes, chosen, targets, normalize)

@@ -1,4 +1,5 @@
 """What the mask head should answer for a RoI: its object's mask, seen through the RoI's own grid."""
+
 from __future__ import annotations
 
 import mindspore as ms
@@ -22,6 +23,7 @@ def mask_targets(rois, truth, masks, picture, size):
 
     def at(y, x):
         return ops.gather(flat, start + y.expand_dims(2) * side + x.expand_dims(1), 0).astype(ms.float32)
+
     along_x, along_y = along_x.expand_dims(1), along_y.expand_dims(2)
     top = at(y0, x0) * (1 - along_x) + at(y0, x1) * along_x
     bottom = at(y1, x0) * (1 - along_x) + at(y1, x1) * along_x

@@ -1,4 +1,5 @@
 """From the RPN's scores and deltas to proposals: best per level, decode, clip, NMS per level, best of all levels."""
+
 from __future__ import annotations
 
 import mindspore as ms
@@ -17,7 +18,11 @@ class ProposalGenerator(nn.Cell):
     def __init__(self, config, training, kernel=False):
         super().__init__()
         prefix = "rpn_proposal_" if training else "rpn_"
-        self.nms_pre, self.nms_post, self.max_num = config[prefix + "nms_pre"], config[prefix + "nms_post"], config[prefix + "max_num"]
+        self.nms_pre, self.nms_post, self.max_num = (
+            config[prefix + "nms_pre"],
+            config[prefix + "nms_post"],
+            config[prefix + "max_num"],
+        )
         self.min_size = config["rpn_proposal_min_bbox_size" if training else "rpn_min_bbox_min_size"]
         self.across_levels = config[prefix + "nms_across_levels"]
         self.nms = NMS(config[prefix + "nms_thr"], kernel)
@@ -32,19 +37,23 @@ class ProposalGenerator(nn.Cell):
         for level_logits, level_deltas, level_anchors in zip(logits, deltas, anchors):
             best, index = ops.topk(level_logits, min(self.nms_pre, level_logits.shape[1]))
             picked = ops.gather_elements(level_deltas, 1, index.expand_dims(-1).tile((1, 1, 4)))
-            decoded = box_ops.clip(box_ops.decode(ops.gather(level_anchors, index, 0), picked, self.means, self.stds), image_meta)
+            decoded = box_ops.clip(
+                box_ops.decode(ops.gather(level_anchors, index, 0), picked, self.means, self.stds), image_meta
+            )
             best = ops.select(box_ops.at_least(decoded, self.min_size), best, ops.full_like(best, _NEVER))
             if not self.across_levels:
                 best = self.suppress(decoded, best)
             boxes, scores = boxes + (decoded,), scores + (best,)
         boxes, scores = ops.concat(boxes, 1), ops.concat(scores, 1)
-        scores, index = ops.topk(scores, scores.shape[1] if self.across_levels else min(self.max_num, scores.shape[1]))
+        scores, index = ops.topk(
+            scores, scores.shape[1] if self.across_levels else min(self.max_num, scores.shape[1])
+        )
         boxes = ops.gather_elements(boxes, 1, index.expand_dims(-1).tile((1, 1, 4)))
         if self.across_levels:
             scores, index = ops.topk(self.suppress(boxes, scores), min(self.max_num, scores.shape[1]))
             boxes = ops.gather_elements(boxes, 1, index.expand_dims(-1).tile((1, 1, 4)))
         missing = self.max_num - scores.shape[1]
-        if missing > 0:                                   # a small canvas has fewer anchors than proposals are wanted
+        if missing > 0:  # a small canvas has fewer anchors than proposals are wanted
             scores = ops.concat((scores, ops.full((scores.shape[0], missing), _NEVER, dtype=ms.float32)), 1)
             boxes = pad_zeros(boxes, 1, 0, missing)
         valid = scores > _NEVER / 2

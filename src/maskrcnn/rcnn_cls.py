@@ -1,4 +1,5 @@
 """The box branch of the second stage (Girshick 2015): fully connected layers, class scores, class-specific box deltas, two losses."""
+
 from __future__ import annotations
 
 import mindspore as ms
@@ -18,12 +19,18 @@ class BoxHead(nn.Cell):
     def __init__(self, config, dtype=ms.float32):
         super().__init__()
         self.num_classes = config.num_classes
-        self.means, self.stds, self.beta = constant(config.rcnn_target_means), constant(config.rcnn_target_stds), config.rcnn_smooth_l1_beta
+        self.means, self.stds, self.beta = (
+            constant(config.rcnn_target_means),
+            constant(config.rcnn_target_stds),
+            config.rcnn_smooth_l1_beta,
+        )
         self.cls_weight, self.reg_weight = config.rcnn_loss_cls_weight, config.rcnn_loss_reg_weight
         width = config.rcnn_fc_out_channels
         channels = [config.rcnn_in_channels] + [config.rcnn_conv_out_channels] * config.rcnn_num_convs
         plain = config.rcnn_norm == "none"
-        self.convs = nn.CellList([Conv(a, b, 3, bias=plain, dtype=dtype) for a, b in zip(channels, channels[1:])])
+        self.convs = nn.CellList(
+            [Conv(a, b, 3, bias=plain, dtype=dtype) for a, b in zip(channels, channels[1:])]
+        )
         self.norms = norm_list(config.rcnn_norm, channels[1:], config.norm_eps)
         inputs = [channels[-1] * config.roi_layer["out_size"] ** 2] + [width] * (config.rcnn_num_layers - 1)
         self.fc = nn.CellList([Dense(channels, width, dtype=dtype) for channels in inputs])
@@ -37,7 +44,9 @@ class BoxHead(nn.Cell):
         hidden = hidden.reshape(hidden.shape[0], -1)
         for layer in self.fc:
             hidden = ops.relu(layer(hidden))
-        return self.cls(hidden).astype(ms.float32), self.reg(hidden).astype(ms.float32).reshape(-1, self.num_classes, 4)
+        return self.cls(hidden).astype(ms.float32), self.reg(hidden).astype(ms.float32).reshape(
+            -1, self.num_classes, 4
+        )
 
     def losses(self, logits, deltas, rois, objects, classes, weight, normalize):
         """(class loss, box loss), both divided by the number of sampled RoIs.

@@ -1,4 +1,5 @@
 """The mask branch (He et al. 2017): four convolutions, a transposed one that doubles the side, one mask a class; its loss."""
+
 from __future__ import annotations
 
 import math
@@ -26,16 +27,27 @@ class MaskHead(nn.Cell):
         self.loss_weight = config.rcnn_loss_mask_fb_weight
         self.batch_matmul = ops.BatchMatMul()
         inputs = [config.rcnn_in_channels] + [width] * 3
-        self.conv = nn.CellList([Conv(channels, width, 3, bias=config.rcnn_mask_norm == "none", dtype=dtype) for channels in inputs])
+        self.conv = nn.CellList(
+            [
+                Conv(channels, width, 3, bias=config.rcnn_mask_norm == "none", dtype=dtype)
+                for channels in inputs
+            ]
+        )
         self.norms = norm_list(config.rcnn_mask_norm, [width] * 4, config.norm_eps)
         # [in, out, 2, 2], as transposed convolutions are stored everywhere
-        self.up_weight = Parameter(initializer(weight_init(math.sqrt(2.0 / width), width), (width, width, 2, 2)))
+        self.up_weight = Parameter(
+            initializer(weight_init(math.sqrt(2.0 / width), width), (width, width, 2, 2))
+        )
         self.up_bias = Parameter(initializer("zeros", (width,)))
         self.logits_weight = Parameter(initializer(weight_init(0.001, width), (config.num_classes, width)))
         self.logits_bias = Parameter(initializer("zeros", (config.num_classes,)))
         self.kernel = self.logits_kernel = None
         if kernels and dtype == ms.float32 and config.rcnn_mask_norm == "none" and onednn.is_here():
-            from .cpu.mask_kernel import MaskLogitsKernel, MaskLossKernel  # imported here: Numba is needed on the CPU only
+            from .cpu.mask_kernel import (
+                MaskLogitsKernel,
+                MaskLossKernel,
+            )  # imported here: Numba is needed on the CPU only
+
             self.kernel, self.logits_kernel = MaskLossKernel(), MaskLogitsKernel()
 
     def construct(self, features, classes):
@@ -46,9 +58,20 @@ class MaskHead(nn.Cell):
         weight = self.up_weight.transpose(2, 3, 1, 0).reshape(4 * width, width, 1, 1).astype(self.dtype)
         bias = self.up_bias.expand_dims(0).tile((4, 1)).reshape(-1).astype(self.dtype)
         x = ops.relu(ops.conv2d(x, weight, bias))
-        row = ops.gather(self.logits_weight, classes, 0).astype(self.dtype).expand_dims(1).tile((1, 4, 1)).reshape(-1, 1, width)
+        row = (
+            ops.gather(self.logits_weight, classes, 0)
+            .astype(self.dtype)
+            .expand_dims(1)
+            .tile((1, 4, 1))
+            .reshape(-1, 1, width)
+        )
         logits = self.batch_matmul(row, x.reshape(-1, width, height * side))
-        logits = logits.reshape(-1, 2, 2, height, side).transpose(0, 3, 1, 4, 2).reshape(-1, 2 * height, 2 * side).astype(ms.float32)
+        logits = (
+            logits.reshape(-1, 2, 2, height, side)
+            .transpose(0, 3, 1, 4, 2)
+            .reshape(-1, 2 * height, 2 * side)
+            .astype(ms.float32)
+        )
         return logits + ops.gather(self.logits_bias, classes, 0).reshape(-1, 1, 1)
 
     def loss_of(self, features, classes, chosen, targets, normalize):
@@ -56,7 +79,11 @@ class MaskHead(nn.Cell):
         weight = chosen.astype(ms.float32)
         if self.kernel is None:
             return self.loss(self.construct(features, classes), targets, weight, normalize)
-        return self.loss_weight * self.kernel(features, classes, chosen, targets, *self.parameters_in_order())[0].sum() / normalize(weight.sum())
+        return (
+            self.loss_weight
+            * self.kernel(features, classes, chosen, targets, *self.parameters_in_order())[0].sum()
+            / normalize(weight.sum())
+        )
 
     def logits_of(self, features, classes, chosen):
         """As `construct`, by the kernel: float32 [R, 28, 28] of the chosen (bool [R]), zeros for the others."""

@@ -1,4 +1,5 @@
 """ResNet with bottleneck blocks (He et al. 2016), stride in the 3x3 convolution or in the first 1x1; C2 to C5 of the pyramid."""
+
 from __future__ import annotations
 
 import mindspore as ms
@@ -16,13 +17,18 @@ class Bottleneck(nn.Cell):
         width = out_channels // 4
         first, second = (stride, 1) if stride_in_1x1 else (1, stride)
         self.conv1, self.bn1 = Conv(in_channels, width, 1, first, bias=False, dtype=dtype), norm(width)
-        self.conv2, self.bn2 = Conv(width, width, 3, second, bias=False, dtype=dtype, cpu_kernel=kernels), norm(width)
+        self.conv2, self.bn2 = (
+            Conv(width, width, 3, second, bias=False, dtype=dtype, cpu_kernel=kernels),
+            norm(width),
+        )
         self.conv3, self.bn3 = Conv(width, out_channels, 1, bias=False, dtype=dtype), norm(out_channels)
         # A block starts as its shortcut (Goyal et al. 2017, section 5.1), so that a deep trunk from scratch starts with small features.
         self.bn3.gamma.set_data(initializer("zeros", self.bn3.gamma.shape, self.bn3.gamma.dtype))
         self.has_projection = stride != 1 or in_channels != out_channels
         if self.has_projection:
-            self.down_sample = nn.CellList([Conv(in_channels, out_channels, 1, stride, bias=False, dtype=dtype), norm(out_channels)])
+            self.down_sample = nn.CellList(
+                [Conv(in_channels, out_channels, 1, stride, bias=False, dtype=dtype), norm(out_channels)]
+            )
 
     def construct(self, x):
         y = ops.relu(conv_norm(self.conv1, self.bn1, x))
@@ -47,17 +53,32 @@ class ResNet(nn.Cell):
             if norm_kind == "frozen" or norm_kind != "gn" and stage <= freeze_at:
                 return lambda channels: FrozenNorm(channels, config.norm_eps, config.fold_norms)
             return lambda channels: NORMS[norm_kind](channels, config.norm_eps)
+
         stem = config.resnet_in_channels[0]
-        self.conv1, self.bn1 = Conv(3, stem, 7, 2, bias=False, dtype=dtype, cpu_kernel=kernels, input_gradient=False), norm_of(1)(stem)
+        self.conv1, self.bn1 = (
+            Conv(3, stem, 7, 2, bias=False, dtype=dtype, cpu_kernel=kernels, input_gradient=False),
+            norm_of(1)(stem),
+        )
         stages = []
         for i in range(4):
-            blocks = [Bottleneck(config.resnet_in_channels[i] if j == 0 else config.resnet_out_channels[i], config.resnet_out_channels[i],
-                                 2 if i > 0 and j == 0 else 1, norm_of(i + 2), dtype, config.stride_in_1x1, kernels)
-                      for j in range(config.resnet_block[i])]
+            blocks = [
+                Bottleneck(
+                    config.resnet_in_channels[i] if j == 0 else config.resnet_out_channels[i],
+                    config.resnet_out_channels[i],
+                    2 if i > 0 and j == 0 else 1,
+                    norm_of(i + 2),
+                    dtype,
+                    config.stride_in_1x1,
+                    kernels,
+                )
+                for j in range(config.resnet_block[i])
+            ]
             stages.append(nn.CellList(blocks))
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.max_pool = ops.MaxPool(kernel_size=3, strides=2, pad_mode="valid")
-        for part in (self.conv1, self.bn1, self.layer1, self.layer2, self.layer3, self.layer4)[:freeze_at + 1 if freeze_at else 0]:
+        for part in (self.conv1, self.bn1, self.layer1, self.layer2, self.layer3, self.layer4)[
+            : freeze_at + 1 if freeze_at else 0
+        ]:
             for parameter in part.get_parameters():
                 parameter.requires_grad = False
 

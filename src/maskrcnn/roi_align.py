@@ -4,6 +4,7 @@ Two ways with one answer: a compiled CPU kernel (`roi_align_kernel.py`) that rea
 `ROIAlign`, for Ascend and for exported files; the levels are packed into one map so that a single call with static shapes
 serves all RoIs. Whether Ascend's operator widens RoIs narrower or lower than one cell of their level to one cell is not known.
 """
+
 from __future__ import annotations
 
 import mindspore as ms
@@ -29,13 +30,20 @@ class RoIAlign(nn.Cell):
         # The operator takes features and RoIs of one type, and half precision would place a RoI by quarters of a cell.
         p2, p3, p4, p5 = [feature.astype(ms.float32) for feature in features]
         rois = ops.stop_gradient(rois)
-        return self.pool(p2, p3, p4, p5, rois, ops.select(valid, self.levels(rois), ops.full_like(valid, -1, dtype=ms.int32)))
+        return self.pool(
+            p2,
+            p3,
+            p4,
+            p5,
+            rois,
+            ops.select(valid, self.levels(rois), ops.full_like(valid, -1, dtype=ms.int32)),
+        )
 
     def levels(self, rois):
         """int32 [B, S], 0 for P2 to 3 for P5: floor(log2(sqrt(area) / finest)) as in FPN's equation 1, limited to the pyramid."""
         side = ops.sqrt(ops.relu(box_ops.areas(rois))) + 1e-6
         level = ops.zeros_like(side)
-        for power in (2.0, 4.0, 8.0):               # comparisons: exact where a logarithm rounds
+        for power in (2.0, 4.0, 8.0):  # comparisons: exact where a logarithm rounds
             level = level + (side >= self.finest * power).astype(ms.float32)
         return level.astype(ms.int32)
 
@@ -64,7 +72,7 @@ class PackedPool(nn.Cell):
             x, y, scale = x + here * origins[i][1], y + here * origins[i][0], scale + here / self.strides[i]
         scale, origin = scale.expand_dims(-1), ops.stack((x, y), -1)
         start, end = rois[..., :2] * scale - self.shift + origin, rois[..., 2:] * scale - self.shift + origin
-        if not self.aligned:                  # the older convention pools at least one whole cell
+        if not self.aligned:  # the older convention pools at least one whole cell
             end = ops.maximum(end, start + 1.0)
         used = (levels >= 0).astype(ms.float32).expand_dims(-1)
         start, end = start * used + 2 * (1 - used), (end - 1.0) * used + 2 * (1 - used)
@@ -82,7 +90,12 @@ class PackedPool(nn.Cell):
         below = pad_zeros(below, 3, 0, width - below.shape[3])
         row = framed[0].shape[2] + 1
         third = framed[1].shape[3]
-        return ops.concat((top, below), 2), ((1, 1), (row, 1), (row, third + 1), (row, third + framed[2].shape[3] + 1))
+        return ops.concat((top, below), 2), (
+            (1, 1),
+            (row, 1),
+            (row, third + 1),
+            (row, third + framed[2].shape[3] + 1),
+        )
 
 
 class KernelPool(nn.Cell):
@@ -92,6 +105,7 @@ class KernelPool(nn.Cell):
         super().__init__()
         # Imported here: Numba is needed on the CPU only.
         from .cpu.roi_align_kernel import backward_operator, forward_operator
+
         self.forward_operator = forward_operator(size, samples, aligned, strides)
         self.backward_operator = backward_operator(size, samples, aligned, strides, shapes)
 

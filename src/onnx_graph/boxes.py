@@ -1,4 +1,5 @@
 """Box arithmetic and NMS as ONNX nodes: `src/maskrcnn/ops/boxes.py` and `nms.py`, operation by operation, so that both round alike."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -54,10 +55,21 @@ def suppress(graph, boxes, scores, threshold, limit, floor, nothing):
 
     NonMaxSuppression drops what overlaps a better kept box by more than the threshold, without any +1; of equal scores the first is better.
     """
-    chosen = graph("NonMaxSuppression", boxes, graph("Unsqueeze", scores, [1]), np.array([limit], np.int64), np.array([threshold], np.float32),
-                   np.array([floor], np.float32))
-    places = graph("Gather", chosen, [0, 2], axis=1)               # of (picture, class, box)
-    return graph("ScatterND", graph.filled(graph("Shape", scores), np.float32(nothing)), places, graph("GatherND", scores, places))
+    chosen = graph(
+        "NonMaxSuppression",
+        boxes,
+        graph("Unsqueeze", scores, [1]),
+        np.array([limit], np.int64),
+        np.array([threshold], np.float32),
+        np.array([floor], np.float32),
+    )
+    places = graph("Gather", chosen, [0, 2], axis=1)  # of (picture, class, box)
+    return graph(
+        "ScatterND",
+        graph.filled(graph("Shape", scores), np.float32(nothing)),
+        places,
+        graph("GatherND", scores, places),
+    )
 
 
 def best(graph, scores, count):

@@ -1,4 +1,5 @@
 """An ONNX graph as it is written: nodes in order, constants by name. Standard operators of one opset only."""
+
 from __future__ import annotations
 
 import hashlib
@@ -9,7 +10,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 # 16 is the first whose RoiAlign knows half-pixel-correct boxes; IR version 8 is what its time's runtimes read.
 OPSET, IR_VERSION = 16, 8
-TYPES = {"float32": TensorProto.FLOAT, "int32": TensorProto.INT32, "int64": TensorProto.INT64, "uint8": TensorProto.UINT8, "bool": TensorProto.BOOL}
+TYPES = {
+    "float32": TensorProto.FLOAT,
+    "int32": TensorProto.INT32,
+    "int64": TensorProto.INT64,
+    "uint8": TensorProto.UINT8,
+    "bool": TensorProto.BOOL,
+}
 
 
 class Graph:
@@ -26,8 +33,15 @@ class Graph:
         """Add a node; attributes as ONNX's documentation of the operator names them. Returns a name, or a list of `outputs` names."""
         name = self._fresh(kind)
         names = [name if outputs == 1 else f"{name}.{i}" for i in range(outputs)]
-        self.nodes.append(helper.make_node(kind, [one if isinstance(one, str) else self.constant(one) for one in inputs], names, name=name,
-                                           **attributes))
+        self.nodes.append(
+            helper.make_node(
+                kind,
+                [one if isinstance(one, str) else self.constant(one) for one in inputs],
+                names,
+                name=name,
+                **attributes,
+            )
+        )
         return names[0] if outputs == 1 else names
 
     def constant(self, value):
@@ -35,7 +49,7 @@ class Graph:
         array = np.asarray(value)
         if not isinstance(value, (np.ndarray, np.generic)):
             array = array.astype(np.float32 if array.dtype.kind == "f" else np.int64)
-        array = np.ascontiguousarray(array).reshape(array.shape)         # the former makes a 0-d array 1-d
+        array = np.ascontiguousarray(array).reshape(array.shape)  # the former makes a 0-d array 1-d
         key = (array.dtype.str, array.shape, hashlib.blake2b(array.tobytes(), digest_size=16).digest())
         if key not in self._names:
             name = self._fresh("constant")
@@ -75,9 +89,24 @@ class Graph:
         for name, (_, _, made) in outputs.items():
             self.nodes.append(helper.make_node("Identity", [made], [name], name=f"output/{name}"))
         graph = helper.make_graph(
-            self.nodes, "mask_rcnn", [helper.make_tensor_value_info(name, TYPES[dtype], shape) for name, (dtype, shape) in inputs.items()],
-            [helper.make_tensor_value_info(name, TYPES[dtype], shape) for name, (dtype, shape, _) in outputs.items()], self.constants)
-        model = helper.make_model(graph, producer_name="maskrcnn", doc_string=description, opset_imports=[helper.make_opsetid("", OPSET)])
+            self.nodes,
+            "mask_rcnn",
+            [
+                helper.make_tensor_value_info(name, TYPES[dtype], shape)
+                for name, (dtype, shape) in inputs.items()
+            ],
+            [
+                helper.make_tensor_value_info(name, TYPES[dtype], shape)
+                for name, (dtype, shape, _) in outputs.items()
+            ],
+            self.constants,
+        )
+        model = helper.make_model(
+            graph,
+            producer_name="maskrcnn",
+            doc_string=description,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+        )
         model.ir_version = IR_VERSION
         helper.set_model_props(model, settings)
         onnx.checker.check_model(model, full_check=True)

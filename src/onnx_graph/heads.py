@@ -1,4 +1,5 @@
 """The second stage: box head, final detections and mask head, as `BoxHead`, `DetectionGenerator` and `MaskHead` have them."""
+
 from __future__ import annotations
 
 import math
@@ -34,7 +35,9 @@ def detections(layers, features, rois, valid, per_picture, config, limit):
     logits, deltas = box_head(layers, pooled, config)
     graph.part = "detections"
     scores = graph("Slice", graph("Softmax", logits, axis=-1), [1], [classes], [1])
-    scores = graph("Mul", scores, graph("Unsqueeze", graph.cast(graph("Gather", flags, slots), "float32"), [1]))
+    scores = graph(
+        "Mul", scores, graph("Unsqueeze", graph.cast(graph("Gather", flags, slots), "float32"), [1])
+    )
     count, where = graph.length(flags), graph("Unsqueeze", slots, [1])
     canvas = graph.filled(graph("Concat", count, [classes - 1], axis=0), np.float32(0))
     scores = graph("Reshape", graph("ScatterND", canvas, where, scores), [-1, per_picture * (classes - 1)])
@@ -43,16 +46,36 @@ def detections(layers, features, rois, valid, per_picture, config, limit):
     label = graph("Add", graph("Mod", pair, classes - 1), 1)
     first = graph("Mul", graph("Unsqueeze", graph.arange(graph.length(valid)), [1]), per_picture)
     slot = graph("Add", graph("Div", pair, classes - 1), first)
-    row = graph("Gather", graph("ScatterND", graph.filled(count, np.int64(0)), where, graph.arange(graph.length(slots))), slot)
-    moves = graph("Gather", graph("Reshape", deltas, [-1, 4]), graph("Add", graph("Mul", row, classes), label))
-    boxes = box_nodes.decode(graph, graph("Gather", flat, slot), moves, config.rcnn_target_means, config.rcnn_target_stds)
+    row = graph(
+        "Gather",
+        graph("ScatterND", graph.filled(count, np.int64(0)), where, graph.arange(graph.length(slots))),
+        slot,
+    )
+    moves = graph(
+        "Gather", graph("Reshape", deltas, [-1, 4]), graph("Add", graph("Mul", row, classes), label)
+    )
+    boxes = box_nodes.decode(
+        graph, graph("Gather", flat, slot), moves, config.rcnn_target_means, config.rcnn_target_stds
+    )
     boxes = box_nodes.clip(graph, boxes, limit)
-    usable = graph("And", graph("Greater", scores, float(config.test_score_thr)), box_nodes.at_least(graph, boxes, config.test_min_bbox_size))
+    usable = graph(
+        "And",
+        graph("Greater", scores, float(config.test_score_thr)),
+        box_nodes.at_least(graph, boxes, config.test_min_bbox_size),
+    )
     columns = math.ceil(math.sqrt(classes))
     x = graph("Mul", graph.cast(graph("Mod", label, columns), "float32"), np.float32(config.img_width + 1.0))
     y = graph("Mul", graph.cast(graph("Div", label, columns), "float32"), np.float32(config.img_height + 1.0))
     place = graph("Concat", *(graph("Unsqueeze", one, [2]) for one in (x, y, x, y)), axis=2)
-    kept = box_nodes.suppress(graph, graph("Add", boxes, place), graph("Where", usable, scores, -1.0), config.test_iou_thr, wanted, 0.0, -1.0)
+    kept = box_nodes.suppress(
+        graph,
+        graph("Add", boxes, place),
+        graph("Where", usable, scores, -1.0),
+        config.test_iou_thr,
+        wanted,
+        0.0,
+        -1.0,
+    )
     scores, index = box_nodes.best(graph, kept, min(wanted, candidates))
     boxes, label = graph.pick(boxes, index), graph.pick(label, index)
     if candidates < wanted:
@@ -68,7 +91,12 @@ def mask_head(layers, x, classes, config):
 
     As in `MaskHead`, the transposed convolution is a 1x1 convolution to a cell's four sub-pixels, which are put in their places at the end.
     """
-    graph, side, width, weights = layers.graph, config.roi_layer["mask_out_size"], config.rcnn_mask_out_channels, layers.weights
+    graph, side, width, weights = (
+        layers.graph,
+        config.roi_layer["mask_out_size"],
+        config.rcnn_mask_out_channels,
+        layers.weights,
+    )
     graph.part = "mask_head"
     halves = config.rcnn_mask_norm != "gn" and side % 2 == 0
     maps = half_rows(graph, x, side) if halves else [x]
@@ -84,9 +112,13 @@ def mask_head(layers, x, classes, config):
         x = graph("Relu", layers.convolve(x, up, np.tile(weights["mask_head.up_bias"], 4)))
         x = graph("MatMul", row, graph("Reshape", x, [-1, 4, width, side * side // len(maps)]))
         maps[i] = graph("Reshape", x, [-1, 2, 2, side // len(maps), 1, side])
-    x = graph("Concat", *maps, axis=4) if len(maps) > 1 else maps[0]         # [R, sub-row, sub-column, row of a half, half, column]
+    x = (
+        graph("Concat", *maps, axis=4) if len(maps) > 1 else maps[0]
+    )  # [R, sub-row, sub-column, row of a half, half, column]
     x = graph("Reshape", graph("Transpose", x, perm=[0, 3, 4, 1, 5, 2]), [-1, 2 * side, 2 * side])
-    return graph("Add", x, graph("Reshape", graph("Gather", weights["mask_head.logits_bias"], classes), [-1, 1, 1]))
+    return graph(
+        "Add", x, graph("Reshape", graph("Gather", weights["mask_head.logits_bias"], classes), [-1, 1, 1])
+    )
 
 
 def half_rows(graph, x, side):
@@ -106,16 +138,31 @@ def conv_of_half_rows(layers, even, odd, weight, bias):
     def shifted(x, taps, channels=weight.shape[1]):
         """x's rows mixed: taps for the row above, itself and the row below, or for itself alone."""
         kernel = np.tile(np.array(taps, np.float32).reshape(1, 1, -1, 1), (channels, 1, 1, 1))
-        return graph("Conv", x, kernel, group=channels, kernel_shape=list(kernel.shape[2:]), pads=[len(taps) // 2, 0, len(taps) // 2, 0])
+        return graph(
+            "Conv",
+            x,
+            kernel,
+            group=channels,
+            kernel_shape=list(kernel.shape[2:]),
+            pads=[len(taps) // 2, 0, len(taps) // 2, 0],
+        )
 
     def product(x, kernel, offset=None):
-        given = (x, kernel[:, :, None].astype(np.float32)) + (() if offset is None else (offset.astype(np.float32),))
+        given = (x, kernel[:, :, None].astype(np.float32)) + (
+            () if offset is None else (offset.astype(np.float32),)
+        )
         return graph("Conv", *given, kernel_shape=[1, 3], pads=[0, 1, 0, 1])
-    first, last = product(shifted(odd, [1, -1, 0]), g[:, :, 0], bias), product(shifted(even, [0, -1, 1]), g[:, :, 2], bias)
+
+    first, last = (
+        product(shifted(odd, [1, -1, 0]), g[:, :, 0], bias),
+        product(shifted(even, [0, -1, 1]), g[:, :, 2], bias),
+    )
     plus = product(graph("Add", even, odd), (g[:, :, 0] + g[:, :, 1] + g[:, :, 2]) / 2)
     minus = product(graph("Add", shifted(even, [-1]), odd), (g[:, :, 0] - g[:, :, 1] + g[:, :, 2]) / 2)
-    return [graph("Relu", graph("Add", first, graph("Add", plus, minus))),
-            graph("Relu", graph("Add", last, graph("Add", shifted(minus, [-1], weight.shape[0]), plus)))]
+    return [
+        graph("Relu", graph("Add", first, graph("Add", plus, minus))),
+        graph("Relu", graph("Add", last, graph("Add", shifted(minus, [-1], weight.shape[0]), plus))),
+    ]
 
 
 def masks(layers, features, boxes, labels, found, config):
@@ -123,10 +170,20 @@ def masks(layers, features, boxes, labels, found, config):
     graph, count, side = layers.graph, config.test_max_per_img, config.mask_shape[0]
     graph.part = "mask_align"
     flags = graph.flat(found)
-    pooled, slots = roi_align(graph, features, graph("Reshape", boxes, [-1, 4]), flags, count, config.roi_layer["mask_out_size"], config)
+    pooled, slots = roi_align(
+        graph,
+        features,
+        graph("Reshape", boxes, [-1, 4]),
+        flags,
+        count,
+        config.roi_layer["mask_out_size"],
+        config,
+    )
     logits = mask_head(layers, pooled, graph("Gather", graph.flat(labels), slots), config)
     graph.part = "masks"
     real = graph("Reshape", graph.cast(graph("Gather", flags, slots), "float32"), [-1, 1, 1])
     canvas = graph.filled(graph("Concat", graph.length(flags), [side, side], axis=0), np.float32(0))
-    filled = graph("ScatterND", canvas, graph("Unsqueeze", slots, [1]), graph("Mul", graph("Sigmoid", logits), real))
+    filled = graph(
+        "ScatterND", canvas, graph("Unsqueeze", slots, [1]), graph("Mul", graph("Sigmoid", logits), real)
+    )
     return graph("Reshape", filled, [-1, count, side, side])

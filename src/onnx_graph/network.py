@@ -3,6 +3,7 @@
 MindSpore's own ONNX export cannot hold the network (docs/design.md). This one has true shapes where padding would cost time: heads work on
 real RoIs only, and the batch is as large as what it is given.
 """
+
 from __future__ import annotations
 
 import json
@@ -31,8 +32,20 @@ def onnx_model(config, norm, weights, settings):
     boxes, scores, labels, found = detections(layers, features[:4], rois, valid, count, config, limit)
     pasted = masks(layers, features[:4], boxes, labels, found, config)
     slots, side = config.test_max_per_img, config.mask_shape[0]
-    outputs = {"boxes": ("float32", ["batch", slots, 4], boxes), "scores": ("float32", ["batch", slots], scores),
-               "labels": ("int32", ["batch", slots], graph.cast(labels, "int32")), "found": ("bool", ["batch", slots], found),
-               "masks": ("float32", ["batch", slots, side, side], pasted)}
-    inputs = {"image": ("uint8", ["batch", config.img_height, config.img_width, 3]), "image_meta": ("float32", ["batch", 6])}
-    return graph.model(inputs, outputs, {SETTINGS: json.dumps(settings)}, "Mask R-CNN: boxes in canvas pixels, masks in the boxes' frames")
+    outputs = {
+        "boxes": ("float32", ["batch", slots, 4], boxes),
+        "scores": ("float32", ["batch", slots], scores),
+        "labels": ("int32", ["batch", slots], graph.cast(labels, "int32")),
+        "found": ("bool", ["batch", slots], found),
+        "masks": ("float32", ["batch", slots, side, side], pasted),
+    }
+    inputs = {
+        "image": ("uint8", ["batch", config.img_height, config.img_width, 3]),
+        "image_meta": ("float32", ["batch", 6]),
+    }
+    return graph.model(
+        inputs,
+        outputs,
+        {SETTINGS: json.dumps(settings)},
+        "Mask R-CNN: boxes in canvas pixels, masks in the boxes' frames",
+    )

@@ -1,4 +1,5 @@
 """From the RPN's maps to proposals, as `ProposalGenerator` has it in inference."""
+
 from __future__ import annotations
 
 from ..maskrcnn.anchor_generator import pyramid_anchors
@@ -17,8 +18,13 @@ def proposals(graph, logits, deltas, config, limit):
         graph.part = f"proposals/P{level + 2}"
         count = min(config.rpn_nms_pre, len(anchors))
         top, index = box_nodes.best(graph, logits[level], count)
-        decoded = box_nodes.decode(graph, graph("Gather", anchors, index), graph.pick(deltas[level], index), config.rpn_target_means,
-                                   config.rpn_target_stds)
+        decoded = box_nodes.decode(
+            graph,
+            graph("Gather", anchors, index),
+            graph.pick(deltas[level], index),
+            config.rpn_target_means,
+            config.rpn_target_stds,
+        )
         decoded = box_nodes.clip(graph, decoded, limit)
         top = graph("Where", box_nodes.at_least(graph, decoded, config.rpn_min_bbox_min_size), top, _NEVER)
         if not config.rpn_nms_across_levels:
@@ -36,4 +42,6 @@ def proposals(graph, logits, deltas, config, limit):
 
 
 def suppress(graph, boxes, scores, config):
-    return box_nodes.suppress(graph, boxes, scores, config.rpn_nms_thr, config.rpn_nms_post, _NEVER / 2, _NEVER)
+    return box_nodes.suppress(
+        graph, boxes, scores, config.rpn_nms_thr, config.rpn_nms_post, _NEVER / 2, _NEVER
+    )

@@ -1,4 +1,5 @@
 """RoIAlign of the real rows of padded RoIs, each from its own level of the pyramid, as `RoIAlign` has it."""
+
 from __future__ import annotations
 
 import math
@@ -7,12 +8,14 @@ import numpy as np
 
 from .boxes import areas
 
-GROUP = 16              # channels; 8 to 32 are alike, see docs/performance.md
+GROUP = 16  # channels; 8 to 32 are alike, see docs/performance.md
 
 
 def real_rows(graph, flags):
     """int64 [R], R >= 1: where bool [N] is true, or 0 where it is nowhere: not every runtime's convolution takes zero rows."""
-    none = graph("Equal", graph("ReduceSum", graph.cast(flags, "int32"), [0], keepdims=1), np.array([0], np.int32))
+    none = graph(
+        "Equal", graph("ReduceSum", graph.cast(flags, "int32"), [0], keepdims=1), np.array([0], np.int32)
+    )
     first = graph("Equal", graph.arange(graph.length(flags)), 0)
     return graph.true_places(graph("Or", flags, graph("And", first, none)))
 
@@ -37,11 +40,28 @@ def roi_align(graph, features, rois, flags, per_picture, size, config):
     for i, stride in enumerate(config.roi_align_featmap_strides):
         here = graph.true_places(graph("Equal", level, np.int32(i)))
         order.append(here)
-        setting = dict(mode="avg", output_height=size, output_width=size, sampling_ratio=config.roi_layer["sample_num"], spatial_scale=1.0 / stride,
-                       coordinate_transformation_mode="half_pixel" if config.roi_align_aligned else "output_half_pixel")
-        pooled.append(pool(graph, features[i], graph("Gather", rois, here), graph("Gather", picture, here), channels, setting))
+        setting = dict(
+            mode="avg",
+            output_height=size,
+            output_width=size,
+            sampling_ratio=config.roi_layer["sample_num"],
+            spatial_scale=1.0 / stride,
+            coordinate_transformation_mode="half_pixel" if config.roi_align_aligned else "output_half_pixel",
+        )
+        pooled.append(
+            pool(
+                graph,
+                features[i],
+                graph("Gather", rois, here),
+                graph("Gather", picture, here),
+                channels,
+                setting,
+            )
+        )
     pooled = graph("Transpose", graph("Concat", *pooled, axis=1), perm=[1, 0, 2])
-    return graph("Reshape", pooled, [-1, channels, size, size]), graph("Gather", rows, graph("Concat", *order, axis=0))
+    return graph("Reshape", pooled, [-1, channels, size, size]), graph(
+        "Gather", rows, graph("Concat", *order, axis=0)
+    )
 
 
 def pool(graph, feature, rois, picture, channels, setting):
@@ -53,8 +73,16 @@ def pool(graph, feature, rois, picture, channels, setting):
     together = math.gcd(channels, GROUP)
     groups = channels // together
     feature = graph("Reshape", feature, [-1, together, 0, 0])
-    batch = graph("Add", graph("Mul", graph("Unsqueeze", picture, [0]), groups), np.arange(groups).reshape(-1, 1))
+    batch = graph(
+        "Add", graph("Mul", graph("Unsqueeze", picture, [0]), groups), np.arange(groups).reshape(-1, 1)
+    )
     pooled = graph("RoiAlign", feature, graph("Tile", rois, [groups, 1]), graph.flat(batch), **setting)
     # all sides written out, as a level may have no RoI
-    shape = graph("Concat", [groups], graph.length(rois), [together * setting["output_height"] * setting["output_width"]], axis=0)
+    shape = graph(
+        "Concat",
+        [groups],
+        graph.length(rois),
+        [together * setting["output_height"] * setting["output_width"]],
+        axis=0,
+    )
     return graph("Reshape", pooled, shape, allowzero=1)

@@ -1,4 +1,5 @@
 """An exported ONNX file in ONNX Runtime."""
+
 from __future__ import annotations
 
 import json
@@ -8,10 +9,23 @@ import numpy as np
 
 from ..errors import CheckpointError
 
-SETTINGS = "maskrcnn_settings"           # the metadata entry that holds the settings as JSON, as in a checkpoint
+SETTINGS = "maskrcnn_settings"  # the metadata entry that holds the settings as JSON, as in a checkpoint
 # Settings that are fixed in a file besides what its weights need.
-FIXED_KEYS = ("img_width", "img_height", "rpn_nms_across_levels", "rpn_nms_pre", "rpn_nms_post", "rpn_max_num", "rpn_nms_thr",
-              "rpn_min_bbox_min_size", "test_score_thr", "test_iou_thr", "test_max_per_img", "test_nms_pre", "test_min_bbox_size")
+FIXED_KEYS = (
+    "img_width",
+    "img_height",
+    "rpn_nms_across_levels",
+    "rpn_nms_pre",
+    "rpn_nms_post",
+    "rpn_max_num",
+    "rpn_nms_thr",
+    "rpn_min_bbox_min_size",
+    "test_score_thr",
+    "test_iou_thr",
+    "test_max_per_img",
+    "test_nms_pre",
+    "test_min_bbox_size",
+)
 OUTPUTS = ("boxes", "scores", "labels", "found", "masks")
 
 
@@ -32,7 +46,9 @@ class OnnxNetwork:
         try:
             import onnxruntime
         except ImportError:
-            raise CheckpointError(f"{path}: running it needs ONNX Runtime, which this project does not install: pip install onnxruntime") from None
+            raise CheckpointError(
+                f"{path}: running it needs ONNX Runtime, which this project does not install: pip install onnxruntime"
+            ) from None
         if not Path(path).is_file():
             raise CheckpointError(f"{path}: no such file")
         options = onnxruntime.SessionOptions()
@@ -40,16 +56,27 @@ class OnnxNetwork:
             options.intra_op_num_threads = threads
         if profile is not None:
             options.enable_profiling, options.profile_file_prefix = True, str(profile)
-        options.log_severity_level = 3                      # errors only
+        options.log_severity_level = 3  # errors only
         try:
-            self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            self.session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
         except Exception as error:  # ONNX Runtime raises a dozen types of its own
-            raise CheckpointError(f"{path}: not an ONNX file that ONNX Runtime can run ({' '.join(str(error).split())[:160]})") from None
+            raise CheckpointError(
+                f"{path}: not an ONNX file that ONNX Runtime can run ({' '.join(str(error).split())[:160]})"
+            ) from None
         carried = self.session.get_modelmeta().custom_metadata_map.get(SETTINGS)
         if carried is None:
-            raise CheckpointError(f"{path}: an ONNX file of another project; one that export.py --file-format ONNX wrote expected")
+            raise CheckpointError(
+                f"{path}: an ONNX file of another project; one that export.py --file-format ONNX wrote expected"
+            )
         self.settings = json.loads(carried)
 
     def __call__(self, image, image_meta):
-        return self.session.run(list(OUTPUTS), {"image": np.ascontiguousarray(image, np.uint8),
-                                                "image_meta": np.ascontiguousarray(image_meta, np.float32)})
+        return self.session.run(
+            list(OUTPUTS),
+            {
+                "image": np.ascontiguousarray(image, np.uint8),
+                "image_meta": np.ascontiguousarray(image_meta, np.float32),
+            },
+        )

@@ -1,4 +1,5 @@
 """Picture to pyramid to the RPN's maps, as `ResNet`, `FeaturePyramid` and `RPN` compute them."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -32,7 +33,14 @@ def resnet(layers, image, config, norm):
     for stage, blocks in enumerate(config.resnet_block, 1):
         for block in range(blocks):
             graph.part = name = f"layer{stage}.{block}"
-            x = bottleneck(layers, x, f"backbone.{name}", 2 if stage > 1 and block == 0 else 1, config.stride_in_1x1, norm)
+            x = bottleneck(
+                layers,
+                x,
+                f"backbone.{name}",
+                2 if stage > 1 and block == 0 else 1,
+                config.stride_in_1x1,
+                norm,
+            )
         maps.append(x)
     return maps
 
@@ -54,12 +62,19 @@ def pyramid(layers, maps, norm):
     for i in (3, 2, 1, 0):
         merged = layers.conv(maps[i], f"fpn.lateral.{i}", 1, norm, f"fpn.lateral_norm.{i}")
         if above is not None:
-            up = graph("Resize", above, "", np.array([1, 1, 2, 2], np.float32), mode="nearest", coordinate_transformation_mode="asymmetric",
-                       nearest_mode="floor")
+            up = graph(
+                "Resize",
+                above,
+                "",
+                np.array([1, 1, 2, 2], np.float32),
+                mode="nearest",
+                coordinate_transformation_mode="asymmetric",
+                nearest_mode="floor",
+            )
             merged = graph("Add", merged, up)
         outputs.insert(0, layers.conv(merged, f"fpn.output.{i}", 1, norm, f"fpn.output_norm.{i}"))
         above = merged
-    return outputs + [graph("MaxPool", outputs[3], kernel_shape=[1, 1], strides=[2, 2])]        # every other cell
+    return outputs + [graph("MaxPool", outputs[3], kernel_shape=[1, 1], strides=[2, 2])]  # every other cell
 
 
 def rpn_head(layers, features, config):
@@ -69,16 +84,25 @@ def rpn_head(layers, features, config):
     which is a convolution with the difference of their weights.
     """
     graph, count = layers.graph, config.num_anchors
-    weights = [layers.weights[f"rpn.{name}.{leaf}"].astype(np.float64) for leaf in ("weight", "bias") for name in ("cls", "reg")]
+    weights = [
+        layers.weights[f"rpn.{name}.{leaf}"].astype(np.float64)
+        for leaf in ("weight", "bias")
+        for name in ("cls", "reg")
+    ]
     if not config.use_sigmoid_cls:
         weights[0], weights[2] = (array[1::2] - array[0::2] for array in (weights[0], weights[2]))
-    weight, bias = np.concatenate(weights[:2]).astype(np.float32), np.concatenate(weights[2:]).astype(np.float32)
+    weight, bias = (
+        np.concatenate(weights[:2]).astype(np.float32),
+        np.concatenate(weights[2:]).astype(np.float32),
+    )
     hidden = layers.weights["rpn.conv.weight"], layers.weights["rpn.conv.bias"]
     logits, deltas = [], []
     for level, feature in enumerate(features, 2):
         graph.part = f"rpn/P{level}"
         x = layers.convolve(graph("Relu", layers.convolve(feature, *hidden)), weight, bias)
-        scores, boxes = graph("Split", graph("Transpose", x, perm=[0, 2, 3, 1]), [count, 4 * count], axis=3, outputs=2)
+        scores, boxes = graph(
+            "Split", graph("Transpose", x, perm=[0, 2, 3, 1]), [count, 4 * count], axis=3, outputs=2
+        )
         logits.append(graph("Reshape", scores, [0, -1]))
         deltas.append(graph("Reshape", boxes, [0, -1, 4]))
     return logits, deltas

@@ -1,4 +1,5 @@
 """The machinery under `src/config.py`: typed keys, YAML and KEY=VALUE reading, and the frozen result."""
+
 from __future__ import annotations
 
 import difflib
@@ -21,6 +22,7 @@ class Key:
     It follows from the default where it is not given. `words` of a text without `choices` are no free text. `alias` names the key that
     this one is another name of.
     """
+
     name: str
     default: Any
     meaning: str
@@ -53,7 +55,9 @@ class Config(Mapping):
     """
 
     def __init__(self, values, written=()):
-        frozen = {name: _FrozenDict(value) if isinstance(value, dict) else value for name, value in values.items()}
+        frozen = {
+            name: _FrozenDict(value) if isinstance(value, dict) else value for name, value in values.items()
+        }
         object.__setattr__(self, "_values", MappingProxyType(frozen))
         object.__setattr__(self, "written", frozenset(written))
 
@@ -64,7 +68,9 @@ class Config(Mapping):
             raise AttributeError(unknown_key(name, self._values)) from None
 
     def __setattr__(self, name, value):
-        raise ConfigError(f"{name}={value!r}: the configuration is frozen; make a changed copy with config.replace({name}=...)")
+        raise ConfigError(
+            f"{name}={value!r}: the configuration is frozen; make a changed copy with config.replace({name}=...)"
+        )
 
     def __getitem__(self, name):
         return self._values[name]
@@ -88,7 +94,9 @@ class Config(Mapping):
 
 def unknown_key(name, names):
     near = difflib.get_close_matches(str(name), list(names), 1, 0.5)
-    return f"unknown configuration key '{name}'" + (f"; the nearest is '{near[0]}'" if near else "; src/config.py lists every key")
+    return f"unknown configuration key '{name}'" + (
+        f"; the nearest is '{near[0]}'" if near else "; src/config.py lists every key"
+    )
 
 
 def read_settings(keys: Sequence[Key], config_file, words):
@@ -96,11 +104,16 @@ def read_settings(keys: Sequence[Key], config_file, words):
     table = {key.name: key for key in keys}
     values = {key.name: key.default for key in keys}
     written = {}
-    for source, pairs in (("file", _read_yaml(config_file)), ("words", [_split_word(word) for word in words])):
+    for source, pairs in (
+        ("file", _read_yaml(config_file)),
+        ("words", [_split_word(word) for word in words]),
+    ):
         layer = {}
         for name, value in pairs:
             if name not in table:
-                raise ConfigError(unknown_key(name, table) + (f" (in {config_file})" if source == "file" else ""))
+                raise ConfigError(
+                    unknown_key(name, table) + (f" (in {config_file})" if source == "file" else "")
+                )
             layer[name] = _typed(table[name], value)
         _spread_aliases(table, layer)
         written.update(layer)
@@ -116,7 +129,7 @@ def _read_yaml(path):
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"--config {path}: {error.strerror or error}") from None
-    except (yaml.YAMLError, ValueError) as error:       # ValueError: not UTF-8, or a date such as 2001-99-99
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or a date such as 2001-99-99
         raise ConfigError(f"--config {path}: not a YAML file: {' '.join(str(error).split())}") from None
     if content is None:
         return []
@@ -145,7 +158,7 @@ def _typed(key, value):
         else:
             try:
                 value = yaml.safe_load(text)
-            except (yaml.YAMLError, ValueError):        # ValueError: a date such as 2001-99-99
+            except (yaml.YAMLError, ValueError):  # ValueError: a date such as 2001-99-99
                 raise ConfigError(f"{key.name}={text}: {_describe(kind)} expected") from None
             value = None if value == "none" or value == "None" else value
     if value is None:
@@ -181,17 +194,19 @@ def _convert(kind, value, key):
             raise ValueError
         for name in value:
             if name not in key.default:
-                raise ConfigError(unknown_key(f"{key.name}.{name}", [f"{key.name}.{known}" for known in key.default]))
+                raise ConfigError(
+                    unknown_key(f"{key.name}.{name}", [f"{key.name}.{known}" for known in key.default])
+                )
         return {name: _convert(type(key.default[name]), item, key) for name, item in value.items()}
     if kind is float:
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             raise TypeError
-        if not math.isfinite(float(value)):       # YAML reads 1e-4 as text; it is a number all the same
+        if not math.isfinite(float(value)):  # YAML reads 1e-4 as text; it is a number all the same
             raise ValueError
         return float(value)
     if kind is str and isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
-    if kind is str and isinstance(value, bool):            # YAML 1.1 reads the bare words on and off so
+    if kind is str and isinstance(value, bool):  # YAML 1.1 reads the bare words on and off so
         value = "on" if value else "off"
         if value not in key.choices + key.words:
             raise TypeError
@@ -205,8 +220,16 @@ def _describe(kind):
         return f"'{kind[0]}' or {_describe(kind[1])}"
     if isinstance(kind, tuple):
         inner = kind[0]
-        return {int: "a list of whole numbers", float: "a list of numbers", str: "a list of texts"}.get(inner, "a list of lists")
-    return {int: "a whole number", float: "a number", bool: "True or False", str: "a text", dict: "a mapping"}[kind]
+        return {int: "a list of whole numbers", float: "a list of numbers", str: "a list of texts"}.get(
+            inner, "a list of lists"
+        )
+    return {
+        int: "a whole number",
+        float: "a number",
+        bool: "True or False",
+        str: "a text",
+        dict: "a mapping",
+    }[kind]
 
 
 def _spread_aliases(table, layer):

@@ -2,6 +2,7 @@
 
 Its defaults are those of Caffe2's ResNet: BGR pixels with a standard deviation of 1, and a block's stride in its first 1x1 convolution.
 """
+
 from __future__ import annotations
 
 from .naming import SHORT_SIDE, Reading, Scheme
@@ -29,17 +30,26 @@ _TABLE = (
     ("roi_heads.mask_head.predictor", "mask_head.logits"),
     *_TRUNK,
 )
-_DROPPED = (r".*\.num_batches_tracked|proposal_generator\.anchor_generator\.cell_anchors\.\d|pixel_mean|pixel_std"
-            r"|(?:backbone\.bottom_up\.)?(?:linear|fc)\.(weight|bias)|stem\.fc\.(weight|bias)")
+_DROPPED = (
+    r".*\.num_batches_tracked|proposal_generator\.anchor_generator\.cell_anchors\.\d|pixel_mean|pixel_std"
+    r"|(?:backbone\.bottom_up\.)?(?:linear|fc)\.(weight|bias)|stem\.fc\.(weight|bias)"
+)
 
 
 def _read(arrays, meta):
-    settings = {"img_mean": (103.53, 116.28, 123.675), "img_std": (1.0, 1.0, 1.0), "channel_order": "BGR", "stride_in_1x1": True,
-                "norm_eps": 1e-5}
+    settings = {
+        "img_mean": (103.53, 116.28, 123.675),
+        "img_std": (1.0, 1.0, 1.0),
+        "channel_order": "BGR",
+        "stride_in_1x1": True,
+        "norm_eps": 1e-5,
+    }
     if "box_head.cls.weight" in arrays:
         settings.update(SHORT_SIDE, roi_align_aligned=True, anchor_round=False)
-    remarks = ["BGR, Caffe2's pixel statistics and the stride in the 1x1 convolution, as detectron2's R-50 models want them; a model made with other "
-               "settings wants them after the file names (channel_order, img_mean, img_std, stride_in_1x1)"]
+    remarks = [
+        "BGR, Caffe2's pixel statistics and the stride in the 1x1 convolution, as detectron2's R-50 models want them; a model made with other "
+        "settings wants them after the file names (channel_order, img_mean, img_std, stride_in_1x1)"
+    ]
     for key, name in (("img_mean", "pixel_mean"), ("img_std", "pixel_std")):
         if name in meta["arrays"]:
             settings[key] = tuple(round(float(value), 6) for value in meta["arrays"][name].reshape(-1))

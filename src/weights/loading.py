@@ -1,4 +1,5 @@
 """From a checkpoint's entries to a network and its configuration: strictly, everything or nothing."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -14,12 +15,13 @@ from .mindcv import MINDCV
 from .modelzoo import MODELZOO
 from .naming import CLASS_LAYERS
 
-CAUTION = "caution"                       # among a checkpoint's settings: a line to say whenever the weights are loaded
+CAUTION = "caution"  # among a checkpoint's settings: a line to say whenever the weights are loaded
 
 
 @dataclass
 class Start:
     """The weights that training starts from: a file's entries and settings, and whether it holds a whole model rather than a backbone."""
+
     path: str
     entries: Dict[str, Any]
     settings: Optional[Dict[str, Any]] = None
@@ -40,16 +42,26 @@ def config_from_checkpoint(config, settings, path, own_classes=False, fixed=()):
         if name == CAUTION:
             continue
         if name not in config:
-            raise CheckpointError(f"checkpoint {path}: made with a setting '{name}' that this version does not know")
+            raise CheckpointError(
+                f"checkpoint {path}: made with a setting '{name}' that this version does not know"
+            )
         value = _tuples(value)
-        if own_classes and name in ("coco_classes", "num_classes") and config.written & {"coco_classes", "num_classes"}:
+        if (
+            own_classes
+            and name in ("coco_classes", "num_classes")
+            and config.written & {"coco_classes", "num_classes"}
+        ):
             continue
         if name in config.written and config[name] not in (value, "auto"):
             if name in fixed:
-                raise ConfigError(f"{name}={_plain(config[name])} contradicts {path}, which was exported with {_plain(value)}")
+                raise ConfigError(
+                    f"{name}={_plain(config[name])} contradicts {path}, which was exported with {_plain(value)}"
+                )
             if name in CANVAS_KEYS:
                 continue
-            raise ConfigError(f"{name}={_plain(config[name])} contradicts {path}, whose weights were trained with {_plain(value)}")
+            raise ConfigError(
+                f"{name}={_plain(config[name])} contradicts {path}, whose weights were trained with {_plain(value)}"
+            )
         changes[name] = value
     return settings_from(config, path, changes)
 
@@ -64,10 +76,14 @@ def open_start(config):
     start = Start(path, entries, settings, is_whole_model(entries))
     if not start.whole and settings is None:
         start = _foreign_backbone(start)
-        start.settings = {name: value for name, value in (start.settings or {}).items() if name not in config.written}
+        start.settings = {
+            name: value for name, value in (start.settings or {}).items() if name not in config.written
+        }
     if (start.settings or {}).get(CAUTION):
         start.remarks = (f"{path}: {start.settings[CAUTION]}",)
-    return config_from_checkpoint(config, start.settings, path, own_classes=config.pretrain_epoch_size == 0), start
+    return config_from_checkpoint(
+        config, start.settings, path, own_classes=config.pretrain_epoch_size == 0
+    ), start
 
 
 def load_start(network, start, config):
@@ -77,16 +93,27 @@ def load_start(network, start, config):
     """
     if not start.whole:
         load_backbone(network, start.entries, start.path)
-        return (f"backbone{' and pyramid' if has_pyramid(start.entries) else ''} from {start.path}", *start.remarks)
+        return (
+            f"backbone{' and pyramid' if has_pyramid(start.entries) else ''} from {start.path}",
+            *start.remarks,
+        )
     there = (start.settings or {}).get("coco_classes")
     rows = start.entries.get("box_head.cls.weight")
-    differ = config.num_classes != len(rows) if there is None and rows is not None else there is not None and tuple(there) != config.coco_classes
+    differ = (
+        config.num_classes != len(rows)
+        if there is None and rows is not None
+        else there is not None and tuple(there) != config.coco_classes
+    )
     if not differ or config.pretrain_epoch_size:
         load_network(network, start.entries, start.path)
         return (f"model from {start.path}", *start.remarks)
     load_all_but_classes(network, start.entries, start.path)
-    return (f"model from {start.path}, all but the class layers", f"its {len(rows) - 1 if rows is not None else '?'} classes are not the "
-            f"{config.num_classes - 1} here, so these start anew: {', '.join(CLASS_LAYERS)}", *start.remarks)
+    return (
+        f"model from {start.path}, all but the class layers",
+        f"its {len(rows) - 1 if rows is not None else '?'} classes are not the "
+        f"{config.num_classes - 1} here, so these start anew: {', '.join(CLASS_LAYERS)}",
+        *start.remarks,
+    )
 
 
 def load_network(network, entries, path, called=str):
@@ -98,7 +125,9 @@ def load_network(network, entries, path, called=str):
 
 def load_all_but_classes(network, entries, path):
     """The same, but for the layers that have a row a class, which the network keeps as they are."""
-    wanted = {name: parameter for name, parameter in network.parameters_dict().items() if name not in CLASS_LAYERS}
+    wanted = {
+        name: parameter for name, parameter in network.parameters_dict().items() if name not in CLASS_LAYERS
+    }
     _assign(wanted, entries, path, lambda name: name in CLASS_LAYERS)
 
 
@@ -106,11 +135,14 @@ def load_backbone(network, entries, path, called=str):
     """Load a backbone (names with or without 'backbone.'), with its feature pyramid where the file has one ('fpn.'); only a classifier's and
     an optimiser's entries may be left over."""
     parts = ("backbone.", "fpn.") if has_pyramid(entries) else ("backbone.",)
-    wanted = {name: parameter for name, parameter in network.parameters_dict().items() if name.startswith(parts)}
+    wanted = {
+        name: parameter for name, parameter in network.parameters_dict().items() if name.startswith(parts)
+    }
     named = {name if name.startswith(parts) else f"backbone.{name}": value for name, value in entries.items()}
 
     def may_be_left(name):
         return any(scheme.is_dropped(name.removeprefix("backbone.")) for scheme in (MINDCV, MODELZOO))
+
     _assign(wanted, named, path, may_be_left, called)
 
 
@@ -126,24 +158,46 @@ def is_whole_model(entries):
 
 def _foreign_backbone(start):
     """A MindSpore classifier under MindCV's or the model zoo's names, as `convert_weights.py` would make it a backbone."""
-    arrays = {name: np.empty(tuple(entry.shape), np.uint8) for name, entry in start.entries.items() if hasattr(entry, "shape")}
+    arrays = {
+        name: np.empty(tuple(entry.shape), np.uint8)
+        for name, entry in start.entries.items()
+        if hasattr(entry, "shape")
+    }
     scheme = max((MINDCV, MODELZOO), key=lambda scheme: scheme.share(arrays))
     if scheme.share(arrays) <= 0.5:
         return start
     reading = scheme.read(arrays, {})
-    entries = {scheme.ours(name) or name: entry for name, entry in start.entries.items() if not scheme.is_dropped(name)}
+    entries = {
+        scheme.ours(name) or name: entry
+        for name, entry in start.entries.items()
+        if not scheme.is_dropped(name)
+    }
     return Start(start.path, entries, {**reading.settings, CAUTION: reading.caution})
 
 
 def _assign(wanted, entries, path, allowed_extra, called=str):
     missing = [called(name) for name in wanted if name not in entries]
     extra = [called(name) for name in entries if name not in wanted and not allowed_extra(name)]
-    shapes = [f"{called(name)} is {tuple(entries[name].shape)}, needed {tuple(parameter.shape)}" for name, parameter in wanted.items()
-              if name in entries and tuple(entries[name].shape) != tuple(parameter.shape)]
-    types = [f"{called(name)} is {entries[name].dtype}" for name in wanted if name in entries and str(entries[name].dtype).lower() not in
-             ("float32", "float16")]
-    problems = [f"{len(names)} {what}: {_some(names)}" for what, names in
-                (("missing", missing), ("not known here", extra), ("of another shape", shapes), ("not of a float type", types)) if names]
+    shapes = [
+        f"{called(name)} is {tuple(entries[name].shape)}, needed {tuple(parameter.shape)}"
+        for name, parameter in wanted.items()
+        if name in entries and tuple(entries[name].shape) != tuple(parameter.shape)
+    ]
+    types = [
+        f"{called(name)} is {entries[name].dtype}"
+        for name in wanted
+        if name in entries and str(entries[name].dtype).lower() not in ("float32", "float16")
+    ]
+    problems = [
+        f"{len(names)} {what}: {_some(names)}"
+        for what, names in (
+            ("missing", missing),
+            ("not known here", extra),
+            ("of another shape", shapes),
+            ("not of a float type", types),
+        )
+        if names
+    ]
     if problems:
         raise CheckpointError(f"{path} does not fit the network; " + "; ".join(problems))
     for name, parameter in wanted.items():

@@ -1,4 +1,5 @@
 """MindCV: `resnet50` (and deeper ones) as a backbone."""
+
 from __future__ import annotations
 
 from .naming import IMAGENET_MEAN, IMAGENET_STD, Reading, Scheme
@@ -11,14 +12,31 @@ TRUNK = (
 )
 _TABLE = (*TRUNK, ("layer{}.{}.down_sample.{}", "backbone.layer{}.{}.down_sample.{}"))
 # An optimiser's and a training loop's entries, as MindSpore's callbacks leave them in a checkpoint
-OPTIMIZER = (r"(?:moments?|moment[12]|accum|stat|momentum|learning_rate|lr|global_step|step_num|epoch_num|current_iterator_step"
-             r"|last_overflow_iterator_step|scale_sense|loss_scale)(?:\..*)?")
+OPTIMIZER = (
+    r"(?:moments?|moment[12]|accum|stat|momentum|learning_rate|lr|global_step|step_num|epoch_num|current_iterator_step"
+    r"|last_overflow_iterator_step|scale_sense|loss_scale)(?:\..*)?"
+)
 
 
 def _read(arrays, meta):
-    return Reading({"img_mean": IMAGENET_MEAN, "img_std": IMAGENET_STD, "channel_order": "RGB", "stride_in_1x1": False, "norm_eps": 1e-5},
-                   caution="MindCV's first pooling pads at the bottom and right only, this network on all sides: features are shifted by part of a "
-                           "cell until fine-tuning makes up for it")
+    return Reading(
+        {
+            "img_mean": IMAGENET_MEAN,
+            "img_std": IMAGENET_STD,
+            "channel_order": "RGB",
+            "stride_in_1x1": False,
+            "norm_eps": 1e-5,
+        },
+        caution="MindCV's first pooling pads at the bottom and right only, this network on all sides: features are shifted by part of a "
+        "cell until fine-tuning makes up for it",
+    )
 
 
-MINDCV = Scheme("mindcv", "MindCV", _TABLE, rf"(?:classifier|fc|head\.dense)\.(?:weight|bias)|{OPTIMIZER}", _read, torch_leaves=False)
+MINDCV = Scheme(
+    "mindcv",
+    "MindCV",
+    _TABLE,
+    rf"(?:classifier|fc|head\.dense)\.(?:weight|bias)|{OPTIMIZER}",
+    _read,
+    torch_leaves=False,
+)

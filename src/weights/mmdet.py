@@ -1,4 +1,5 @@
 """mmdetection 2.x and 3.x: `mask_rcnn_r50_fpn` in the styles 'pytorch' and 'caffe'. The background is the last class."""
+
 from __future__ import annotations
 
 import ast
@@ -29,16 +30,26 @@ _NUMBERS = r"\s*=\s*([\[(][\d.,\s]*[\])])"
 
 
 def _read(arrays, meta):
-    settings = {"img_mean": IMAGENET_MEAN, "img_std": IMAGENET_STD, "channel_order": "RGB", "stride_in_1x1": False, "norm_eps": 1e-5,
-                "roi_align_aligned": True, "anchor_round": False, **SHORT_SIDE}
+    settings = {
+        "img_mean": IMAGENET_MEAN,
+        "img_std": IMAGENET_STD,
+        "channel_order": "RGB",
+        "stride_in_1x1": False,
+        "norm_eps": 1e-5,
+        "roi_align_aligned": True,
+        "anchor_round": False,
+        **SHORT_SIDE,
+    }
     remarks = []
     names = _class_names(meta)
     if names is not None:
         settings["coco_classes"] = ("background", *names)
     text = _config_text(meta)
     if text is None:
-        remarks.append("the file does not hold its configuration: style 'pytorch' is taken (RGB, ImageNet statistics); for style 'caffe' write "
-                       "channel_order=BGR img_mean=[103.53,116.28,123.675] img_std=[1,1,1] stride_in_1x1=True after the file names")
+        remarks.append(
+            "the file does not hold its configuration: style 'pytorch' is taken (RGB, ImageNet statistics); for style 'caffe' write "
+            "channel_order=BGR img_mean=[103.53,116.28,123.675] img_std=[1,1,1] stride_in_1x1=True after the file names"
+        )
         return Reading(settings, tuple(remarks))
     for key, words in (("img_mean", "mean"), ("img_std", "std")):
         found = re.search(r"(?<![a-z_])" + words + _NUMBERS, text)
@@ -71,7 +82,16 @@ def _config_text(meta):
 def refuse_old(names, path):
     """Raise CheckpointError for a file of mmdetection 1.x, which counted the background first and coded boxes with +1."""
     if any(name.startswith("bbox_head.shared_fcs") for name in names):
-        raise CheckpointError(f"{path}: a model of mmdetection 1.x, whose boxes are one pixel larger; train it again or take a model of 2.x or 3.x")
+        raise CheckpointError(
+            f"{path}: a model of mmdetection 1.x, whose boxes are one pixel larger; train it again or take a model of 2.x or 3.x"
+        )
 
 
-MMDET = Scheme("mmdet", "mmdetection", _TABLE, r".*\.num_batches_tracked|data_preprocessor\.(mean|std)", _read, background="last")
+MMDET = Scheme(
+    "mmdet",
+    "mmdetection",
+    _TABLE,
+    r".*\.num_batches_tracked|data_preprocessor\.(mean|std)",
+    _read,
+    background="last",
+)

@@ -1,4 +1,5 @@
 """MindSpore's model zoo: its ResNet-50 classifier as a backbone."""
+
 from __future__ import annotations
 
 from .mindcv import OPTIMIZER, TRUNK
@@ -9,9 +10,24 @@ _TABLE = (*TRUNK, ("layer{}.{}.down_sample_layer.{}", "backbone.layer{}.{}.down_
 
 def _read(arrays, meta):
     # its norms have eps 1e-4, and pixels are normalised with 0.485 * 255 and so on, RGB
-    return Reading({"img_mean": IMAGENET_MEAN, "img_std": IMAGENET_STD, "channel_order": "RGB", "stride_in_1x1": False, "norm_eps": 1e-4},
-                   caution="the model zoo's ResNet pads what has a stride of 2 more at the bottom and right (pad_mode 'same'), this network "
-                           "on all sides alike: features are shifted by part of a cell until fine-tuning makes up for it")
+    return Reading(
+        {
+            "img_mean": IMAGENET_MEAN,
+            "img_std": IMAGENET_STD,
+            "channel_order": "RGB",
+            "stride_in_1x1": False,
+            "norm_eps": 1e-4,
+        },
+        caution="the model zoo's ResNet pads what has a stride of 2 more at the bottom and right (pad_mode 'same'), this network "
+        "on all sides alike: features are shifted by part of a cell until fine-tuning makes up for it",
+    )
 
 
-MODELZOO = Scheme("modelzoo", "MindSpore's model zoo", _TABLE, rf"end_point\.(?:weight|bias)|{OPTIMIZER}", _read, torch_leaves=False)
+MODELZOO = Scheme(
+    "modelzoo",
+    "MindSpore's model zoo",
+    _TABLE,
+    rf"end_point\.(?:weight|bias)|{OPTIMIZER}",
+    _read,
+    torch_leaves=False,
+)

@@ -3,6 +3,7 @@
 A row pairs another project's module name with this project's. `{}` stands for a number that both share, `{+1}` for one that is
 larger by 1 over there. Several rows may have one counterpart here (older spellings); the first is what is written.
 """
+
 from __future__ import annotations
 
 import re
@@ -14,21 +15,40 @@ import numpy as np
 _IS_NORM = re.compile(r"backbone\.(?:.*\.)?(?:bn\d|down_sample\.1)")
 # Parameters that are no layer of their own here are called module_leaf instead of module.leaf.
 _JOINED = ("mask_head.up", "mask_head.logits")
-_NORM_LEAVES = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
+_NORM_LEAVES = {
+    "weight": "gamma",
+    "bias": "beta",
+    "running_mean": "moving_mean",
+    "running_var": "moving_variance",
+}
 _SAME = {name: name for name in _NORM_LEAVES.values()}
 # The layers that have a row (box deltas: four) a class
-CLASS_LAYERS = ("box_head.cls.weight", "box_head.cls.bias", "box_head.reg.weight", "box_head.reg.bias", "mask_head.logits_weight",
-                "mask_head.logits_bias")
-IMAGENET_MEAN, IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)     # RGB, of pixels 0 to 255
+CLASS_LAYERS = (
+    "box_head.cls.weight",
+    "box_head.cls.bias",
+    "box_head.reg.weight",
+    "box_head.reg.bias",
+    "mask_head.logits_weight",
+    "mask_head.logits_bias",
+)
+IMAGENET_MEAN, IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # RGB, of pixels 0 to 255
 # How the published detectors place a picture: the shorter side 800, the longer at most 1333, whatever its orientation, and zeros around it
 # after normalising
-SHORT_SIDE = {"resize": "short_side", "resize_short": 800, "resize_long": 1333, "img_width": 1344, "img_height": 1344, "padding": "mean"}
+SHORT_SIDE = {
+    "resize": "short_side",
+    "resize_short": 800,
+    "resize_long": 1333,
+    "img_width": 1344,
+    "img_height": 1344,
+    "padding": "mean",
+}
 
 
 @dataclass(frozen=True)
 class Reading:
     """What a scheme makes of a file beyond its names: configuration keys that its weights need, lines to say about them, and a caution that
     is said again whenever the weights are loaded."""
+
     settings: Mapping[str, Any] = field(default_factory=dict)
     remarks: Tuple[str, ...] = ()
     caution: str = ""
@@ -61,7 +81,9 @@ class Scheme:
 
     def theirs(self, name) -> Optional[str]:
         """The inverse of `ours`: the entry's name over there, in the spelling that is written."""
-        joined = next((f"{owner}." + name[len(owner) + 1:] for owner in _JOINED if name.startswith(owner + "_")), name)
+        joined = next(
+            (f"{owner}." + name[len(owner) + 1 :] for owner in _JOINED if name.startswith(owner + "_")), name
+        )
         module, _, leaf = joined.rpartition(".")
         for pattern, template in self._to_theirs:
             match = pattern.fullmatch(module)
@@ -86,7 +108,11 @@ class Scheme:
         for name, array in arrays.items():
             ours = self.ours(name)
             if ours is not None:
-                result[ours] = array.reshape(array.shape[:2]) if ours == "mask_head.logits_weight" and array.shape[2:] == (1, 1) else array
+                result[ours] = (
+                    array.reshape(array.shape[:2])
+                    if ours == "mask_head.logits_weight" and array.shape[2:] == (1, 1)
+                    else array
+                )
             elif not self.is_dropped(name):
                 strange.append(name)
         return result, strange
@@ -97,7 +123,9 @@ class _Pattern:
 
     def __init__(self, template):
         self.offsets = _offsets(template)
-        self.fullmatch = re.compile(r"(\d+)".join(re.escape(part) for part in re.split(r"\{(?:\+\d)?\}", template))).fullmatch
+        self.fullmatch = re.compile(
+            r"(\d+)".join(re.escape(part) for part in re.split(r"\{(?:\+\d)?\}", template))
+        ).fullmatch
 
 
 def _offsets(template):
@@ -119,7 +147,11 @@ def last_to_first(arrays):
     """
     result = dict(arrays)
     for leaf in ("weight", "bias"):
-        for name, extra in ((f"box_head.cls.{leaf}", None), (f"box_head.reg.{leaf}", 4), (f"mask_head.logits_{leaf}", 1)):
+        for name, extra in (
+            (f"box_head.cls.{leaf}", None),
+            (f"box_head.reg.{leaf}", 4),
+            (f"mask_head.logits_{leaf}", 1),
+        ):
             if name in arrays:
                 array = arrays[name]
                 first = array[-1:] if extra is None else np.zeros((extra, *array.shape[1:]), array.dtype)

@@ -1,4 +1,5 @@
 """Weights files of every kind to NumPy arrays: .pth and .pt, .safetensors, MindSpore's .ckpt, and detectron2's .pkl. Nothing in them is run."""
+
 from __future__ import annotations
 
 import json
@@ -29,8 +30,8 @@ def read_weights(path):
     arrays, meta = reader(path)
     if not arrays:
         raise CheckpointError(f"{path}: holds no weights")
-    if all(name.startswith("module.") for name in arrays):          # of torch.nn.DataParallel
-        arrays = {name[len("module."):]: array for name, array in arrays.items()}
+    if all(name.startswith("module.") for name in arrays):  # of torch.nn.DataParallel
+        arrays = {name[len("module.") :]: array for name, array in arrays.items()}
     return arrays, meta
 
 
@@ -38,10 +39,12 @@ def _read_torch(path):
     try:
         import torch
     except ImportError:
-        raise CheckpointError(f"{path}: reading it needs PyTorch, which this project does not install: pip install torch; or save it as "
-                              ".safetensors where PyTorch is") from None
+        raise CheckpointError(
+            f"{path}: reading it needs PyTorch, which this project does not install: pip install torch; or save it as "
+            ".safetensors where PyTorch is"
+        ) from None
     try:
-        with warnings.catch_warnings():          # about pickle protocols and the like; what matters raises
+        with warnings.catch_warnings():  # about pickle protocols and the like; what matters raises
             warnings.simplefilter("ignore")
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -51,7 +54,10 @@ def _read_torch(path):
 
     def to_numpy(value):
         value = value.detach()
-        return (value.float() if value.is_floating_point() and value.dtype is not torch.float64 else value).numpy()
+        return (
+            value.float() if value.is_floating_point() and value.dtype is not torch.float64 else value
+        ).numpy()
+
     return _split(content, path, lambda value: isinstance(value, torch.Tensor), to_numpy)
 
 
@@ -60,20 +66,25 @@ def _refusal(error):
     text = str(error)
     mark = "Unsupported global: GLOBAL "
     if mark in text:
-        return (f"holds {text.split(mark)[1].split()[0]}, which is neither a tensor nor a plain container; nothing of it was read. "
-                "Save its state_dict alone: torch.save(model.state_dict(), ...)")
+        return (
+            f"holds {text.split(mark)[1].split()[0]}, which is neither a tensor nor a plain container; nothing of it was read. "
+            "Save its state_dict alone: torch.save(model.state_dict(), ...)"
+        )
     return f"not a PyTorch file of weights ({_line(error)})"
 
 
 def _read_safetensors(path):
     from safetensors import SafetensorError, safe_open
+
     try:
         with safe_open(str(path), "numpy") as file:
             meta = file.metadata() or {}
             types = {name: file.get_slice(name).get_dtype() for name in file.keys()}
             other = sorted(name for name, kind in types.items() if kind not in _NUMPY_TYPES)
             if other:
-                raise CheckpointError(f"{path}: {other[0]} is of the type {types[other[0]]}, which NumPy does not have; save it as float32")
+                raise CheckpointError(
+                    f"{path}: {other[0]} is of the type {types[other[0]]}, which NumPy does not have; save it as float32"
+                )
             arrays = {name: file.get_tensor(name) for name in types}
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{path}: not a whole .safetensors file ({_line(error)})") from None
@@ -89,12 +100,17 @@ _NUMPY_TYPES = ("F64", "F32", "F16", "I64", "I32", "I16", "I8", "U64", "U32", "U
 
 def _read_ckpt(path):
     from .checkpoint import read_checkpoint  # MindSpore takes seconds to load
+
     entries, settings, _ = read_checkpoint(path)
-    return {name: entry.asnumpy() for name, entry in entries.items() if hasattr(entry, "asnumpy")}, {"settings": settings}
+    return {name: entry.asnumpy() for name, entry in entries.items() if hasattr(entry, "asnumpy")}, {
+        "settings": settings
+    }
 
 
 def _read_pickle(path):
-    return _split(load_plain_pickle(path), path, lambda value: isinstance(value, np.ndarray), lambda value: value)
+    return _split(
+        load_plain_pickle(path), path, lambda value: isinstance(value, np.ndarray), lambda value: value
+    )
 
 
 def _split(content, path, is_array, to_numpy):
@@ -103,11 +119,19 @@ def _split(content, path, is_array, to_numpy):
         raise CheckpointError(f"{path}: a dict of weights expected, found a {type(content).__name__}")
     holder = next((content[key] for key in _STATE_KEYS if isinstance(content.get(key), dict)), content)
     arrays = {str(name): to_numpy(value) for name, value in holder.items() if is_array(value)}
-    return arrays, {} if holder is content else {name: value for name, value in content.items() if value is not holder}
+    return arrays, {} if holder is content else {
+        name: value for name, value in content.items() if value is not holder
+    }
 
 
 def _line(error):
     return " ".join(str(error).split())[:120] or type(error).__name__
 
 
-_READERS = {".pth": _read_torch, ".pt": _read_torch, ".safetensors": _read_safetensors, ".ckpt": _read_ckpt, ".pkl": _read_pickle}
+_READERS = {
+    ".pth": _read_torch,
+    ".pt": _read_torch,
+    ".safetensors": _read_safetensors,
+    ".ckpt": _read_ckpt,
+    ".pkl": _read_pickle,
+}

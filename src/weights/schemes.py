@@ -1,4 +1,5 @@
 """The naming schemes that are known, and which of them a file follows."""
+
 from __future__ import annotations
 
 from ..errors import CheckpointError
@@ -17,5 +18,7 @@ def recognise(names, path):
     best = max(SCHEMES.values(), key=lambda scheme: scheme.share(names))
     if best.share(names) <= 0.5:
         shown = ", ".join(list(names)[:3])
-        raise CheckpointError(f"{path}: names such as {shown} are of no known project ({', '.join(SCHEMES)}); --from names one")
+        raise CheckpointError(
+            f"{path}: names such as {shown} are of no known project ({', '.join(SCHEMES)}); --from names one"
+        )
     return best

@@ -2,6 +2,7 @@
 
 Names of torchvision 0.8 to 0.28; until 0.13 its FPN, RPN and mask head spelled some of them without the inner `.0`.
 """
+
 from __future__ import annotations
 
 from .naming import IMAGENET_MEAN, IMAGENET_STD, SHORT_SIDE, Reading, Scheme
@@ -42,7 +43,13 @@ _TABLE = (
 
 
 def _read(arrays, meta):
-    settings = {"img_mean": IMAGENET_MEAN, "img_std": IMAGENET_STD, "channel_order": "RGB", "stride_in_1x1": False, "norm_eps": 1e-5}
+    settings = {
+        "img_mean": IMAGENET_MEAN,
+        "img_std": IMAGENET_STD,
+        "channel_order": "RGB",
+        "stride_in_1x1": False,
+        "norm_eps": 1e-5,
+    }
     cls = arrays.get("box_head.cls.weight")
     if cls is None:
         return Reading(settings)
@@ -51,11 +58,18 @@ def _read(arrays, meta):
         return Reading(settings)
     # torchvision's weights=COCO_V1 sets the epsilon of its norms to 0 after loading, since they were trained so.
     settings["norm_eps"] = 0.0
-    return Reading(settings, ("norm_eps=0, as the published COCO_V1 weights want it; a model of 91 classes that you trained yourself wants "
-                              "norm_eps=1e-5 after the file names",))
+    return Reading(
+        settings,
+        (
+            "norm_eps=0, as the published COCO_V1 weights want it; a model of 91 classes that you trained yourself wants "
+            "norm_eps=1e-5 after the file names",
+        ),
+    )
 
 
-TORCHVISION = Scheme("torchvision", "torchvision", _TABLE, r".*\.num_batches_tracked|fc\.(weight|bias)", _read)
+TORCHVISION = Scheme(
+    "torchvision", "torchvision", _TABLE, r".*\.num_batches_tracked|fc\.(weight|bias)", _read
+)
 
 
 def project_name(name):

@@ -1,4 +1,5 @@
 """Pickle files of strangers: NumPy arrays and plain containers, and nothing that runs code."""
+
 from __future__ import annotations
 
 import pickle
@@ -13,7 +14,7 @@ class _Refused(Exception):
     """A pickle that asks for something else than arrays and containers."""
 
 
-_NDARRAY = object()                 # stands for the class numpy.ndarray, which may be named but not called
+_NDARRAY = object()  # stands for the class numpy.ndarray, which may be named but not called
 
 
 def _dtype(code, align=False, copy=True):
@@ -32,7 +33,9 @@ def _reconstruct(kind, shape, code):
 
 def _scalar(dtype, data=b""):
     if not isinstance(data, bytes) or len(data) != dtype.itemsize:
-        raise _Refused("a NumPy number that is none")      # (for objects NumPy's own function would unpickle `data`)
+        raise _Refused(
+            "a NumPy number that is none"
+        )  # (for objects NumPy's own function would unpickle `data`)
     return np.frombuffer(data, dtype)[0]
 
 
@@ -58,7 +61,11 @@ _ADMITTED = {
     ("numpy", "ndarray"): _NDARRAY,
     ("numpy", "dtype"): _dtype,
     ("_codecs", "encode"): _encode,
-    **{(module, name): kind for module in ("builtins", "__builtin__") for name, kind in (("bytes", _bytes), ("set", set), ("frozenset", frozenset))},
+    **{
+        (module, name): kind
+        for module in ("builtins", "__builtin__")
+        for name, kind in (("bytes", _bytes), ("set", set), ("frozenset", frozenset))
+    },
     **{(f"numpy.{core}.multiarray", "_reconstruct"): _reconstruct for core in ("core", "_core")},
     **{(f"numpy.{core}.multiarray", "scalar"): _scalar for core in ("core", "_core")},
     **{(f"numpy.{core}.numeric", "_frombuffer"): _frombuffer for core in ("core", "_core")},
@@ -85,8 +92,12 @@ def load_plain_pickle(path):
         with open(path, "rb") as file:
             return _Unpickler(file, encoding="latin1").load()
     except _Refused as error:
-        raise CheckpointError(f"{path}: holds {error}, which is neither a NumPy array nor a plain container; nothing of it was read") from None
+        raise CheckpointError(
+            f"{path}: holds {error}, which is neither a NumPy array nor a plain container; nothing of it was read"
+        ) from None
     except OSError as error:
         raise CheckpointError(f"{path}: {error.strerror or error}") from None
     except Exception as error:  # a damaged pickle can raise nearly anything
-        raise CheckpointError(f"{path}: not a whole pickle file ({' '.join(str(error).split())[:120] or type(error).__name__})") from None
+        raise CheckpointError(
+            f"{path}: not a whole pickle file ({' '.join(str(error).split())[:120] or type(error).__name__})"
+        ) from None

@@ -1,4 +1,5 @@
 """What the tests of whole runs share: the data, and one run that is left alone."""
+
 import pytest
 
 from src.data.shapes.drawn_data import draw_shapes
@@ -10,7 +11,12 @@ def words(tmp_path_factory):
     """What every run takes: 22 pictures, and 60 steps over six epochs of two pictures a step."""
     folder = tmp_path_factory.mktemp("runs")
     draw_shapes(folder / "data", 24, 5, size=(128, 128), seed=3)
-    return [f"coco_root={folder / 'data'}", f"mindrecord_dir={folder / 'mindrecord'}", f"max_steps={STEPS}", "batch_size=2"]
+    return [
+        f"coco_root={folder / 'data'}",
+        f"mindrecord_dir={folder / 'mindrecord'}",
+        f"max_steps={STEPS}",
+        "batch_size=2",
+    ]
 
 
 @pytest.fixture(scope="session")

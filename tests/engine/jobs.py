@@ -1,4 +1,5 @@
 """Training jobs as a user starts them, on a small network, for the tests of resuming, of faults and of several processes."""
+
 from __future__ import annotations
 
 import os
@@ -16,8 +17,8 @@ from tests.conftest import ROOT
 from tests.scripts.conftest import interruptible
 from tests.test_commands import SMALL
 
-STEPS = 60                       # of the run that the others are compared with
-PATIENCE = 900                   # seconds within which anything has to happen, on a crowded machine too
+STEPS = 60  # of the run that the others are compared with
+PATIENCE = 900  # seconds within which anything has to happen, on a crowded machine too
 # MindSpore's own watch over its processes is left to this project's, which counts a pause of the whole machine as none
 QUIET_CLUSTER = {"MS_NODE_TIMEOUT": "600", "MS_HEARTBEAT_RETRY_TIMEOUT": "600"}
 
@@ -28,15 +29,37 @@ class Job:
     def __init__(self, folder, *words, workers=None, **environment):
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.work = folder, folder / ("train" if workers is None else "train_parallel0")
-        command = [sys.executable, str(ROOT / "train.py")] if workers is None else ["bash", str(ROOT / "scripts" / "run_distribute_train.sh"), "-", ""]
-        environment = {**os.environ, **QUIET_CLUSTER, "PYTHON": sys.executable, "WORKERS": str(workers), **environment}
+        command = (
+            [sys.executable, str(ROOT / "train.py")]
+            if workers is None
+            else ["bash", str(ROOT / "scripts" / "run_distribute_train.sh"), "-", ""]
+        )
+        environment = {
+            **os.environ,
+            **QUIET_CLUSTER,
+            "PYTHON": sys.executable,
+            "WORKERS": str(workers),
+            **environment,
+        }
         self.output = open(folder / f"output{len(list(folder.glob('output*')))}", "w+")
-        self.process = subprocess.Popen([*command, *SMALL, "norm=gn", *words], cwd=folder, stdin=subprocess.DEVNULL, stdout=self.output,
-                                        stderr=subprocess.STDOUT, env=environment, start_new_session=True, preexec_fn=interruptible)
+        self.process = subprocess.Popen(
+            [*command, *SMALL, "norm=gn", *words],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=self.output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=interruptible,
+        )
 
     def steps(self, rank=0):
         """How many lines its loss log has."""
-        log = self.folder / ("train" if self.work.name == "train" else f"train_parallel{rank}") / f"loss_{rank}.log"
+        log = (
+            self.folder
+            / ("train" if self.work.name == "train" else f"train_parallel{rank}")
+            / f"loss_{rank}.log"
+        )
         return len(log.read_text().splitlines()) if log.exists() else 0
 
     def wait_for_step(self, count):
@@ -87,7 +110,9 @@ def processes_with(word, below=None):
 def losses(log):
     """float [steps, 8] and [(epoch, step)] of a loss log."""
     rows = read_loss_log(log)
-    return np.array([[row[name] for name in row if name.endswith("loss")] for row in rows]), [(row["epoch"], row["step"]) for row in rows]
+    return np.array([[row[name] for name in row if name.endswith("loss")] for row in rows]), [
+        (row["epoch"], row["step"]) for row in rows
+    ]
 
 
 def weights(checkpoint):

@@ -1,4 +1,5 @@
 """How evaluation is shared over processes; the whole of it with two of them is in test_many_devices.py."""
+
 import pytest
 
 from src.engine.inference.evaluation import share

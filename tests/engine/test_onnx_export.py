@@ -1,4 +1,5 @@
 """The ONNX export as a user sees it: the file, its check, the process that runs it without MindSpore, and what is refused."""
+
 from __future__ import annotations
 
 import re
@@ -33,7 +34,7 @@ def job(tmp_path_factory):
     """A folder with small.ckpt and the pictures photo.png (wide) and tall.png, both drawn."""
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
-    ms.set_device("CPU")                # before anything runs: later tests of the same process set it again
+    ms.set_device("CPU")  # before anything runs: later tests of the same process set it again
     folder = tmp_path_factory.mktemp("onnx")
     config = small_config(*WORDS)
     save_checkpoint(folder / "small.ckpt", draw_weights(build_network(config)), config, "bn", 1, 1)
@@ -48,8 +49,14 @@ def settings(path, *words):
 
 def run(command, folder, *words):
     """What a command says; in a process of its own, as MindSpore's device is chosen once a process."""
-    done = subprocess.run([sys.executable, str(ROOT / command), "device_target=CPU", *words], cwd=folder, capture_output=True, text=True,
-                          timeout=900, check=False)
+    done = subprocess.run(
+        [sys.executable, str(ROOT / command), "device_target=CPU", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 
@@ -57,31 +64,64 @@ def run(command, folder, *words):
 @pytest.fixture(scope="module")
 def exported(job):
     """(the written file, what was said)."""
-    said = run("export.py", job, "checkpoint_path=small.ckpt", THRESHOLD, "--file-format", "onnx", "--out", "small.any", "--batch", "2",
-               "--picture", "photo.png")
+    said = run(
+        "export.py",
+        job,
+        "checkpoint_path=small.ckpt",
+        THRESHOLD,
+        "--file-format",
+        "onnx",
+        "--out",
+        "small.any",
+        "--batch",
+        "2",
+        "--picture",
+        "photo.png",
+    )
     return job / "small.onnx", said
 
 
 def test_export_checks_the_file_and_says_so(job, exported):
     path, said = exported
     assert path.stat().st_mode & 0o777 == 0o644
-    match = re.search(r"wrote .*small\.onnx \(\d+\.\d MiB\), which gives (\d+) of the network's (\d+) detections \(boxes to .* pixels.*\)\n", said)
+    match = re.search(
+        r"wrote .*small\.onnx \(\d+\.\d MiB\), which gives (\d+) of the network's (\d+) detections \(boxes to .* pixels.*\)\n",
+        said,
+    )
     assert match and match[1] == match[2] and int(match[1]) > 0
     assert not list(job.glob("*partial*"))
 
 
 def test_the_file_is_predicted_and_evaluated_with(job, exported, tmp_path):
     """By predict.py, and through eval.py's loading: the file stands in for a checkpoint."""
-    run("predict.py", tmp_path, f"checkpoint_path={exported[0]}", str(job / "photo.png"), "--out", "drawn", "--threshold", "0.3")
+    run(
+        "predict.py",
+        tmp_path,
+        f"checkpoint_path={exported[0]}",
+        str(job / "photo.png"),
+        "--out",
+        "drawn",
+        "--threshold",
+        "0.3",
+    )
     assert cv2.imread(str(tmp_path / "drawn" / "photo.png")) is not None
     network, config = load_for_inference(settings(exported[0], "padding=mean"), "CPU")
-    assert isinstance(network, OnnxNetwork) and config.coco_classes == small_config().coco_classes and config.img_width == 128
+    assert (
+        isinstance(network, OnnxNetwork)
+        and config.coco_classes == small_config().coco_classes
+        and config.img_width == 128
+    )
     assert config.test_score_thr == 0.3 and config.padding == "mean"
 
 
-@pytest.mark.parametrize(("words", "pieces"), [(["test_score_thr=0.2"], ["test_score_thr=0.2", "0.3", "small.onnx"]),
-                                               (["img_width=256"], ["img_width=256", "128"]),
-                                               (["coco_classes=[background, cat]"], ["coco_classes", "cat", "square"])])
+@pytest.mark.parametrize(
+    ("words", "pieces"),
+    [
+        (["test_score_thr=0.2"], ["test_score_thr=0.2", "0.3", "small.onnx"]),
+        (["img_width=256"], ["img_width=256", "128"]),
+        (["coco_classes=[background, cat]"], ["coco_classes", "cat", "square"]),
+    ],
+)
 def test_what_the_file_settles_cannot_be_written_otherwise(exported, words, pieces):
     with pytest.raises(ConfigError) as error:
         load_for_inference(settings(exported[0], *words), "CPU")
@@ -94,7 +134,7 @@ def test_what_cannot_be_exported(job, exported, monkeypatch):
             export(settings(job / "small.ckpt", word), "ONNX", job / "no")
     with pytest.raises(ConfigError, match="small.onnx: an exported file already"):
         export(settings(exported[0]), "ONNX", job / "no")
-    monkeypatch.setitem(sys.modules, "onnx", None)                # as where it is not installed
+    monkeypatch.setitem(sys.modules, "onnx", None)  # as where it is not installed
     with pytest.raises(ConfigError, match="pip install .onnx<1.23. onnxruntime") as error:
         export(settings(job / "small.ckpt"), "ONNX", job / "no")
     assert "\n" not in str(error.value) and not (job / "no.onnx").exists()
@@ -112,11 +152,16 @@ def test_without_onnx_runtime(job, exported, monkeypatch):
 
 def test_files_that_are_not_this_projects(job, exported):
     import onnx
+
     (job / "torn.onnx").write_bytes(exported[0].read_bytes()[:2000])
     model = onnx.load(str(exported[0]))
     del model.metadata_props[:]
     onnx.save_model(model, str(job / "foreign.onnx"))
-    for name, line in (("torn", "not an ONNX file"), ("foreign", "an ONNX file of another project"), ("nowhere", "no such file")):
+    for name, line in (
+        ("torn", "not an ONNX file"),
+        ("foreign", "an ONNX file of another project"),
+        ("nowhere", "no such file"),
+    ):
         with pytest.raises(CheckpointError, match=f"{name}.onnx: {line}"):
             load_for_inference(settings(job / f"{name}.onnx"), "CPU")
 
@@ -127,10 +172,12 @@ def test_a_file_that_gives_something_else_is_not_kept(exported):
     answer = network(image, np.array([[128, 128, 1, 1, 128, 128]], np.float32))
     assert answer[3].sum() > 20
     assert "(boxes to 0 pixels" in onnx_export.compare_detections(answer, answer, "x")
-    swapped = [array[:, ::-1] for array in answer]               # the same detections in another order
+    swapped = [array[:, ::-1] for array in answer]  # the same detections in another order
     onnx_export.compare_detections(answer, swapped, "x")
     for place, amount in ((0, 0.5), (1, 0.01), (2, 1), (4, 0.05)):
-        other = [array + np.asarray(amount, array.dtype) if i == place else array for i, array in enumerate(answer)]
+        other = [
+            array + np.asarray(amount, array.dtype) if i == place else array for i, array in enumerate(answer)
+        ]
         with pytest.raises(UserError, match="are not the network's"):
             onnx_export.compare_detections(answer, other, "x")
 
@@ -138,21 +185,35 @@ def test_a_file_that_gives_something_else_is_not_kept(exported):
 def test_the_readmes_program_needs_onnx_runtime_alone(job, exported, tmp_path):
     """It runs in a process that cannot import MindSpore or this project, and its detections are those of the checkpoint's network."""
     program = re.search(r"```python\n(import [^`]*onnxruntime[^`]*)```", (ROOT / "README.md").read_text())[1]
-    program = program.replace("mask_rcnn.onnx", str(exported[0])).replace("photo.jpg", str(job / "tall.png")).replace("score > 0.5", "score > 0.3")
+    program = (
+        program.replace("mask_rcnn.onnx", str(exported[0]))
+        .replace("photo.jpg", str(job / "tall.png"))
+        .replace("score > 0.5", "score > 0.3")
+    )
     program = "import sys\nsys.modules['mindspore'] = sys.modules['src'] = None\n" + program
-    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=600
+    )
     assert done.returncode == 0, done.stderr
     network, config = load_for_inference(settings(job / "small.ckpt", THRESHOLD), "CPU")
     picture = cv2.imread(str(job / "tall.png"))[:, :, ::-1]
     placement = place_plainly(*picture.shape[:2], config)
-    found = detect(network, dict(image=place_picture(picture, placement, config)[None], image_meta=placement.meta[None], count=1))[0]
+    found = detect(
+        network,
+        dict(image=place_picture(picture, placement, config)[None], image_meta=placement.meta[None], count=1),
+    )[0]
     lines = [line.split() for line in done.stdout.splitlines()]
     assert len(lines) == len(found["scores"]) > 0
-    wanted = [(config.coco_classes[label], score, *box, paste_mask(mask, box, *picture.shape[:2]).sum())
-              for label, score, box, mask in zip(found["labels"], found["scores"], found["boxes"], found["masks"])]
-    for name, *values in lines:                                   # in any order among equal scores
+    wanted = [
+        (config.coco_classes[label], score, *box, paste_mask(mask, box, *picture.shape[:2]).sum())
+        for label, score, box, mask in zip(found["labels"], found["scores"], found["boxes"], found["masks"])
+    ]
+    for name, *values in lines:  # in any order among equal scores
         shown = np.array([float(value) for value in values])
-        row = min((row for row in wanted if row[0] == name), key=lambda row: np.abs(np.array(row[1:6]) - shown[:5]).max())
+        row = min(
+            (row for row in wanted if row[0] == name),
+            key=lambda row: np.abs(np.array(row[1:6]) - shown[:5]).max(),
+        )
         wanted.remove(row)
         np.testing.assert_allclose(shown[:5], row[1:6], atol=0.06)
         assert abs(shown[5] - row[6]) <= 0.02 * row[6] + 8

@@ -1,4 +1,5 @@
 """The network's tests run on the CPU in graph mode; graphs of the whole network are shared (`tests/small_network.py`)."""
+
 from __future__ import annotations
 
 import mindspore as ms

@@ -1,4 +1,5 @@
 """Second stage's sampling: counts, classes, the appended ground truth."""
+
 from __future__ import annotations
 
 import functools
@@ -17,7 +18,16 @@ PROPOSALS, OBJECTS = 80, 6
 
 @functools.lru_cache(maxsize=None)
 def sampler(kernel, pos, neg, total):
-    return RoISampler(load_config([f"num_expected_pos_stage2={pos}", f"num_expected_neg_stage2={neg}", f"num_expected_total_stage2={total}"]), kernel)
+    return RoISampler(
+        load_config(
+            [
+                f"num_expected_pos_stage2={pos}",
+                f"num_expected_neg_stage2={neg}",
+                f"num_expected_total_stage2={total}",
+            ]
+        ),
+        kernel,
+    )
 
 
 @pytest.fixture
@@ -25,12 +35,24 @@ def scene(rng):
     """Two pictures: the first with objects, proposals around them and elsewhere, the second with none."""
     truth = np.stack([twins.random_boxes(rng, OBJECTS, low=20), np.zeros((OBJECTS, 4))]).astype(np.float32)
     shaken = np.repeat(truth[0], 5, 0) + rng.uniform(-2, 2, (5 * OBJECTS, 4))
-    proposals = np.stack([np.concatenate([shaken, twins.random_boxes(rng, PROPOSALS - 5 * OBJECTS)]), twins.random_boxes(rng, PROPOSALS)])
+    proposals = np.stack(
+        [
+            np.concatenate([shaken, twins.random_boxes(rng, PROPOSALS - 5 * OBJECTS)]),
+            twins.random_boxes(rng, PROPOSALS),
+        ]
+    )
     usable = np.ones((2, PROPOSALS), bool)
     usable[:, -7:] = usable[:, :3] = False
     valid = np.array([[True] * 4 + [False] * 2, [False] * OBJECTS])
     labels = np.where(valid, rng.integers(1, 81, (2, OBJECTS)), 0).astype(np.int32)
-    return dict(proposals=proposals.astype(np.float32), usable=usable, truth=truth, labels=labels, valid=valid, key=np.array([4, 5], np.int32))
+    return dict(
+        proposals=proposals.astype(np.float32),
+        usable=usable,
+        truth=truth,
+        labels=labels,
+        valid=valid,
+        key=np.array([4, 5], np.int32),
+    )
 
 
 def run(cell, scene):
@@ -47,12 +69,14 @@ def test_counts_and_classes(kernel, scene, pos, neg, total):
     slots = min(pos, PROPOSALS + OBJECTS)
     assert rois.shape == (2, slots + min(neg, PROPOSALS + OBJECTS), 4)
     for n in range(2):
-        best, matched, is_best = twins.match(scene["truth"][n], scene["valid"][n], everything[n], .5)
-        positive, background = ((best >= .5) | is_best) & usable[n], (best < .5) & ~is_best & usable[n]
+        best, matched, is_best = twins.match(scene["truth"][n], scene["valid"][n], everything[n], 0.5)
+        positive, background = ((best >= 0.5) | is_best) & usable[n], (best < 0.5) & ~is_best & usable[n]
         wanted = min(int(positive.sum()), pos)
         assert (classes[n] > 0).sum() == wanted and not classes[n][slots:].any()
         assert chosen[n].sum() == wanted + min(int(background.sum()), neg, total - wanted)
-        rows = [int(np.flatnonzero((everything[n] == roi).all(1) & usable[n])[0]) for roi in rois[n][chosen[n]]]
+        rows = [
+            int(np.flatnonzero((everything[n] == roi).all(1) & usable[n])[0]) for roi in rois[n][chosen[n]]
+        ]
         assert len(rows) == len(set(rows))
         for row, label, item in zip(rows, classes[n][chosen[n]], objects[n][chosen[n]]):
             if label:

@@ -1,4 +1,5 @@
 """What the builder makes of the configuration and the device."""
+
 from __future__ import annotations
 
 import mindspore as ms
@@ -20,16 +21,34 @@ def test_the_default_network_has_44453813_numbers():
     assert sum(size for name, size in sizes.items() if not name.endswith(norms)) == 44347573
 
 
-@pytest.mark.parametrize(("norm", "loads", "kind"), [("auto", True, FrozenNorm), ("auto", False, BatchNorm), ("gn", True, GroupNorm), ("frozen", False, FrozenNorm)])
+@pytest.mark.parametrize(
+    ("norm", "loads", "kind"),
+    [
+        ("auto", True, FrozenNorm),
+        ("auto", False, BatchNorm),
+        ("gn", True, GroupNorm),
+        ("frozen", False, FrozenNorm),
+    ],
+)
 def test_norms(norm, loads, kind):
     config = load_config([word for word in WORDS if word != "norm=gn"] + [f"norm={norm}"])
     assert isinstance(build_network(config, loads_weights=loads).backbone.bn1, kind)
 
 
 def test_nothing_is_fixed_in_a_network_from_scratch():
-    names = [{parameter.name for parameter in build_network(small_config(), loads_weights=loads).trainable_params()} for loads in (False, True)]
-    assert "backbone.conv1.weight" in names[0] and not any(name.startswith(("backbone.conv1", "backbone.layer1")) for name in names[1])
-    assert names[0] - names[1] == {name for name in names[0] if name.startswith(("backbone.conv1", "backbone.bn1", "backbone.layer1"))}
+    names = [
+        {
+            parameter.name
+            for parameter in build_network(small_config(), loads_weights=loads).trainable_params()
+        }
+        for loads in (False, True)
+    ]
+    assert "backbone.conv1.weight" in names[0] and not any(
+        name.startswith(("backbone.conv1", "backbone.layer1")) for name in names[1]
+    )
+    assert names[0] - names[1] == {
+        name for name in names[0] if name.startswith(("backbone.conv1", "backbone.bn1", "backbone.layer1"))
+    }
 
 
 def test_adaptive_sampling_is_the_kernels():
@@ -41,7 +60,11 @@ def test_adaptive_sampling_is_the_kernels():
 
 
 def test_devices():
-    on_cpu, on_ascend, exported = build_network(small_config()), build_network(small_config(), "Ascend"), build_network(small_config(), exported=True)
+    on_cpu, on_ascend, exported = (
+        build_network(small_config()),
+        build_network(small_config(), "Ascend"),
+        build_network(small_config(), exported=True),
+    )
     assert (on_cpu.dynamic, on_cpu.dtype) == (True, ms.float32)
     assert (on_ascend.dynamic, on_ascend.dtype) == (False, ms.float16)
     assert (exported.dynamic, exported.dtype) == (False, ms.float32)
@@ -49,8 +72,15 @@ def test_devices():
     assert pools == ["KernelPool", "PackedPool", "PackedPool"]
 
 
-@pytest.mark.parametrize(("words", "dtype", "wide"), [(["amp_level=O0"], ms.float32, ms.float32), (["amp_level=O2"], ms.float16, ms.float32),
-                                                      (["amp_level=O3"], ms.float16, ms.float16), (["compute_type=float16"], ms.float16, ms.float32)])
+@pytest.mark.parametrize(
+    ("words", "dtype", "wide"),
+    [
+        (["amp_level=O0"], ms.float32, ms.float32),
+        (["amp_level=O2"], ms.float16, ms.float32),
+        (["amp_level=O3"], ms.float16, ms.float16),
+        (["compute_type=float16"], ms.float16, ms.float32),
+    ],
+)
 def test_mixed_precision(words, dtype, wide):
     network = build_network(small_config(*words))
     assert network.dtype == network.backbone.conv1.dtype == dtype and network.backbone.bn1.wide == wide

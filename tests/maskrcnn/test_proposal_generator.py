@@ -1,4 +1,5 @@
 """Proposals against a plain loop: best of each level, decode, clip, drop small ones, NMS, best of all."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -38,42 +39,74 @@ def proposals(logits, deltas, anchors, height, width, pre, post, limit, threshol
 
 def draw(rng, spread=0.3):
     anchors = pyramid_anchors(small_config())
-    logits = [rng.permutation(2 * len(a)).reshape(2, -1).astype(np.float32) / 100 + 0.001 * i for i, a in enumerate(anchors)]     # no ties
+    logits = [
+        rng.permutation(2 * len(a)).reshape(2, -1).astype(np.float32) / 100 + 0.001 * i
+        for i, a in enumerate(anchors)
+    ]  # no ties
     return logits, [rng.normal(0, spread, (2, len(a), 4)).astype(np.float32) for a in anchors], anchors
 
 
 def run(words, logits, deltas, anchors, training=False):
     cell = ProposalGenerator(small_config(*words), training)
-    boxes, valid = cell(*(tuple(Tensor(array) for array in arrays) for arrays in (logits, deltas, anchors)), Tensor(META))
+    boxes, valid = cell(
+        *(tuple(Tensor(array) for array in arrays) for arrays in (logits, deltas, anchors)), Tensor(META)
+    )
     return boxes.asnumpy(), valid.asnumpy()
 
 
-@pytest.mark.parametrize(("words", "min_size", "across"), [((), 0, False), (("rpn_min_bbox_min_size=12",), 12, False), (("rpn_nms_across_levels=True",), 0, True)],
-                         ids=["plain", "small ones dropped", "across levels"])
+@pytest.mark.parametrize(
+    ("words", "min_size", "across"),
+    [((), 0, False), (("rpn_min_bbox_min_size=12",), 12, False), (("rpn_nms_across_levels=True",), 0, True)],
+    ids=["plain", "small ones dropped", "across levels"],
+)
 def test_against_a_plain_loop(rng, words, min_size, across):
     logits, deltas, anchors = draw(rng)
     boxes, valid = run((*WORDS, *words), logits, deltas, anchors)
     assert boxes.shape == (2, 50, 4)
     for n in range(2):
-        want = proposals([x[n] for x in logits], [x[n] for x in deltas], anchors, *META[n, :2], 60, 25, 50, .7, min_size, across)
-        assert valid[n].sum() == len(want) and valid[n][:len(want)].all()
-        np.testing.assert_allclose(boxes[n][:len(want)], want, atol=1e-3)
-        assert not boxes[n][len(want):].any()
+        want = proposals(
+            [x[n] for x in logits],
+            [x[n] for x in deltas],
+            anchors,
+            *META[n, :2],
+            60,
+            25,
+            50,
+            0.7,
+            min_size,
+            across,
+        )
+        assert valid[n].sum() == len(want) and valid[n][: len(want)].all()
+        np.testing.assert_allclose(boxes[n][: len(want)], want, atol=1e-3)
+        assert not boxes[n][len(want) :].any()
 
 
 def test_training_has_keys_of_its_own(rng):
-    words = (*WORDS, "rpn_proposal_nms_pre=40", "rpn_proposal_nms_post=10", "rpn_proposal_max_num=30", "rpn_proposal_nms_thr=0.5")
+    words = (
+        *WORDS,
+        "rpn_proposal_nms_pre=40",
+        "rpn_proposal_nms_post=10",
+        "rpn_proposal_max_num=30",
+        "rpn_proposal_nms_thr=0.5",
+    )
     logits, deltas, anchors = draw(rng)
     boxes, valid = run(words, logits, deltas, anchors, training=True)
     for n in range(2):
-        want = proposals([x[n] for x in logits], [x[n] for x in deltas], anchors, *META[n, :2], 40, 10, 30, .5, 0, False)
+        want = proposals(
+            [x[n] for x in logits], [x[n] for x in deltas], anchors, *META[n, :2], 40, 10, 30, 0.5, 0, False
+        )
         np.testing.assert_allclose(boxes[n][valid[n]], want, atol=1e-3)
 
 
 def test_a_canvas_with_fewer_anchors_than_proposals_are_wanted(rng):
     logits, deltas, anchors = draw(rng)
     boxes, valid = run(("rpn_nms_pre=5", "rpn_nms_post=5", "rpn_max_num=100"), logits, deltas, anchors)
-    assert boxes.shape == (2, 100, 4) and valid.shape == (2, 100) and 0 < valid.sum(1).max() <= 25 and not boxes[~valid].any()
+    assert (
+        boxes.shape == (2, 100, 4)
+        and valid.shape == (2, 100)
+        and 0 < valid.sum(1).max() <= 25
+        and not boxes[~valid].any()
+    )
 
 
 def test_wild_deltas_stay_finite_and_inside(rng):

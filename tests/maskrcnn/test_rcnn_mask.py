@@ -1,4 +1,5 @@
 """The mask head against its plain form, and its loss."""
+
 from __future__ import annotations
 
 import math
@@ -29,7 +30,9 @@ def all_masks(head, x):
     for i, conv in enumerate(head.conv):
         x = np.maximum(twins.conv_norm(conv, head.norms, i, x), 0)
     x = np.maximum(transposed_convolution(x, head.up_weight.asnumpy(), head.up_bias.asnumpy()), 0)
-    return np.einsum("nchw,kc->nkhw", x, head.logits_weight.asnumpy().astype(np.float64)) + head.logits_bias.asnumpy().reshape(1, -1, 1, 1)
+    return np.einsum(
+        "nchw,kc->nkhw", x, head.logits_weight.asnumpy().astype(np.float64)
+    ) + head.logits_bias.asnumpy().reshape(1, -1, 1, 1)
 
 
 @pytest.mark.parametrize("norm", ["none", "gn"])
@@ -49,16 +52,25 @@ def test_loss(rng):
     @ms.jit
     def graph(logits, targets, weight):
         return head.loss(logits, targets, weight, plain_count)
-    logits, targets = rng.normal(0, 3, (5, 28, 28)).astype(np.float32), (rng.uniform(size=(5, 28, 28)) < .4).astype(np.float32)
+
+    logits, targets = (
+        rng.normal(0, 3, (5, 28, 28)).astype(np.float32),
+        (rng.uniform(size=(5, 28, 28)) < 0.4).astype(np.float32),
+    )
     weight = np.array([1, 0, 1, 1, 0], np.float32)
     want = 2 * twins.sigmoid_cross_entropy(logits, targets).mean((1, 2))[weight > 0].mean()
-    assert float(graph(Tensor(logits), Tensor(targets), Tensor(weight)).asnumpy()) == pytest.approx(want, rel=1e-5)
+    assert float(graph(Tensor(logits), Tensor(targets), Tensor(weight)).asnumpy()) == pytest.approx(
+        want, rel=1e-5
+    )
 
 
 def test_at_initialisation_the_loss_is_ln_2(rng):
     """A new head is undecided, whatever the features."""
     head = MaskHead(small_config("rcnn_mask_out_channels=256", "fpn_out_channels=256"))
-    x, classes = np.abs(rng.normal(0, 1, (4, 256, 14, 14))).astype(np.float32), np.array([1, 2, 3, 1], np.int32)
+    x, classes = (
+        np.abs(rng.normal(0, 1, (4, 256, 14, 14))).astype(np.float32),
+        np.array([1, 2, 3, 1], np.int32),
+    )
     logits = head(Tensor(x), Tensor(classes)).asnumpy()
-    loss = twins.sigmoid_cross_entropy(logits, rng.uniform(size=logits.shape) < .5).mean()
+    loss = twins.sigmoid_cross_entropy(logits, rng.uniform(size=logits.shape) < 0.5).mean()
     assert loss == pytest.approx(math.log(2), abs=0.01) and logits.std() > 1e-4

@@ -1,4 +1,5 @@
 """The backbone: shapes, the pool, where the stride is, and what is fixed."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -18,7 +19,9 @@ def relu(x):
 def frozen(y, norm):
     shape = (1, -1, 1, 1)
     scale = norm.gamma.asnumpy() / np.sqrt(norm.moving_variance.asnumpy() + norm.eps)
-    return (y - norm.moving_mean.asnumpy().reshape(shape)) * scale.reshape(shape) + norm.beta.asnumpy().reshape(shape)
+    return (y - norm.moving_mean.asnumpy().reshape(shape)) * scale.reshape(
+        shape
+    ) + norm.beta.asnumpy().reshape(shape)
 
 
 def bottleneck(block, x, stride, stride_in_1x1=False):
@@ -28,20 +31,26 @@ def bottleneck(block, x, stride, stride_in_1x1=False):
     y = relu(frozen(twins.convolution(y, block.conv2.weight.asnumpy(), stride=second), block.bn2))
     y = frozen(twins.convolution(y, block.conv3.weight.asnumpy()), block.bn3)
     if block.has_projection:
-        x = frozen(twins.convolution(x, block.down_sample[0].weight.asnumpy(), stride=stride), block.down_sample[1])
+        x = frozen(
+            twins.convolution(x, block.down_sample[0].weight.asnumpy(), stride=stride), block.down_sample[1]
+        )
     return relu(x + y)
 
 
 @pytest.mark.parametrize("stride_in_1x1", [False, True])
 def test_the_whole_backbone_against_numpy(rng, stride_in_1x1):
-    network = draw_weights(ResNet(small_config("resnet_block=[2, 1, 1, 1]", f"stride_in_1x1={stride_in_1x1}"), "frozen"))
+    network = draw_weights(
+        ResNet(small_config("resnet_block=[2, 1, 1, 1]", f"stride_in_1x1={stride_in_1x1}"), "frozen")
+    )
     x = rng.normal(0, 1, (2, 3, 64, 96)).astype(np.float32)
     got = [level.asnumpy() for level in network(Tensor(x))]
     assert [level.shape for level in got] == [(2, 32, 16, 24), (2, 64, 8, 12), (2, 64, 4, 6), (2, 64, 2, 3)]
     y = relu(frozen(twins.convolution(x, network.conv1.weight.asnumpy(), stride=2), network.bn1))
     y = np.pad(y, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
-    y = np.max([y[:, :, i:i + 32:2, j:j + 48:2] for i in range(3) for j in range(3)], 0)
-    for stage, (blocks, level) in enumerate(zip((network.layer1, network.layer2, network.layer3, network.layer4), got)):
+    y = np.max([y[:, :, i : i + 32 : 2, j : j + 48 : 2] for i in range(3) for j in range(3)], 0)
+    for stage, (blocks, level) in enumerate(
+        zip((network.layer1, network.layer2, network.layer3, network.layer4), got)
+    ):
         for place, block in enumerate(blocks):
             y = bottleneck(block, y, 2 if stage and place == 0 else 1, stride_in_1x1)
         np.testing.assert_allclose(level, y, rtol=1e-4, atol=1e-4)
@@ -50,7 +59,10 @@ def test_the_whole_backbone_against_numpy(rng, stride_in_1x1):
 def test_only_a_block_that_changes_shape_has_a_projection():
     def norm(channels):
         return GroupNorm(channels, 1e-5)
-    assert [Bottleneck(a, 32, stride, norm, None).has_projection for a, stride in ((32, 1), (32, 2), (16, 1))] == [False, True, True]
+
+    assert [
+        Bottleneck(a, 32, stride, norm, None).has_projection for a, stride in ((32, 1), (32, 2), (16, 1))
+    ] == [False, True, True]
 
 
 @pytest.mark.parametrize("freeze_at", range(6))
@@ -58,7 +70,7 @@ def test_freeze_at(freeze_at):
     network = ResNet(small_config(), "gn", freeze_at)
     trained = {parameter.name.split(".")[0] for parameter in network.trainable_params()}
     parts = ["conv1", "bn1", "layer1", "layer2", "layer3", "layer4"]
-    fixed = parts[:freeze_at + 1] if freeze_at else []
+    fixed = parts[: freeze_at + 1] if freeze_at else []
     assert trained == set(parts) - set(fixed)
 
 
@@ -66,10 +78,17 @@ def test_freeze_at(freeze_at):
 def test_a_fixed_stage_keeps_its_statistics_too(rng, freeze_at):
     """Batch norms of fixed stages are frozen, as detectron2's `ResNet.freeze` makes them; those of the others follow what they see."""
     network = ResNet(small_config(), "bn", freeze_at).set_train(True)
-    before = {parameter.name: parameter.asnumpy().copy() for parameter in network.get_parameters() if "moving_mean" in parameter.name}
+    before = {
+        parameter.name: parameter.asnumpy().copy()
+        for parameter in network.get_parameters()
+        if "moving_mean" in parameter.name
+    }
     network(Tensor(rng.normal(0, 1, (2, 3, 64, 64)).astype(np.float32)))
-    moved = {parameter.name.split(".")[0] for parameter in network.get_parameters()
-             if "moving_mean" in parameter.name and not np.array_equal(parameter.asnumpy(), before[parameter.name])}
+    moved = {
+        parameter.name.split(".")[0]
+        for parameter in network.get_parameters()
+        if "moving_mean" in parameter.name and not np.array_equal(parameter.asnumpy(), before[parameter.name])
+    }
     assert moved == set(["bn1", "layer1", "layer2", "layer3", "layer4"][freeze_at:])
 
 
@@ -78,4 +97,8 @@ def test_a_new_backbone_keeps_the_size_of_its_signal(rng):
     network = ResNet(small_config(), "bn").set_train(True)
     got = [level.asnumpy() for level in network(Tensor(rng.normal(0, 1, (2, 3, 64, 64)).astype(np.float32)))]
     assert all(0.1 < level.std() < 10 for level in got)
-    assert all(parameter.asnumpy().std() > 1e-3 for parameter in network.trainable_params() if parameter.name.endswith("weight"))
+    assert all(
+        parameter.asnumpy().std() > 1e-3
+        for parameter in network.trainable_params()
+        if parameter.name.endswith("weight")
+    )

@@ -1,4 +1,5 @@
 """RoIAlign, the CPU kernel and the operator: known tables, a plain loop in float64, gradients, and each other."""
+
 from __future__ import annotations
 
 import functools
@@ -18,7 +19,7 @@ from tests.maskrcnn import twins
 
 BOTH = pytest.mark.parametrize("kernel", [True, False], ids=["kernel", "operator"])
 ALIGNED = pytest.mark.parametrize("aligned", [True, False], ids=["aligned", "not aligned"])
-STRIDES, SHAPES, CHANNELS = (4, 8, 16, 32), ((32, 48), (16, 24), (8, 12), (4, 6)), 3       # of a canvas of 128x192
+STRIDES, SHAPES, CHANNELS = (4, 8, 16, 32), ((32, 48), (16, 24), (8, 12), (4, 6)), 3  # of a canvas of 128x192
 
 
 def single_map(kernel, size, samples, aligned, plane):
@@ -27,12 +28,17 @@ def single_map(kernel, size, samples, aligned, plane):
     others = [(-(-height // step), -(-width // step)) for step in (2, 4, 8)]
     setting = (size, samples, aligned, (1, 1, 1, 1))
     cell = KernelPool(*setting, [(height, width), *others]) if kernel else PackedPool(*setting)
-    maps = [Tensor(np.asarray(plane, np.float32)[None, None])] + [Tensor(np.full((1, 1, *shape), 1e3, np.float32)) for shape in others]
+    maps = [Tensor(np.asarray(plane, np.float32)[None, None])] + [
+        Tensor(np.full((1, 1, *shape), 1e3, np.float32)) for shape in others
+    ]
 
     def run(rois):
         rois = np.asarray(rois, np.float32)[None]
-        pooled, gradient = ms.value_and_grad(cell)(*maps, Tensor(rois), Tensor(np.zeros(rois.shape[:2], np.int32)))
+        pooled, gradient = ms.value_and_grad(cell)(
+            *maps, Tensor(rois), Tensor(np.zeros(rois.shape[:2], np.int32))
+        )
         return pooled.asnumpy()[:, 0], gradient.asnumpy()[0, 0]
+
     return run
 
 
@@ -47,16 +53,22 @@ def test_detectron2s_ramp(kernel, aligned, first):
 def test_mmcvs_smallest_map(kernel):
     got, gradient = single_map(kernel, 2, 2, True, np.array([[1, 2], [3, 4]]))([(0, 0, 1, 1)])
     np.testing.assert_allclose(got[0], [[1, 1.25], [1.5, 1.75]], atol=1e-6)
-    np.testing.assert_allclose(gradient, [[3.0625, .4375], [.4375, .0625]], atol=1e-6)
+    np.testing.assert_allclose(gradient, [[3.0625, 0.4375], [0.4375, 0.0625]], atol=1e-6)
 
 
 @BOTH
 def test_mmcvs_second_map(kernel):
     plane = np.array([[1, 2, 5, 6], [3, 4, 7, 8], [9, 10, 13, 14], [11, 12, 15, 16]])
-    np.testing.assert_allclose(single_map(kernel, 2, 2, True, plane)([(0, 0, 3, 3)])[0][0], [[1.9375, 4.75], [7.5625, 10.375]], atol=1e-6)
+    np.testing.assert_allclose(
+        single_map(kernel, 2, 2, True, plane)([(0, 0, 3, 3)])[0][0],
+        [[1.9375, 4.75], [7.5625, 10.375]],
+        atol=1e-6,
+    )
 
 
-@pytest.mark.parametrize(("samples", "row", "sum_of_gradient"), [(0, [0, 0, 0, 0], 0), (2, [20.25, 20.75, 21.25, 21.5], 16)])
+@pytest.mark.parametrize(
+    ("samples", "row", "sum_of_gradient"), [(0, [0, 0, 0, 0], 0), (2, [20.25, 20.75, 21.25, 21.5], 16)]
+)
 def test_a_box_without_height(samples, row, sum_of_gradient):
     """detectron2's table: with adaptive sampling (0) it has no sample, gives zeros and has no gradient. With 2 samples it is pooled along its line,
     the last one past the last cell's centre."""
@@ -72,7 +84,14 @@ def draw_maps(rng, pictures=2):
 def draw_rois(rng):
     """RoIs float32 [2, 16, 4] and levels: inside, across every border, outside, smaller than a cell, without area; two empty slots."""
     rois = np.stack([twins.random_boxes(rng, 16, 192, 128) for _ in range(2)])
-    rois[0, :6] = [(-20, -30, 30, 40), (150, 90, 230, 190), (-50, -50, -9, -9), (300, 10, 400, 90), (20, 20, 20.7, 21.1), (-3, 126, 3, 131)]
+    rois[0, :6] = [
+        (-20, -30, 30, 40),
+        (150, 90, 230, 190),
+        (-50, -50, -9, -9),
+        (300, 10, 400, 90),
+        (20, 20, 20.7, 21.1),
+        (-3, 126, 3, 131),
+    ]
     rois[1, :4] = [(191, 127, 192, 128), (60, 60, 60, 60), (0, 0, 192, 128), (189.5, 3, 192, 70)]
     levels = rng.integers(0, 4, (2, 16)).astype(np.int32)
     levels[0, 9] = levels[1, 15] = -1
@@ -103,8 +122,14 @@ def test_the_kernel_equals_a_plain_loop(rng, aligned, size, samples):
     for n in range(2):
         for k in range(16):
             level = levels[n, k]
-            want = twins.roi_align(maps[level][n], rois[n, k], STRIDES[level], size, samples, aligned) if level >= 0 else np.zeros(1)
-            np.testing.assert_allclose(got[n, k], np.broadcast_to(want, got[n, k].shape), atol=2e-5, err_msg=f"picture {n}, RoI {k}")
+            want = (
+                twins.roi_align(maps[level][n], rois[n, k], STRIDES[level], size, samples, aligned)
+                if level >= 0
+                else np.zeros(1)
+            )
+            np.testing.assert_allclose(
+                got[n, k], np.broadcast_to(want, got[n, k].shape), atol=2e-5, err_msg=f"picture {n}, RoI {k}"
+            )
 
 
 @ALIGNED
@@ -130,7 +155,11 @@ def test_the_gradient_equals_finite_differences(rng, aligned):
 
     def value(level, plane):
         """What the RoIs of one level make of a map, weighted by `gradient`, in float64."""
-        return sum((twins.roi_align(plane, rois[0, k], STRIDES[level], 3, 2, aligned) * gradient[k]).sum() for k in np.flatnonzero(levels[0] == level))
+        return sum(
+            (twins.roi_align(plane, rois[0, k], STRIDES[level], 3, 2, aligned) * gradient[k]).sum()
+            for k in np.flatnonzero(levels[0] == level)
+        )
+
     for level in sorted(set(levels[0].tolist())):
         plane = maps[level][0].astype(np.float64)
         strongest = np.argsort(-np.abs(back[level][0]).ravel())[:3]
@@ -138,20 +167,31 @@ def test_the_gradient_equals_finite_differences(rng, aligned):
             step = np.zeros(plane.size)
             step[place] = 0.5
             step = step.reshape(plane.shape)
-            assert back[level][0].ravel()[place] == pytest.approx(value(level, plane + step) - value(level, plane - step), abs=1e-5)
+            assert back[level][0].ravel()[place] == pytest.approx(
+                value(level, plane + step) - value(level, plane - step), abs=1e-5
+            )
 
 
 def test_no_rois():
     maps = [np.ones((1, CHANNELS, *shape), np.float32) for shape in SHAPES]
     rois, levels = np.zeros((1, 0, 4), np.float32), np.zeros((1, 0), np.int32)
     assert run_pool(maps, rois, levels, 7, 2, True).shape == (0, CHANNELS, 7, 7)
-    assert not any(d.any() for d in run_spread(np.zeros((0, CHANNELS, 7, 7), np.float32), SHAPES, rois, levels, 7, 2, True))
+    assert not any(
+        d.any()
+        for d in run_spread(np.zeros((0, CHANNELS, 7, 7), np.float32), SHAPES, rois, levels, 7, 2, True)
+    )
 
 
 @functools.lru_cache(maxsize=None)
 def cell(kernel, aligned, size=7):
     """RoIAlign on a canvas of 128x192 whose levels change at 16, 32 and 64 pixels."""
-    return RoIAlign(load_config(["img_height=128", "img_width=192", "roi_align_finest_scale=8", f"roi_align_aligned={aligned}"]), size, kernel)
+    return RoIAlign(
+        load_config(
+            ["img_height=128", "img_width=192", "roi_align_finest_scale=8", f"roi_align_aligned={aligned}"]
+        ),
+        size,
+        kernel,
+    )
 
 
 @functools.lru_cache(maxsize=None)
@@ -162,13 +202,14 @@ def weighted(kernel, aligned):
     def total(p2, p3, p4, p5, rois, valid, gradient):
         pooled = align((p2, p3, p4, p5), rois, valid)
         return (pooled * gradient).sum(), pooled
+
     return ms.value_and_grad(total, (0, 1, 2, 3, 4), has_aux=True)
 
 
 @BOTH
 @ALIGNED
 @settings(max_examples=12, deadline=None)
-@given(arrays(np.float32, (3, 4), elements=st.floats(0, 1, width=32)), st.integers(0, 2 ** 31))
+@given(arrays(np.float32, (3, 4), elements=st.floats(0, 1, width=32)), st.integers(0, 2**31))
 def test_any_roi_equals_a_plain_loop_and_its_gradient_finite_differences(kernel, aligned, units, seed):
     """Three RoIs of the second picture, sides from half a pixel to the canvas's; the others are empty slots."""
     rng = np.random.default_rng(seed)
@@ -180,8 +221,12 @@ def test_any_roi_equals_a_plain_loop_and_its_gradient_finite_differences(kernel,
     rois[1, :3], valid[1, :3] = np.concatenate([corner, corner + sides], 1), True
     maps, gradient = draw_maps(rng), rng.normal(0, 1, (48, CHANNELS, 7, 7)).astype(np.float32)
     gradient[~valid.ravel()] = 0
-    (_, pooled), back = weighted(kernel, aligned)(*(Tensor(m) for m in maps), Tensor(rois), Tensor(valid), Tensor(gradient))
-    levels = [twins.level(roi * 7) for roi in rois[1, :3].astype(np.float64)]            # the finest scale is 8 here, not 56
+    (_, pooled), back = weighted(kernel, aligned)(
+        *(Tensor(m) for m in maps), Tensor(rois), Tensor(valid), Tensor(gradient)
+    )
+    levels = [
+        twins.level(roi * 7) for roi in rois[1, :3].astype(np.float64)
+    ]  # the finest scale is 8 here, not 56
     for k, level in enumerate(levels):
         want = twins.roi_align(maps[level][1], rois[1, k], STRIDES[level], 7, 2, aligned)
         np.testing.assert_allclose(pooled.asnumpy()[24 + k], want, atol=5e-5)
@@ -191,9 +236,17 @@ def test_any_roi_equals_a_plain_loop_and_its_gradient_finite_differences(kernel,
         step = np.zeros(got.size)
         step[place] = 0.5
         step = step.reshape(got.shape)
-        difference = sum(((twins.roi_align(plane + step, rois[1, k], STRIDES[level], 7, 2, aligned)
-                           - twins.roi_align(plane - step, rois[1, k], STRIDES[level], 7, 2, aligned)) * gradient[24 + k]).sum()
-                         for k in range(3) if levels[k] == level)
+        difference = sum(
+            (
+                (
+                    twins.roi_align(plane + step, rois[1, k], STRIDES[level], 7, 2, aligned)
+                    - twins.roi_align(plane - step, rois[1, k], STRIDES[level], 7, 2, aligned)
+                )
+                * gradient[24 + k]
+            ).sum()
+            for k in range(3)
+            if levels[k] == level
+        )
         assert got.ravel()[place] == pytest.approx(difference, abs=2e-4)
 
 
@@ -201,7 +254,12 @@ def rois_on_canvas(rng):
     """RoIs within the canvas and up to its borders, some narrower than a cell of their level; valid bool."""
     rois = np.stack([twins.random_boxes(rng, 24, 192, 128, low=12) for _ in range(2)])
     rois[0, :4] = [(0, 0, 192, 128), (0, 100, 40, 128), (180, 0, 192, 30), (188, 124, 192, 128)]
-    rois[1, :4] = [(50.2, 60.1, 52.9, 90.3), (10, 10, 60, 11.5), (100.3, 40.2, 103.1, 42.7), (20.5, 90, 23.5, 94)]
+    rois[1, :4] = [
+        (50.2, 60.1, 52.9, 90.3),
+        (10, 10, 60, 11.5),
+        (100.3, 40.2, 103.1, 42.7),
+        (20.5, 90, 23.5, 94),
+    ]
     valid = np.ones((2, 24), bool)
     valid[1, 5:9] = False
     return rois, valid
@@ -218,13 +276,15 @@ def test_operator_and_kernel_give_one_answer(rng, aligned):
     same = valid & ((cells.min(-1) >= 1) | inside | aligned)
     assert same.sum() >= 36 and (cells[same].min(-1) < 1).sum() >= 3
     rois, valid = Tensor(rois), Tensor(same)
-    gradient = Tensor((rng.normal(0, 1, (same.size, CHANNELS, 7, 7)) * same.reshape(-1, 1, 1, 1)).astype(np.float32))
+    gradient = Tensor(
+        (rng.normal(0, 1, (same.size, CHANNELS, 7, 7)) * same.reshape(-1, 1, 1, 1)).astype(np.float32)
+    )
     (_, got), ours = weighted(False, aligned)(*maps, rois, valid, gradient)
     (_, want), theirs = weighted(True, aligned)(*maps, rois, valid, gradient)
     np.testing.assert_allclose(got.asnumpy()[same.ravel()], want.asnumpy()[same.ravel()], atol=2e-5)
     for a, b in zip(ours[:4], theirs[:4]):
         np.testing.assert_allclose(a.asnumpy(), b.asnumpy(), atol=5e-5)
-    assert not ours[4].asnumpy().any() and not theirs[4].asnumpy().any()         # RoIs have no gradient
+    assert not ours[4].asnumpy().any() and not theirs[4].asnumpy().any()  # RoIs have no gradient
 
 
 @BOTH
@@ -244,12 +304,16 @@ def test_half_precision_features_are_pooled_where_the_boxes_are(rng, kernel):
     maps = [np.tile(np.arange(shape[1], dtype=np.float16), (2, CHANNELS, shape[0], 1)) for shape in SHAPES]
     rois, valid = rois_on_canvas(rng)
     got = cell(kernel, True)([Tensor(m) for m in maps], Tensor(rois), Tensor(valid))
-    want = cell(True, True)([Tensor(m.astype(np.float32)) for m in maps], Tensor(rois), Tensor(valid)).asnumpy()
+    want = cell(True, True)(
+        [Tensor(m.astype(np.float32)) for m in maps], Tensor(rois), Tensor(valid)
+    ).asnumpy()
     assert got.dtype == ms.float32
     np.testing.assert_allclose(got.asnumpy()[valid.ravel()], want[valid.ravel()], atol=1e-4)
 
 
-@pytest.mark.parametrize(("side", "level"), [(1, 0), (111.9, 0), (112, 1), (223.9, 1), (224, 2), (447.9, 2), (448, 3), (2000, 3)])
+@pytest.mark.parametrize(
+    ("side", "level"), [(1, 0), (111.9, 0), (112, 1), (223.9, 1), (224, 2), (447.9, 2), (448, 3), (2000, 3)]
+)
 def test_levels_of_the_fpn_paper(side, level):
     align = RoIAlign(load_config(), 7, False)
     square, flat = (10, 20, 10 + side, 20 + side), (0, 0, side * 2, side / 2)

@@ -1,4 +1,5 @@
 """The RPN's head, its order of anchors, and its losses."""
+
 from __future__ import annotations
 
 import mindspore as ms
@@ -20,7 +21,7 @@ def loss_twin(logits, deltas, anchors, truth, index, matched, positive, weight, 
         cls += (weight[n] * twins.sigmoid_cross_entropy(logits[n][index[n]], positive[n])).sum()
         for i, item, is_positive in zip(index[n], matched[n], positive[n]):
             if is_positive:
-                target = twins.encode(anchors[i:i + 1], truth[n][item:item + 1])[0]
+                target = twins.encode(anchors[i : i + 1], truth[n][item : item + 1])[0]
                 reg += twins.smooth_l1(deltas[n][i] - target, beta).sum()
     return cls / weight.sum(), reg / weight.sum()
 
@@ -39,18 +40,37 @@ def run_losses(config, logits, deltas, anchors, truth, samples):
 
     @ms.jit
     def graph(logits, deltas, anchors, truth, index, matched, positive, weight):
-        return cell.losses(cell.of_anchors(logits, deltas, index), anchors, truth, (index, matched, positive, weight), 4, plain_count)
-    return [float(loss.asnumpy()) for loss in graph(*(Tensor(a) for a in (logits, deltas, anchors, truth, *samples)))]
+        return cell.losses(
+            cell.of_anchors(logits, deltas, index),
+            anchors,
+            truth,
+            (index, matched, positive, weight),
+            4,
+            plain_count,
+        )
+
+    return [
+        float(loss.asnumpy())
+        for loss in graph(*(Tensor(a) for a in (logits, deltas, anchors, truth, *samples)))
+    ]
 
 
 def plain_count(count):
     return count
 
 
-@pytest.mark.parametrize("words", [(), ("rpn_loss_cls_weight=2", "rpn_loss_reg_weight=3", "rpn_head_weight=0.5")])
+@pytest.mark.parametrize(
+    "words", [(), ("rpn_loss_cls_weight=2", "rpn_loss_reg_weight=3", "rpn_head_weight=0.5")]
+)
 def test_losses(rng, words):
-    logits, deltas = rng.normal(0, 3, (2, ANCHORS)).astype(np.float32), rng.normal(0, .5, (2, ANCHORS, 4)).astype(np.float32)
-    anchors, truth = twins.random_boxes(rng, ANCHORS), np.stack([twins.random_boxes(rng, OBJECTS) for _ in range(2)])
+    logits, deltas = (
+        rng.normal(0, 3, (2, ANCHORS)).astype(np.float32),
+        rng.normal(0, 0.5, (2, ANCHORS, 4)).astype(np.float32),
+    )
+    anchors, truth = (
+        twins.random_boxes(rng, ANCHORS),
+        np.stack([twins.random_boxes(rng, OBJECTS) for _ in range(2)]),
+    )
     samples = draw_samples(rng)
     got = run_losses(small_config(*words), logits, deltas, anchors, truth, samples)
     want = np.array(loss_twin(logits, deltas, anchors, truth, *samples)) * ([1, 1.5] if words else 1)
@@ -62,7 +82,9 @@ def test_the_order_is_that_of_the_anchors(rng):
     cell = RPN(small_config())
     place = np.arange(4 * 5 * 3).reshape(4, 5, 3)
     scores = Tensor(place.transpose(2, 0, 1)[None].astype(np.float32))
-    deltas = Tensor((place[..., None] * 10 + np.arange(4)).reshape(4, 5, 12).transpose(2, 0, 1)[None].astype(np.float32))
+    deltas = Tensor(
+        (place[..., None] * 10 + np.arange(4)).reshape(4, 5, 12).transpose(2, 0, 1)[None].astype(np.float32)
+    )
     logits, flat = cell.flatten(scores, deltas)
     assert logits.asnumpy().tolist() == [list(range(60))]
     np.testing.assert_array_equal(flat.asnumpy()[0], np.arange(60)[:, None] * 10 + np.arange(4))
@@ -77,12 +99,18 @@ def test_a_softmax_of_two_is_a_sigmoid_of_the_difference(rng):
     scores, deltas = cell(features)
     raw = scores[0].asnumpy()
     logits = cell.flatten(scores[0], deltas[0])[0].asnumpy()
-    pairs = raw.reshape(2, 3, 2, 4, 4).transpose(0, 3, 4, 1, 2).reshape(2, -1, 2).astype(np.float64)       # [B, hwA, (background, object)]
+    pairs = (
+        raw.reshape(2, 3, 2, 4, 4).transpose(0, 3, 4, 1, 2).reshape(2, -1, 2).astype(np.float64)
+    )  # [B, hwA, (background, object)]
     shifted = np.exp(pairs - pairs.max(-1, keepdims=True))
-    np.testing.assert_allclose(twins.sigmoid(logits), (shifted / shifted.sum(-1, keepdims=True))[..., 1], atol=1e-6)
+    np.testing.assert_allclose(
+        twins.sigmoid(logits), (shifted / shifted.sum(-1, keepdims=True))[..., 1], atol=1e-6
+    )
     labels = rng.integers(0, 2, logits.shape)
     want = twins.cross_entropy(pairs.reshape(-1, 2), labels.ravel())
-    np.testing.assert_allclose(twins.sigmoid_cross_entropy(logits, labels).ravel(), want, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        twins.sigmoid_cross_entropy(logits, labels).ravel(), want, rtol=1e-5, atol=1e-6
+    )
 
 
 def test_the_head_is_one_for_all_levels(rng):
@@ -91,8 +119,16 @@ def test_the_head_is_one_for_all_levels(rng):
     scores, deltas = cell(tuple(Tensor(m) for m in maps))
     for m, s, d in zip(maps, scores, deltas):
         hidden = np.maximum(twins.convolution(m, cell.conv.weight.asnumpy(), cell.conv.bias.asnumpy()), 0)
-        np.testing.assert_allclose(s.asnumpy(), twins.convolution(hidden, cell.cls.weight.asnumpy(), cell.cls.bias.asnumpy()), atol=1e-4)
-        np.testing.assert_allclose(d.asnumpy(), twins.convolution(hidden, cell.reg.weight.asnumpy(), cell.reg.bias.asnumpy()), atol=1e-4)
+        np.testing.assert_allclose(
+            s.asnumpy(),
+            twins.convolution(hidden, cell.cls.weight.asnumpy(), cell.cls.bias.asnumpy()),
+            atol=1e-4,
+        )
+        np.testing.assert_allclose(
+            d.asnumpy(),
+            twins.convolution(hidden, cell.reg.weight.asnumpy(), cell.reg.bias.asnumpy()),
+            atol=1e-4,
+        )
 
 
 @pytest.mark.parametrize("words", [(), ("use_sigmoid_cls=False",)], ids=["sigmoid", "softmax"])
@@ -105,8 +141,8 @@ def test_the_head_at_single_anchors_is_the_head_of_whole_maps(rng, words):
     count = sum(3 * height * width for height, width in shapes)
     index = rng.integers(0, count, (2, 40)).astype(np.int32)
     starts = np.cumsum([0] + [3 * height * width for height, width in shapes])
-    index[0, :11] = [*starts[:5], *(starts[1:] - 1), 3 * (shapes[0][1] - 1)]                  # corners of every level
-    index[1, :3] = 7                                                                        # empty slots repeat an anchor
+    index[0, :11] = [*starts[:5], *(starts[1:] - 1), 3 * (shapes[0][1] - 1)]  # corners of every level
+    index[1, :3] = 7  # empty slots repeat an anchor
     weights = Tensor(rng.normal(0, 1, (2, 40, 5)).astype(np.float32))
 
     def weighted(logits, deltas):
@@ -117,17 +153,26 @@ def test_the_head_at_single_anchors_is_the_head_of_whole_maps(rng, words):
 
     def by_maps(p2, p3, p4, p5, p6, index):
         flat = [cell.flatten(*level) for level in zip(*cell((p2, p3, p4, p5, p6)))]
-        logits, deltas = ops.concat([level[0] for level in flat], 1), ops.concat([level[1] for level in flat], 1)
+        logits, deltas = (
+            ops.concat([level[0] for level in flat], 1),
+            ops.concat([level[1] for level in flat], 1),
+        )
         return weighted(*cell.of_anchors(logits, deltas, index))
+
     parameters = ms.ParameterTuple(cell.trainable_params())
-    got, want = (ms.value_and_grad(way, (0, 1, 2, 3, 4), parameters)(*maps, Tensor(index)) for way in (by_windows, by_maps))
+    got, want = (
+        ms.value_and_grad(way, (0, 1, 2, 3, 4), parameters)(*maps, Tensor(index))
+        for way in (by_windows, by_maps)
+    )
     assert float(got[0]) == pytest.approx(float(want[0]), rel=1e-5)
     for kind in range(2):
         for a, b in zip(got[1][kind], want[1][kind]):
-            np.testing.assert_allclose(a.asnumpy(), b.asnumpy(), atol=2e-4 * max(1, np.abs(b.asnumpy()).max()))
+            np.testing.assert_allclose(
+                a.asnumpy(), b.asnumpy(), atol=2e-4 * max(1, np.abs(b.asnumpy()).max())
+            )
 
 
 def test_windows_are_used_where_few_anchors_are_sampled():
     cell = RPN(small_config(), kernels=True)
-    cells = 32 ** 2 + 16 ** 2 + 8 ** 2 + 4 ** 2 + 2 ** 2
+    cells = 32**2 + 16**2 + 8**2 + 4**2 + 2**2
     assert cell.few(256) and cell.few(cells - 1) and not cell.few(cells) and not RPN(small_config()).few(256)

@@ -1,4 +1,5 @@
 """Plain NumPy float64 twins of the network's parts, written from the papers' definitions; slow, and with no trick in them."""
+
 from __future__ import annotations
 
 import math
@@ -9,7 +10,10 @@ import numpy as np
 def iou(a, b):
     """IoU [N, M] of boxes [N, 4] and [M, 4]; 0 where neither has an area."""
     a, b = np.asarray(a, np.float64).T[:, :, None], np.asarray(b, np.float64).T[:, None, :]
-    width, height = np.minimum(a[2], b[2]) - np.maximum(a[0], b[0]), np.minimum(a[3], b[3]) - np.maximum(a[1], b[1])
+    width, height = (
+        np.minimum(a[2], b[2]) - np.maximum(a[0], b[0]),
+        np.minimum(a[3], b[3]) - np.maximum(a[1], b[1]),
+    )
     overlap = np.maximum(width, 0) * np.maximum(height, 0)
     union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - overlap
     return np.where(union > 0, overlap / np.where(union > 0, union, 1), 0.0)
@@ -20,12 +24,17 @@ def encode(boxes, targets, stds=(1, 1, 1, 1)):
     boxes, targets = np.asarray(boxes, np.float64), np.asarray(targets, np.float64)
     size, target_size = boxes[:, 2:] - boxes[:, :2], targets[:, 2:] - targets[:, :2]
     center, target_center = (boxes[:, :2] + boxes[:, 2:]) / 2, (targets[:, :2] + targets[:, 2:]) / 2
-    return np.concatenate([(target_center - center) / size, np.log(target_size / size)], 1) / np.asarray(stds, np.float64)
+    return np.concatenate([(target_center - center) / size, np.log(target_size / size)], 1) / np.asarray(
+        stds, np.float64
+    )
 
 
 def decode(boxes, deltas, stds=(1, 1, 1, 1)):
     """Boxes [N, 4] moved by deltas [N, 4], sides growing or shrinking 62.5 times at most."""
-    boxes, deltas = np.asarray(boxes, np.float64), np.asarray(deltas, np.float64) * np.asarray(stds, np.float64)
+    boxes, deltas = (
+        np.asarray(boxes, np.float64),
+        np.asarray(deltas, np.float64) * np.asarray(stds, np.float64),
+    )
     size, center = boxes[:, 2:] - boxes[:, :2], (boxes[:, :2] + boxes[:, 2:]) / 2
     center = center + deltas[:, :2] * size
     half = size * np.exp(np.clip(deltas[:, 2:], -math.log(62.5), math.log(62.5))) / 2
@@ -42,7 +51,7 @@ def greedy_nms(boxes, threshold):
     kept = np.ones(len(boxes), bool)
     for i in range(len(boxes)):
         if kept[i]:
-            kept[i + 1:] &= overlap[i, i + 1:] <= threshold
+            kept[i + 1 :] &= overlap[i, i + 1 :] <= threshold
     return kept
 
 
@@ -70,8 +79,9 @@ def interpolate(plane, y, x):
         left, x = width - 1, float(width - 1)
     bottom, right = min(top + 1, height - 1), min(left + 1, width - 1)
     down, across = y - top, x - left
-    return ((1 - down) * ((1 - across) * plane[top, left] + across * plane[top, right])
-            + down * ((1 - across) * plane[bottom, left] + across * plane[bottom, right]))
+    return (1 - down) * ((1 - across) * plane[top, left] + across * plane[top, right]) + down * (
+        (1 - across) * plane[bottom, left] + across * plane[bottom, right]
+    )
 
 
 def roi_align(feature, roi, stride, size, samples, aligned):
@@ -91,8 +101,14 @@ def roi_align(feature, roi, stride, size, samples, aligned):
     for c, plane in enumerate(np.asarray(feature, np.float64)):
         for i in range(size):
             for j in range(size):
-                points = [(y1 + (i + (a + 0.5) / down) * height / size, x1 + (j + (b + 0.5) / across) * width / size)
-                          for a in range(down) for b in range(across)]
+                points = [
+                    (
+                        y1 + (i + (a + 0.5) / down) * height / size,
+                        x1 + (j + (b + 0.5) / across) * width / size,
+                    )
+                    for a in range(down)
+                    for b in range(across)
+                ]
                 out[c, i, j] = np.mean([interpolate(plane, y, x) for y, x in points])
     return out
 
@@ -105,7 +121,7 @@ def level(roi):
 
 def smooth_l1(error, beta):
     size = np.abs(np.asarray(error, np.float64))
-    return np.where(size < beta, size ** 2 / (2 * beta), size - beta / 2) if beta else size
+    return np.where(size < beta, size**2 / (2 * beta), size - beta / 2) if beta else size
 
 
 def cross_entropy(logits, labels):
@@ -134,7 +150,7 @@ def convolution(x, weight, bias=None, stride=1):
     out = np.zeros((len(x), len(weight), height, width))
     for i in range(kernel):
         for j in range(kernel):
-            window = padded[:, :, i:i + stride * height:stride, j:j + stride * width:stride]
+            window = padded[:, :, i : i + stride * height : stride, j : j + stride * width : stride]
             out += np.einsum("bchw,oc->bohw", window, weight[:, :, i, j])
     return out if bias is None else out + np.asarray(bias, np.float64).reshape(1, -1, 1, 1)
 
@@ -149,7 +165,9 @@ def group_norm(x, groups, gamma, beta, eps=1e-5):
 def conv_norm(conv, norms, i, x):
     """A cell's i-th convolution of x, by its arrays, and the group norm after it where `norms` has any."""
     y = convolution(x, conv.weight.asnumpy(), None if conv.bias is None else conv.bias.asnumpy())
-    return group_norm(y, norms[i].groups, norms[i].gamma.asnumpy(), norms[i].beta.asnumpy()) if len(norms) else y
+    return (
+        group_norm(y, norms[i].groups, norms[i].gamma.asnumpy(), norms[i].beta.asnumpy()) if len(norms) else y
+    )
 
 
 def random_boxes(rng, count, width=200.0, height=150.0, low=2.0):

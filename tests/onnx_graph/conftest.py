@@ -1,4 +1,5 @@
 """Every test here runs in graph mode on the CPU."""
+
 from __future__ import annotations
 
 import mindspore as ms

@@ -1,4 +1,5 @@
 """The ONNX file in ONNX Runtime against the network in MindSpore: every output, for settings that take every branch of the writer."""
+
 from __future__ import annotations
 
 import functools
@@ -15,14 +16,48 @@ from tests.small_network import CPU_FORM, draw_weights, small_batch, small_confi
 # Group norms, aligned RoIs, sigmoid scores; a score threshold that leaves few detections.
 PLAIN = (*CPU_FORM, "test_score_thr=0.45", "test_max_per_img=60")
 # Folded norms in the heads and the other branch of every setting; more slots than candidates, a canvas that P6 covers unevenly.
-OTHER = ("norm_eps=0.001", "fpn_norm=bn", "rcnn_norm=sync_bn", "rcnn_mask_norm=bn", "rcnn_num_convs=2", "rcnn_conv_out_channels=16",
-         "rcnn_num_layers=1", "roi_align_aligned=False", "anchor_round=True", "stride_in_1x1=True", "channel_order=BGR", "use_sigmoid_cls=False",
-         "rpn_nms_across_levels=True", "rpn_target_means=[0.1, 0, -0.1, 0]", "rpn_target_stds=[0.5, 0.6, 0.7, 0.8]", "img_mean=[100, 110, 120]",
-         "rcnn_target_means=[0, 0.1, 0, 0.05]", "img_height=96", "img_width=160", "rpn_min_bbox_min_size=6", "test_min_bbox_size=5",
-         "test_nms_pre=90", "test_max_per_img=100", "anchor_scales=[4, 8]", "anchor_ratios=[0.5, 2]", "img_std=[50, 60, 70]", "test_score_thr=0.1")
+OTHER = (
+    "norm_eps=0.001",
+    "fpn_norm=bn",
+    "rcnn_norm=sync_bn",
+    "rcnn_mask_norm=bn",
+    "rcnn_num_convs=2",
+    "rcnn_conv_out_channels=16",
+    "rcnn_num_layers=1",
+    "roi_align_aligned=False",
+    "anchor_round=True",
+    "stride_in_1x1=True",
+    "channel_order=BGR",
+    "use_sigmoid_cls=False",
+    "rpn_nms_across_levels=True",
+    "rpn_target_means=[0.1, 0, -0.1, 0]",
+    "rpn_target_stds=[0.5, 0.6, 0.7, 0.8]",
+    "img_mean=[100, 110, 120]",
+    "rcnn_target_means=[0, 0.1, 0, 0.05]",
+    "img_height=96",
+    "img_width=160",
+    "rpn_min_bbox_min_size=6",
+    "test_min_bbox_size=5",
+    "test_nms_pre=90",
+    "test_max_per_img=100",
+    "anchor_scales=[4, 8]",
+    "anchor_ratios=[0.5, 2]",
+    "img_std=[50, 60, 70]",
+    "test_score_thr=0.1",
+)
 # Folded norms in the trunk, adaptive sampling, other pooled sizes, plain heads, more proposals wanted than there are.
-ADAPTIVE = ("roi_layer={type: RoIAlign, out_size: 5, mask_out_size: 8, sample_num: 0}", "norm=frozen", "norm_eps=0", "fpn_norm=gn", "rpn_nms_post=40", "rpn_max_num=1000",
-            "rpn_nms_thr=0.5", "test_iou_thr=0.3", "roi_align_finest_scale=20", "resnet_block=[2, 1, 2, 1]")
+ADAPTIVE = (
+    "roi_layer={type: RoIAlign, out_size: 5, mask_out_size: 8, sample_num: 0}",
+    "norm=frozen",
+    "norm_eps=0",
+    "fpn_norm=gn",
+    "rpn_nms_post=40",
+    "rpn_max_num=1000",
+    "rpn_nms_thr=0.5",
+    "test_iou_thr=0.3",
+    "roi_align_finest_scale=20",
+    "resnet_block=[2, 1, 2, 1]",
+)
 
 
 @functools.lru_cache(maxsize=None)
@@ -44,6 +79,7 @@ def pair(words):
     import onnx
 
     from src.onnx_graph.network import onnx_model
+
     config = small_config(*words)
     network = draw_weights(build_network(config, loads_weights=True)).set_train(False)
     norm = norm_kind(config, loads_weights=True)
@@ -66,18 +102,31 @@ def pictures(config, sizes):
     return image, meta
 
 
-@pytest.mark.parametrize(("words", "sizes"), [(PLAIN, ((128, 128), (80, 100))), (PLAIN, ((128, 100),)), (PLAIN, ((0, 0), (128, 128), (0, 0))),
-                                              (PLAIN, ((0, 0),)), (OTHER, ((96, 160), (70, 60))), (ADAPTIVE, ((128, 128), (50, 100)))],
-                         ids=["plain", "one picture", "among empty ones", "nothing at all", "other settings", "adaptive"])
+@pytest.mark.parametrize(
+    ("words", "sizes"),
+    [
+        (PLAIN, ((128, 128), (80, 100))),
+        (PLAIN, ((128, 100),)),
+        (PLAIN, ((0, 0), (128, 128), (0, 0))),
+        (PLAIN, ((0, 0),)),
+        (OTHER, ((96, 160), (70, 60))),
+        (ADAPTIVE, ((128, 128), (50, 100))),
+    ],
+    ids=["plain", "one picture", "among empty ones", "nothing at all", "other settings", "adaptive"],
+)
 def test_the_file_gives_what_the_network_gives(words, sizes):
     want, got = answers(words, sizes)
     counts = want[3].sum(1)
     assert all((count > 0) == (height > 0) for count, (height, _) in zip(counts, sizes))
     # rounding on its way through drawn weights: up to 3e-3 pixels, 1e-4 and 1.4e-3 were seen, and much less on average
-    for name, ours, theirs, limit in zip(("boxes", "scores", "labels", "found", "masks"), want, got, (1e-2, 5e-4, 0, 0, 5e-3)):
+    for name, ours, theirs, limit in zip(
+        ("boxes", "scores", "labels", "found", "masks"), want, got, (1e-2, 5e-4, 0, 0, 5e-3)
+    ):
         assert ours.shape == theirs.shape and ours.dtype == theirs.dtype, name
         assert np.abs(ours.astype(np.float64) - theirs).mean() <= limit / 50, name
-        np.testing.assert_allclose(theirs.astype(np.float64), ours.astype(np.float64), atol=limit, rtol=0, err_msg=name)
+        np.testing.assert_allclose(
+            theirs.astype(np.float64), ours.astype(np.float64), atol=limit, rtol=0, err_msg=name
+        )
 
 
 def test_the_settings_reach_other_branches():

@@ -1,4 +1,5 @@
 """Running the scripts as a user does, from a folder with spaces, with a stand-in for the interpreter that writes down its calls."""
+
 from __future__ import annotations
 
 import json
@@ -13,9 +14,31 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-OWN = ("PYTHON", "VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "FORCE", "NO_BIND", "RANK_ID", "RANK_SIZE", "DEVICE_ID", "DEVICE_NUM",
-       "SERVER_ID", "HCCL_CONNECT_TIMEOUT", "GLOG_v", "WORKERS", "NODES", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "RANK_TABLE_FILE",
-       "MS_ROLE", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS")
+OWN = (
+    "PYTHON",
+    "VIRTUAL_ENV",
+    "CONDA_PREFIX",
+    "CONDA_DEFAULT_ENV",
+    "FORCE",
+    "NO_BIND",
+    "RANK_ID",
+    "RANK_SIZE",
+    "DEVICE_ID",
+    "DEVICE_NUM",
+    "SERVER_ID",
+    "HCCL_CONNECT_TIMEOUT",
+    "GLOG_v",
+    "WORKERS",
+    "NODES",
+    "NODE_RANK",
+    "MASTER_ADDR",
+    "MASTER_PORT",
+    "RANK_TABLE_FILE",
+    "MS_ROLE",
+    "PIP_INDEX_URL",
+    "PIP_EXTRA_INDEX_URL",
+    "PIP_FIND_LINKS",
+)
 
 
 def clean_environment(**extra):
@@ -56,17 +79,38 @@ class Desk:
         self.python = executable(folder / "bin dir" / "stand-in", f'#!/bin/sh\nexec {command} "$@"\n')
 
     def environment(self, do, extra):
-        return clean_environment(**{"PYTHON": self.python, "STANDIN_RECORD": self.records, "STANDIN_DO": json.dumps(do or {}), **extra})
+        return clean_environment(
+            **{
+                "PYTHON": self.python,
+                "STANDIN_RECORD": self.records,
+                "STANDIN_DO": json.dumps(do or {}),
+                **extra,
+            }
+        )
 
     def run(self, script, *words, do=None, **extra):
         """The finished process of `bash scripts/SCRIPT WORD...`; `do` maps ranks to what the stand-in does, `extra` is environment."""
-        return subprocess.run(["bash", ROOT / "scripts" / script, *map(str, words)], cwd=self.folder, env=self.environment(do, extra),
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=100)
+        return subprocess.run(
+            ["bash", ROOT / "scripts" / script, *map(str, words)],
+            cwd=self.folder,
+            env=self.environment(do, extra),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
 
     def start(self, script, *words, do=None, **extra):
-        return subprocess.Popen(["bash", ROOT / "scripts" / script, *map(str, words)], cwd=self.folder, env=self.environment(do, extra),
-                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                preexec_fn=interruptible)
+        return subprocess.Popen(
+            ["bash", ROOT / "scripts" / script, *map(str, words)],
+            cwd=self.folder,
+            env=self.environment(do, extra),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=interruptible,
+        )
 
     def calls(self):
         """The stand-in's records, by rank."""
@@ -89,9 +133,18 @@ class Desk:
     def rank_table(self, devices, servers=("10.1.2.3",)):
         """A rank table with these device ids on each of the servers."""
         ranks = iter(range(len(devices) * len(servers)))
-        table = {"version": "1.0", "server_count": str(len(servers)), "status": "completed", "server_list": [
-            {"server_id": server, "device": [{"device_id": str(device), "rank_id": str(next(ranks))} for device in devices]}
-            for server in servers]}
+        table = {
+            "version": "1.0",
+            "server_count": str(len(servers)),
+            "status": "completed",
+            "server_list": [
+                {
+                    "server_id": server,
+                    "device": [{"device_id": str(device), "rank_id": str(next(ranks))} for device in devices],
+                }
+                for server in servers
+            ],
+        }
         path = self.folder / "rank table.json"
         path.write_text(json.dumps(table))
         return path

@@ -3,6 +3,7 @@
 STANDIN_RECORD   folder for the records (JSON: argv, env, cores)
 STANDIN_DO       JSON: for a rank (as text; "" without one) what to do: {"sleep": seconds, "code": exit code, "file": to write}
 """
+
 import json
 import os
 import signal
@@ -28,8 +29,11 @@ def on_term(number, frame):
 signal.signal(signal.SIGTERM, on_term)
 if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
     signal.signal(signal.SIGINT, on_term)
-write(record + ".json", {"argv": sys.argv[1:], "env": dict(os.environ), "cores": sorted(os.sched_getaffinity(0))})
-sys.stdout.write(f"out of rank {rank}\n")        # whole lines at once: both streams meet in a log
+write(
+    record + ".json",
+    {"argv": sys.argv[1:], "env": dict(os.environ), "cores": sorted(os.sched_getaffinity(0))},
+)
+sys.stdout.write(f"out of rank {rank}\n")  # whole lines at once: both streams meet in a log
 sys.stderr.write(f"err of rank {rank}\n")
 if "file" in todo:
     with open(todo["file"], "w") as file:

@@ -1,4 +1,5 @@
 """run_distribute_train.sh: one process a device with the right variables and cores, ended together, with and without a rank table."""
+
 from __future__ import annotations
 
 import os
@@ -18,10 +19,13 @@ CORES = sorted(os.sched_getaffinity(0))
 @pytest.fixture
 def msrun(desk):
     """The stand-in, but msrun itself is the real one."""
-    return executable(desk.folder.parent / "with msrun", f"""#!/bin/bash
+    return executable(
+        desk.folder.parent / "with msrun",
+        f"""#!/bin/bash
 [[ $1 != -m ]] || exec {shlex.quote(sys.executable)} "$@"
 exec {shlex.quote(str(desk.python))} "$@"
-""")
+""",
+    )
 
 
 def logs(desk):
@@ -30,11 +34,14 @@ def logs(desk):
 
 # ---- with a rank table -----------------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("devices", [[0], [0, 1], list(range(8))])
 def test_one_process_a_device_with_its_variables(desk, devices):
     table = desk.rank_table(devices)
     (desk.folder / "the backbone.ckpt").write_text("weights")
-    run = desk.run("run_distribute_train.sh", table.name, "the backbone.ckpt", "batch_size=1", "coco_root=a b")
+    run = desk.run(
+        "run_distribute_train.sh", table.name, "the backbone.ckpt", "batch_size=1", "coco_root=a b"
+    )
     assert run.returncode == 0, run.stderr
     calls = desk.calls()
     assert len(calls) == len(devices)
@@ -42,21 +49,41 @@ def test_one_process_a_device_with_its_variables(desk, devices):
     for rank, call in enumerate(calls):
         assert call["argv"] == TRAIN + ["pre_trained=the backbone.ckpt", "batch_size=1", "coco_root=a b"]
         names = ("RANK_ID", "DEVICE_ID", "RANK_SIZE", "DEVICE_NUM", "SERVER_ID", "HCCL_CONNECT_TIMEOUT")
-        assert [call["env"][name] for name in names] == [str(rank), str(devices[rank]), str(len(devices)), str(len(devices)), "0", "600"]
+        assert [call["env"][name] for name in names] == [
+            str(rank),
+            str(devices[rank]),
+            str(len(devices)),
+            str(len(devices)),
+            "0",
+            "600",
+        ]
         assert call["env"]["RANK_TABLE_FILE"] == str(table)
-        assert call["cores"] == (CORES[rank * share:(rank + 1) * share] if share else CORES)
-    assert logs(desk) == {f"train_parallel{rank}": logs(desk)[f"train_parallel{rank}"] for rank in range(len(devices))}
+        assert call["cores"] == (CORES[rank * share : (rank + 1) * share] if share else CORES)
+    assert logs(desk) == {
+        f"train_parallel{rank}": logs(desk)[f"train_parallel{rank}"] for rank in range(len(devices))
+    }
     for rank in range(len(devices)):
-        assert sorted(logs(desk)[f"train_parallel{rank}"].splitlines()) == [f"err of rank {rank}", f"out of rank {rank}"]
+        assert sorted(logs(desk)[f"train_parallel{rank}"].splitlines()) == [
+            f"err of rank {rank}",
+            f"out of rank {rank}",
+        ]
         assert sorted(path.name for path in (desk.folder / f"train_parallel{rank}").iterdir()) == ["log"]
-    assert sorted(run.stdout.splitlines()) == ["err of rank 0", "out of rank 0"]        # the first rank's log is shown
+    assert sorted(run.stdout.splitlines()) == [
+        "err of rank 0",
+        "out of rank 0",
+    ]  # the first rank's log is shown
 
 
 def test_devices_of_the_table_not_their_count_are_used(desk):
     run = desk.run("run_distribute_train.sh", desk.rank_table([4, 6]), HCCL_CONNECT_TIMEOUT=1200, NO_BIND=1)
     assert run.returncode == 0, run.stderr
-    assert [(call["env"]["RANK_ID"], call["env"]["DEVICE_ID"]) for call in desk.calls()] == [("0", "4"), ("1", "6")]
-    assert all(call["env"]["HCCL_CONNECT_TIMEOUT"] == "1200" and call["cores"] == CORES for call in desk.calls())
+    assert [(call["env"]["RANK_ID"], call["env"]["DEVICE_ID"]) for call in desk.calls()] == [
+        ("0", "4"),
+        ("1", "6"),
+    ]
+    assert all(
+        call["env"]["HCCL_CONNECT_TIMEOUT"] == "1200" and call["cores"] == CORES for call in desk.calls()
+    )
     assert all(call["argv"] == TRAIN for call in desk.calls())
 
 
@@ -87,11 +114,14 @@ def test_a_killed_rank_counts_as_failed(desk):
 
 
 def test_a_rank_that_ignores_term_is_killed_at_the_second_signal(desk):
-    deaf = executable(desk.folder.parent / "deaf", """#!/bin/bash
+    deaf = executable(
+        desk.folder.parent / "deaf",
+        """#!/bin/bash
 trap '' TERM
 echo '{}' >"$STANDIN_RECORD/$$.json"
 while :; do sleep 0.1; done
-""")
+""",
+    )
     process = desk.start("run_distribute_train.sh", desk.rank_table([0, 1]), PYTHON=deaf)
     desk.wait_for_calls(2)
     process.send_signal(signal.SIGTERM)
@@ -104,7 +134,9 @@ while :; do sleep 0.1; done
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_all_ranks_gently(desk, sent, code):
-    process = desk.start("run_distribute_train.sh", desk.rank_table([0, 1]), do={"0": {"sleep": 60}, "1": {"sleep": 60}})
+    process = desk.start(
+        "run_distribute_train.sh", desk.rank_table([0, 1]), do={"0": {"sleep": 60}, "1": {"sleep": 60}}
+    )
     desk.wait_for_calls(2)
     process.send_signal(sent)
     process.communicate(timeout=30)
@@ -119,32 +151,55 @@ def test_earlier_runs_are_refused_resumed_or_deleted(desk):
     run = desk.run("run_distribute_train.sh", table)
     assert run.returncode == 2 and "train_parallel2 holds an earlier run" in run.stderr and not desk.calls()
     (files[2].parent / "log").write_text("")
-    run = desk.run("run_distribute_train.sh", table, FORCE=1, do={str(rank): {"file": str(files[rank])} for rank in range(2)})
+    run = desk.run(
+        "run_distribute_train.sh",
+        table,
+        FORCE=1,
+        do={str(rank): {"file": str(files[rank])} for rank in range(2)},
+    )
     assert run.returncode == 0 and [file.exists() for file in files] == [True, True, False]
     desk.forget()
     assert desk.run("run_distribute_train.sh", table).returncode == 2 and not desk.calls()
     run = desk.run("run_distribute_train.sh", table, "resume=auto")
-    assert run.returncode == 0 and len(desk.calls()) == 2 and logs(desk)["train_parallel1"].count("out of rank 1") == 2
+    assert (
+        run.returncode == 0
+        and len(desk.calls()) == 2
+        and logs(desk)["train_parallel1"].count("out of rank 1") == 2
+    )
     run = desk.run("run_distribute_train.sh", table, FORCE=1)
     assert run.returncode == 0 and not any(file.exists() for file in files)
 
 
 def test_a_mistake_in_the_command_leaves_no_folders_behind(desk):
-    run = desk.run("run_distribute_train.sh", desk.rank_table([0, 1]), do={"0": {"code": 2}, "1": {"code": 2}})
+    run = desk.run(
+        "run_distribute_train.sh", desk.rank_table([0, 1]), do={"0": {"code": 2}, "1": {"code": 2}}
+    )
     assert run.returncode == 2 and logs(desk) == {}
 
 
-@pytest.mark.parametrize(("content", "parts"), [
-    ("{", ("not a JSON file",)),
-    ("{}", ("server_list", "make_rank_table.sh")),
-    ('{"server_list": [{"server_id": "a", "device": [{"device_id": "0"}]}]}', ("rank_id",)),
-    ('{"server_list": [{"server_id": "a", "device": [{"device_id": "x", "rank_id": "0"}]}]}', ("'x'",)),
-    ('{"server_list": [{"server_id": "a", "device": []}]}', ("rank_ids are []",)),
-    ('{"server_list": [{"server_id": "a", "device": [{"device_id": "0", "rank_id": "1"}]}]}', ("rank_ids are [1]",)),
-    ('{"server_list": [{"server_id": "a", "device": [{"device_id": "0", "rank_id": "0"}, {"device_id": "0", "rank_id": "1"}]}]}',
-     ("server a", "same device_id")),
-    ('{"server_list": [{"server_id": "10.255.0.1", "device": [{"device_id": "0", "rank_id": "0"}]},'
-     ' {"server_id": "10.255.0.2", "device": [{"device_id": "0", "rank_id": "1"}]}]}', ("10.255.0.1, 10.255.0.2", "SERVER_ID"))])
+@pytest.mark.parametrize(
+    ("content", "parts"),
+    [
+        ("{", ("not a JSON file",)),
+        ("{}", ("server_list", "make_rank_table.sh")),
+        ('{"server_list": [{"server_id": "a", "device": [{"device_id": "0"}]}]}', ("rank_id",)),
+        ('{"server_list": [{"server_id": "a", "device": [{"device_id": "x", "rank_id": "0"}]}]}', ("'x'",)),
+        ('{"server_list": [{"server_id": "a", "device": []}]}', ("rank_ids are []",)),
+        (
+            '{"server_list": [{"server_id": "a", "device": [{"device_id": "0", "rank_id": "1"}]}]}',
+            ("rank_ids are [1]",),
+        ),
+        (
+            '{"server_list": [{"server_id": "a", "device": [{"device_id": "0", "rank_id": "0"}, {"device_id": "0", "rank_id": "1"}]}]}',
+            ("server a", "same device_id"),
+        ),
+        (
+            '{"server_list": [{"server_id": "10.255.0.1", "device": [{"device_id": "0", "rank_id": "0"}]},'
+            ' {"server_id": "10.255.0.2", "device": [{"device_id": "0", "rank_id": "1"}]}]}',
+            ("10.255.0.1, 10.255.0.2", "SERVER_ID"),
+        ),
+    ],
+)
 def test_a_bad_table_is_one_line_and_code_2(desk, content, parts):
     (desk.folder / "table.json").write_text(content)
     run = desk.run("run_distribute_train.sh", "table.json")
@@ -154,56 +209,99 @@ def test_a_bad_table_is_one_line_and_code_2(desk, content, parts):
 
 # ---- without one: msrun ----------------------------------------------------------------------------------------------
 
+
 def test_msrun_is_called_with_the_hosts_and_workers(desk):
     hosts = {"WORKERS": 4, "NODES": 2, "NODE_RANK": 1, "MASTER_ADDR": "10.0.0.1", "MASTER_PORT": 8200}
     run = desk.run("run_distribute_train.sh", "-", "", "device_target=CPU", **hosts)
     assert run.returncode == 0, run.stderr
     [call] = desk.calls()
-    assert call["argv"] == ["-m", "mindspore.parallel.cluster.run", "--worker_num=4", "--local_worker_num=2", "--master_addr=10.0.0.1",
-                            "--master_port=8200", "--node_rank=1", "--join=True", "--log_dir=train_parallel2/msrun", "--tail_worker_log=4",
-                            *TRAIN, "device_target=CPU"]
-    assert call["env"]["HCCL_CONNECT_TIMEOUT"] == "600" and set(logs(desk)) == {"train_parallel2", "train_parallel3"}
+    assert call["argv"] == [
+        "-m",
+        "mindspore.parallel.cluster.run",
+        "--worker_num=4",
+        "--local_worker_num=2",
+        "--master_addr=10.0.0.1",
+        "--master_port=8200",
+        "--node_rank=1",
+        "--join=True",
+        "--log_dir=train_parallel2/msrun",
+        "--tail_worker_log=4",
+        *TRAIN,
+        "device_target=CPU",
+    ]
+    assert call["env"]["HCCL_CONNECT_TIMEOUT"] == "600" and set(logs(desk)) == {
+        "train_parallel2",
+        "train_parallel3",
+    }
 
 
-@pytest.mark.parametrize(("extra", "part"), [
-    ({"WORKERS": "two"}, "WORKERS=two"), ({"WORKERS": "0"}, "WORKERS=0"), ({"WORKERS": "3", "NODES": "2", "MASTER_ADDR": "a"}, "WORKERS=3"),
-    ({"NODES": "2"}, "MASTER_ADDR"), ({"NODES": "2", "NODE_RANK": "2", "MASTER_ADDR": "a"}, "NODE_RANK=2")])
+@pytest.mark.parametrize(
+    ("extra", "part"),
+    [
+        ({"WORKERS": "two"}, "WORKERS=two"),
+        ({"WORKERS": "0"}, "WORKERS=0"),
+        ({"WORKERS": "3", "NODES": "2", "MASTER_ADDR": "a"}, "WORKERS=3"),
+        ({"NODES": "2"}, "MASTER_ADDR"),
+        ({"NODES": "2", "NODE_RANK": "2", "MASTER_ADDR": "a"}, "NODE_RANK=2"),
+    ],
+)
 def test_a_mistake_about_the_hosts_is_one_line_and_code_2(desk, extra, part):
     run = desk.run("run_distribute_train.sh", "-", **extra)
-    assert run.returncode == 2 and part in run.stderr and len(run.stderr.splitlines()) == 1 and not desk.calls()
+    assert (
+        run.returncode == 2 and part in run.stderr and len(run.stderr.splitlines()) == 1 and not desk.calls()
+    )
 
 
 def test_ranks_of_the_real_msrun(desk, msrun):
     run = desk.run("run_distribute_train.sh", "-", "seed=2", WORKERS=2, PYTHON=msrun)
     assert run.returncode == 0, run.stderr
     ranks = [call for call in desk.calls() if call["env"]["MS_ROLE"] == "MS_WORKER"]
-    assert [[call["env"][name] for name in ("RANK_ID", "RANK_SIZE", "DEVICE_ID")] for call in ranks] == [list("020"), list("121")]
+    assert [[call["env"][name] for name in ("RANK_ID", "RANK_SIZE", "DEVICE_ID")] for call in ranks] == [
+        list("020"),
+        list("121"),
+    ]
     assert all(call["argv"] == TRAIN + ["seed=2"] for call in desk.calls())
     assert all(logs(desk)[f"train_parallel{rank}"].count(f"out of rank {rank}") == 1 for rank in range(2))
     assert "out of rank 0" in run.stdout and not list(desk.folder.glob("*/.launch"))
 
 
 def test_a_failing_rank_of_the_real_msrun(desk, msrun):
-    run = desk.run("run_distribute_train.sh", "-", WORKERS=2, PYTHON=msrun, do={"0": {"sleep": 60}, "1": {"sleep": 1, "code": 5}})
-    assert run.returncode == 5 and "rank 1 failed with exit code 5" in run.stderr and "Killed" not in run.stderr
+    run = desk.run(
+        "run_distribute_train.sh",
+        "-",
+        WORKERS=2,
+        PYTHON=msrun,
+        do={"0": {"sleep": 60}, "1": {"sleep": 1, "code": 5}},
+    )
+    assert (
+        run.returncode == 5 and "rank 1 failed with exit code 5" in run.stderr and "Killed" not in run.stderr
+    )
     assert not [call for call in desk.records.glob("*.json") if is_running(call.stem)]
 
 
 def test_msrun_kills_nobody_before_the_script_has_taken_note(desk, msrun):
     """On a busy machine the script may look after msrun does: here it is stopped for three of msrun's looks, which are a second apart."""
-    process = desk.start("run_distribute_train.sh", "-", WORKERS=2, PYTHON=msrun, do={"0": {"sleep": 60}, "1": {"sleep": 2, "code": 5}})
+    process = desk.start(
+        "run_distribute_train.sh",
+        "-",
+        WORKERS=2,
+        PYTHON=msrun,
+        do={"0": {"sleep": 60}, "1": {"sleep": 2, "code": 5}},
+    )
     desk.wait_for_calls(3)
     process.send_signal(signal.SIGSTOP)
     time.sleep(5)
     process.send_signal(signal.SIGCONT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 5 and "rank 1 failed with exit code 5" in errors
-    assert desk.signals().count(signal.SIGTERM) == 1            # rank 0 was asked to end, not killed
+    assert desk.signals().count(signal.SIGTERM) == 1  # rank 0 was asked to end, not killed
 
 
 def test_a_signal_ends_the_ranks_of_the_real_msrun_gently(desk, msrun):
-    process = desk.start("run_distribute_train.sh", "-", WORKERS=2, PYTHON=msrun, do={rank: {"sleep": 60} for rank in "01"})
-    desk.wait_for_calls(3)                                      # the scheduler and two ranks
+    process = desk.start(
+        "run_distribute_train.sh", "-", WORKERS=2, PYTHON=msrun, do={rank: {"sleep": 60} for rank in "01"}
+    )
+    desk.wait_for_calls(3)  # the scheduler and two ranks
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
     assert process.returncode == 143 and desk.signals().count(signal.SIGTERM) == 2

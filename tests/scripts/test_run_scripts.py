@@ -1,4 +1,5 @@
 """run_standalone_train.sh and run_eval.sh: words, work folders, logs, exit codes, signals."""
+
 from __future__ import annotations
 
 import os
@@ -10,7 +11,9 @@ import pytest
 
 from tests.scripts.conftest import ROOT
 
-SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.sh") if path.name not in ("common.sh", "rank.sh"))
+SCRIPTS = sorted(
+    path.name for path in (ROOT / "scripts").glob("*.sh") if path.name not in ("common.sh", "rank.sh")
+)
 TRAIN = [str(ROOT / "train.py"), "--work-dir", "train"]
 EVAL = [str(ROOT / "eval.py"), "--work-dir", "eval"]
 
@@ -26,14 +29,19 @@ def test_help_shows_the_command_and_starts_nothing(desk, script, word):
 
 # ---- words -----------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(("words", "passed"), [
-    ([], []),
-    ([""], []),
-    (["", "batch_size=1"], ["batch_size=1"]),
-    (["batch_size=1", "coco_root=a b"], ["batch_size=1", "coco_root=a b"]),
-    (["--config", "my recipe.yaml", "seed=3"], ["--config", "my recipe.yaml", "seed=3"]),
-    (["the backbone.ckpt"], ["pre_trained=the backbone.ckpt"]),
-    (["runs/lr=1/a.ckpt", "a=", "b=*"], ["pre_trained=runs/lr=1/a.ckpt", "a=", "b=*"])])
+
+@pytest.mark.parametrize(
+    ("words", "passed"),
+    [
+        ([], []),
+        ([""], []),
+        (["", "batch_size=1"], ["batch_size=1"]),
+        (["batch_size=1", "coco_root=a b"], ["batch_size=1", "coco_root=a b"]),
+        (["--config", "my recipe.yaml", "seed=3"], ["--config", "my recipe.yaml", "seed=3"]),
+        (["the backbone.ckpt"], ["pre_trained=the backbone.ckpt"]),
+        (["runs/lr=1/a.ckpt", "a=", "b=*"], ["pre_trained=runs/lr=1/a.ckpt", "a=", "b=*"]),
+    ],
+)
 def test_words_of_standalone_training(desk, words, passed):
     (desk.folder / "runs" / "lr=1").mkdir(parents=True)
     for name in ("the backbone.ckpt", "runs/lr=1/a.ckpt"):
@@ -45,13 +53,20 @@ def test_words_of_standalone_training(desk, words, passed):
     assert os.path.realpath(call["env"]["PWD"]) == os.path.realpath(desk.folder)
 
 
-@pytest.mark.parametrize(("words", "passed"), [
-    ([], []),
-    (["my val.json"], ["ann_file=my val.json"]),
-    (["my val.json", "a b.ckpt", "seed=2"], ["ann_file=my val.json", "checkpoint_path=a b.ckpt", "seed=2"]),
-    (["", "a b.ckpt"], ["checkpoint_path=a b.ckpt"]),
-    (["my val.json", "checkpoint_path=a b.ckpt"], ["ann_file=my val.json", "checkpoint_path=a b.ckpt"]),
-    (["--config", "c.yaml"], ["--config", "c.yaml"])])
+@pytest.mark.parametrize(
+    ("words", "passed"),
+    [
+        ([], []),
+        (["my val.json"], ["ann_file=my val.json"]),
+        (
+            ["my val.json", "a b.ckpt", "seed=2"],
+            ["ann_file=my val.json", "checkpoint_path=a b.ckpt", "seed=2"],
+        ),
+        (["", "a b.ckpt"], ["checkpoint_path=a b.ckpt"]),
+        (["my val.json", "checkpoint_path=a b.ckpt"], ["ann_file=my val.json", "checkpoint_path=a b.ckpt"]),
+        (["--config", "c.yaml"], ["--config", "c.yaml"]),
+    ],
+)
 def test_words_of_evaluation(desk, words, passed):
     for name in ("my val.json", "a b.ckpt"):
         (desk.folder / name).write_text("{}")
@@ -61,13 +76,17 @@ def test_words_of_evaluation(desk, words, passed):
     assert (desk.folder / "eval" / "log").read_text().count("out of rank") == 1
 
 
-@pytest.mark.parametrize(("script", "words", "name"), [
-    ("run_standalone_train.sh", ["missing.ckpt"], "PRETRAINED_CKPT missing.ckpt"),
-    ("run_eval.sh", ["missing.json"], "VALIDATION_JSON_FILE missing.json"),
-    ("run_eval.sh", ["", "missing.ckpt"], "CHECKPOINT_PATH missing.ckpt"),
-    ("run_distribute_train.sh", [], "RANK_TABLE_FILE"),
-    ("run_distribute_train.sh", ["missing.json"], "RANK_TABLE_FILE missing.json"),
-    ("run_distribute_train.sh", ["-", "missing.ckpt"], "PRETRAINED_CKPT missing.ckpt")])
+@pytest.mark.parametrize(
+    ("script", "words", "name"),
+    [
+        ("run_standalone_train.sh", ["missing.ckpt"], "PRETRAINED_CKPT missing.ckpt"),
+        ("run_eval.sh", ["missing.json"], "VALIDATION_JSON_FILE missing.json"),
+        ("run_eval.sh", ["", "missing.ckpt"], "CHECKPOINT_PATH missing.ckpt"),
+        ("run_distribute_train.sh", [], "RANK_TABLE_FILE"),
+        ("run_distribute_train.sh", ["missing.json"], "RANK_TABLE_FILE missing.json"),
+        ("run_distribute_train.sh", ["-", "missing.ckpt"], "PRETRAINED_CKPT missing.ckpt"),
+    ],
+)
 def test_a_missing_file_is_one_line_and_code_2(desk, script, words, name):
     run = desk.run(script, *words)
     assert run.returncode == 2
@@ -76,6 +95,7 @@ def test_a_missing_file_is_one_line_and_code_2(desk, script, words, name):
 
 
 # ---- the work folder -------------------------------------------------------------------------------------------------
+
 
 def test_an_earlier_run_is_refused_resumed_or_deleted(desk):
     earlier = desk.folder / "train" / "loss_0.log"
@@ -88,7 +108,7 @@ def test_an_earlier_run_is_refused_resumed_or_deleted(desk):
 
     run = desk.run("run_standalone_train.sh", "batch_size=1", "resume=auto")
     assert run.returncode == 0 and earlier.exists()
-    assert (desk.folder / "train" / "log").read_text().count("out of rank") == 2        # the log goes on
+    assert (desk.folder / "train" / "log").read_text().count("out of rank") == 2  # the log goes on
 
     run = desk.run("run_standalone_train.sh", FORCE=1)
     assert run.returncode == 0 and not earlier.exists() and "deleting the earlier run in train" in run.stderr
@@ -132,11 +152,15 @@ def test_an_empty_folder_is_used_and_a_file_is_in_the_way(desk):
 
 # ---- output, exit codes, signals -------------------------------------------------------------------------------------
 
+
 def test_output_goes_to_its_streams_and_to_the_log(desk):
     run = desk.run("run_standalone_train.sh", do={"": {"code": 7}})
     assert run.returncode == 7
     assert run.stdout == "out of rank \n" and run.stderr == "err of rank \n"
-    assert sorted((desk.folder / "train" / "log").read_text().splitlines()) == ["err of rank ", "out of rank "]
+    assert sorted((desk.folder / "train" / "log").read_text().splitlines()) == [
+        "err of rank ",
+        "out of rank ",
+    ]
 
 
 def test_a_missing_interpreter_is_named(desk):
@@ -164,11 +188,19 @@ def test_the_exit_code_after_a_signal_is_the_trainings_own(desk):
 def test_stderr_stays_a_terminal(desk):
     """A progress bar draws itself on a terminal only."""
     look = desk.folder.parent / "look"
-    look.write_text('#!/bin/sh\n[ -t 2 ] && echo "stderr is a terminal"; [ -t 1 ] || echo "stdout is logged"; echo bar >&2\n')
+    look.write_text(
+        '#!/bin/sh\n[ -t 2 ] && echo "stderr is a terminal"; [ -t 1 ] || echo "stdout is logged"; echo bar >&2\n'
+    )
     look.chmod(0o755)
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(["bash", ROOT / "scripts" / "run_standalone_train.sh"], cwd=desk.folder, text=True,
-                               env=desk.environment({}, {"PYTHON": look}), stdout=subprocess.PIPE, stderr=theirs)
+    process = subprocess.Popen(
+        ["bash", ROOT / "scripts" / "run_standalone_train.sh"],
+        cwd=desk.folder,
+        text=True,
+        env=desk.environment({}, {"PYTHON": look}),
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    )
     os.close(theirs)
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 0 and output == "stderr is a terminal\nstdout is logged\n"
@@ -181,6 +213,8 @@ def test_a_linked_script_finds_its_project(desk):
     link = desk.folder / "train me"
     link.symlink_to(ROOT / "scripts" / "run_standalone_train.sh")
     environment = desk.environment({}, {"CDPATH": "/"})
-    run = subprocess.run(["bash", link], cwd=desk.folder, env=environment, capture_output=True, text=True, timeout=60)
+    run = subprocess.run(
+        ["bash", link], cwd=desk.folder, env=environment, capture_output=True, text=True, timeout=60
+    )
     assert run.returncode == 0, run.stderr
     assert desk.calls()[0]["argv"] == TRAIN

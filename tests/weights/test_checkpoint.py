@@ -1,4 +1,5 @@
 """Checkpoints: whole or not at all, strict, and with the network's settings inside."""
+
 import os
 import subprocess
 import sys
@@ -46,10 +47,17 @@ def test_round_trip_with_settings(tmp_path, config):
     assert all((value == 1.5).all() for value in values(network).values())
     assert epoch == 1 and is_whole_model(entries)
     loaded = config_from_checkpoint(load_config(), settings, path)
-    assert loaded.img_mean == (1.0, 2.0, 3.0) and loaded.norm == "gn" and loaded.coco_classes == ("background", "cat") and loaded.num_classes == 2
+    assert (
+        loaded.img_mean == (1.0, 2.0, 3.0)
+        and loaded.norm == "gn"
+        and loaded.coco_classes == ("background", "cat")
+        and loaded.num_classes == 2
+    )
 
 
-@pytest.mark.parametrize("damage", ["cut", "bit", "text", "empty", "missing", "without its checksum", "more behind it", "checksum"])
+@pytest.mark.parametrize(
+    "damage", ["cut", "bit", "text", "empty", "missing", "without its checksum", "more behind it", "checksum"]
+)
 def test_damaged_files_are_refused_by_name(tmp_path, config, damage):
     path = tmp_path / "weights.ckpt"
     save_checkpoint(path, Net(1.0), config, "bn", 1, 1)
@@ -57,8 +65,18 @@ def test_damaged_files_are_refused_by_name(tmp_path, config, damage):
     place = content.find(b"backbone.weight") + 60
     if damage == "bit":
         content[place] ^= 1
-    path.write_bytes({"cut": content[:-30], "bit": content, "text": b"hello", "empty": b"", "missing": content, "without its checksum": content[:-17],
-                      "more behind it": content + b"x", "checksum": content[:-1] + bytes([content[-1] ^ 1])}[damage])
+    path.write_bytes(
+        {
+            "cut": content[:-30],
+            "bit": content,
+            "text": b"hello",
+            "empty": b"",
+            "missing": content,
+            "without its checksum": content[:-17],
+            "more behind it": content + b"x",
+            "checksum": content[:-1] + bytes([content[-1] ^ 1]),
+        }[damage]
+    )
     if damage == "missing":
         path.unlink()
     with pytest.raises(CheckpointError, match="weights.ckpt") as error:
@@ -70,19 +88,37 @@ def test_a_failed_write_leaves_the_last_good_one(tmp_path, config):
     path = tmp_path / "mask_rcnn-1_1.ckpt"
     save_checkpoint(path, Net(1.0), config, "bn", 1, 1)
     good = path.read_bytes()
-    script = ("import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))\n"
-              "sys.path[:0] = sys.argv[2:]\n"
-              "from tests.weights.test_checkpoint import Net\nfrom src.weights.checkpoint import save_checkpoint\nfrom src.config import load_config\n"
-              "from src.engine.entry import run_main\nrun_main(lambda: save_checkpoint(sys.argv[1], Net(2.0), load_config(), 'bn', 1, 1))")
-    done = subprocess.run([sys.executable, "-c", script, str(path), os.getcwd()], capture_output=True, text=True, timeout=120, check=False)
+    script = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))\n"
+        "sys.path[:0] = sys.argv[2:]\n"
+        "from tests.weights.test_checkpoint import Net\nfrom src.weights.checkpoint import save_checkpoint\nfrom src.config import load_config\n"
+        "from src.engine.entry import run_main\nrun_main(lambda: save_checkpoint(sys.argv[1], Net(2.0), load_config(), 'bn', 1, 1))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(path), os.getcwd()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 2, done.stderr
     assert "could not be written" in done.stderr and str(path) in done.stderr
     assert path.read_bytes() == good and [item.name for item in tmp_path.iterdir()] == [path.name]
 
 
 def test_rotation_keeps_the_newest_by_epoch_and_step(tmp_path):
-    names = ["mask_rcnn-1_10.ckpt", "mask_rcnn-2_9.ckpt", "mask_rcnn-10_1.ckpt", "mask_rcnn-2_10.ckpt", "other.ckpt"]
+    names = [
+        "mask_rcnn-1_10.ckpt",
+        "mask_rcnn-2_9.ckpt",
+        "mask_rcnn-10_1.ckpt",
+        "mask_rcnn-2_10.ckpt",
+        "other.ckpt",
+    ]
     for name in names:
         (tmp_path / name).write_bytes(b"")
     rotate_checkpoints(tmp_path, 2)
-    assert sorted(item.name for item in tmp_path.iterdir()) == ["mask_rcnn-10_1.ckpt", "mask_rcnn-2_10.ckpt", "other.ckpt"]
+    assert sorted(item.name for item in tmp_path.iterdir()) == [
+        "mask_rcnn-10_1.ckpt",
+        "mask_rcnn-2_10.ckpt",
+        "other.ckpt",
+    ]

@@ -1,4 +1,5 @@
 """Weights files of strangers: arrays come out, nothing in them runs, and what is damaged or more than weights is refused in one line."""
+
 from __future__ import annotations
 
 import argparse
@@ -36,8 +37,17 @@ def refused(path, *pieces):
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_arrays_and_plain_containers_come_out_of_a_pickle(tmp_path, protocol):
-    content = {"model": collections.OrderedDict(a=np.arange(6, dtype=np.float32).reshape(2, 3), b=np.asfortranarray(np.eye(3)), c=np.float64(2.5)),
-               "texts": ["x", ("y", b"z", None, True)], "numbers": (1, 2.5, 10 ** 30), "big": np.arange(3, dtype=">i4"), "none": np.zeros((0, 4)), "set": {1}, "frozen": frozenset("a")}
+    content = {
+        "model": collections.OrderedDict(
+            a=np.arange(6, dtype=np.float32).reshape(2, 3), b=np.asfortranarray(np.eye(3)), c=np.float64(2.5)
+        ),
+        "texts": ["x", ("y", b"z", None, True)],
+        "numbers": (1, 2.5, 10**30),
+        "big": np.arange(3, dtype=">i4"),
+        "none": np.zeros((0, 4)),
+        "set": {1},
+        "frozen": frozenset("a"),
+    }
     (tmp_path / "plain.pkl").write_bytes(pickle.dumps(content, protocol))
     got = load_plain_pickle(tmp_path / "plain.pkl")
     assert repr(got) == repr(pickle.loads((tmp_path / "plain.pkl").read_bytes()))
@@ -47,8 +57,10 @@ def test_arrays_and_plain_containers_come_out_of_a_pickle(tmp_path, protocol):
 
 def test_a_pickle_of_python_2_is_read_as_latin1(tmp_path):
     # {"model": {"a": float32 [1.0]}} as Python 2's cPickle writes it: texts are byte strings
-    data = (b"\x80\x02}U\x05model}U\x01acnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01K\x01\x85cnumpy\ndtype\n"
-            b"U\x02f4K\x00K\x01\x87R(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89U\x04\x00\x00\x80?tbss.")
+    data = (
+        b"\x80\x02}U\x05model}U\x01acnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01K\x01\x85cnumpy\ndtype\n"
+        b"U\x02f4K\x00K\x01\x87R(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89U\x04\x00\x00\x80?tbss."
+    )
     (tmp_path / "old.pkl").write_bytes(data)
     assert read_weights(tmp_path / "old.pkl")[0]["a"].tolist() == [1.0]
 
@@ -74,12 +86,23 @@ def hostile(marker):
     """(name, object) of pickles that would leave the file `marker` if anything in them ran."""
     command = f"touch {marker}"
     inner = pickle.dumps(Call(os.system, command))
-    return [("system", Call(os.system, command)), ("eval", Call(eval, f"open({str(marker)!r}, 'w')")), ("exec", Call(exec, f"open({str(marker)!r}, 'w')")),
-            ("popen", Call(subprocess.Popen, ["touch", str(marker)])), ("open", Call(open, str(marker), "w")), ("getattr", Call(getattr, str, "upper")),
-            ("import", Call(__import__, "os")), ("nested", {"model": {"a": np.zeros(2), "b": [Call(os.system, command)]}}),
-            ("loads", Call(pickle.loads, inner)), ("numpy load", Call(np.load, str(marker))), ("fromfile", Call(np.fromfile, str(marker))),
-            ("object scalar", Call(np.core.multiarray.scalar, np.dtype("O"), inner)), ("class", State()), ("partial", Call(map, os.system, [command])),
-            ("array of objects", {"model": {"a": np.array([Call(os.system, command), 1], object)}})]
+    return [
+        ("system", Call(os.system, command)),
+        ("eval", Call(eval, f"open({str(marker)!r}, 'w')")),
+        ("exec", Call(exec, f"open({str(marker)!r}, 'w')")),
+        ("popen", Call(subprocess.Popen, ["touch", str(marker)])),
+        ("open", Call(open, str(marker), "w")),
+        ("getattr", Call(getattr, str, "upper")),
+        ("import", Call(__import__, "os")),
+        ("nested", {"model": {"a": np.zeros(2), "b": [Call(os.system, command)]}}),
+        ("loads", Call(pickle.loads, inner)),
+        ("numpy load", Call(np.load, str(marker))),
+        ("fromfile", Call(np.fromfile, str(marker))),
+        ("object scalar", Call(np.core.multiarray.scalar, np.dtype("O"), inner)),
+        ("class", State()),
+        ("partial", Call(map, os.system, [command])),
+        ("array of objects", {"model": {"a": np.array([Call(os.system, command), 1], object)}}),
+    ]
 
 
 @pytest.mark.parametrize("case", range(15))
@@ -93,11 +116,33 @@ def test_a_hostile_pickle_runs_nothing(tmp_path, case, protocol):
     assert not marker.exists()
 
 
-@pytest.mark.parametrize("data", [
-    b"cos\nsystem\n(S'touch %s'\ntR.", b"(S'touch %s'\nios\nsystem\n.", b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x08touch %s\x85R.",
-    b"Pexternal\n.", b"\x80\x02cnumpy\nndarray\nK\x05\x85R.", b"\x80\x02cnumpy\ndtype\nX\x01\x00\x00\x00OK\x00K\x01\x87R.",
-    b"\x80\x02cbuiltins\neval\n.", b"\x80\x02c__builtin__\neval\n.", b"\x80\x02ccopyreg\n_reconstructor\n.", b"\x80\x04\x8c\x07collections\x8c\x15OrderedDict.__init__\x93."],
-    ids=["global", "inst", "stack global", "persistent", "ndarray called", "object dtype", "eval", "eval of python 2", "copyreg", "dotted"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"cos\nsystem\n(S'touch %s'\ntR.",
+        b"(S'touch %s'\nios\nsystem\n.",
+        b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x08touch %s\x85R.",
+        b"Pexternal\n.",
+        b"\x80\x02cnumpy\nndarray\nK\x05\x85R.",
+        b"\x80\x02cnumpy\ndtype\nX\x01\x00\x00\x00OK\x00K\x01\x87R.",
+        b"\x80\x02cbuiltins\neval\n.",
+        b"\x80\x02c__builtin__\neval\n.",
+        b"\x80\x02ccopyreg\n_reconstructor\n.",
+        b"\x80\x04\x8c\x07collections\x8c\x15OrderedDict.__init__\x93.",
+    ],
+    ids=[
+        "global",
+        "inst",
+        "stack global",
+        "persistent",
+        "ndarray called",
+        "object dtype",
+        "eval",
+        "eval of python 2",
+        "copyreg",
+        "dotted",
+    ],
+)
 def test_hand_written_opcodes_run_nothing(tmp_path, data):
     path, marker = tmp_path / "hostile.pkl", tmp_path / "ran"
     path.write_bytes(data.replace(b"%s", bytes(marker)[:200]))
@@ -108,8 +153,10 @@ def test_hand_written_opcodes_run_nothing(tmp_path, data):
 def test_a_pickle_cannot_change_what_later_ones_see(tmp_path):
     """BUILD on what a pickle may name must not reach into this process."""
     before = np.dtype("<f4").byteorder
-    for data in (b"\x80\x02cnumpy\ndtype\nX\x02\x00\x00\x00f4K\x00K\x00\x87R(K\x03X\x01\x00\x00\x00>NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb.",
-                 b"\x80\x02cnumpy.core.multiarray\n_reconstruct\n}X\x01\x00\x00\x00xK\x01sb."):
+    for data in (
+        b"\x80\x02cnumpy\ndtype\nX\x02\x00\x00\x00f4K\x00K\x00\x87R(K\x03X\x01\x00\x00\x00>NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb.",
+        b"\x80\x02cnumpy.core.multiarray\n_reconstruct\n}X\x01\x00\x00\x00xK\x01sb.",
+    ):
         (tmp_path / "x.pkl").write_bytes(data)
         try:
             load_plain_pickle(tmp_path / "x.pkl")
@@ -126,7 +173,10 @@ def test_a_pickle_of_a_tensor_is_refused(tmp_path, torch):
 @pytest.mark.parametrize("case", range(16))
 def test_a_hostile_pytorch_file_runs_nothing(tmp_path, torch, case):
     marker = tmp_path / "ran"
-    content = [*(content for _, content in hostile(marker)), {"model": {"a": torch.zeros(2)}, "args": argparse.Namespace(lr=1)}][case]
+    content = [
+        *(content for _, content in hostile(marker)),
+        {"model": {"a": torch.zeros(2)}, "args": argparse.Namespace(lr=1)},
+    ][case]
     for zipped in (True, False):
         torch.save(content, tmp_path / "model.pth", _use_new_zipfile_serialization=zipped)
         refused(tmp_path / "model.pth")
@@ -144,7 +194,14 @@ def test_a_refusal_names_what_was_asked_for(tmp_path, torch):
 
 
 def test_half_precision_of_pytorch_is_widened(tmp_path, torch):
-    torch.save({"a": torch.ones(2, dtype=torch.float16), "b": torch.full((2,), 1.5, dtype=torch.bfloat16), "n": torch.tensor(3)}, tmp_path / "h.pth")
+    torch.save(
+        {
+            "a": torch.ones(2, dtype=torch.float16),
+            "b": torch.full((2,), 1.5, dtype=torch.bfloat16),
+            "n": torch.tensor(3),
+        },
+        tmp_path / "h.pth",
+    )
     arrays = read_weights(tmp_path / "h.pth")[0]
     assert (arrays["a"].dtype, arrays["b"].tolist(), arrays["n"].dtype) == (np.float32, [1.5, 1.5], np.int64)
 
@@ -162,10 +219,11 @@ def test_a_damaged_file_is_refused_by_name(tmp_path, suffix, damage):
         path.write_bytes(pickle.dumps({"a": array}))
     else:
         import mindspore as ms
+
         ms.save_checkpoint([{"name": "a", "data": ms.Tensor(array)}], str(path), crc_check=True)
     data = path.read_bytes()
     path.chmod(0o600)
-    path.write_bytes({"cut": data[:len(data) // 2], "empty": b"", "text": b"These are no weights."}[damage])
+    path.write_bytes({"cut": data[: len(data) // 2], "empty": b"", "text": b"These are no weights."}[damage])
     refused(path)
 
 
@@ -190,7 +248,12 @@ def test_without_pytorch_a_pth_file_says_what_to_do(tmp_path, monkeypatch):
 
 def test_the_command_ends_with_code_2_and_one_line(tmp_path):
     (tmp_path / "model.pkl").write_bytes(pickle.dumps(Call(os.system, f"touch {tmp_path / 'ran'}")))
-    done = subprocess.run([sys.executable, "convert_weights.py", str(tmp_path / "model.pkl"), str(tmp_path / "out.ckpt")], cwd=ROOT,
-                          capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "convert_weights.py", str(tmp_path / "model.pkl"), str(tmp_path / "out.ckpt")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "model.pkl" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.pkl"]

@@ -1,4 +1,5 @@
 """COCO's annotations to columns, a piece of the list at a time: a clean piece goes the fast way, one with oddities value by value."""
+
 from __future__ import annotations
 
 import re
@@ -12,10 +13,10 @@ from ..images.masks import rle_counts, rle_extent
 from ..images.polygons import Polygons
 from .objects import BAD_BOX, BOX, INFINITE_BOX, NO_BOX, NO_MASK, POLYGONS, RLE, Objects
 
-_NUMBERS = {int, float}                               # JSON's numbers; not bool, which is an int to isinstance
+_NUMBERS = {int, float}  # JSON's numbers; not bool, which is an int to isinstance
 _WHOLE = re.compile(r"\s*[+-]?[0-9]{1,19}\s*")
-PLAIN, RESPELLED, UNUSABLE = range(3)                 # how a whole number is written
-MISSING_ID = -2 ** 63
+PLAIN, RESPELLED, UNUSABLE = range(3)  # how a whole number is written
+MISSING_ID = -(2**63)
 
 
 def whole(value):
@@ -24,7 +25,7 @@ def whole(value):
         value = int(value)
     elif isinstance(value, str) and _WHOLE.fullmatch(value):
         value = int(value)
-    return value if type(value) is int and -2 ** 63 <= value < 2 ** 63 else None
+    return value if type(value) is int and -(2**63) <= value < 2**63 else None
 
 
 def whole_column(values):
@@ -35,8 +36,13 @@ def whole_column(values):
         except OverflowError:
             pass
     read = [whole(value) for value in values]
-    state = [UNUSABLE if number is None else PLAIN if type(value) is int else RESPELLED for number, value in zip(read, values)]
-    return np.array([MISSING_ID if number is None else number for number in read], np.int64), np.array(state, np.int8)
+    state = [
+        UNUSABLE if number is None else PLAIN if type(value) is int else RESPELLED
+        for number, value in zip(read, values)
+    ]
+    return np.array([MISSING_ID if number is None else number for number in read], np.int64), np.array(
+        state, np.int8
+    )
 
 
 class AnnotationColumns:
@@ -47,8 +53,27 @@ class AnnotationColumns:
 
     def __init__(self, findings):
         self.findings = findings
-        self._parts = {name: [] for name in ("index", "id", "id_state", "image", "image_state", "category", "category_state", "box", "box_state",
-                                             "area", "crowd", "mask", "points", "lengths", "owner", "part")}
+        self._parts = {
+            name: []
+            for name in (
+                "index",
+                "id",
+                "id_state",
+                "image",
+                "image_state",
+                "category",
+                "category_state",
+                "box",
+                "box_state",
+                "area",
+                "crowd",
+                "mask",
+                "points",
+                "lengths",
+                "owner",
+                "part",
+            )
+        }
         self._rles, self._rle_box, self._rle_area = {}, {}, {}
         self._count = 0
 
@@ -78,18 +103,32 @@ class AnnotationColumns:
         values = [item.get("iscrowd") for item in piece]
         if set(map(type, values)) <= {int}:
             column = np.array([value != 0 for value in values], bool)
-            odd = [i for i, value in enumerate(values) if value not in (0, 1)] if max(values) > 1 or min(values) < 0 else []
+            odd = (
+                [i for i, value in enumerate(values) if value not in (0, 1)]
+                if max(values) > 1 or min(values) < 0
+                else []
+            )
         else:
             column, odd = np.zeros(len(values), bool), []
             for i, (item, value) in enumerate(zip(piece, values)):
                 if "iscrowd" not in item and "is_crowd" in item:
                     value = item["is_crowd"]
-                    self.findings.add("crowd_spelled", f"annotations[{index[i]}].is_crowd", whole(item.get("image_id")), whole(item.get("id")))
+                    self.findings.add(
+                        "crowd_spelled",
+                        f"annotations[{index[i]}].is_crowd",
+                        whole(item.get("image_id")),
+                        whole(item.get("id")),
+                    )
                 column[i] = whole(value) not in (None, 0) or value is True
                 if not (value is None or (type(value) is int and value in (0, 1))):
                     odd.append(i)
         for i in odd:
-            self.findings.add("crowd_value", f"annotations[{index[i]}].iscrowd", whole(piece[i].get("image_id")), whole(piece[i].get("id")))
+            self.findings.add(
+                "crowd_value",
+                f"annotations[{index[i]}].iscrowd",
+                whole(piece[i].get("image_id")),
+                whole(piece[i].get("id")),
+            )
         return column
 
     def _masks(self, piece, index, columns):
@@ -99,7 +138,7 @@ class AnnotationColumns:
             kind = type(mask)
             if kind is list:
                 if mask:
-                    if type(mask[0]) in _NUMBERS:                # one polygon without its list
+                    if type(mask[0]) in _NUMBERS:  # one polygon without its list
                         mask = [mask]
                     polygons += mask
                     counts[i] = len(mask)
@@ -107,32 +146,63 @@ class AnnotationColumns:
             elif kind is dict:
                 kinds[i] = self._rle(self._count + i, mask, f"annotations[{index[i]}]", item)
             elif mask is not None:
-                self.findings.add("segmentation_form", f"annotations[{index[i]}].segmentation", whole(item.get("image_id")), whole(item.get("id")))
+                self.findings.add(
+                    "segmentation_form",
+                    f"annotations[{index[i]}].segmentation",
+                    whole(item.get("image_id")),
+                    whole(item.get("id")),
+                )
         owner = np.repeat(np.arange(len(piece)), counts)
         part = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
         points, lengths = _points(polygons)
         short, odd = (lengths >= 0) & (lengths < 6), lengths % 2 == 1
-        for kind, mask in (("polygon_form", lengths < 0), ("polygon_short", short), ("polygon_odd", odd & ~short & (lengths > 0))):
+        for kind, mask in (
+            ("polygon_form", lengths < 0),
+            ("polygon_short", short),
+            ("polygon_odd", odd & ~short & (lengths > 0)),
+        ):
             for p in np.flatnonzero(mask).tolist():
                 item = piece[owner[p]]
-                self.findings.add(kind, f"annotations[{index[owner[p]]}].segmentation[{part[p]}]", whole(item.get("image_id")), whole(item.get("id")))
+                self.findings.add(
+                    kind,
+                    f"annotations[{index[owner[p]]}].segmentation[{part[p]}]",
+                    whole(item.get("image_id")),
+                    whole(item.get("id")),
+                )
         good = (lengths >= 6) & ~odd
         if not good.all():
             lengths = np.maximum(lengths, 0)
-            points, lengths, owner, part = points[np.repeat(good, lengths)], lengths[good], owner[good], part[good]
-        return {"mask": kinds, "points": points, "lengths": lengths, "owner": owner + self._count, "part": part}
+            points, lengths, owner, part = (
+                points[np.repeat(good, lengths)],
+                lengths[good],
+                owner[good],
+                part[good],
+            )
+        return {
+            "mask": kinds,
+            "points": points,
+            "lengths": lengths,
+            "owner": owner + self._count,
+            "part": part,
+        }
 
     def _rle(self, row, rle, place, item):
         try:
             runs = rle_counts(rle)
         except DataError:
-            self.findings.add("rle_corrupt", f"{place}.segmentation", whole(item.get("image_id")), whole(item.get("id")))
+            self.findings.add(
+                "rle_corrupt", f"{place}.segmentation", whole(item.get("image_id")), whole(item.get("id"))
+            )
             return NO_MASK
         size = [int(side) for side in rle["size"]]
         self._rle_box[row], self._rle_area[row] = rle_extent(runs, size[0])
         counts = rle["counts"]
         # a crowd's list of counts takes thirty times as much memory as its text
-        counts = counts if isinstance(counts, str) else mask_api.frPyObjects({"size": size, "counts": runs.tolist()}, *size)["counts"].decode()
+        counts = (
+            counts
+            if isinstance(counts, str)
+            else mask_api.frPyObjects({"size": size, "counts": runs.tolist()}, *size)["counts"].decode()
+        )
         self._rles[row] = {"size": size, "counts": counts}
         return RLE
 
@@ -141,14 +211,21 @@ class AnnotationColumns:
 
         image_ids: int64 [P], each once; labels: {category id: label}.
         """
-        columns = {name: np.concatenate(part) if part else np.zeros((0, 4) if name == "box" else 0, _TYPES[name])
-                   for name, part in self._parts.items()}
+        columns = {
+            name: np.concatenate(part) if part else np.zeros((0, 4) if name == "box" else 0, _TYPES[name])
+            for name, part in self._parts.items()
+        }
         self._parts = {}
         index, ids, images = columns["index"], columns["id"], columns["image"]
 
         def describe(row, part):
             annotation_id = None if columns["id_state"][row] == UNUSABLE else int(ids[row])
-            return f"annotations[{index[row]}]{part}", None if columns["image_state"][row] == UNUSABLE else int(images[row]), annotation_id
+            return (
+                f"annotations[{index[row]}]{part}",
+                None if columns["image_state"][row] == UNUSABLE else int(images[row]),
+                annotation_id,
+            )
+
         picture, known = _find(images, columns["image_state"], image_ids)
         category_ids = np.array(list(labels), np.int64)
         label, named = _find(columns["category"], columns["category_state"], category_ids)
@@ -157,10 +234,22 @@ class AnnotationColumns:
         self._add("annotation_category", known & ~named, describe, ".category_id")
         alive = known & named
         for name in ("id", "image", "category"):
-            self._add("respelled", alive & (columns[f"{name}_state"] == RESPELLED), describe, f".{'id' if name == 'id' else name + '_id'}")
-        self._add("annotation_id", alive & ((columns["id_state"] == UNUSABLE) | _repeated(ids, alive & (columns["id_state"] != UNUSABLE))),
-                  describe, ".id")
-        self._add("large_id", alive & (columns["id_state"] != UNUSABLE) & (np.abs(ids) > 2 ** 32), describe, ".id")
+            self._add(
+                "respelled",
+                alive & (columns[f"{name}_state"] == RESPELLED),
+                describe,
+                f".{'id' if name == 'id' else name + '_id'}",
+            )
+        self._add(
+            "annotation_id",
+            alive
+            & ((columns["id_state"] == UNUSABLE) | _repeated(ids, alive & (columns["id_state"] != UNUSABLE))),
+            describe,
+            ".id",
+        )
+        self._add(
+            "large_id", alive & (columns["id_state"] != UNUSABLE) & (np.abs(ids) > 2**32), describe, ".id"
+        )
         ids = np.where(columns["id_state"] == UNUSABLE, index, ids)
         boxes = columns["box"]
         with np.errstate(over="ignore", invalid="ignore"):
@@ -181,16 +270,46 @@ class AnnotationColumns:
         if len(rows) < len(alive):
             polygons = polygons.take(alive[polygons.owner])
             polygons.owner = place[polygons.owner]
-        rles, boxes, areas = ({int(place[row]): value for row, value in found.items() if alive[row]}
-                              for found in (self._rles, self._rle_box, self._rle_area))
-        return Objects(picture[rows], label[rows], columns["box"][rows], columns["box_state"][rows], columns["area"][rows], columns["crowd"][rows],
-                       ids[rows], columns["mask"][rows], polygons, rles, boxes, areas,
-                       lambda row, part: describe(int(rows[row]), part), boxes_are_sizes=True)
+        rles, boxes, areas = (
+            {int(place[row]): value for row, value in found.items() if alive[row]}
+            for found in (self._rles, self._rle_box, self._rle_area)
+        )
+        return Objects(
+            picture[rows],
+            label[rows],
+            columns["box"][rows],
+            columns["box_state"][rows],
+            columns["area"][rows],
+            columns["crowd"][rows],
+            ids[rows],
+            columns["mask"][rows],
+            polygons,
+            rles,
+            boxes,
+            areas,
+            lambda row, part: describe(int(rows[row]), part),
+            boxes_are_sizes=True,
+        )
 
 
-_TYPES = {"index": np.int64, "id": np.int64, "id_state": np.int8, "image": np.int64, "image_state": np.int8, "category": np.int64,
-          "category_state": np.int8, "box": np.float64, "box_state": np.int8, "area": np.float64, "crowd": bool, "mask": np.int8,
-          "points": np.float32, "lengths": np.int64, "owner": np.int64, "part": np.int64}
+_TYPES = {
+    "index": np.int64,
+    "id": np.int64,
+    "id_state": np.int8,
+    "image": np.int64,
+    "image_state": np.int8,
+    "category": np.int64,
+    "category_state": np.int8,
+    "box": np.float64,
+    "box_state": np.int8,
+    "area": np.float64,
+    "crowd": bool,
+    "mask": np.int8,
+    "points": np.float32,
+    "lengths": np.int64,
+    "owner": np.int64,
+    "part": np.int64,
+}
 
 
 def _find(values, state, known):
@@ -240,7 +359,13 @@ def _areas(values):
             return np.array(values, np.float64)
         except OverflowError:
             pass
-    return np.array([value if type(value) is float or (type(value) is int and abs(value) < 2 ** 63) else np.nan for value in values], np.float64)
+    return np.array(
+        [
+            value if type(value) is float or (type(value) is int and abs(value) < 2**63) else np.nan
+            for value in values
+        ],
+        np.float64,
+    )
 
 
 def _points(polygons):
@@ -250,7 +375,9 @@ def _points(polygons):
         if set(map(type, flat)) <= _NUMBERS:
             try:
                 with np.errstate(over="ignore"):
-                    return np.array(flat, np.float64).astype(np.float32), np.array(list(map(len, polygons)), np.int64)
+                    return np.array(flat, np.float64).astype(np.float32), np.array(
+                        list(map(len, polygons)), np.int64
+                    )
             except OverflowError:
                 pass
     points, lengths = [], []

@@ -4,6 +4,7 @@ Annotation files come from everywhere. What makes a file useless is a DataError 
 left out or mended, counted, and said in one line a kind. Nothing else is ever raised. The file is read in pieces (`json_stream.py`) into
 columns (`coco_columns.py`) and checked all at once (`object_checks.py`), so that COCO's 118,000 pictures take seconds.
 """
+
 from __future__ import annotations
 
 import codecs
@@ -25,7 +26,7 @@ from .records import DataSource, read_bytes
 
 __all__ = ["annotation_file", "picture_folder_of", "read_coco", "whole"]
 
-_LARGEST = 2 ** 30                                    # pixels; the largest picture that OpenCV decodes
+_LARGEST = 2**30  # pixels; the largest picture that OpenCV decodes
 
 
 def annotation_file(config, split):
@@ -38,7 +39,9 @@ def annotation_file(config, split):
 
 def picture_folder_of(config, split):
     """The folder with a split's pictures, below coco_root."""
-    return os.path.join(config.coco_root, config.train_data_type if split == "train" else config.val_data_type)
+    return os.path.join(
+        config.coco_root, config.train_data_type if split == "train" else config.val_data_type
+    )
 
 
 def read_coco(config, split="train", ann_file=None, picture_folder=None, findings=None):
@@ -106,19 +109,29 @@ def _parse(text, streams, findings):
         content = walk_object(text, streams)
     except json.JSONDecodeError as error:
         end = " (it is cut off, or empty)" if error.pos >= len(error.doc.rstrip()) - 1 else ""
-        findings.stop("file_syntax", "", f"not JSON: {error.msg} at line {error.lineno} column {error.colno}{end}")
+        findings.stop(
+            "file_syntax", "", f"not JSON: {error.msg} at line {error.lineno} column {error.colno}{end}"
+        )
     except (ValueError, RecursionError) as error:
         findings.stop("file_syntax", "", f"not JSON that can be read: {' '.join(str(error).split())[:120]}")
     if not isinstance(content, dict):
-        findings.stop("file_form", "", f"a {type(content).__name__} at the top level; COCO's object with images, annotations and categories "
-                      "expected" + (" (a result file?)" if isinstance(content, list) else ""))
+        findings.stop(
+            "file_form",
+            "",
+            f"a {type(content).__name__} at the top level; COCO's object with images, annotations and categories "
+            "expected" + (" (a result file?)" if isinstance(content, list) else ""),
+        )
     return content
 
 
 def _list_of(content, key, findings):
     """The list under a key, or for one that was handed out in pieces its length."""
     if key not in content:
-        findings.stop("file_form", "", f"'{key}' is missing; COCO's object with images, annotations and categories expected")
+        findings.stop(
+            "file_form",
+            "",
+            f"'{key}' is missing; COCO's object with images, annotations and categories expected",
+        )
     value = content[key]
     if not isinstance(value, (list, Taken)):
         findings.stop("file_form", "", f"'{key}' is a {type(value).__name__}, a list expected")
@@ -130,38 +143,60 @@ def _classes(categories, coco_classes, findings):
     found = {}
     for index, category in enumerate(categories):
         place = f"categories[{index}]"
-        if not isinstance(category, dict) or not isinstance(category.get("name"), str) or not category["name"].strip():
+        if (
+            not isinstance(category, dict)
+            or not isinstance(category.get("name"), str)
+            or not category["name"].strip()
+        ):
             findings.add("category_form", place, detail="an object with an id and a name expected")
             continue
         name, category_id = category["name"].strip(), whole(category.get("id"))
         if category_id is None:
-            findings.add("category_form", place, detail=f"the id of {short(name)} is {short(category.get('id'))}; a whole number expected")
+            findings.add(
+                "category_form",
+                place,
+                detail=f"the id of {short(name)} is {short(category.get('id'))}; a whole number expected",
+            )
         elif name in found or category_id in found.values():
             twice = f"name {short(name)}" if name in found else f"id {category_id}"
-            findings.add("category_twice", place, detail=f"the {twice} stands there twice; give each category its own")
+            findings.add(
+                "category_twice", place, detail=f"the {twice} stands there twice; give each category its own"
+            )
         else:
             if type(category["id"]) is not int:
                 findings.add("respelled", f"{place}.id")
-            if abs(category_id) > 2 ** 32:
+            if abs(category_id) > 2**32:
                 findings.add("large_id", f"{place}.id")
             if category_id == 0 and name != "background":
                 findings.add("category_zero", f"{place}.id", detail=name)
             found[name] = category_id
-    found.pop("background", None)          # some tools list it; nothing is ever an object of it
+    found.pop("background", None)  # some tools list it; nothing is ever an object of it
     if not found:
         findings.stop("file_form", "", "'categories' lists no class")
     ids = sorted(found.values())
     gaps = [str(a + 1) if b == a + 2 else f"{a + 1} to {b - 1}" for a, b in zip(ids, ids[1:]) if b > a + 1]
     if gaps:
-        findings.add("category_gaps", "categories", detail=f"no {', '.join(gaps[:20])}{' ...' if len(gaps) > 20 else ''}")
+        findings.add(
+            "category_gaps",
+            "categories",
+            detail=f"no {', '.join(gaps[:20])}{' ...' if len(gaps) > 20 else ''}",
+        )
     names = ("background", *found) if coco_classes == "auto" else tuple(coco_classes)
     unknown = [name for name in found if name not in names]
     if unknown:
         word = shlex.quote("coco_classes=" + json.dumps(["background", *found], ensure_ascii=False))
-        findings.add("category_names", "", detail=f"{len(unknown)} of its {len(found)} categories not in coco_classes (the first: "
-                     f"{short(unknown[0])}); write {word} or coco_classes=auto")
-        names = (*names, *unknown)         # a check goes on
-    return names, (0, *(found.get(name) for name in names[1:])), {found[name]: label for label, name in enumerate(names) if name in found}
+        findings.add(
+            "category_names",
+            "",
+            detail=f"{len(unknown)} of its {len(found)} categories not in coco_classes (the first: "
+            f"{short(unknown[0])}); write {word} or coco_classes=auto",
+        )
+        names = (*names, *unknown)  # a check goes on
+    return (
+        names,
+        (0, *(found.get(name) for name in names[1:])),
+        {found[name]: label for label, name in enumerate(names) if name in found},
+    )
 
 
 class _Images:
@@ -178,18 +213,32 @@ class _Images:
 
     def _one(self, index, image):
         place, findings = f"images[{index}]", self.findings
-        if not isinstance(image, dict) or not isinstance(image.get("file_name"), str) or not image["file_name"]:
+        if (
+            not isinstance(image, dict)
+            or not isinstance(image.get("file_name"), str)
+            or not image["file_name"]
+        ):
             return findings.add("image_form", place, detail="an object with an id and a file_name expected")
         name, image_id = image["file_name"], whole(image.get("id"))
         if image_id is None:
-            return findings.add("image_form", place, detail=f"the id of {short(name)} is {short(image.get('id'))}; a whole number expected")
+            return findings.add(
+                "image_form",
+                place,
+                detail=f"the id of {short(name)} is {short(image.get('id'))}; a whole number expected",
+            )
         if image_id in self._places:
-            return findings.add("image_twice", place, image_id, detail=(
-                f"the image id {image_id} stands there twice, first in {self._places[image_id]}; give each picture its own"))
+            return findings.add(
+                "image_twice",
+                place,
+                image_id,
+                detail=(
+                    f"the image id {image_id} stands there twice, first in {self._places[image_id]}; give each picture its own"
+                ),
+            )
         self._places[image_id] = place
         if type(image["id"]) is not int:
             findings.add("respelled", f"{place}.id", image_id)
-        if abs(image_id) > 2 ** 32:
+        if abs(image_id) > 2**32:
             findings.add("large_id", f"{place}.id", image_id)
         self.ids.append(image_id)
         self.pictures.append((image_id, *self._file(place, image_id, name, image), place))
@@ -202,7 +251,9 @@ class _Images:
             return name, 0, 0
         width, height = whole(image.get("width")), whole(image.get("height"))
         if width is None or height is None or width < 1 or height < 1 or width * height > _LARGEST:
-            size = self.folder.size(path, place, image_id, "no usable width and height in the file, and the picture cannot tell: ")
+            size = self.folder.size(
+                path, place, image_id, "no usable width and height in the file, and the picture cannot tell: "
+            )
             if size is None:
                 return path, 0, 0
             height, width = size

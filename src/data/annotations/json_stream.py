@@ -2,6 +2,7 @@
 
 Parsing is the standard library's; only the outermost object and the lists named in `streams` are walked here.
 """
+
 from __future__ import annotations
 
 import json
@@ -25,31 +26,31 @@ def walk_object(text, streams):
     """
     scan = json.JSONDecoder().scan_once
     pos = _SPACE(text, 0).end()
-    if text[pos:pos + 1] != "{":
+    if text[pos : pos + 1] != "{":
         value, pos = _value(scan, text, pos)
         _end(text, pos)
         return value
     found = {}
     pos = _SPACE(text, pos + 1).end()
-    if text[pos:pos + 1] == "}":
+    if text[pos : pos + 1] == "}":
         _end(text, pos + 1)
         return found
     while True:
-        if text[pos:pos + 1] != '"':
+        if text[pos : pos + 1] != '"':
             raise JSONDecodeError("Expecting property name enclosed in double quotes", text, pos)
         start, (key, pos) = pos, _value(scan, text, pos)
         if key in streams and key in found:
             raise JSONDecodeError(f"{key!r} for the second time", text, start)
         pos = _SPACE(text, pos).end()
-        if text[pos:pos + 1] != ":":
+        if text[pos : pos + 1] != ":":
             raise JSONDecodeError("Expecting ':' delimiter", text, pos)
         pos = _SPACE(text, pos + 1).end()
-        if key in streams and text[pos:pos + 1] == "[":
+        if key in streams and text[pos : pos + 1] == "[":
             found[key], pos = _items(scan, text, pos, streams[key])
         else:
             found[key], pos = _value(scan, text, pos)
         pos = _SPACE(text, pos).end()
-        mark = text[pos:pos + 1]
+        mark = text[pos : pos + 1]
         if mark == "}":
             _end(text, pos + 1)
             return found
@@ -68,14 +69,14 @@ def _value(scan, text, pos):
 def _items(scan, text, pos, take):
     """(number of items, position after the list); pos: of its opening bracket."""
     pos = _SPACE(text, pos + 1).end()
-    if text[pos:pos + 1] == "]":
+    if text[pos : pos + 1] == "]":
         return Taken(0), pos + 1
     first, piece = 0, []
     while True:
         item, pos = _value(scan, text, pos)
         piece.append(item)
         pos = _SPACE(text, pos).end()
-        mark = text[pos:pos + 1]
+        mark = text[pos : pos + 1]
         if mark == ",":
             pos = _SPACE(text, pos + 1).end()
         elif mark != "]":

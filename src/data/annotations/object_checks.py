@@ -1,4 +1,5 @@
 """The checks of objects, all of a file at once: boxes, masks, areas, and whether they agree. Both readers end here, in `checked_records`."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -6,7 +7,7 @@ import numpy as np
 from .objects import BAD_BOX, INFINITE_BOX, NO_BOX, RLE
 from .records import Record
 
-_ROUNDING = 1.0         # pixels by which a box or polygon may reach out of its picture without a word
+_ROUNDING = 1.0  # pixels by which a box or polygon may reach out of its picture without a word
 
 
 def checked_records(objects, pictures, findings):
@@ -30,13 +31,22 @@ def checked_records(objects, pictures, findings):
         missing = alive & ~has_mask & ~objects.crowd
         _add(findings, "mask_missing", missing, objects, ".segmentation")
         alive &= ~missing
-    return _records(objects, pictures, alive, boxes, areas, _segmentations(objects, polygons, has_mask) if has_masks else None), has_masks
+    return _records(
+        objects,
+        pictures,
+        alive,
+        boxes,
+        areas,
+        _segmentations(objects, polygons, has_mask) if has_masks else None,
+    ), has_masks
 
 
 def _add(findings, kind, mask, objects, part, detail=None):
     rows = np.flatnonzero(mask)
     if len(rows):
-        findings.add_rows(kind, rows, lambda row: (*objects.describe(row, part), detail(row) if detail else ""))
+        findings.add_rows(
+            kind, rows, lambda row: (*objects.describe(row, part), detail(row) if detail else "")
+        )
 
 
 def _check_polygons(objects, usable, w, h, findings):
@@ -49,15 +59,24 @@ def _check_polygons(objects, usable, w, h, findings):
     def add(kind, mask):
         rows = np.flatnonzero(mask)
         if len(rows):
-            findings.add_rows(kind, rows, lambda row: (
-                *objects.describe(int(polygons.owner[row]), f".segmentation[{polygons.part[row]}]"), _numbers(extents[row])))
+            findings.add_rows(
+                kind,
+                rows,
+                lambda row: (
+                    *objects.describe(int(polygons.owner[row]), f".segmentation[{polygons.part[row]}]"),
+                    _numbers(extents[row]),
+                ),
+            )
+
     extents = polygons.extents()
     ow, oh = w[polygons.owner], h[polygons.owner]
     reach = np.maximum(ow, oh)
     # farther out than the picture is wide is a mistake in units or axes, and would take a rasteriser any amount of memory; NaN fails too
     near = (extents[:, :2].min(1) >= -reach) & (extents[:, 2:].max(1) <= 2 * reach)
     add("polygon_far", ~near)
-    outside = near & ((extents[:, 2] <= 0) | (extents[:, 3] <= 0) | (extents[:, 0] >= ow) | (extents[:, 1] >= oh))
+    outside = near & (
+        (extents[:, 2] <= 0) | (extents[:, 3] <= 0) | (extents[:, 0] >= ow) | (extents[:, 1] >= oh)
+    )
     add("polygon_outside", outside)
     good = near & ~outside
     add("polygon_partly", good & (_beyond(extents, ow, oh) > _ROUNDING))
@@ -82,13 +101,19 @@ def _mask_extents(objects, polygons, usable, w, h, findings):
         first = np.flatnonzero(np.concatenate([[True], owner[1:] != owner[:-1]]))
         extents = polygons.extents()
         rows = owner[first]
-        box[rows] = np.concatenate([np.minimum.reduceat(extents[:, :2], first), np.maximum.reduceat(extents[:, 2:], first)], 1)
+        box[rows] = np.concatenate(
+            [np.minimum.reduceat(extents[:, :2], first), np.maximum.reduceat(extents[:, 2:], first)], 1
+        )
         area[rows] = np.add.reduceat(polygons.areas(), first)
         has_mask[rows] = True
     for row in np.flatnonzero((objects.mask_kind == RLE) & usable).tolist():
         size = objects.rles[row]["size"]
         if size != [h[row], w[row]]:
-            findings.add("rle_size", *objects.describe(row, ".segmentation.size"), f"{size[0]}x{size[1]} for a picture of {h[row]:.0f}x{w[row]:.0f}")
+            findings.add(
+                "rle_size",
+                *objects.describe(row, ".segmentation.size"),
+                f"{size[0]}x{size[1]} for a picture of {h[row]:.0f}x{w[row]:.0f}",
+            )
         elif objects.rle_box[row] is None:
             findings.add("rle_empty", *objects.describe(row, ".segmentation.counts"))
         else:
@@ -113,7 +138,12 @@ def check_boxes(boxes, width, height):
         # a sliver that float32, in which boxes are kept, would round to nothing
         sliver = fine & (sides <= 1e-6 * clipped[:, 2:] + 1e-6).any(1)
         partly = fine & ~sliver & (_beyond(boxes, width, height) > _ROUNDING)
-    return clipped, {"box_infinite": ~finite, "box_empty": empty | sliver, "box_outside": outside, "box_partly": partly}
+    return clipped, {
+        "box_infinite": ~finite,
+        "box_empty": empty | sliver,
+        "box_outside": outside,
+        "box_partly": partly,
+    }
 
 
 def _check_boxes(objects, usable, w, h, mask_box, has_mask, findings):
@@ -122,7 +152,10 @@ def _check_boxes(objects, usable, w, h, mask_box, has_mask, findings):
     from_mask = alive & (state == NO_BOX) & has_mask
     _add(findings, "box_missing", from_mask, objects, ".bbox")
     boxes[from_mask] = mask_box[from_mask]
-    for kind, mask in (("box_form", (state == BAD_BOX) | ((state == NO_BOX) & ~has_mask)), ("box_infinite", state == INFINITE_BOX)):
+    for kind, mask in (
+        ("box_form", (state == BAD_BOX) | ((state == NO_BOX) & ~has_mask)),
+        ("box_infinite", state == INFINITE_BOX),
+    ):
         _add(findings, kind, alive & mask, objects, ".bbox")
         alive &= ~mask
     if objects.boxes_are_sizes:
@@ -132,6 +165,7 @@ def _check_boxes(objects, usable, w, h, mask_box, has_mask, findings):
     def given(row):
         x1, y1, x2, y2 = boxes[row].tolist()
         return _numbers((x1, y1, x2 - x1, y2 - y1) if objects.boxes_are_sizes else (x1, y1, x2, y2))
+
     for kind, mask in problems.items():
         _add(findings, kind, alive & mask, objects, ".bbox", given)
         if kind != "box_partly":
@@ -153,9 +187,14 @@ def _read_corners(objects, boxes, alive, w, h, mask_box, has_mask, findings):
     bare = alive & ~has_mask
     if bare.sum() >= 3 and fits[bare].all() and out[bare].mean() >= 0.3:
         row = int(np.flatnonzero(bare & out)[0])
-        findings.add("boxes_as_corners", *objects.describe(row, ".bbox"), detail=(
-            f"{_numbers(corners[row])} and {int((bare & out).sum()) - 1} others of {int(bare.sum())} leave their pictures as COCO's "
-            "x, y, width, height, and all of them fit as corners x1, y1, x2, y2; write widths and heights"))
+        findings.add(
+            "boxes_as_corners",
+            *objects.describe(row, ".bbox"),
+            detail=(
+                f"{_numbers(corners[row])} and {int((bare & out).sum()) - 1} others of {int(bare.sum())} leave their pictures as COCO's "
+                "x, y, width, height, and all of them fit as corners x1, y1, x2, y2; write widths and heights"
+            ),
+        )
 
 
 def _check_agreement(objects, boxes, alive, mask_box, has_mask, findings):
@@ -165,11 +204,14 @@ def _check_agreement(objects, boxes, alive, mask_box, has_mask, findings):
         sides = np.minimum(boxes[:, 2:], mask_box[:, 2:]) - np.maximum(boxes[:, :2], mask_box[:, :2])
         apart = both & (sides < 0).any(1)
         common = np.maximum(sides, 0).prod(1)
-        iou = common / ((boxes[:, 2:] - boxes[:, :2]).prod(1) + (mask_box[:, 2:] - mask_box[:, :2]).prod(1) - common)
+        iou = common / (
+            (boxes[:, 2:] - boxes[:, :2]).prod(1) + (mask_box[:, 2:] - mask_box[:, :2]).prod(1) - common
+        )
         unlike = both & ~apart & (iou < 0.5)
 
     def detail(row):
         return f"box {_numbers(boxes[row])}, mask within {_numbers(mask_box[row])} (x1, y1, x2, y2)"
+
     _add(findings, "mask_apart", apart, objects, "", detail)
     _add(findings, "mask_box", unlike, objects, "", detail)
     return alive & ~apart
@@ -186,8 +228,14 @@ def _check_areas(objects, boxes, alive, mask_area, has_mask, findings):
         above, below = objects.areas - true > 0.1 * objects.areas + 32, true - objects.areas > 0.1 * true + 32
     _add(findings, "area_form", alive & ~given, objects, ".area")
     # without a mask the area may be that of any shape within the box
-    _add(findings, "area_wrong", alive & given & (above | (below & has_mask)), objects, ".area",
-         lambda row: f"{objects.areas[row]:.6g}, its {'mask' if has_mask[row] else 'box'} has {true[row]:.6g}")
+    _add(
+        findings,
+        "area_wrong",
+        alive & given & (above | (below & has_mask)),
+        objects,
+        ".area",
+        lambda row: f"{objects.areas[row]:.6g}, its {'mask' if has_mask[row] else 'box'} has {true[row]:.6g}",
+    )
     return np.where(given, objects.areas, true)
 
 
@@ -215,9 +263,23 @@ def _records(objects, pictures, alive, boxes, areas, segmentations):
     labels, crowd, ids = objects.label[rows].astype(np.int32), objects.crowd[rows], objects.ids[rows]
     if segmentations is not None:
         segmentations = [segmentations[row] for row in rows.tolist()]
-    return [Record(image_id, path, width, height, boxes[a:b], labels[a:b], crowd[a:b], ids[a:b], areas[a:b],
-                   None if segmentations is None else segmentations[a:b], place)
-            for (image_id, path, width, height, place), a, b in zip(pictures, bounds, bounds[1:]) if width]
+    return [
+        Record(
+            image_id,
+            path,
+            width,
+            height,
+            boxes[a:b],
+            labels[a:b],
+            crowd[a:b],
+            ids[a:b],
+            areas[a:b],
+            None if segmentations is None else segmentations[a:b],
+            place,
+        )
+        for (image_id, path, width, height, place), a, b in zip(pictures, bounds, bounds[1:])
+        if width
+    ]
 
 
 def _numbers(values):

@@ -1,4 +1,5 @@
 """The objects of a whole annotation file as columns, the form in which the readers check them: `Objects`, and `Polygons` for their masks."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -8,8 +9,8 @@ import numpy as np
 
 from ..images.polygons import Polygons
 
-BOX, NO_BOX, BAD_BOX, INFINITE_BOX = range(4)         # box_state
-NO_MASK, POLYGONS, RLE = range(3)                     # mask_kind
+BOX, NO_BOX, BAD_BOX, INFINITE_BOX = range(4)  # box_state
+NO_MASK, POLYGONS, RLE = range(3)  # mask_kind
 
 
 @dataclass
@@ -22,6 +23,7 @@ class Objects:
     mask_kind: int8 [n]; polygons; rles: {row: RLE dict}, rle_box: {row: x1, y1, x2, y2 or None}, rle_area: {row: pixels};
     describe: (row, part of the annotation as in ".bbox") -> (place, image id, annotation id), for findings.
     """
+
     picture: np.ndarray
     label: np.ndarray
     boxes: np.ndarray

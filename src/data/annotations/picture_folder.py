@@ -1,4 +1,5 @@
 """The picture files that an annotation file names."""
+
 from __future__ import annotations
 
 import os
@@ -20,10 +21,18 @@ class PictureFolder:
     def path(self, name, place, image_id):
         """The path of a picture's name, None for one that leads out of the folder. That, and a name that comes again, are findings."""
         if leads_out(name):
-            return self.findings.add("image_outside", place, image_id, detail=(
-                f"the picture name {short(name)} leads out of the picture folder {self.folder}; write names relative to it"))
+            return self.findings.add(
+                "image_outside",
+                place,
+                image_id,
+                detail=(
+                    f"the picture name {short(name)} leads out of the picture folder {self.folder}; write names relative to it"
+                ),
+            )
         if name in self._seen:
-            self.findings.add("image_file_twice", place, image_id, detail=f"{name}, also {self.counted} {self._seen[name]}")
+            self.findings.add(
+                "image_file_twice", place, image_id, detail=f"{name}, also {self.counted} {self._seen[name]}"
+            )
         self._seen.setdefault(name, image_id)
         return os.path.join(self.folder, name)
 
@@ -33,5 +42,9 @@ class PictureFolder:
             return picture_size(path)
         except DataError:
             found = check_picture(path, decode=False)
-            kind, detail = found[-1] if found and found[-1][0] in PICTURE_KINDS else ("picture_unreadable", "")
-            return self.findings.add(kind, place, image_id, detail=why + picture_detail(path, kind, detail, image_id))
+            kind, detail = (
+                found[-1] if found and found[-1][0] in PICTURE_KINDS else ("picture_unreadable", "")
+            )
+            return self.findings.add(
+                kind, place, image_id, detail=why + picture_detail(path, kind, detail, image_id)
+            )

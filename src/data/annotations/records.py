@@ -2,6 +2,7 @@
 
 Everything after the readers (conversion, evaluation, drawing) sees these alone and no longer knows the file they came from.
 """
+
 from __future__ import annotations
 
 import os
@@ -25,6 +26,7 @@ class Record:
     ({"size": [height, width], "counts": ...}, compressed or not) or None; or None where the data has no masks;
     place: where the annotation file lists the picture.
     """
+
     image_id: int
     path: str
     width: int
@@ -47,6 +49,7 @@ class DataSource:
     has_masks: whether every object that is not a crowd has a segmentation; has_annotations: False for a file without any (test-dev);
     digest: sha256 of the annotation file's bytes, in hex; notes: what was clipped or left out, a line each.
     """
+
     name: str
     folder: str
     records: List[Record]
@@ -81,7 +84,9 @@ def check_polygon(polygon, width, height):
 
 def leads_out(file_name):
     """Whether a picture's name is absolute or leads out of its folder: annotation files come from strangers."""
-    return os.path.isabs(file_name) or os.path.normpath(file_name).split(os.sep)[0] == ".." or "\0" in file_name
+    return (
+        os.path.isabs(file_name) or os.path.normpath(file_name).split(os.sep)[0] == ".." or "\0" in file_name
+    )
 
 
 def read_bytes(path, what):

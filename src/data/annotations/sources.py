@@ -1,4 +1,5 @@
 """One way to annotations, whatever the data set's form: `read_source`, and the class names that come with it."""
+
 from __future__ import annotations
 
 from ...errors import ConfigError
@@ -33,6 +34,8 @@ def resolve_classes(config, source):
         return config
     count = len(source.class_names)
     if "num_classes" in config.written and config.num_classes != count:
-        raise ConfigError(f"num_classes={config.num_classes} contradicts coco_classes=auto, which finds {count} names with the background: "
-                          "leave it out or change the other")
+        raise ConfigError(
+            f"num_classes={config.num_classes} contradicts coco_classes=auto, which finds {count} names with the background: "
+            "leave it out or change the other"
+        )
     return config.replace(coco_classes=tuple(source.class_names), num_classes=count)

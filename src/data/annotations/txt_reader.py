@@ -8,6 +8,7 @@ A box is x1,y1,x2,y2,class in pixels, its class from 1 to num_classes-1. Masks f
 
     train2017/0000001.jpg 0,259,401,459,7;0,259,401,259,401,459;12,300,40,300,40,320,12,320
 """
+
 from __future__ import annotations
 
 import codecs
@@ -50,7 +51,11 @@ def read_txt(config, split="train", anno_path=None, findings=None):
     findings = Findings(path, skip_pictures=config.bad_pictures == "skip") if own else findings
     data = read_bytes(path, "annotation file")
     lines = _lines(data, findings)
-    highest = None if config.coco_classes == "auto" and "num_classes" not in config.written else config.num_classes - 1
+    highest = (
+        None
+        if config.coco_classes == "auto" and "num_classes" not in config.written
+        else config.num_classes - 1
+    )
     rows = _Rows(config.IMAGE_DIR, highest, findings)
     for number, line in lines:
         rows.take(number, line)
@@ -62,7 +67,16 @@ def read_txt(config, split="train", anno_path=None, findings=None):
         names = ("background", *(f"class_{label}" for label in range(1, count + 1)))
     else:
         names = tuple(config.coco_classes)
-    source = DataSource(path, str(config.IMAGE_DIR), records, names, tuple(range(len(names))), has_masks, True, hashlib.sha256(data).hexdigest())
+    source = DataSource(
+        path,
+        str(config.IMAGE_DIR),
+        records,
+        names,
+        tuple(range(len(names))),
+        has_masks,
+        True,
+        hashlib.sha256(data).hexdigest(),
+    )
     source.notes = findings.report() if own else []
     return source
 
@@ -75,7 +89,9 @@ def _lines(data, findings):
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        findings.stop("file_syntax", f"line {line}", f"not UTF-8 text ({error.reason}); save the file as UTF-8")
+        findings.stop(
+            "file_syntax", f"line {line}", f"not UTF-8 text ({error.reason}); save the file as UTF-8"
+        )
     # not splitlines(), which counts lines otherwise than editors do
     found = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip(_BLANK)]
     windows = np.array([number for number, line in found if line.endswith("\r")], np.int64)
@@ -95,14 +111,25 @@ class _Rows:
 
     def __init__(self, folder, highest, findings):
         self.folder, self.highest, self.findings = PictureFolder(folder, findings, "line"), highest, findings
-        self.pictures, self.owner, self.position, self.boxes, self.labels, self.polygons = [], [], [], [], [], []
+        self.pictures, self.owner, self.position, self.boxes, self.labels, self.polygons = (
+            [],
+            [],
+            [],
+            [],
+            [],
+            [],
+        )
         self._has_masks = None
 
     def take(self, number, line):
         name, words = row_words(line)
         if name.count(",") >= 4:
-            return self.findings.add("row_form", f"line {number}", number, detail=(
-                f"the row starts with the box {short(name)}; a picture's path expected"))
+            return self.findings.add(
+                "row_form",
+                f"line {number}",
+                number,
+                detail=(f"the row starts with the box {short(name)}; a picture's path expected"),
+            )
         objects = [self._object(number, word) for word in words]
         self.pictures.append((number, *self._picture(number, name), f"line {number}"))
         for position, found in enumerate(objects, 1):
@@ -130,22 +157,37 @@ class _Rows:
         box, *polygons = word.split(";")
         fields = box.split(",")
         if len(fields) != 5:
-            return self.findings.add("row_form", f"line {number}", number, detail=(
-                f"{short(word)} has {len(fields)} numbers; x1,y1,x2,y2,class expected"))
+            return self.findings.add(
+                "row_form",
+                f"line {number}",
+                number,
+                detail=(f"{short(word)} has {len(fields)} numbers; x1,y1,x2,y2,class expected"),
+            )
         try:
             corners = tuple(float(field) for field in fields[:4])
             polygons = [[float(field) for field in polygon.split(",")] for polygon in polygons if polygon]
         except ValueError:
-            return self.findings.add("row_number", f"line {number}", number, detail=f"{short(word)} holds something that is not a number")
+            return self.findings.add(
+                "row_number",
+                f"line {number}",
+                number,
+                detail=f"{short(word)} holds something that is not a number",
+            )
         problem = self._class_problem(fields[4])
         if problem:
             return self.findings.add("row_class", f"line {number}", number, detail=problem)
         if self._has_masks is None:
             self._has_masks = bool(polygons)
         elif self._has_masks != bool(polygons):
-            self.findings.add("masks_mixed", f"line {number}", number, detail=(
-                f"a box {'without' if self._has_masks else 'with'} polygons, unlike those before it; "
-                "give polygons to every box of the file or to none"))
+            self.findings.add(
+                "masks_mixed",
+                f"line {number}",
+                number,
+                detail=(
+                    f"a box {'without' if self._has_masks else 'with'} polygons, unlike those before it; "
+                    "give polygons to every box of the file or to none"
+                ),
+            )
         return corners, int(fields[4]), polygons
 
     def _class_problem(self, field):
@@ -154,7 +196,9 @@ class _Rows:
         if int(field) == 0:
             return "class 0 is the background; classes run from 1 to num_classes-1"
         if self.highest is not None and int(field) > self.highest:
-            return f"class {int(field)} is over num_classes-1 = {self.highest}; correct it, or set coco_classes"
+            return (
+                f"class {int(field)} is over num_classes-1 = {self.highest}; correct it, or set coco_classes"
+            )
         return None
 
     def objects(self):
@@ -165,19 +209,40 @@ class _Rows:
 
         def describe(row, part):
             number = int(numbers[owner[row]])
-            return f"line {number} box {position[row]}{part.replace('.segmentation', ' polygon ') if '[' in part else ''}", number, None
+            return (
+                f"line {number} box {position[row]}{part.replace('.segmentation', ' polygon ') if '[' in part else ''}",
+                number,
+                None,
+            )
+
         # ids beyond 32 bits are fine, and a line has fewer than a million boxes
         ids = numbers[owner] * 1_000_000 + position if count else np.zeros(0, np.int64)
         kinds = np.full(count, POLYGONS if self._has_masks else NO_MASK, np.int8)
-        return Objects(owner, np.array(self.labels, np.int64), np.array(self.boxes, np.float64).reshape(-1, 4), np.full(count, BOX, np.int8), None,
-                       np.zeros(count, bool), ids, kinds, self._polygons(describe), {}, {}, {}, describe)
+        return Objects(
+            owner,
+            np.array(self.labels, np.int64),
+            np.array(self.boxes, np.float64).reshape(-1, 4),
+            np.full(count, BOX, np.int8),
+            None,
+            np.zeros(count, bool),
+            ids,
+            kinds,
+            self._polygons(describe),
+            {},
+            {},
+            {},
+            describe,
+        )
 
     def _polygons(self, describe):
         points, lengths, owners, parts = [], [], [], []
         for row, polygons in enumerate(self.polygons):
             for part, polygon in enumerate(polygons):
                 if len(polygon) < 6 or len(polygon) % 2:
-                    self.findings.add("polygon_short" if len(polygon) < 6 else "polygon_odd", *describe(row, f".segmentation[{part}]"))
+                    self.findings.add(
+                        "polygon_short" if len(polygon) < 6 else "polygon_odd",
+                        *describe(row, f".segmentation[{part}]"),
+                    )
                     continue
                 points += polygon
                 lengths.append(len(polygon))
@@ -185,4 +250,9 @@ class _Rows:
                 parts.append(part)
         with np.errstate(over="ignore"):
             points = np.array(points, np.float64).astype(np.float32)
-        return Polygons(points, np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]), np.array(owners, np.int64), np.array(parts, np.int64))
+        return Polygons(
+            points,
+            np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]),
+            np.array(owners, np.int64),
+            np.array(parts, np.int64),
+        )

@@ -1,4 +1,5 @@
 """Pictures: files' bytes to RGB pixels as viewers show them, and jittered colours."""
+
 from __future__ import annotations
 
 import io
@@ -10,7 +11,7 @@ from PIL import Image
 
 from ...errors import DataError
 
-_ORIENTATION = 274                 # EXIF tag: 1 as stored, 2 to 8 mirrored or turned (EXIF 2.3, page 36)
+_ORIENTATION = 274  # EXIF tag: 1 as stored, 2 to 8 mirrored or turned (EXIF 2.3, page 36)
 _EIGHT_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB", "La", "RGBa")
 
 
@@ -75,7 +76,9 @@ def _turn(image, name, size):
         return _orientation(image)
     if tuple(size) == (height, width):
         return 1
-    raise DataError(f"picture {name}: it is {width}x{height} (width x height), its annotations say {size[1]}x{size[0]}; correct either")
+    raise DataError(
+        f"picture {name}: it is {width}x{height} (width x height), its annotations say {size[1]}x{size[0]}; correct either"
+    )
 
 
 def _whole_file(data, form):
@@ -107,7 +110,11 @@ def _decode_slowly(image, name):
     try:
         if image.mode in _EIGHT_BIT:
             # Pillow turns neither a palette's nor a premultiplied mode's alpha into RGB in one step
-            return np.array(image.convert("RGBA").convert("RGB") if image.mode in ("P", "PA", "La", "RGBa") else image.convert("RGB"))
+            return np.array(
+                image.convert("RGBA").convert("RGB")
+                if image.mode in ("P", "PA", "La", "RGBa")
+                else image.convert("RGB")
+            )
         if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
             high = (np.array(image).astype(np.int64) >> 8).astype(np.uint8)
             return np.repeat(high[..., None], 3, 2)
@@ -153,7 +160,9 @@ def jitter_colors(picture, strengths, generator):
             picture = turn_hue(picture, (2 * draws[which] - 1) * strength)
         elif strength:
             low, high = max(0.0, 1 - strength), 1 + strength
-            picture = (change_brightness, change_contrast, change_saturation)[which](picture, low + draws[which] * (high - low))
+            picture = (change_brightness, change_contrast, change_saturation)[which](
+                picture, low + draws[which] * (high - low)
+            )
     return picture
 
 
@@ -176,7 +185,9 @@ def change_saturation(picture, factor):
 
 def turn_hue(picture, turn):
     """Every pixel's hue turned by `turn` of the circle."""
-    hsv = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV_FULL)        # where the circle is 256 long, so that uint8 wraps around by itself
+    hsv = cv2.cvtColor(
+        picture, cv2.COLOR_RGB2HSV_FULL
+    )  # where the circle is 256 long, so that uint8 wraps around by itself
     hsv[..., 0] += np.uint8(int(round(turn * 256)) % 256)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL)
 

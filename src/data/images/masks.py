@@ -3,6 +3,7 @@
 A pixel (row i, column j) covers the square [j, j+1] x [i, i+1]; boxes and polygons are in the same continuous pixels.
 Which pixels a polygon covers is pycocotools' rule everywhere, because COCO's mask AP is measured with it.
 """
+
 from __future__ import annotations
 
 import cv2
@@ -13,7 +14,7 @@ from ...errors import DataError
 
 # A box larger than this many mask cells a side is rasterised at this resolution, so that a 50-megapixel picture costs no more.
 _CELLS = 4
-_FINEST = 2048                       # and a cut object's box is found to a 2048th of its side
+_FINEST = 2048  # and a cut object's box is found to a 2048th of its side
 
 
 def rle_counts(rle):
@@ -35,8 +36,16 @@ def rle_counts(rle):
                 raise ValueError
             runs = runs.astype(np.int64)
     except (KeyError, TypeError, ValueError, OverflowError):
-        raise DataError("RLE that cannot be read ({'size': [height, width], 'counts': ...} expected)") from None
-    if height < 1 or width < 1 or (runs < 0).any() or (runs > height * width).any() or runs.sum() != height * width:
+        raise DataError(
+            "RLE that cannot be read ({'size': [height, width], 'counts': ...} expected)"
+        ) from None
+    if (
+        height < 1
+        or width < 1
+        or (runs < 0).any()
+        or (runs > height * width).any()
+        or runs.sum() != height * width
+    ):
         raise DataError(f"RLE whose runs do not fill its size {height}x{width}")
     return runs
 
@@ -61,7 +70,7 @@ def _decompress(counts):
 def rle_extent(runs, height):
     """(box x1, y1, x2, y2 around the pixels, None without any, and their number) of an RLE's run lengths; height: of its mask."""
     ends = np.cumsum(runs)
-    first, last, lengths = ends[0:-1:2], ends[1::2] - 1, runs[1::2]      # of every run of 1s
+    first, last, lengths = ends[0:-1:2], ends[1::2] - 1, runs[1::2]  # of every run of 1s
     first, last = first[lengths > 0], last[lengths > 0]
     if not len(first):
         return None, 0
@@ -100,7 +109,9 @@ def segmentation_to_mask(segmentation, height, width):
 
 
 def _rasterise(polygons, height, width):
-    rles = mask_api.frPyObjects([np.asarray(polygon, np.float64).tolist() for polygon in polygons], height, width)
+    rles = mask_api.frPyObjects(
+        [np.asarray(polygon, np.float64).tolist() for polygon in polygons], height, width
+    )
     return mask_api.decode(rles[0] if len(rles) == 1 else mask_api.merge(rles))
 
 
@@ -147,7 +158,7 @@ def visible_box(segmentation, box, height, width):
     # whole pixels of the raster that the box touches
     first = np.clip(np.floor(low * scale - corner).astype(int), 0, None)
     last = np.ceil(high * scale - corner).astype(int)
-    part = mask[first[1]:last[1], first[0]:last[0]]
+    part = mask[first[1] : last[1], first[0] : last[0]]
     around = pixels_box(part)
     if around is None:
         return None
@@ -174,13 +185,21 @@ def placed_mask(segmentation, axes, region):
     if isinstance(segmentation, dict):
         mask, (x0, y0) = rle_to_mask(segmentation), segmentation.get("origin", (0, 0))
         # from a pixel centre of the region back to OpenCV's coordinates, which count from pixel centres
-        to_source = np.array([[1 / ax, 0, (left + 0.5 - bx) / ax - x0 - 0.5], [0, 1 / ay, (top + 0.5 - by) / ay - y0 - 0.5]])
-        frame = cv2.warpAffine(np.ascontiguousarray(mask) * np.uint8(255), to_source, (right - left, bottom - top),
-                               flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+        to_source = np.array(
+            [[1 / ax, 0, (left + 0.5 - bx) / ax - x0 - 0.5], [0, 1 / ay, (top + 0.5 - by) / ay - y0 - 0.5]]
+        )
+        frame = cv2.warpAffine(
+            np.ascontiguousarray(mask) * np.uint8(255),
+            to_source,
+            (right - left, bottom - top),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        )
         return (frame >= 128).astype(np.uint8)
-    polygons = [np.asarray(polygon, np.float64).reshape(-1, 2) * (ax, ay) + (bx, by) for polygon in segmentation]
+    polygons = [
+        np.asarray(polygon, np.float64).reshape(-1, 2) * (ax, ay) + (bx, by) for polygon in segmentation
+    ]
     mask, x0, y0 = _rasterise_region(polygons, left, top, right, bottom)
-    return mask[top - y0:, left - x0:]
+    return mask[top - y0 :, left - x0 :]
 
 
 def mask_frame(mask, box, size):
@@ -205,8 +224,11 @@ def _raster(segmentation, box, height, width, resolution, finer=False):
     if not finer:
         scale = np.minimum(1.0, scale)
     polygons = [np.asarray(polygon, np.float64).reshape(-1, 2) * scale for polygon in segmentation]
-    near = _pixels_around((x1 * scale[0], y1 * scale[1], x2 * scale[0], y2 * scale[1]),
-                          int(np.ceil(height * scale[1])), int(np.ceil(width * scale[0])))
+    near = _pixels_around(
+        (x1 * scale[0], y1 * scale[1], x2 * scale[0], y2 * scale[1]),
+        int(np.ceil(height * scale[1])),
+        int(np.ceil(width * scale[0])),
+    )
     mask, x0, y0 = _rasterise_region(polygons, *near, lowest=0)
     return mask, np.array([x0, y0]), scale
 
@@ -225,7 +247,12 @@ def _pixels_around(box, height, width):
     """left, top, right, bottom of the whole pixels around a box, and one more for interpolation, within the picture."""
     x1, y1, x2, y2 = (float(value) for value in box)
     left, top = max(int(np.floor(x1)) - 1, 0), max(int(np.floor(y1)) - 1, 0)
-    return left, top, max(min(int(np.ceil(x2)) + 1, width), left + 1), max(min(int(np.ceil(y2)) + 1, height), top + 1)
+    return (
+        left,
+        top,
+        max(min(int(np.ceil(x2)) + 1, width), left + 1),
+        max(min(int(np.ceil(y2)) + 1, height), top + 1),
+    )
 
 
 def _stretch(mask, box, corner, scale, size):
@@ -236,8 +263,12 @@ def _stretch(mask, box, corner, scale, size):
     step_x, step_y = (x2 - x1) / (size * fine_x), (y2 - y1) / (size * fine_y)
     # OpenCV counts from pixel centres: output centre i + 1/2 lies at x1 + (i + 1/2) * step, which is pixel position less 1/2
     to_source = np.array([[step_x, 0, x1 + 0.5 * step_x - 0.5], [0, step_y, y1 + 0.5 * step_y - 0.5]])
-    frame = cv2.warpAffine(np.ascontiguousarray(mask) * np.uint8(255), to_source, (size * fine_x, size * fine_y),
-                           flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    frame = cv2.warpAffine(
+        np.ascontiguousarray(mask) * np.uint8(255),
+        to_source,
+        (size * fine_x, size * fine_y),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+    )
     return frame if fine_x == fine_y == 1 else cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA)
 
 

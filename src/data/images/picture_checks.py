@@ -1,4 +1,5 @@
 """The checks of picture files: there, whole, of the annotated size, and what is unusual about their pixels."""
+
 from __future__ import annotations
 
 import os
@@ -17,12 +18,23 @@ from .decode import decode_picture, picture_size
 
 # the first bytes of forms that Pillow knows: a file that starts so but cannot be opened is a picture that is cut off
 _STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM", b"II*\0", b"MM\0*", b"RIFF")
-_MODES = {"1": "picture_grey", "L": "picture_grey", "LA": "picture_grey", "I": "picture_16bit", "I;16": "picture_16bit", "I;16B": "picture_16bit",
-          "I;16L": "picture_16bit", "I;16N": "picture_16bit", "CMYK": "picture_cmyk", "P": "picture_palette", "PA": "picture_palette"}
+_MODES = {
+    "1": "picture_grey",
+    "L": "picture_grey",
+    "LA": "picture_grey",
+    "I": "picture_16bit",
+    "I;16": "picture_16bit",
+    "I;16B": "picture_16bit",
+    "I;16L": "picture_16bit",
+    "I;16N": "picture_16bit",
+    "CMYK": "picture_cmyk",
+    "P": "picture_palette",
+    "PA": "picture_palette",
+}
 _ALPHA = ("LA", "PA", "RGBA", "RGBa", "La")
 _MOVING = ("GIF", "PNG", "WEBP")
-_LONGEST = 1 << 30       # bytes of a picture file
-_PIECE = 1024            # pictures in flight at most
+_LONGEST = 1 << 30  # bytes of a picture file
+_PIECE = 1024  # pictures in flight at most
 
 
 def check_picture(path, size=None, decode=True):
@@ -52,15 +64,21 @@ def check_picture(path, size=None, decode=True):
         with image:
             found += _unusual(image)
             found += _size_findings(image, data or path, path, size)
-            if not any(kind == "picture_size" for kind, _ in found) and (decode or not _ends_well(image, end)):
+            if not any(kind == "picture_size" for kind, _ in found) and (
+                decode or not _ends_well(image, end)
+            ):
                 _decode(image, data, path, size)
     except Image.DecompressionBombError as error:
         found.append(("picture_bomb", _reason(error)))
     except UnidentifiedImageError:
-        found.append(("picture_truncated", "its header is cut off") if start.startswith(_STARTS) else ("picture_not", ""))
+        found.append(
+            ("picture_truncated", "its header is cut off")
+            if start.startswith(_STARTS)
+            else ("picture_not", "")
+        )
     except DataError as error:
         found.append((_kind_of(str(error)), one_line(str(error).split(": ", 1)[-1])))
-    except Exception as error:              # Pillow's parsers raise a dozen types on broken files
+    except Exception as error:  # Pillow's parsers raise a dozen types on broken files
         found.append((_kind_of(str(error)), _reason(error)))
     return found
 
@@ -86,25 +104,38 @@ def _unusual(image):
 
 def _size_findings(image, source, path, size):
     width, height = image.size
-    displayed = picture_size(source, path) if "exif" in image.info or "xmp" in image.info or image.format == "TIFF" else (height, width)
+    displayed = (
+        picture_size(source, path)
+        if "exif" in image.info or "xmp" in image.info or image.format == "TIFF"
+        else (height, width)
+    )
     if size is None or tuple(size) == displayed:
         turned = displayed != (height, width) or _orientation(image) != 1
         return [("picture_turned", f"stored {width}x{height}")] if turned else []
     if tuple(size) == (height, width):
         return [("picture_stored", f"{width}x{height}")]
-    return [("picture_size", f"it is {displayed[1]}x{displayed[0]} (width x height), its annotations say {size[1]}x{size[0]}")]
+    return [
+        (
+            "picture_size",
+            f"it is {displayed[1]}x{displayed[0]} (width x height), its annotations say {size[1]}x{size[0]}",
+        )
+    ]
 
 
 def _orientation(image):
     try:
         return image.getexif().get(274, 1) if "exif" in image.info else 1
-    except Exception:                       # as in transforms.py, a broken EXIF block does not make the pixels unreadable
+    except Exception:  # as in transforms.py, a broken EXIF block does not make the pixels unreadable
         return 1
 
 
 def _ends_well(image, end):
     """Whether a picture's last 64 bytes are those of a whole file; where a form has no end marker, it is taken to be whole."""
-    return end.rstrip(b"\0").endswith(b"\xff\xd9") if image.format == "JPEG" else image.format != "PNG" or b"IEND" in end
+    return (
+        end.rstrip(b"\0").endswith(b"\xff\xd9")
+        if image.format == "JPEG"
+        else image.format != "PNG" or b"IEND" in end
+    )
 
 
 def _decode(image, data, path, size):
@@ -128,16 +159,33 @@ def check_pictures(records, findings, folder, decode=True, threads=2, quiet=Fals
 
     def check(record):
         return check_picture(record.path, (record.height, record.width), decode)
-    with warnings.catch_warnings(), ThreadPoolExecutor(threads, "picture-checks") as executor, \
-            tqdm(total=len(records), desc="checking pictures", unit="picture", file=sys.stderr, disable=True if quiet else None) as bar:
-        warnings.simplefilter("ignore")                 # Pillow warns of large pictures and odd EXIF
+
+    with (
+        warnings.catch_warnings(),
+        ThreadPoolExecutor(threads, "picture-checks") as executor,
+        tqdm(
+            total=len(records),
+            desc="checking pictures",
+            unit="picture",
+            file=sys.stderr,
+            disable=True if quiet else None,
+        ) as bar,
+    ):
+        warnings.simplefilter("ignore")  # Pillow warns of large pictures and odd EXIF
         for first in range(0, len(records), _PIECE):
-            part = records[first:first + _PIECE]
+            part = records[first : first + _PIECE]
             for record, items in zip(part, executor.map(check, part)):
                 if _leads_out_by_link(record.path, root, inside):
-                    findings.add("image_link", record.place, record.image_id, detail=os.path.realpath(record.path))
+                    findings.add(
+                        "image_link", record.place, record.image_id, detail=os.path.realpath(record.path)
+                    )
                 for kind, detail in items:
-                    findings.add(kind, record.place, record.image_id, detail=picture_detail(record.path, kind, detail, record.image_id))
+                    findings.add(
+                        kind,
+                        record.place,
+                        record.image_id,
+                        detail=picture_detail(record.path, kind, detail, record.image_id),
+                    )
                 if items and items[-1][0] in PICTURE_KINDS:
                     unusable.add(record.image_id)
                 bar.update()
@@ -150,7 +198,11 @@ def picture_detail(path, kind, detail, image_id):
     return f"picture {path} of image {image_id}" + (f": {said}" if said else "")
 
 
-_PLAIN = {"picture_missing": "No such file", "picture_empty": "the file has no bytes", "picture_not": "not a picture that can be read"}
+_PLAIN = {
+    "picture_missing": "No such file",
+    "picture_empty": "the file has no bytes",
+    "picture_not": "not a picture that can be read",
+}
 
 
 def _leads_out_by_link(path, root, inside):

@@ -3,6 +3,7 @@
 A picture is cut, mirrored and resized once, straight to its final size: an expanded canvas 4x as large, or a picture enlarged twice of which
 a part is kept, is never made.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ import numpy as np
 
 from ...errors import ConfigError
 
-_EXPAND_LIMIT = 4.0                # an expanded canvas is up to this many times as wide and high (SSD, Liu et al. 2016, section 2.2)
+_EXPAND_LIMIT = (
+    4.0  # an expanded canvas is up to this many times as wide and high (SSD, Liu et al. 2016, section 2.2)
+)
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class Placement:
     top-left corner that is not padding (larger than the picture where it was expanded); flip: mirrored left to right;
     window: (top, left, height, width) of the part of the picture that is placed, None for all of it.
     """
+
     source_height: int
     source_width: int
     height: int
@@ -53,8 +57,17 @@ class Placement:
     def meta(self):
         """float32 [6]: height and width of the filled part, scale_y, scale_x (canvas over source pixels), source height and width."""
         _, _, height, width = self.part
-        return np.array([self.filled_height, self.filled_width, self.height / height, self.width / width,
-                         self.source_height, self.source_width], np.float32)
+        return np.array(
+            [
+                self.filled_height,
+                self.filled_width,
+                self.height / height,
+                self.width / width,
+                self.source_height,
+                self.source_width,
+            ],
+            np.float32,
+        )
 
 
 def resized_size(height, width, config, short=None):
@@ -69,14 +82,20 @@ def resized_size(height, width, config, short=None):
     if short is None and config.resize == "fit":
         scale = fit
     else:
-        scale = min((short or config.resize_short) / min(height, width), config.resize_long / max(height, width), fit if short else np.inf)
+        scale = min(
+            (short or config.resize_short) / min(height, width),
+            config.resize_long / max(height, width),
+            fit if short else np.inf,
+        )
     new_height, new_width = max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
     if scale <= fit:
         return min(config.img_height, new_height), min(config.img_width, new_width)
     if new_height > config.img_height or new_width > config.img_width:
         side = -(-config.resize_long // 32) * 32
-        raise ConfigError(f"resize=short_side makes a picture of {width}x{height} {new_width}x{new_height}, which does not fit "
-                          f"img_width={config.img_width} img_height={config.img_height}; write img_width={side} img_height={side}")
+        raise ConfigError(
+            f"resize=short_side makes a picture of {width}x{height} {new_width}x{new_height}, which does not fit "
+            f"img_width={config.img_width} img_height={config.img_height}; write img_width={side} img_height={side}"
+        )
     return new_height, new_width
 
 
@@ -96,9 +115,17 @@ def place_randomly(height, width, config, generator, boxes=()):
     crop, crop_height, crop_width, crop_down, crop_across, which, size = generator.random(7)
     window = (0, 0, height, width)
     if crop < config.crop_ratio:
-        window = _random_window(height, width, config.crop_min_side, (crop_height, crop_width, crop_down, crop_across, which), boxes)
+        window = _random_window(
+            height,
+            width,
+            config.crop_min_side,
+            (crop_height, crop_width, crop_down, crop_across, which),
+            boxes,
+        )
     flip = bool(flip < config.flip_ratio)
-    short = config.resize_short if config.resize == "short_side" else None        # where a crop's shape would not fit, the canvas decides
+    short = (
+        config.resize_short if config.resize == "short_side" else None
+    )  # where a crop's shape would not fit, the canvas decides
     if config.large_scale_jitter is not None:
         return _jittered(height, width, window, config, short, size, (down, across), flip)
     if config.multi_scale is not None:
@@ -107,22 +134,36 @@ def place_randomly(height, width, config, generator, boxes=()):
     filled_height, filled_width = resized_size(window[2] * ratio, window[3] * ratio, config, short)
     new_height, new_width = max(1, int(filled_height / ratio + 0.5)), max(1, int(filled_width / ratio + 0.5))
     top, left = int(down * (filled_height - new_height + 1)), int(across * (filled_width - new_width + 1))
-    return Placement(height, width, new_height, new_width, top, left, filled_height, filled_width, flip,
-                     None if window == (0, 0, height, width) else window)
+    return Placement(
+        height,
+        width,
+        new_height,
+        new_width,
+        top,
+        left,
+        filled_height,
+        filled_width,
+        flip,
+        None if window == (0, 0, height, width) else window,
+    )
 
 
 def _random_window(height, width, smallest, draws, boxes):
     """(top, left, height, width) with sides of `smallest` to 1 times the picture's, around the centre of one of its boxes, if any."""
     crop_height, crop_width, down, across, which = draws
-    new_height, new_width = (max(1, int(side * (smallest + (1 - smallest) * draw) + 0.5))
-                             for side, draw in ((height, crop_height), (width, crop_width)))
+    new_height, new_width = (
+        max(1, int(side * (smallest + (1 - smallest) * draw) + 0.5))
+        for side, draw in ((height, crop_height), (width, crop_width))
+    )
     ranges = [(0, height - new_height), (0, width - new_width)]
     if len(boxes):
         x1, y1, x2, y2 = boxes[int(which * len(boxes))]
         for axis, (low, high, side) in enumerate(((y1, y2, new_height), (x1, x2, new_width))):
             centre = int((low + high) / 2)
             ranges[axis] = (max(0, centre - side + 1), min(ranges[axis][1], centre))
-    top, left = (first + int(draw * (last - first + 1)) for (first, last), draw in zip(ranges, (down, across)))
+    top, left = (
+        first + int(draw * (last - first + 1)) for (first, last), draw in zip(ranges, (down, across))
+    )
     return top, left, new_height, new_width
 
 
@@ -133,13 +174,27 @@ def _jittered(height, width, window, config, short, size, offsets, flip):
     usual = resized_size(part_height, part_width, config, short)
     scaled = [max(1, int(side * (low + (high - low) * size) + 0.5)) for side in usual]
     seen = []
-    for length, side, room, draw in zip((part_height, part_width), scaled, (config.img_height, config.img_width), offsets):
-        kept = length if side <= room else max(1, int(length * room / side + 0.5))        # whole pixels of the picture
+    for length, side, room, draw in zip(
+        (part_height, part_width), scaled, (config.img_height, config.img_width), offsets
+    ):
+        kept = (
+            length if side <= room else max(1, int(length * room / side + 0.5))
+        )  # whole pixels of the picture
         seen.append((int(draw * (length - kept + 1)), kept, min(side, room)))
     (down, kept_height, new_height), (across, kept_width, new_width) = seen
     part = (top + down, left + across, kept_height, kept_width)
-    return Placement(height, width, new_height, new_width, 0, 0, new_height, new_width, flip,
-                     None if part == (0, 0, height, width) else part)
+    return Placement(
+        height,
+        width,
+        new_height,
+        new_width,
+        0,
+        0,
+        new_height,
+        new_width,
+        flip,
+        None if part == (0, 0, height, width) else part,
+    )
 
 
 def place_picture(picture, placement, config, out=None):
@@ -150,24 +205,31 @@ def place_picture(picture, placement, config, out=None):
     """
     canvas = np.empty((config.img_height, config.img_width, 3), np.uint8) if out is None else out
     p = placement
-    mean = np.round(config.img_mean if config.channel_order == "RGB" else config.img_mean[::-1]).astype(np.uint8)
+    mean = np.round(config.img_mean if config.channel_order == "RGB" else config.img_mean[::-1]).astype(
+        np.uint8
+    )
     around = mean if config.padding == "mean" else np.zeros(3, np.uint8)
     # whole rows at a time: three bytes at a time is ten times slower
     rows = canvas.reshape(len(canvas), -1)
-    rows[p.filled_height:] = np.tile(around, config.img_width)
-    rows[:p.filled_height, 3 * p.filled_width:] = np.tile(around, config.img_width - p.filled_width)
+    rows[p.filled_height :] = np.tile(around, config.img_width)
+    rows[: p.filled_height, 3 * p.filled_width :] = np.tile(around, config.img_width - p.filled_width)
     if (p.height, p.width) != (p.filled_height, p.filled_width):
-        rows[:p.filled_height, :3 * p.filled_width] = np.tile(mean, p.filled_width)
+        rows[: p.filled_height, : 3 * p.filled_width] = np.tile(mean, p.filled_width)
     top, left, height, width = p.part
-    picture = picture[top:top + height, left:left + width]
+    picture = picture[top : top + height, left : left + width]
     if p.flip:
         picture = cv2.flip(picture, 1)
-    part = canvas[p.top:p.top + p.height, p.left:p.left + p.width]
+    part = canvas[p.top : p.top + p.height, p.left : p.left + p.width]
     if picture.shape == part.shape:
         part[:] = picture
     else:
         shrinks = 2 * p.height < height and 2 * p.width < width
-        cv2.resize(picture, (p.width, p.height), dst=part, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        cv2.resize(
+            picture,
+            (p.width, p.height),
+            dst=part,
+            interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
+        )
     return canvas
 
 
@@ -179,7 +241,12 @@ def to_picture(boxes, scores, labels, found, masks, meta):
     """
     scale = np.array([meta[3], meta[2], meta[3], meta[2]], np.float32)
     limit = np.array([meta[5], meta[4], meta[5], meta[4]], np.float32)
-    return dict(boxes=np.clip(boxes[found] / scale, 0, limit), scores=scores[found], labels=labels[found], masks=masks[found])
+    return dict(
+        boxes=np.clip(boxes[found] / scale, 0, limit),
+        scores=scores[found],
+        labels=labels[found],
+        masks=masks[found],
+    )
 
 
 def flip_boxes(boxes, width):

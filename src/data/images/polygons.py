@@ -1,4 +1,5 @@
 """Many polygons at once, as columns: extents, areas, which cross themselves, which cover no pixel. For the checks of a whole file."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ class Polygons:
     points: float32 [2k], x, y, x, y, ... in pixels, one polygon after another; starts: int64 [p + 1], where each begins in `points`;
     owner: int64 [p], rising: the object (a row of `Objects`) it is a part of; part: int64 [p], its number in the file's list of parts.
     """
+
     points: np.ndarray
     starts: np.ndarray
     owner: np.ndarray
@@ -29,8 +31,15 @@ class Polygons:
             return np.zeros((0, 4))
         starts = self.starts[:-1] // 2
         x, y = self.points[0::2], self.points[1::2]
-        return np.stack([np.minimum.reduceat(x, starts), np.minimum.reduceat(y, starts),
-                         np.maximum.reduceat(x, starts), np.maximum.reduceat(y, starts)], 1).astype(np.float64)
+        return np.stack(
+            [
+                np.minimum.reduceat(x, starts),
+                np.minimum.reduceat(y, starts),
+                np.maximum.reduceat(x, starts),
+                np.maximum.reduceat(y, starts),
+            ],
+            1,
+        ).astype(np.float64)
 
     def areas(self):
         """float64 [p]: the shoelace formula's area in pixels."""
@@ -45,7 +54,7 @@ class Polygons:
         found = np.zeros(len(self), bool)
         longest = np.maximum(extents[:, 2] - extents[:, 0], extents[:, 3] - extents[:, 1])
         for i in np.flatnonzero(areas < 2 * longest + 2).tolist():
-            polygon = self.points[self.starts[i]:self.starts[i + 1]].astype(np.float64).tolist()
+            polygon = self.points[self.starts[i] : self.starts[i + 1]].astype(np.float64).tolist()
             found[i] = not mask_api.area(mask_api.frPyObjects([polygon], int(height[i]), int(width[i])))[0]
         return found
 
@@ -83,14 +92,20 @@ def crossing_polygons(points, starts):
     crosses = np.zeros(len(starts) - 1, np.bool_)
     for p in range(len(crosses)):
         first, count = starts[p], (starts[p + 1] - starts[p]) // 2
-        x1, y1, x2, y2, left = np.empty(count), np.empty(count), np.empty(count), np.empty(count), np.empty(count)
+        x1, y1, x2, y2, left = (
+            np.empty(count),
+            np.empty(count),
+            np.empty(count),
+            np.empty(count),
+            np.empty(count),
+        )
         for i in range(count):
             j = (i + 1) % count
             x1[i], y1[i] = points[first + 2 * i], points[first + 2 * i + 1]
             x2[i], y2[i] = points[first + 2 * j], points[first + 2 * j + 1]
             left[i] = min(x1[i], x2[i])
         order = np.arange(count)
-        gap = count // 2                        # Shell's sort: Numba takes seconds to compile np.argsort
+        gap = count // 2  # Shell's sort: Numba takes seconds to compile np.argsort
         while gap:
             for a in range(gap, count):
                 i, b = order[a], a
@@ -108,8 +123,14 @@ def crossing_polygons(points, starts):
                     break
                 if min(y1[j], y2[j]) > high or max(y1[j], y2[j]) < low:
                     continue
-                if _side(x1[i], y1[i], x2[i], y2[i], x1[j], y1[j]) * _side(x1[i], y1[i], x2[i], y2[i], x2[j], y2[j]) < 0 and \
-                        _side(x1[j], y1[j], x2[j], y2[j], x1[i], y1[i]) * _side(x1[j], y1[j], x2[j], y2[j], x2[i], y2[i]) < 0:
+                if (
+                    _side(x1[i], y1[i], x2[i], y2[i], x1[j], y1[j])
+                    * _side(x1[i], y1[i], x2[i], y2[i], x2[j], y2[j])
+                    < 0
+                    and _side(x1[j], y1[j], x2[j], y2[j], x1[i], y1[i])
+                    * _side(x1[j], y1[j], x2[j], y2[j], x2[i], y2[i])
+                    < 0
+                ):
                     crosses[p] = True
                     break
             if crosses[p]:

@@ -4,6 +4,7 @@ Shards are written into a folder beside the final one, which is renamed when eve
 not there, and one that was interrupted goes on with the shards it had finished. One conversion at a time writes a folder; others that want
 it wait for its lock and find it done.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -52,31 +53,47 @@ def ensure_mindrecord(config, rank=0):
             manifest = _usable(folder, settings, pictures, config)
             if manifest is None:
                 source = checked_source(config, f"{folder}.data_report.json", quiet=rank != 0)
-                manifest = convert(source, folder, config, settings, digest, pictures, quiet=rank != 0, lock_handle=handle)
+                manifest = convert(
+                    source, folder, config, settings, digest, pictures, quiet=rank != 0, lock_handle=handle
+                )
     return folder, manifest
 
 
 def conversion_settings(config):
     """What a conversion's rows depend on, as a JSON-like dict: the annotation file's content and the settings that choose objects."""
     data = read_bytes(source_file(config), "annotation file")
-    return {"format": FORMAT, "dataset": config.dataset, "annotations": hashlib.sha256(data).hexdigest(),
-            "coco_classes": config.coco_classes if config.coco_classes == "auto" else list(config.coco_classes),
-            "max_instance_count": config.max_instance_count, "keep_empty": config.keep_empty}
+    return {
+        "format": FORMAT,
+        "dataset": config.dataset,
+        "annotations": hashlib.sha256(data).hexdigest(),
+        "coco_classes": config.coco_classes if config.coco_classes == "auto" else list(config.coco_classes),
+        "max_instance_count": config.max_instance_count,
+        "keep_empty": config.keep_empty,
+    }
 
 
 def _pictures_digest(config):
     """A digest of the picture files' names and sizes; None where their folder is gone, as after keeping the shards alone."""
-    root = config.IMAGE_DIR if config.dataset != "coco" else os.path.join(config.coco_root, config.train_data_type)
+    root = (
+        config.IMAGE_DIR
+        if config.dataset != "coco"
+        else os.path.join(config.coco_root, config.train_data_type)
+    )
     if not os.path.isdir(root):
         return None
     if config.dataset == "coco":
-        files = (os.path.join(folder, name) for folder, _, names in os.walk(root) for name in names if not name.startswith("."))
+        files = (
+            os.path.join(folder, name)
+            for folder, _, names in os.walk(root)
+            for name in names
+            if not name.startswith(".")
+        )
     else:
         lines = read_bytes(source_file(config), "annotation file").decode("utf-8-sig", "replace").split("\n")
         files = (os.path.join(root, row_words(line)[0]) for line in lines if line.strip())
     found = set()
     for file in files:
-        with contextlib.suppress(OSError, ValueError):         # a missing picture is named when it is read
+        with contextlib.suppress(OSError, ValueError):  # a missing picture is named when it is read
             found.add((os.path.relpath(file, root), os.stat(file).st_size))
     return hashlib.sha256(json.dumps(sorted(found)).encode()).hexdigest()
 
@@ -88,19 +105,28 @@ def _usable(folder, settings, pictures, config):
         found = os.listdir(folder) if folder.is_dir() else []
         strange = [name for name in found if "mindrecord" not in name.lower() and name not in (ROWS, LABELS)]
         if strange:
-            raise DataError(f"mindrecord_dir={folder} holds other files ({strange[0]}) and no whole conversion; name a new or empty folder")
+            raise DataError(
+                f"mindrecord_dir={folder} holds other files ({strange[0]}) and no whole conversion; name a new or empty folder"
+            )
         return None
     wanted = dict(settings)
-    if wanted["coco_classes"] == list(manifest.class_names):   # auto found just these
+    if wanted["coco_classes"] == list(manifest.class_names):  # auto found just these
         wanted["coco_classes"] = manifest.settings.get("coco_classes")
-    different = sorted(key for key in {*wanted, *manifest.settings} if wanted.get(key) != manifest.settings.get(key))
+    different = sorted(
+        key for key in {*wanted, *manifest.settings} if wanted.get(key) != manifest.settings.get(key)
+    )
     stale = pictures is not None and pictures != manifest.pictures_digest
     if not different and not stale:
         return manifest
     if config.mindrecord_dir:
-        what = ", ".join(different).replace("annotations", "the annotation file's content") or "the picture files"
-        raise DataError(f"mindrecord_dir={folder} holds a conversion of {manifest.source} that differs in {what}; "
-                        "delete that folder, or name another, to convert anew")
+        what = (
+            ", ".join(different).replace("annotations", "the annotation file's content")
+            or "the picture files"
+        )
+        raise DataError(
+            f"mindrecord_dir={folder} holds a conversion of {manifest.source} that differs in {what}; "
+            "delete that folder, or name another, to convert anew"
+        )
     return None
 
 
@@ -112,7 +138,9 @@ def _lock(folder):
         path.parent.mkdir(parents=True, exist_ok=True)
         file = open(path, "w")
     except OSError as error:
-        raise DataError(f"cannot write beside {folder}: {error.strerror or error}; set mindrecord_dir to a writable place") from None
+        raise DataError(
+            f"cannot write beside {folder}: {error.strerror or error}; set mindrecord_dir to a writable place"
+        ) from None
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -145,24 +173,58 @@ def convert(source, folder, config, settings, digest, pictures=None, quiet=False
         _take_up(partial, plan)
         names = [f"train-{number:04d}.mindrecord" for number in range(len(parts))]
         finished = {number: found for number, found in enumerate(_finished(partial, names)) if found}
-        _check_space(folder, sum(size for _, _, size in rows), os.path.getsize(source.name), [mark["bytes"] for mark, _ in finished.values()])
-        tasks = [ShardTask(str(partial / names[number]), number, rows[first:end], source.has_masks)
-                 for number, (first, end) in enumerate(parts) if number not in finished]
+        _check_space(
+            folder,
+            sum(size for _, _, size in rows),
+            os.path.getsize(source.name),
+            [mark["bytes"] for mark, _ in finished.values()],
+        )
+        tasks = [
+            ShardTask(str(partial / names[number]), number, rows[first:end], source.has_masks)
+            for number, (first, end) in enumerate(parts)
+            if number not in finished
+        ]
         done = sum(end - first for number, (first, end) in enumerate(parts) if number in finished)
-        with tqdm(total=len(rows), initial=done, desc="converting", unit="picture", file=sys.stderr, disable=True if quiet else None) as bar:
-            for count in write_shards(iter(tasks), min(config.num_parallel_workers, max(1, len(tasks))), lock_handle):
+        with tqdm(
+            total=len(rows),
+            initial=done,
+            desc="converting",
+            unit="picture",
+            file=sys.stderr,
+            disable=True if quiet else None,
+        ) as bar:
+            for count in write_shards(
+                iter(tasks), min(config.num_parallel_workers, max(1, len(tasks))), lock_handle
+            ):
                 bar.update(count)
-        marks, index = zip(*(finished.get(number) or finished_shard(partial / name, verify=False) for number, name in enumerate(names)))
+        marks, index = zip(
+            *(
+                finished.get(number) or finished_shard(partial / name, verify=False)
+                for number, name in enumerate(names)
+            )
+        )
         table = np.concatenate(index)
         labels = np.concatenate([record.labels[kept] for record, kept, _ in rows]).astype("<i4")
         np.save(partial / ROWS, table)
         np.save(partial / LABELS, labels)
-        manifest = Manifest(digest, settings, pictures, source.name, source.class_names, source.category_ids, source.has_masks, len(table),
-                            len(labels), left_out, [{"file": name, **mark} for name, mark in zip(names, marks)],
-                            zlib.crc32(table.tobytes()), zlib.crc32(labels.tobytes()))
+        manifest = Manifest(
+            digest,
+            settings,
+            pictures,
+            source.name,
+            source.class_names,
+            source.category_ids,
+            source.has_masks,
+            len(table),
+            len(labels),
+            left_out,
+            [{"file": name, **mark} for name, mark in zip(names, marks)],
+            zlib.crc32(table.tobytes()),
+            zlib.crc32(labels.tobytes()),
+        )
         manifest.save(partial)
         if folder.exists():
-            shutil.rmtree(folder)                               # stale or without a manifest, see _usable
+            shutil.rmtree(folder)  # stale or without a manifest, see _usable
         os.rename(partial, folder)
         manifest.folder = str(folder)
         forget_marks(folder / name for name in names)
@@ -170,12 +232,15 @@ def convert(source, folder, config, settings, digest, pictures=None, quiet=False
     except OSError as error:
         raise DataError(f"cannot write {partial}: {error.strerror or error}") from None
     finally:
-        if not any(partial.glob("*.done")):                     # else it is worth going on with
+        if not any(partial.glob("*.done")):  # else it is worth going on with
             shutil.rmtree(partial, ignore_errors=True)
     if not quiet:
         said = "".join(f"; {what}: {count}" for what, count in left_out.items() if count)
-        print(f"converted {manifest.pictures} pictures with {manifest.objects} objects to {folder} in {time.time() - start:.1f} s{said}",
-              file=sys.stderr, flush=True)
+        print(
+            f"converted {manifest.pictures} pictures with {manifest.objects} objects to {folder} in {time.time() - start:.1f} s{said}",
+            file=sys.stderr,
+            flush=True,
+        )
     return manifest
 
 
@@ -191,7 +256,9 @@ def _take_up(partial, plan):
         return
     if partial.exists():
         if before is not None:
-            logger.warning("%s holds an interrupted conversion of other data or settings; starting anew", partial)
+            logger.warning(
+                "%s holds an interrupted conversion of other data or settings; starting anew", partial
+            )
         shutil.rmtree(partial)
     partial.mkdir(parents=True)
     with open(partial / f"{_PLAN}.new", "w", encoding="utf-8") as file:
@@ -205,7 +272,9 @@ def _finished(partial, names):
     kept = sum(item is not None for item in found)
     for name, item in zip(names, found):
         if item is None and (partial / f"{name}.done").exists():
-            logger.warning("shard %s of the interrupted conversion is damaged; it is written again", partial / name)
+            logger.warning(
+                "shard %s of the interrupted conversion is damaged; it is written again", partial / name
+            )
     if kept:
         logger.warning("going on with an interrupted conversion: %d of %d shards are there", kept, len(names))
     return found
@@ -216,8 +285,10 @@ def _check_space(folder, pictures, annotations, there):
     place = next(path for path in folder.absolute().parents if path.exists())
     needed, free = int(1.02 * (pictures + annotations)) - sum(there), shutil.disk_usage(place).free
     if needed > free:
-        raise DataError(f"the conversion to {folder} needs about {needed / 1e9:.1f} GB, and its disk has {free / 1e9:.1f} GB left: free some, or "
-                        "set mindrecord_dir to a folder on another disk")
+        raise DataError(
+            f"the conversion to {folder} needs about {needed / 1e9:.1f} GB, and its disk has {free / 1e9:.1f} GB left: free some, or "
+            "set mindrecord_dir to a folder on another disk"
+        )
 
 
 def _with_sizes(rows):
@@ -227,7 +298,9 @@ def _with_sizes(rows):
         try:
             sized.append((record, kept, os.stat(record.path).st_size))
         except (OSError, ValueError) as error:
-            raise DataError(f"picture {record.path} of image {record.image_id}: {getattr(error, 'strerror', None) or error}") from None
+            raise DataError(
+                f"picture {record.path} of image {record.image_id}: {getattr(error, 'strerror', None) or error}"
+            ) from None
     return sized
 
 
@@ -245,8 +318,14 @@ def _parts(sizes, shard_mb):
 
 def _training_rows(records, config):
     """([(record, indices of its objects to keep)], {what was left out: how many})."""
-    rows, left_out = [], {"pictures without objects left out": 0, "crowds left out": 0,
-                          f"objects over max_instance_count={config.max_instance_count} left out (the smallest)": 0}
+    rows, left_out = (
+        [],
+        {
+            "pictures without objects left out": 0,
+            "crowds left out": 0,
+            f"objects over max_instance_count={config.max_instance_count} left out (the smallest)": 0,
+        },
+    )
     empty, crowds, surplus = left_out
     for record in records:
         kept = np.flatnonzero(~record.crowd)
@@ -254,7 +333,7 @@ def _training_rows(records, config):
         if len(kept) > config.max_instance_count:
             left_out[surplus] += len(kept) - config.max_instance_count
             sides = record.boxes[kept, 2:] - record.boxes[kept, :2]
-            largest = np.argsort(-sides.prod(1), kind="stable")[:config.max_instance_count]
+            largest = np.argsort(-sides.prod(1), kind="stable")[: config.max_instance_count]
             kept = kept[np.sort(largest)]
         if len(kept) or config.keep_empty:
             rows.append((record, kept))

@@ -6,6 +6,7 @@ same page size: `tests/data/mindrecord/test_file_format.py` compares them. Field
 A file is a header of 64 KB (its length, then JSON), pages of rows, and a last page with the image ids; page i begins at header + i * page
 size. With pages of up to 256 MB hardly anything is padding. `NAME.db` beside it is SQLite's table of where each row lies.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -20,10 +21,18 @@ import numpy as np
 from .shards import ROW_EXTRA, row_head
 
 HEADER = 1 << 16
-LARGEST_PAGE = 1 << 28               # MindRecord's limit, and so a row's
+LARGEST_PAGE = 1 << 28  # MindRecord's limit, and so a row's
 _SMALLEST_PAGE = 1 << 15
-_COLUMNS = ("ROW_ID", "PAGE_ID_RAW", "PAGE_OFFSET_RAW", "PAGE_OFFSET_RAW_END", "ROW_GROUP_ID", "PAGE_ID_BLOB", "PAGE_OFFSET_BLOB",
-            "PAGE_OFFSET_BLOB_END")
+_COLUMNS = (
+    "ROW_ID",
+    "PAGE_ID_RAW",
+    "PAGE_OFFSET_RAW",
+    "PAGE_OFFSET_RAW_END",
+    "ROW_GROUP_ID",
+    "PAGE_ID_BLOB",
+    "PAGE_OFFSET_BLOB",
+    "PAGE_OFFSET_BLOB_END",
+)
 
 
 def write_mindrecord(path, sizes, image_ids, rows):
@@ -43,6 +52,7 @@ def write_mindrecord(path, sizes, image_ids, rows):
             nonlocal file_crc
             file_crc = zlib.crc32(data, file_crc)
             file.write(data)
+
         write(_header(os.path.basename(path), page, pages, sizes, id_offsets))
         rows = iter(rows)
         for number, (first, end) in enumerate(pages):
@@ -82,10 +92,22 @@ def _pages(sizes):
 def _packed_id(image_id):
     """A row of the last page: its length, and {"image_id": number} as MessagePack (https://github.com/msgpack/msgpack/blob/master/spec.md)."""
     if image_id >= 0:
-        kinds = ((0x7f, None, ">B"), (0xff, 0xcc, ">B"), (0xffff, 0xcd, ">H"), (0xffffffff, 0xce, ">I"), (2 ** 64 - 1, 0xcf, ">Q"))
+        kinds = (
+            (0x7F, None, ">B"),
+            (0xFF, 0xCC, ">B"),
+            (0xFFFF, 0xCD, ">H"),
+            (0xFFFFFFFF, 0xCE, ">I"),
+            (2**64 - 1, 0xCF, ">Q"),
+        )
         mark, form = next((mark, form) for limit, mark, form in kinds if image_id <= limit)
     else:
-        kinds = ((-32, None, ">b"), (-128, 0xd0, ">b"), (-2 ** 15, 0xd1, ">h"), (-2 ** 31, 0xd2, ">i"), (-2 ** 63, 0xd3, ">q"))
+        kinds = (
+            (-32, None, ">b"),
+            (-128, 0xD0, ">b"),
+            (-(2**15), 0xD1, ">h"),
+            (-(2**31), 0xD2, ">i"),
+            (-(2**63), 0xD3, ">q"),
+        )
         mark, form = next((mark, form) for limit, mark, form in kinds if image_id >= limit)
     packed = b"\x81\xa8image_id" + (b"" if mark is None else bytes([mark])) + struct.pack(form, image_id)
     return struct.pack("<Q", len(packed)) + packed
@@ -94,15 +116,44 @@ def _packed_id(image_id):
 def _header(name, page, pages, sizes, id_offsets):
     described = []
     for number, (first, end) in enumerate(pages):
-        described.append({"end_row_id": end, "page_id": number, "page_size": int(sizes[first:end].sum()), "page_type": "BLOB_DATA",
-                          "page_type_id": number, "row_group_ids": [{"id": 0, "offset": 0}], "shard_id": 0, "start_row_id": first})
+        described.append(
+            {
+                "end_row_id": end,
+                "page_id": number,
+                "page_size": int(sizes[first:end].sum()),
+                "page_type": "BLOB_DATA",
+                "page_type_id": number,
+                "row_group_ids": [{"id": 0, "offset": 0}],
+                "shard_id": 0,
+                "start_row_id": first,
+            }
+        )
     groups = [{"id": number, "offset": int(id_offsets[first])} for number, (first, _) in enumerate(pages)]
-    described.append({"end_row_id": 0, "page_id": len(pages), "page_size": int(id_offsets[-1]), "page_type": "RAW_DATA", "page_type_id": 0,
-                      "row_group_ids": groups, "shard_id": 0, "start_row_id": 0})
+    described.append(
+        {
+            "end_row_id": 0,
+            "page_id": len(pages),
+            "page_size": int(id_offsets[-1]),
+            "page_type": "RAW_DATA",
+            "page_type_id": 0,
+            "row_group_ids": groups,
+            "shard_id": 0,
+            "start_row_id": 0,
+        }
+    )
     fields = {"annotation": {"type": "bytes"}, "image_id": {"type": "int64"}, "picture": {"type": "bytes"}}
-    header = {"header_size": HEADER, "index_fields": [{"index_field": "image_id", "schema_id": 0}], "page": described, "page_size": page,
-              "compression_size": 0, "schema": [{"blob_fields": ["annotation", "picture"], "desc": "mask r-cnn", "schema": fields}],
-              "shard_addresses": [name], "shard_id": 0, "statistics": None, "version": "3.0"}
+    header = {
+        "header_size": HEADER,
+        "index_fields": [{"index_field": "image_id", "schema_id": 0}],
+        "page": described,
+        "page_size": page,
+        "compression_size": 0,
+        "schema": [{"blob_fields": ["annotation", "picture"], "desc": "mask r-cnn", "schema": fields}],
+        "shard_addresses": [name],
+        "shard_id": 0,
+        "statistics": None,
+        "version": "3.0",
+    }
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     return (struct.pack("<Q", len(text)) + text).ljust(HEADER, b"\0")
 
@@ -115,14 +166,28 @@ def _write_index(path, name, pages, sizes, image_ids, id_offsets):
     for number, (first, end) in enumerate(pages):
         offsets = np.concatenate([[0], np.cumsum(sizes[first:end])]).tolist()
         for row, image_id in enumerate(image_ids[first:end], first):
-            rows.append((row, len(pages), int(id_offsets[row]), int(id_offsets[row + 1]), number, number, offsets[row - first],
-                         offsets[row - first + 1], 0, int(image_id)))
+            rows.append(
+                (
+                    row,
+                    len(pages),
+                    int(id_offsets[row]),
+                    int(id_offsets[row + 1]),
+                    number,
+                    number,
+                    offsets[row - first],
+                    offsets[row - first + 1],
+                    0,
+                    int(image_id),
+                )
+            )
     try:
         with contextlib.closing(sqlite3.connect(path)) as database:
             # nothing to roll back to: a conversion that is cut short writes the file again
-            database.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
-                                   f"CREATE TABLE INDEXES({columns}, INC_0 INT, image_id_0 INTEGER, PRIMARY KEY(ROW_ID, INC_0));"
-                                   "CREATE TABLE SHARD_NAME(NAME TEXT NOT NULL);")
+            database.executescript(
+                "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
+                f"CREATE TABLE INDEXES({columns}, INC_0 INT, image_id_0 INTEGER, PRIMARY KEY(ROW_ID, INC_0));"
+                "CREATE TABLE SHARD_NAME(NAME TEXT NOT NULL);"
+            )
             with database:
                 database.execute("INSERT INTO SHARD_NAME VALUES(?)", (name,))
                 database.executemany(f"INSERT INTO INDEXES VALUES({','.join('?' * 10)})", rows)

@@ -3,6 +3,7 @@
 A finished shard leaves three files: the shard, its rows of the index, and last a mark with its checksum. What has no mark, or does not
 fit it, was cut short and is written again.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -23,12 +24,13 @@ from ..processes import how_it_ended, next_task, start_process
 from .file_format import LARGEST_PAGE, write_mindrecord
 from .shards import ROW_EXTRA, ROW_TYPE, Objects, file_crc, pack_objects
 
-_GROUP = 32                          # rows between two signs of progress
+_GROUP = 32  # rows between two signs of progress
 
 
 @dataclass
 class ShardTask:
     """One shard to write. rows: (Record, indices of its objects to keep, bytes of its picture file) each."""
+
     path: str
     number: int
     rows: List[Tuple[Any, np.ndarray, int]]
@@ -46,8 +48,11 @@ def write_shards(tasks, processes, lock_handle=None):
         for task in tasks:
             yield from write_shard(task)
         return
-    started = [start_process(__name__, "work", () if lock_handle is None else (lock_handle,)) for _ in range(processes)]
-    busy = {}                                                  # connection -> (process, path of its shard)
+    started = [
+        start_process(__name__, "work", () if lock_handle is None else (lock_handle,))
+        for _ in range(processes)
+    ]
+    busy = {}  # connection -> (process, path of its shard)
     try:
         for process, connection in started:
             task = next(tasks, None)
@@ -61,8 +66,10 @@ def write_shards(tasks, processes, lock_handle=None):
                 try:
                     kind, value = connection.recv()
                 except (EOFError, OSError):
-                    raise DataError(f"the process that wrote shard {path} {how_it_ended(process)}; if the system killed it for want of "
-                                    "memory, lower num_parallel_workers") from None
+                    raise DataError(
+                        f"the process that wrote shard {path} {how_it_ended(process)}; if the system killed it for want of "
+                        "memory, lower num_parallel_workers"
+                    ) from None
                 if kind == "rows":
                     yield value
                 elif kind == "done":
@@ -92,9 +99,12 @@ def _send(process, connection, message):
 def work(connection_handle, *_):
     """A process's whole life: take tasks from the connection until it closes or the converter is gone."""
     from multiprocessing.connection import Connection
-    signal.signal(signal.SIGINT, signal.SIG_IGN)               # Ctrl-C is the converter's business, which then ends this process
+
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C is the converter's business, which then ends this process
     connection = Connection(connection_handle)
-    with contextlib.suppress(OSError):                         # the converter is gone: stop at once, another may go on
+    with contextlib.suppress(OSError):  # the converter is gone: stop at once, another may go on
         parent = next_task(connection, os.getppid())
         while True:
             task = next_task(connection, parent)
@@ -120,13 +130,22 @@ def write_shard(task):
     sizes = [len(annotation) + size for annotation, (_, _, size) in zip(annotations, task.rows)]
     for (record, _, _), size in zip(task.rows, sizes):
         if size + ROW_EXTRA > LARGEST_PAGE:
-            raise DataError(f"picture {record.path}: over 256 MB, which MindRecord cannot hold; save it smaller")
+            raise DataError(
+                f"picture {record.path}: over 256 MB, which MindRecord cannot hold; save it smaller"
+            )
     index = np.zeros(len(task.rows), ROW_TYPE)
     index["shard"], index["size"] = task.number, np.array(sizes) + ROW_EXTRA
-    for name, values in (("image_id", [record.image_id for record, _, _ in task.rows]), ("height", [record.height for record, _, _ in task.rows]),
-                         ("width", [record.width for record, _, _ in task.rows]), ("objects", [len(kept) for _, kept, _ in task.rows])):
+    for name, values in (
+        ("image_id", [record.image_id for record, _, _ in task.rows]),
+        ("height", [record.height for record, _, _ in task.rows]),
+        ("width", [record.width for record, _, _ in task.rows]),
+        ("objects", [len(kept) for _, kept, _ in task.rows]),
+    ):
         index[name] = values
-    rows = ((annotation, _checked_picture(record, size)) for annotation, (record, _, size) in zip(annotations, task.rows))
+    rows = (
+        (annotation, _checked_picture(record, size))
+        for annotation, (record, _, size) in zip(annotations, task.rows)
+    )
     try:
         written = write_mindrecord(task.path, sizes, index["image_id"].tolist(), rows)
         for row in range(len(task.rows)):
@@ -153,7 +172,11 @@ def finished_shard(path, verify=True):
         with open(_mark(path), encoding="utf-8") as file:
             mark = json.load(file)
         index = np.load(f"{path}.rows.npy", allow_pickle=False)
-        whole = os.path.isfile(f"{path}.db") and len(index) == mark["rows"] and os.path.getsize(path) == mark["bytes"]
+        whole = (
+            os.path.isfile(f"{path}.db")
+            and len(index) == mark["rows"]
+            and os.path.getsize(path) == mark["bytes"]
+        )
         return (mark, index) if whole and (not verify or file_crc(path) == mark["crc"]) else None
     except (OSError, ValueError, EOFError, KeyError, TypeError):
         return None
@@ -175,8 +198,15 @@ def _pack(record, kept, has_masks):
     segmentations = [None] * len(kept)
     if has_masks:
         segmentations = [record.segmentations[i] for i in kept]
-        segmentations = [crop_rle(item, box) if isinstance(item, dict) else item for item, box in zip(segmentations, record.boxes[kept])]
-    return pack_objects(Objects(record.path, record.height, record.width, record.boxes[kept], record.labels[kept], segmentations))
+        segmentations = [
+            crop_rle(item, box) if isinstance(item, dict) else item
+            for item, box in zip(segmentations, record.boxes[kept])
+        ]
+    return pack_objects(
+        Objects(
+            record.path, record.height, record.width, record.boxes[kept], record.labels[kept], segmentations
+        )
+    )
 
 
 def _checked_picture(record, size):
@@ -187,6 +217,8 @@ def _checked_picture(record, size):
     except OSError as error:
         raise DataError(f"picture {name}: {error.strerror or error}") from None
     if len(picture) != size:
-        raise DataError(f"picture {name}: changed while it was converted; start again when nothing writes to it")
+        raise DataError(
+            f"picture {name}: changed while it was converted; start again when nothing writes to it"
+        )
     check_header(picture, name, (record.height, record.width))
     return picture

@@ -5,6 +5,7 @@ MindSpore's own readers read as well. `rows.npy` beside it says where each row's
 with one `pread`, checks it against its checksum, and need not load MindSpore (a fork of a process that runs MindSpore may hang,
 and a fresh one takes seconds and hundreds of megabytes to load it). `labels.npy` holds all objects' labels, row after row.
 """
+
 from __future__ import annotations
 
 import json
@@ -19,13 +20,23 @@ import numpy as np
 
 from ...errors import DataError
 
-FORMAT = 2                          # of rows and manifest; another number is another data set
+FORMAT = 2  # of rows and manifest; another number is another data set
 MANIFEST, ROWS, LABELS = "manifest.json", "rows.npy", "labels.npy"
-ROW_TYPE = np.dtype([("shard", "<i4"), ("offset", "<i8"), ("size", "<i8"), ("crc", "<u4"), ("image_id", "<i8"),
-                     ("height", "<i4"), ("width", "<i4"), ("objects", "<i4")])
-ROW_EXTRA = 24                      # bytes of a row besides its two fields
-_HEAD = struct.Struct("<5i")        # objects, height, width, parts of all segmentations, bytes of the name
-_CROP = struct.Struct("<4i")        # left, top, height, width of an RLE's crop
+ROW_TYPE = np.dtype(
+    [
+        ("shard", "<i4"),
+        ("offset", "<i8"),
+        ("size", "<i8"),
+        ("crc", "<u4"),
+        ("image_id", "<i8"),
+        ("height", "<i4"),
+        ("width", "<i4"),
+        ("objects", "<i4"),
+    ]
+)
+ROW_EXTRA = 24  # bytes of a row besides its two fields
+_HEAD = struct.Struct("<5i")  # objects, height, width, parts of all segmentations, bytes of the name
+_CROP = struct.Struct("<4i")  # left, top, height, width of an RLE's crop
 
 
 @dataclass
@@ -35,6 +46,7 @@ class Objects:
     boxes: float32 [n, 4] x1, y1, x2, y2 in pixels; labels: int32 [n]; segmentations: n lists of polygons (flat float32 arrays), RLE
     dicts with an "origin" (see `masks.crop_rle`), or None.
     """
+
     name: str
     height: int
     width: int
@@ -48,17 +60,28 @@ def pack_objects(objects):
     counts, sizes, parts = [], [], []
     for segmentation in objects.segmentations:
         if isinstance(segmentation, dict):
-            packed = [_CROP.pack(*segmentation["origin"], *segmentation["size"]) + segmentation["counts"].encode("ascii")]
-            sizes.append(-len(packed[0]))                     # a negative size marks an RLE
+            packed = [
+                _CROP.pack(*segmentation["origin"], *segmentation["size"])
+                + segmentation["counts"].encode("ascii")
+            ]
+            sizes.append(-len(packed[0]))  # a negative size marks an RLE
         else:
             packed = [np.asarray(polygon, "<f4").tobytes() for polygon in segmentation or ()]
             sizes += [len(part) for part in packed]
         counts.append(len(packed))
         parts += packed
     name = objects.name.encode("utf-8", "surrogateescape")
-    return b"".join([_HEAD.pack(len(objects.labels), objects.height, objects.width, len(sizes), len(name)),
-                     np.asarray(objects.boxes, "<f4").tobytes(), np.asarray(objects.labels, "<i4").tobytes(),
-                     np.array(counts, "<i4").tobytes(), np.array(sizes, "<i4").tobytes(), name, *parts])
+    return b"".join(
+        [
+            _HEAD.pack(len(objects.labels), objects.height, objects.width, len(sizes), len(name)),
+            np.asarray(objects.boxes, "<f4").tobytes(),
+            np.asarray(objects.labels, "<i4").tobytes(),
+            np.array(counts, "<i4").tobytes(),
+            np.array(sizes, "<i4").tobytes(),
+            name,
+            *parts,
+        ]
+    )
 
 
 def unpack_objects(data):
@@ -71,21 +94,28 @@ def unpack_objects(data):
         values = np.frombuffer(data, kind, length, at)
         at += 4 * length
         return values
+
     boxes, labels = numbers("<f4", 4 * count).reshape(count, 4), numbers("<i4", count)
     counts, sizes = numbers("<i4", count), numbers("<i4", parts).tolist()
-    name = bytes(data[at:at + name_size]).decode("utf-8", "surrogateescape")
+    name = bytes(data[at : at + name_size]).decode("utf-8", "surrogateescape")
     at += name_size
     pieces = []
     for size in sizes:
         if size < 0:
             left, top, crop_height, crop_width = _CROP.unpack_from(data, at)
-            pieces.append({"origin": [left, top], "size": [crop_height, crop_width], "counts": bytes(data[at + _CROP.size:at - size])})
+            pieces.append(
+                {
+                    "origin": [left, top],
+                    "size": [crop_height, crop_width],
+                    "counts": bytes(data[at + _CROP.size : at - size]),
+                }
+            )
         else:
             pieces.append(np.frombuffer(data, "<f4", size // 4, at))
         at += abs(size)
     segmentations, first = [], 0
     for number in counts.tolist():
-        own = pieces[first:first + number]
+        own = pieces[first : first + number]
         first += number
         segmentations.append(None if not own else own[0] if isinstance(own[0], dict) else own)
     return Objects(name, height, width, boxes, labels, segmentations)
@@ -93,7 +123,9 @@ def unpack_objects(data):
 
 def row_head(annotation_size, picture_size):
     """What MindRecord puts before a row's annotation, and between annotation and picture: their lengths together, and each one's."""
-    return struct.pack("<Q", 16 + annotation_size + picture_size) + struct.pack(">Q", annotation_size), struct.pack(">Q", picture_size)
+    return struct.pack("<Q", 16 + annotation_size + picture_size) + struct.pack(
+        ">Q", annotation_size
+    ), struct.pack(">Q", picture_size)
 
 
 def row_bytes(annotation, picture):
@@ -105,8 +137,8 @@ def row_bytes(annotation, picture):
 def split_row(data):
     """(annotation, picture) as memoryviews of a row's bytes."""
     view = memoryview(data)
-    length, = struct.unpack_from(">Q", view, 8)
-    return view[16:16 + length], view[ROW_EXTRA + length:]
+    (length,) = struct.unpack_from(">Q", view, 8)
+    return view[16 : 16 + length], view[ROW_EXTRA + length :]
 
 
 @dataclass
@@ -118,6 +150,7 @@ class Manifest:
     objects stored; left_out: in words -> how many; shards: {"file", "rows", "bytes", "crc"} each; rows_crc, labels_crc: checksums of
     the arrays in rows.npy and labels.npy; folder: where it was loaded from (not stored).
     """
+
     digest: str
     settings: Dict[str, Any]
     pictures_digest: Optional[str]
@@ -138,7 +171,9 @@ class Manifest:
         """Write manifest.json, whole or not at all."""
         beside = Path(folder) / f".{MANIFEST}.{os.getpid()}"
         with open(beside, "w", encoding="utf-8") as file:
-            json.dump({name: value for name, value in asdict(self).items() if name != "folder"}, file, indent=1)
+            json.dump(
+                {name: value for name, value in asdict(self).items() if name != "folder"}, file, indent=1
+            )
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, Path(folder) / MANIFEST)
@@ -152,16 +187,26 @@ def load_manifest(folder):
     path = Path(folder) / MANIFEST
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        manifest = Manifest(**{**content, "class_names": tuple(content["class_names"]), "category_ids": tuple(content["category_ids"]),
-                               "folder": str(folder)})
+        manifest = Manifest(
+            **{
+                **content,
+                "class_names": tuple(content["class_names"]),
+                "category_ids": tuple(content["category_ids"]),
+                "folder": str(folder),
+            }
+        )
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from None
     except (ValueError, TypeError, KeyError, AttributeError):
-        raise DataError(f"{path}: not a manifest of this version; delete the folder {folder} to convert anew") from None
+        raise DataError(
+            f"{path}: not a manifest of this version; delete the folder {folder} to convert anew"
+        ) from None
     if manifest.format != FORMAT:
-        raise DataError(f"{path}: format {manifest.format}, this version writes {FORMAT}; delete the folder {folder} to convert anew")
+        raise DataError(
+            f"{path}: format {manifest.format}, this version writes {FORMAT}; delete the folder {folder} to convert anew"
+        )
     for shard in manifest.shards:
         file = Path(folder) / shard["file"]
         size = file.stat().st_size if file.is_file() else None
@@ -189,7 +234,9 @@ def verify_shards(folder, manifest):
         except OSError as error:
             raise DataError(f"shard {path}: {error.strerror or error}") from None
         if not intact:
-            raise DataError(f"shard {path} is damaged (its checksum is not the manifest's); delete the folder {folder} to convert anew")
+            raise DataError(
+                f"shard {path} is damaged (its checksum is not the manifest's); delete the folder {folder} to convert anew"
+            )
     load_rows(folder, manifest)
     load_labels(folder, manifest)
 
@@ -210,7 +257,9 @@ def _load_array(folder, name, dtype, length, crc):
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         reason = " ".join(str(error).split())[:80]
-        raise DataError(f"{path}: cannot be read ({reason}); delete the folder {folder} to convert anew") from None
+        raise DataError(
+            f"{path}: cannot be read ({reason}); delete the folder {folder} to convert anew"
+        ) from None
     if array.dtype != dtype or len(array) != length or zlib.crc32(array.tobytes()) != crc:
         raise DataError(f"{path}: damaged; delete the folder {folder} to convert anew")
     return array
@@ -240,7 +289,9 @@ class ShardReader:
         except OSError as error:
             raise DataError(f"shard {path}: {error.strerror or error}") from None
         if zlib.crc32(data) != int(place["crc"]):
-            raise DataError(f"shard {path}: the row of image {int(place['image_id'])} is damaged; delete {self.folder} to convert anew")
+            raise DataError(
+                f"shard {path}: the row of image {int(place['image_id'])} is damaged; delete {self.folder} to convert anew"
+            )
         annotation, picture = split_row(data)
         return unpack_objects(annotation), picture
 

@@ -1,4 +1,5 @@
 """Copy-paste: objects of one picture cut out by their masks and pasted over another (Ghiasi et al. 2021, Simple Copy-Paste)."""
+
 from __future__ import annotations
 
 import cv2
@@ -27,15 +28,34 @@ def paste_objects(first, second, chosen, canvas, other, size):
         union[top:bottom, left:right] |= mask
         x1, y1, x2, y2 = second.boxes[i]
         whole = x2 <= width and y2 <= height
-        pasted.append((second.labels[i], *((second.boxes[i], second.masks[i]) if whole else _seen(mask, region, second.boxes[i], size))))
+        pasted.append(
+            (
+                second.labels[i],
+                *(
+                    (second.boxes[i], second.masks[i])
+                    if whole
+                    else _seen(mask, region, second.boxes[i], size)
+                ),
+            )
+        )
     kept = list(zip(first.labels, first.boxes, first.masks))
     around = pixels_box(union)
     if around is not None:
-        kept = [item for item in (_uncovered(first, i, union, around, size) for i in range(len(first.labels))) if item is not None]
+        kept = [
+            item
+            for item in (_uncovered(first, i, union, around, size) for i in range(len(first.labels)))
+            if item is not None
+        ]
         left, top, right, bottom = (int(side) for side in around)
-        cv2.copyTo(other[top:bottom, left:right], union[top:bottom, left:right], canvas[top:bottom, left:right])
+        cv2.copyTo(
+            other[top:bottom, left:right], union[top:bottom, left:right], canvas[top:bottom, left:right]
+        )
     labels, boxes, masks = zip(*kept, *pasted) if kept or pasted else ((), (), ())
-    return (np.array(boxes, np.float32).reshape(-1, 4), np.array(labels, np.int32), np.array(masks, np.uint8).reshape(-1, size, size))
+    return (
+        np.array(boxes, np.float32).reshape(-1, 4),
+        np.array(labels, np.int32),
+        np.array(masks, np.uint8).reshape(-1, size, size),
+    )
 
 
 def _uncovered(first, i, union, around, size):

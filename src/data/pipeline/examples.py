@@ -1,4 +1,5 @@
 """One training example: a row of the shards to the arrays of a batch, as a pure function of (configuration, epoch, row)."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from ..images.placement import place_boxes, place_picture, place_randomly
 from .copy_paste import paste_objects
 from .sampler import AUGMENT, COLOR, PASTE, PASTE_COLOR, SAMPLE, stream
 
-_FEWEST_PIXELS = 0.5                 # canvas pixels: what covers less is no object any more
+_FEWEST_PIXELS = 0.5  # canvas pixels: what covers less is no object any more
 
 
 def batch_layout(config, batch_size):
@@ -23,15 +24,22 @@ def batch_layout(config, batch_size):
     masks uint8 [B, G, m, m], coverage 0..255 in the objects' own boxes. Slots that are not valid hold zeros.
     """
     count, side = config.max_instance_count, config.gt_mask_size
-    shapes = {"image": (np.uint8, (config.img_height, config.img_width, 3)), "image_meta": (np.float32, (6,)), "image_id": (np.int64, ()),
-              "sample_key": (np.int32, ()), "boxes": (np.float32, (count, 4)), "labels": (np.int32, (count,)),
-              "valid": (np.bool_, (count,)), "masks": (np.uint8, (count, side, side))}
+    shapes = {
+        "image": (np.uint8, (config.img_height, config.img_width, 3)),
+        "image_meta": (np.float32, (6,)),
+        "image_id": (np.int64, ()),
+        "sample_key": (np.int32, ()),
+        "boxes": (np.float32, (count, 4)),
+        "labels": (np.int32, (count,)),
+        "valid": (np.bool_, (count,)),
+        "masks": (np.uint8, (count, side, side)),
+    }
     return {name: (np.dtype(kind), (batch_size, *shape)) for name, (kind, shape) in shapes.items()}
 
 
 def sample_key(seed, epoch, row):
     """A number of 31 bits that belongs to (seed, epoch, row), from which the network draws its anchors and RoIs."""
-    return int(stream(seed, SAMPLE, epoch, row).integers(2 ** 31))
+    return int(stream(seed, SAMPLE, epoch, row).integers(2**31))
 
 
 @dataclass
@@ -41,6 +49,7 @@ class PlacedObjects:
     boxes: float32 [n, 4] in canvas pixels; labels: int32 [n]; masks: uint8 [n, m, m] in the boxes' frames, None for data without masks;
     segmentations: n of the picture's own; axes, meta: see `Placement`.
     """
+
     boxes: np.ndarray
     labels: np.ndarray
     masks: Optional[np.ndarray]
@@ -58,14 +67,16 @@ def place_objects(objects, placement, size, has_masks):
     seen = np.ones(len(boxes), bool)
     if placement.window is not None:
         top, left, height, width = placement.window
-        boxes = np.clip(boxes, (left, top, left, top), (left + width, top + height, left + width, top + height))
+        boxes = np.clip(
+            boxes, (left, top, left, top), (left + width, top + height, left + width, top + height)
+        )
         seen = (boxes[:, 2:] > boxes[:, :2]).all(1)
         if has_masks:
             for i in np.flatnonzero(seen & (boxes != objects.boxes).any(1)):
                 found = visible_box(objects.segmentations[i], boxes[i], objects.height, objects.width)
                 seen[i] = found is not None
                 boxes[i] = found or 0
-            seen &= (boxes[:, 2:] > boxes[:, :2]).all(1)      # not so in float32 for the thinnest sliver
+            seen &= (boxes[:, 2:] > boxes[:, :2]).all(1)  # not so in float32 for the thinnest sliver
     placed = place_boxes(boxes, placement)
     pixels = (placed[:, 2:] - placed[:, :2]).prod(1)
     masks = None
@@ -79,13 +90,24 @@ def place_objects(objects, placement, size, has_masks):
     kept = np.flatnonzero(seen & (pixels >= _FEWEST_PIXELS))
     if len(kept) < len(boxes):
         placed, masks = placed[kept], masks if masks is None else masks[kept]
-    return PlacedObjects(placed, objects.labels[kept], masks, [objects.segmentations[i] for i in kept], placement.axes, placement.meta)
+    return PlacedObjects(
+        placed,
+        objects.labels[kept],
+        masks,
+        [objects.segmentations[i] for i in kept],
+        placement.axes,
+        placement.meta,
+    )
 
 
 def _draw_row(config, reader, row, has_masks, places, colors, canvas):
     """Draw a row's picture onto a canvas; its PlacedObjects. places, colors: Generators of what is drawn at random."""
     objects, data = reader.read(row)
-    picture = decode_picture(bytes(data), f"{objects.name} of image {int(reader.rows[row]['image_id'])}", (objects.height, objects.width))
+    picture = decode_picture(
+        bytes(data),
+        f"{objects.name} of image {int(reader.rows[row]['image_id'])}",
+        (objects.height, objects.width),
+    )
     if config.color_jitter is not None:
         picture = jitter_colors(picture, config.color_jitter, colors)
     placement = place_randomly(*picture.shape[:2], config, places, objects.boxes)
@@ -99,7 +121,15 @@ def fill_example(config, reader, epoch, row, has_masks, arrays, position):
     reader: a ShardReader. Objects keep their order. Raises DataError naming the picture or shard that cannot be read.
     """
     canvas = arrays["image"][position]
-    placed = _draw_row(config, reader, row, has_masks, stream(config.seed, AUGMENT, epoch, row), stream(config.seed, COLOR, epoch, row), canvas)
+    placed = _draw_row(
+        config,
+        reader,
+        row,
+        has_masks,
+        stream(config.seed, AUGMENT, epoch, row),
+        stream(config.seed, COLOR, epoch, row),
+        canvas,
+    )
     boxes, labels, found = placed.boxes, placed.labels, placed.masks
     if config.copy_paste_ratio:
         streams = (stream(config.seed, number, epoch, row) for number in (PASTE, PASTE_COLOR))
@@ -126,6 +156,8 @@ def _with_pasted(config, reader, placed, generator, colors, canvas):
     other_canvas = np.empty_like(canvas)
     other = _draw_row(config, reader, other_row, True, generator, colors, other_canvas)
     # each object with probability a half, in a random order, which decides where there is no room for all
-    chosen = generator.permutation(len(other.labels))[:generator.binomial(len(other.labels), 0.5)]
+    chosen = generator.permutation(len(other.labels))[: generator.binomial(len(other.labels), 0.5)]
     room = config.max_instance_count - len(placed.labels)
-    return paste_objects(placed, other, sorted(chosen[:room].tolist()), canvas, other_canvas, config.gt_mask_size)
+    return paste_objects(
+        placed, other, sorted(chosen[:room].tolist()), canvas, other_canvas, config.gt_mask_size
+    )

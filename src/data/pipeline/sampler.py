@@ -1,4 +1,5 @@
 """Which rows of the shards an epoch takes, in which order, and which of them a rank's step gets: functions of (seed, epoch) alone."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -7,12 +8,12 @@ from ..mindrecord.shards import load_labels, load_rows
 
 # streams of random numbers: what one draws never shifts another
 ORDER, AUGMENT, SAMPLE, COLOR, PASTE, PASTE_COLOR = 1, 2, 3, 4, 5, 6
-_ONE = 1 << 20                       # a repeat factor of 1, in whole numbers, whose sums are exact
+_ONE = 1 << 20  # a repeat factor of 1, in whole numbers, whose sums are exact
 
 
 def stream(seed, number, epoch, row=0):
     """numpy Generator of a stream at (epoch, row); Philox counts blocks, so different keys and counters never overlap."""
-    return np.random.Generator(np.random.Philox(key=[seed % 2 ** 64, number], counter=[0, 0, row, epoch]))
+    return np.random.Generator(np.random.Philox(key=[seed % 2**64, number], counter=[0, 0, row, epoch]))
 
 
 def repeat_factors(objects, labels, threshold):
@@ -40,7 +41,12 @@ def epoch_length(config, manifest):
 
 def _factors(config, manifest):
     rows = load_rows(manifest.folder, manifest)
-    return np.rint(repeat_factors(rows["objects"], load_labels(manifest.folder, manifest), config.repeat_factor_threshold) * _ONE).astype(np.int64)
+    return np.rint(
+        repeat_factors(
+            rows["objects"], load_labels(manifest.folder, manifest), config.repeat_factor_threshold
+        )
+        * _ONE
+    ).astype(np.int64)
 
 
 def epoch_order(config, manifest, epoch):
@@ -67,4 +73,6 @@ def rank_steps(order, batch_size, rank, device_num, seen=0):
     """
     total = batch_size * device_num
     steps = max(0, -(-(len(order) - seen) // total))
-    return order[(seen + np.arange(steps * total)) % len(order)].reshape(steps, device_num, batch_size)[:, rank]
+    return order[(seen + np.arange(steps * total)) % len(order)].reshape(steps, device_num, batch_size)[
+        :, rank
+    ]

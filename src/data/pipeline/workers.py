@@ -3,6 +3,7 @@
 Memory is an anonymous file (no limit of /dev/shm applies, nothing is left behind), tasks and answers are small messages. A worker that dies,
 fails or hangs ends the iteration with an error; workers end when the trainer does.
 """
+
 from __future__ import annotations
 
 import collections
@@ -23,7 +24,7 @@ from ..mindrecord.shards import ShardReader
 from ..processes import how_it_ended, next_task, start_process
 from .examples import batch_layout, fill_example
 
-HANG_SECONDS = 20.0                  # without an answer while one is due; twice this without any work done is hanging
+HANG_SECONDS = 20.0  # without an answer while one is due; twice this without any work done is hanging
 
 
 def _arrays(buffer, layout, slots):
@@ -58,7 +59,9 @@ class DataWorkers:
         count = config.num_parallel_workers
         # two examples a worker under way or waiting, and a whole batch to hand out meanwhile
         slots = max(3, -(-2 * count // config.batch_size) + 1)
-        size = slots * sum(_aligned(int(np.prod(shape, dtype=np.int64)) * kind.itemsize) for kind, shape in layout.values())
+        size = slots * sum(
+            _aligned(int(np.prod(shape, dtype=np.int64)) * kind.itemsize) for kind, shape in layout.values()
+        )
         self._processes, self._connections, self._next = [], [], 0
         self._under_way = [collections.OrderedDict() for _ in range(count)]
         handle = os.memfd_create("batches") if hasattr(os, "memfd_create") else None
@@ -71,7 +74,10 @@ class DataWorkers:
                 process, connection = start_process(__name__, "work", (file.fileno(),))
                 self._processes.append(process)
                 self._connections.append(connection)
-                self._send(len(self._connections) - 1, (config, str(folder), has_masks, layout, slots, size, os.getpid()))
+                self._send(
+                    len(self._connections) - 1,
+                    (config, str(folder), has_masks, layout, slots, size, os.getpid()),
+                )
 
     def submit(self, ticket, slot, position, epoch, row):
         """Have one worker write the row's example into position `position` of slot `slot`; `ticket` comes back from `collect`."""
@@ -84,10 +90,13 @@ class DataWorkers:
         """The ticket of an example that is done. Raises DataError, the example's own, and WorkerError for a dead or hanging worker."""
         ready, done = wait(self._connections, HANG_SECONDS), None
         while not ready:
-            before, done = done, self._work_done()            # slow, as on a crowded machine, is not hanging
+            before, done = done, self._work_done()  # slow, as on a crowded machine, is not hanging
             if done == before:
                 stuck = [next(iter(tasks.values())) for tasks in self._under_way if tasks]
-                raise WorkerError(f"data workers did nothing for {HANG_SECONDS:.0f} s (is the disk with the shards there?)", stuck)
+                raise WorkerError(
+                    f"data workers did nothing for {HANG_SECONDS:.0f} s (is the disk with the shards there?)",
+                    stuck,
+                )
             ready = wait(self._connections, HANG_SECONDS)
         worker = self._connections.index(ready[0])
         try:
@@ -106,7 +115,12 @@ class DataWorkers:
         for process, tasks in zip(self._processes, self._under_way):
             with contextlib.suppress(OSError):
                 if tasks:
-                    ticks += sum(map(int, Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
+                    ticks += sum(
+                        map(
+                            int,
+                            Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[11:13],
+                        )
+                    )
         return ticks
 
     def drain(self):
@@ -121,15 +135,18 @@ class DataWorkers:
             self._died(worker)
 
     def _died(self, worker):
-        raise WorkerError(f"data worker {worker} {how_it_ended(self._processes[worker])} (if the system killed it for want of memory, "
-                          "lower num_parallel_workers)", list(self._under_way[worker].values())[:1])
+        raise WorkerError(
+            f"data worker {worker} {how_it_ended(self._processes[worker])} (if the system killed it for want of memory, "
+            "lower num_parallel_workers)",
+            list(self._under_way[worker].values())[:1],
+        )
 
     def close(self):
         """End the processes and free the memory. Safe to call twice."""
         for connection in self._connections:
             connection.close()
         for process in self._processes:
-            process.kill()                                    # nothing of theirs is worth keeping, and a stopped one hears nothing else
+            process.kill()  # nothing of theirs is worth keeping, and a stopped one hears nothing else
         for process in self._processes:
             process.wait()
         self._connections, self._processes, self.slots = [], [], []
@@ -144,7 +161,9 @@ class DataWorkers:
 def work(connection_handle, memory_handle):
     """A worker process's whole life: take tasks from the connection until it closes or the trainer is gone."""
     cv2.setNumThreads(0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)              # Ctrl-C is the trainer's business, which then closes the connection
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C is the trainer's business, which then closes the connection
     connection = Connection(connection_handle)
     first = next_task(connection, os.getppid())
     if first is None:
@@ -167,5 +186,5 @@ def work(connection_handle, memory_handle):
             problem = RuntimeError, f"in a data worker, at row {row} of the shards:\n{traceback.format_exc()}"
         try:
             connection.send((ticket, problem))
-        except OSError:                                        # the trainer is gone
+        except OSError:  # the trainer is gone
             return

@@ -7,6 +7,7 @@ textures are drawn from a random stream of their own, so that they tell nothing 
 hides 27% to 60% of another; the hidden one is annotated as far as it is seen. One picture in ten also has a heap of small
 shapes annotated as one crowd, one in twenty is empty.
 """
+
 from __future__ import annotations
 
 import json
@@ -24,10 +25,13 @@ from ..images.masks import mask_to_rle, rle_counts
 from .paint import paint_scene, rasterise
 
 SHAPE_CLASSES = ("circle", "triangle", "rectangle", "star")
-SMALLEST, LARGEST = 0.06, 0.60          # longer side of an object's box over the picture's shorter side, in the annotations
-COUNT = (5, 9)                          # objects wanted in a picture, the second number excluded; fewer where they do not fit
-HIDDEN = (0.27, 0.60)                   # how much of the hidden object of an "occluded" picture the object over it covers
-SHARES = {"occluded": 0.36, "crowd": 0.10, "empty": 0.05}     # of a split's pictures; the rest are "plain"
+SMALLEST, LARGEST = (
+    0.06,
+    0.60,
+)  # longer side of an object's box over the picture's shorter side, in the annotations
+COUNT = (5, 9)  # objects wanted in a picture, the second number excluded; fewer where they do not fit
+HIDDEN = (0.27, 0.60)  # how much of the hidden object of an "occluded" picture the object over it covers
+SHARES = {"occluded": 0.36, "crowd": 0.10, "empty": 0.05}  # of a split's pictures; the rest are "plain"
 SPLITS = ("train2017", "val2017")
 MARKER = "shapes.json"
 _VERSION = 4
@@ -42,17 +46,28 @@ def draw_shapes(folder, train_count=400, val_count=50, size=(256, 256), seed=1):
     Raises DataError for impossible settings, and for a folder that holds data of other origin (which is left alone).
     """
     folder = Path(folder)
-    settings = {"version": _VERSION, "train_count": int(train_count), "val_count": int(val_count),
-                "size": [int(side) for side in size], "seed": int(seed)}
+    settings = {
+        "version": _VERSION,
+        "train_count": int(train_count),
+        "val_count": int(val_count),
+        "size": [int(side) for side in size],
+        "seed": int(seed),
+    }
     if min(size) < 64 or min(train_count, val_count, seed) < 0:
-        raise DataError(f"drawing shapes: size {tuple(size)} has to be at least 64 each; train_count {train_count}, val_count {val_count} "
-                        f"and seed {seed} at least 0")
+        raise DataError(
+            f"drawing shapes: size {tuple(size)} has to be at least 64 each; train_count {train_count}, val_count {val_count} "
+            f"and seed {seed} at least 0"
+        )
     marker = _read_marker(folder)
-    if marker == {"state": "whole", **settings} and all((folder / "annotations" / f"instances_{split}.json").is_file() for split in SPLITS):
+    if marker == {"state": "whole", **settings} and all(
+        (folder / "annotations" / f"instances_{split}.json").is_file() for split in SPLITS
+    ):
         return folder
     parts = [folder / name for name in (*SPLITS, "annotations")]
     if marker is None and any(part.exists() for part in parts):
-        raise DataError(f"{folder}: holds data that this command did not draw; name a new folder, or remove it")
+        raise DataError(
+            f"{folder}: holds data that this command did not draw; name a new folder, or remove it"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _write_json(folder / MARKER, {"state": "drawing", **settings})
@@ -60,7 +75,10 @@ def draw_shapes(folder, train_count=400, val_count=50, size=(256, 256), seed=1):
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir()
         for number, (split, count) in enumerate(zip(SPLITS, (train_count, val_count))):
-            _write_json(folder / "annotations" / f"instances_{split}.json", _draw_split(folder / split, number, count, tuple(size), seed))
+            _write_json(
+                folder / "annotations" / f"instances_{split}.json",
+                _draw_split(folder / split, number, count, tuple(size), seed),
+            )
         _write_json(folder / MARKER, {"state": "whole", **settings})
     except OSError as error:
         raise DataError(f"drawing shapes into {folder}: {error.strerror or error}") from None
@@ -73,7 +91,9 @@ def _read_marker(folder):
     except FileNotFoundError:
         return None
     except (OSError, ValueError):
-        raise DataError(f"{folder / MARKER}: unreadable; remove {folder} to have the shapes drawn again") from None
+        raise DataError(
+            f"{folder / MARKER}: unreadable; remove {folder} to have the shapes drawn again"
+        ) from None
 
 
 def _write_json(path, content):
@@ -91,16 +111,24 @@ def picture_kinds(count, seed):
 
 def _draw_split(folder, split, count, size, seed):
     images, annotations = [], []
-    for number, kind in enumerate(tqdm(picture_kinds(count, (seed, split)), desc=f"drawing {folder.name}", unit="picture", disable=None)):
+    for number, kind in enumerate(
+        tqdm(picture_kinds(count, (seed, split)), desc=f"drawing {folder.name}", unit="picture", disable=None)
+    ):
         picture, objects = draw_picture(size, kind, (seed, split, number))
         image_id = split * 1_000_000 + number + 1
-        images.append({"id": image_id, "file_name": f"{image_id:012d}.jpg", "width": size[0], "height": size[1]})
+        images.append(
+            {"id": image_id, "file_name": f"{image_id:012d}.jpg", "width": size[0], "height": size[1]}
+        )
         path = folder / images[-1]["file_name"]
         if not cv2.imwrite(str(path), picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 93]):
             raise OSError(f"{path} could not be written")
         for item in objects:
-            annotations.append({"id": split * 100_000_000 + len(annotations) + 1, "image_id": image_id, **_annotation(item)})
-    categories = [{"id": number, "name": name, "supercategory": "shape"} for number, name in enumerate(SHAPE_CLASSES, 1)]
+            annotations.append(
+                {"id": split * 100_000_000 + len(annotations) + 1, "image_id": image_id, **_annotation(item)}
+            )
+    categories = [
+        {"id": number, "name": name, "supercategory": "shape"} for number, name in enumerate(SHAPE_CLASSES, 1)
+    ]
     info = {"description": "drawn shapes", "version": str(_VERSION)}
     return {"info": info, "images": images, "annotations": annotations, "categories": categories}
 
@@ -111,8 +139,13 @@ def _annotation(item):
         segmentation = {"size": list(mask.shape), "counts": rle_counts(mask_to_rle(mask)).tolist()}
     else:
         segmentation = visible_polygons(mask)
-    return {"category_id": 1 + SHAPE_CLASSES.index(item["shape"]), "iscrowd": int(item["crowd"]), "area": int(mask.sum()),
-            "bbox": list(tight_box(mask)), "segmentation": segmentation}
+    return {
+        "category_id": 1 + SHAPE_CLASSES.index(item["shape"]),
+        "iscrowd": int(item["crowd"]),
+        "area": int(mask.sum()),
+        "bbox": list(tight_box(mask)),
+        "segmentation": segmentation,
+    }
 
 
 def tight_box(mask):
@@ -130,7 +163,7 @@ def visible_polygons(mask):
     """
     k = 4
     left, top, width, height = tight_box(mask)
-    part = mask[top:top + height, left:left + width].astype(np.uint8)
+    part = mask[top : top + height, left : left + width].astype(np.uint8)
     large = np.pad(cv2.resize(part, (width * k, height * k), interpolation=cv2.INTER_NEAREST), 1)
     contours, _ = cv2.findContours(large, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     polygons = []
@@ -186,12 +219,19 @@ def _try_to_add(objects, new, hidden=None):
     """Add `new` on top if all stay recognisable (and `hidden`, if given, gets hidden by the wanted part); say whether it was added."""
     if new is None:
         return False
-    changed = [(item, item["visible"] & ~new["full"]) for item in objects if (item["visible"] & new["full"]).any()]
+    changed = [
+        (item, item["visible"] & ~new["full"]) for item in objects if (item["visible"] & new["full"]).any()
+    ]
     if not _is_whole(new["full"]):
         return False
     for item, visible in changed:
         seen = visible.sum() / item["full"].sum()
-        if item["crowd"] or seen < 1 - HIDDEN[1] or not _is_whole(visible) or (item is not hidden and seen < 0.8):
+        if (
+            item["crowd"]
+            or seen < 1 - HIDDEN[1]
+            or not _is_whole(visible)
+            or (item is not hidden and seen < 0.8)
+        ):
             return False
     if hidden is not None and (hidden["full"] & new["full"]).sum() < HIDDEN[0] * hidden["full"].sum():
         return False
@@ -208,7 +248,7 @@ def _is_whole(mask):
     left, top, width, height = tight_box(mask)
     if not SMALLEST <= max(width, height) / min(mask.shape) <= LARGEST:
         return False
-    part = mask[top:top + height, left:left + width].astype(np.uint8)
+    part = mask[top : top + height, left : left + width].astype(np.uint8)
     _, tree = cv2.findContours(part, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     areas = cv2.connectedComponentsWithStats(part, connectivity=8)[2][1:, cv2.CC_STAT_AREA]
     return (tree[0, :, 3] < 0).all() and areas.min() >= 0.05 * areas.sum()
@@ -235,7 +275,9 @@ def _outline(rng, shape):
     else:
         count, inner = {"circle": (64, 1), "triangle": (3, 1), "star": (10, 0.42)}[shape]
         angles = np.arange(count) * 2 * math.pi / count
-        points = np.stack([np.cos(angles), np.sin(angles)], 1) * np.where(np.arange(count) % 2, inner, 1)[:, None]
+        points = (
+            np.stack([np.cos(angles), np.sin(angles)], 1) * np.where(np.arange(count) % 2, inner, 1)[:, None]
+        )
         if shape == "triangle":
             points *= (1, rng.uniform(0.75, 1.25))
     angle = rng.uniform(0, 2 * math.pi)
@@ -250,7 +292,9 @@ def _shape_over(rng, size, below):
     angle = rng.uniform(0, 2 * math.pi)
     extent = min(max(reach * rng.uniform(0.6, 1.3), SMALLEST * 1.08), LARGEST * 0.98)
     shift = rng.uniform(0.3, 0.6) * (reach + extent) / 2 * min(size)
-    return _one_shape(rng, size, extent, (low + high) / 2 + shift * np.array([math.cos(angle), math.sin(angle)]))
+    return _one_shape(
+        rng, size, extent, (low + high) / 2 + shift * np.array([math.cos(angle), math.sin(angle)])
+    )
 
 
 def _heap(rng, size):
@@ -258,8 +302,10 @@ def _heap(rng, size):
     shape = SHAPE_CLASSES[int(rng.integers(len(SHAPE_CLASSES)))]
     spread = rng.uniform(0.12, 0.2) * min(size)
     centre = rng.uniform(spread * 2, np.asarray(size) - spread * 2)
-    members = [_one_shape(rng, size, rng.uniform(0.06, 0.09), centre + spread * rng.uniform(-1, 1, 2), shape)
-               for _ in range(rng.integers(7, 15))]
+    members = [
+        _one_shape(rng, size, rng.uniform(0.06, 0.09), centre + spread * rng.uniform(-1, 1, 2), shape)
+        for _ in range(rng.integers(7, 15))
+    ]
     outlines = [outline for member in members if member is not None for outline in member["outlines"]]
     mask = rasterise(outlines, size)
     return {"shape": shape, "crowd": True, "outlines": outlines, "full": mask, "visible": mask}

@@ -2,6 +2,7 @@
 
 Everything here takes its own random generator, apart from the one that chose the shapes: how an object looks is independent of what it is.
 """
+
 from __future__ import annotations
 
 import math
@@ -9,9 +10,12 @@ import math
 import cv2
 import numpy as np
 
-TEXTURE = (0.1, 0.4)    # how much of a texture's second colour is mixed in at most: textures vary a surface, outlines stay what is seen first
+TEXTURE = (
+    0.1,
+    0.4,
+)  # how much of a texture's second colour is mixed in at most: textures vary a surface, outlines stay what is seen first
 _SUPERSAMPLE = 4
-_SHIFT = 4              # fractional bits of cv2.fillPoly's coordinates
+_SHIFT = 4  # fractional bits of cv2.fillPoly's coordinates
 
 
 def coverage(outline, size):
@@ -26,8 +30,10 @@ def coverage(outline, size):
     fine = np.zeros((height * _SUPERSAMPLE, width * _SUPERSAMPLE), np.uint8)
     points = np.round(((outline - low) * _SUPERSAMPLE - 0.5) * (1 << _SHIFT)).astype(np.int32)
     cv2.fillPoly(fine, [points], 255, cv2.LINE_8, _SHIFT)
-    return cv2.resize(fine, (int(width), int(height)), interpolation=cv2.INTER_AREA), \
-        (slice(low[1], low[1] + height), slice(low[0], low[0] + width))
+    return cv2.resize(fine, (int(width), int(height)), interpolation=cv2.INTER_AREA), (
+        slice(low[1], low[1] + height),
+        slice(low[0], low[0] + width),
+    )
 
 
 def rasterise(outlines, size):
@@ -55,7 +61,9 @@ def _background(rng, size):
     width, height = size
     first = _colour(rng, (0.05, 0.45), (0.25, 0.95))
     second = np.clip(first + rng.uniform(-45, 45, 3), 0, 255).astype(np.float32)
-    weight = rng.uniform(*TEXTURE) * _texture(rng, height, width, max(width, height) / 5) + 0.5 * _gradient(rng, height, width)
+    weight = rng.uniform(*TEXTURE) * _texture(rng, height, width, max(width, height) / 5) + 0.5 * _gradient(
+        rng, height, width
+    )
     return first + (second - first) * weight.astype(np.float32)[:, :, None]
 
 
@@ -71,8 +79,14 @@ def _choose_paint(rng, behind):
         first = _colour(rng, (0.35, 1.0), (0.35, 1.0))
         if np.linalg.norm(first - behind) >= 90:
             break
-    second = np.clip(first * rng.uniform(0.45, 0.75) if rng.random() < 0.5 else first + (255 - first) * rng.uniform(0.3, 0.7), 0, 255)
-    return first, second.astype(np.float32), int(rng.integers(2 ** 31))
+    second = np.clip(
+        first * rng.uniform(0.45, 0.75)
+        if rng.random() < 0.5
+        else first + (255 - first) * rng.uniform(0.3, 0.7),
+        0,
+        255,
+    )
+    return first, second.astype(np.float32), int(rng.integers(2**31))
 
 
 def _paint_outline(canvas, outline, size, paint):
@@ -85,7 +99,9 @@ def _paint_outline(canvas, outline, size, paint):
     weight = rng.uniform(*TEXTURE) * _texture(rng, height, width, max(6.0, max(height, width) / 4))
     down, right = np.mgrid[0:height, 0:width].astype(np.float32)
     light = 1.12 - 0.24 * (down / max(height, 2) + right / max(width, 2)) / 2
-    rim = 1 - 0.45 * (alpha - cv2.erode(alpha, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0))
+    rim = 1 - 0.45 * (
+        alpha - cv2.erode(alpha, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    )
     colour = (first + (second - first) * weight[:, :, None]) * (light * rim)[:, :, None]
     canvas[window] += (colour - canvas[window]) * alpha[:, :, None]
 
@@ -97,8 +113,8 @@ def _cast_shadow(canvas, alpha, window):
     rows, columns = window
     top, left = rows.start - reach // 2, columns.start - reach // 2
     bottom, right = min(top + soft.shape[0], canvas.shape[0]), min(left + soft.shape[1], canvas.shape[1])
-    soft = soft[max(0, -top):bottom - top, max(0, -left):right - left]
-    canvas[max(0, top):bottom, max(0, left):right] *= 1 - 0.35 * soft[:, :, None]
+    soft = soft[max(0, -top) : bottom - top, max(0, -left) : right - left]
+    canvas[max(0, top) : bottom, max(0, left) : right] *= 1 - 0.35 * soft[:, :, None]
 
 
 def _gradient(rng, height, width):
@@ -108,7 +124,9 @@ def _gradient(rng, height, width):
 
 def _along(rng, height, width, angle=None):
     angle = rng.uniform(0, 2 * math.pi) if angle is None else angle
-    return np.arange(width, dtype=np.float32) * math.cos(angle) + np.arange(height, dtype=np.float32)[:, None] * math.sin(angle)
+    return np.arange(width, dtype=np.float32) * math.cos(angle) + np.arange(height, dtype=np.float32)[
+        :, None
+    ] * math.sin(angle)
 
 
 def _texture(rng, height, width, largest):
@@ -123,11 +141,15 @@ def _texture(rng, height, width, largest):
         return _gradient(rng, height, width).astype(np.float32)
     period = rng.uniform(min(5.0, largest), largest)
     if kind == "noise":
-        cells = rng.random((max(2, math.ceil(height / period * 2)), max(2, math.ceil(width / period * 2)))).astype(np.float32)
+        cells = rng.random(
+            (max(2, math.ceil(height / period * 2)), max(2, math.ceil(width / period * 2)))
+        ).astype(np.float32)
         return np.clip(cv2.resize(cells, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1)
     angle = rng.uniform(0, 2 * math.pi)
     one = np.sin(_along(rng, height, width, angle) * (2 * math.pi / period))
     if kind == "stripes":
         return np.clip(one * 2 + 0.5, 0, 1)
     other = np.sin(_along(rng, height, width, angle + math.pi / 2) * (2 * math.pi / period))
-    return np.clip(one * other * 4 + 0.5, 0, 1) if kind == "checks" else np.clip((one + other - 0.9) * 4, 0, 1)
+    return (
+        np.clip(one * other * 4 + 0.5, 0, 1) if kind == "checks" else np.clip((one + other - 0.9) * 4, 0, 1)
+    )

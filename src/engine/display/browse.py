@@ -1,4 +1,5 @@
 """Pictures with their objects, as they are and as training gets them, side by side in PNG files."""
+
 from __future__ import annotations
 
 import copy
@@ -22,7 +23,9 @@ def browse_data(config, source, count, folder):
     of the training pipeline itself: it converts these pictures into a temporary folder and reads them back, augmented as configured.
     """
     usable = [record for record in source.records if config.keep_empty or (~record.crowd).any()]
-    chosen = [usable[i] for i in np.unique(np.linspace(0, len(usable) - 1, min(count, len(usable))).astype(int))]
+    chosen = [
+        usable[i] for i in np.unique(np.linspace(0, len(usable) - 1, min(count, len(usable))).astype(int))
+    ]
     if not chosen:
         return []
     part = copy.copy(source)
@@ -34,9 +37,17 @@ def browse_data(config, source, count, folder):
         for batch in create_maskrcnn_dataset(config, Path(shards) / "pictures", 0):
             record = records[int(batch["image_id"][0])]
             picture = read_picture(record.path, (record.height, record.width))
-            left = draw_ground_truth(picture, record.boxes, record.labels, names, record.segmentations, record.crowd)
+            left = draw_ground_truth(
+                picture, record.boxes, record.labels, names, record.segmentations, record.crowd
+            )
             written.append(Path(folder) / f"{record.image_id}_{Path(record.path).stem}.png")
-            save_png(written[-1], side_by_side([left, draw_example(batch, 0, names, source.has_masks)], ["as it is", "as training gets it"]))
+            save_png(
+                written[-1],
+                side_by_side(
+                    [left, draw_example(batch, 0, names, source.has_masks)],
+                    ["as it is", "as training gets it"],
+                ),
+            )
     return sorted(written)
 
 
@@ -45,5 +56,9 @@ def draw_example(batch, position, class_names, has_masks):
     image, valid = batch["image"][position], batch["valid"][position]
     height, width = (int(side) for side in batch["image_meta"][position][:2])
     boxes, labels, masks = (batch[name][position][valid] for name in ("boxes", "labels", "masks"))
-    pasted = [mask_to_rle(paste_mask(mask / 255, box, height, width)) for mask, box in zip(masks, boxes)] if has_masks else None
+    pasted = (
+        [mask_to_rle(paste_mask(mask / 255, box, height, width)) for mask, box in zip(masks, boxes)]
+        if has_masks
+        else None
+    )
     return draw_ground_truth(image[:height, :width], boxes, labels, class_names, pasted)

@@ -1,4 +1,5 @@
 """The progress display, and loss_{rank}.log: one line per logged step, written, read back and numbered for plots."""
+
 from __future__ import annotations
 
 import os
@@ -12,7 +13,16 @@ from tqdm import tqdm
 from ...errors import DataError
 
 # the names and their order in a line of loss_{rank}.log; rpn_loss and rcnn_loss are sums of the ones named after them
-LOSS_NAMES = ("rpn_loss", "rcnn_loss", "rpn_cls_loss", "rpn_reg_loss", "rcnn_cls_loss", "rcnn_reg_loss", "rcnn_mask_loss", "total_loss")
+LOSS_NAMES = (
+    "rpn_loss",
+    "rcnn_loss",
+    "rpn_cls_loss",
+    "rpn_reg_loss",
+    "rcnn_cls_loss",
+    "rcnn_reg_loss",
+    "rcnn_mask_loss",
+    "total_loss",
+)
 
 
 class Progress:
@@ -29,7 +39,15 @@ class Progress:
         self._started = self._spoke = time.monotonic()
         self._bar = None
         if self.stream.isatty():
-            self._bar = tqdm(total=total, desc=description, unit=unit, initial=initial, file=self.stream, dynamic_ncols=True, smoothing=0.1)
+            self._bar = tqdm(
+                total=total,
+                desc=description,
+                unit=unit,
+                initial=initial,
+                file=self.stream,
+                dynamic_ncols=True,
+                smoothing=0.1,
+            )
 
     def update(self, n=1, **figures):
         """`n` more units are done; `figures` (losses, learning rate ...: numbers or texts) are shown until newer ones replace them."""
@@ -61,11 +79,17 @@ class Progress:
         self._spoke = time.monotonic()
         seconds = self._spoke - self._started
         rate = (self.done - self._initial) / max(seconds, 1e-9)
-        count = f"{self.done}/{self.total} {self.unit}s ({100 * self.done // self.total}%)" if self.total else f"{self.done} {self.unit}s"
+        count = (
+            f"{self.done}/{self.total} {self.unit}s ({100 * self.done // self.total}%)"
+            if self.total
+            else f"{self.done} {self.unit}s"
+        )
         parts = [count, f"{_clock(seconds)} gone"]
         if self.total and self.done < self.total and rate > 0:
             parts.append(f"{_clock((self.total - self.done) / rate)} left")
-        parts.append(f"{rate:.2f} {self.unit}/s" if rate >= 0.1 or rate == 0 else f"{1 / rate:.1f} s/{self.unit}")
+        parts.append(
+            f"{rate:.2f} {self.unit}/s" if rate >= 0.1 or rate == 0 else f"{1 / rate:.1f} s/{self.unit}"
+        )
         if self.figures:
             parts.append(_figures_text(self.figures))
         print(f"{self.description}: " + ", ".join(parts), file=self.stream, flush=True)
@@ -82,7 +106,10 @@ def _clock(seconds):
 
 
 def _figures_text(figures):
-    return ", ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in figures.items())
+    return ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in figures.items()
+    )
 
 
 class LossLog:
@@ -95,7 +122,9 @@ class LossLog:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = open(self.path, "a", encoding="utf-8")
         except OSError as error:
-            raise DataError(f"loss log {path}: {error.strerror or error}; choose a work folder that can be written") from None
+            raise DataError(
+                f"loss log {path}: {error.strerror or error}; choose a work folder that can be written"
+            ) from None
 
     def write(self, epoch, step, losses):
         """One line: `epoch` and `step` within it count from 1; `losses` maps every name of LOSS_NAMES to a number.
@@ -140,8 +169,16 @@ def read_loss_log(path):
         match = _LINE.fullmatch(line.strip())
         figures = [_FIGURE.fullmatch(part) for part in match.group(3).split(",")] if match else [None]
         if not all(figures):
-            raise DataError(f"loss log {path}, line {number}: 'epoch: 1 step: 1 ,rpn_loss: 0.1, ...' expected, found '{line.strip()[:60]}'")
-        rows.append({"epoch": int(match.group(1)), "step": int(match.group(2)), **{item[1]: float(item[2]) for item in figures}})
+            raise DataError(
+                f"loss log {path}, line {number}: 'epoch: 1 step: 1 ,rpn_loss: 0.1, ...' expected, found '{line.strip()[:60]}'"
+            )
+        rows.append(
+            {
+                "epoch": int(match.group(1)),
+                "step": int(match.group(2)),
+                **{item[1]: float(item[2]) for item in figures},
+            }
+        )
     return rows
 
 

@@ -1,4 +1,5 @@
 """Pictures of what the network found, of the ground truth, and of the losses."""
+
 from __future__ import annotations
 
 import colorsys
@@ -12,7 +13,9 @@ from ...data.images.masks import paste_mask, segmentation_to_mask
 from ...errors import DataError
 from .progress import LOSS_NAMES, global_steps, read_loss_log
 
-_SMALL_SIDE = 400       # pictures whose shorter side is below this are enlarged by a whole number, so that names can be read
+_SMALL_SIDE = (
+    400  # pictures whose shorter side is below this are enlarged by a whole number, so that names can be read
+)
 _ALPHA = 0.45
 
 
@@ -29,7 +32,12 @@ def draw_detections(picture_rgb, detections, class_names, threshold=0.5, mask_th
     boxes = np.asarray(detections["boxes"], np.float64).reshape(-1, 4)
     probabilities = detections.get("masks")
     height, width = picture_rgb.shape[:2]
-    masks = [None if probabilities is None else paste_mask(probabilities[i], boxes[i], height, width, mask_threshold) for i in order]
+    masks = [
+        None
+        if probabilities is None
+        else paste_mask(probabilities[i], boxes[i], height, width, mask_threshold)
+        for i in order
+    ]
     labels = np.asarray(detections["labels"]).reshape(-1)
     captions = [f"{class_names[int(labels[i])]} {scores[i]:.2f}" for i in order]
     return _overlay(picture_rgb, [boxes[i] for i in order], captions, masks)
@@ -43,26 +51,49 @@ def draw_ground_truth(picture_rgb, boxes, labels, class_names, segmentations=Non
     """
     height, width = picture_rgb.shape[:2]
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
-    masks = [None if item is None or len(item) == 0 else segmentation_to_mask(item, height, width)
-             for item in (segmentations if segmentations is not None else [None] * len(boxes))]
-    names = [class_names[int(label)] + (" (crowd)" if crowd is not None and crowd[i] else "") for i, label in enumerate(labels)]
+    masks = [
+        None if item is None or len(item) == 0 else segmentation_to_mask(item, height, width)
+        for item in (segmentations if segmentations is not None else [None] * len(boxes))
+    ]
+    names = [
+        class_names[int(label)] + (" (crowd)" if crowd is not None and crowd[i] else "")
+        for i, label in enumerate(labels)
+    ]
     return _overlay(picture_rgb, list(boxes), names, masks)
 
 
 def side_by_side(pictures, titles=None, gap=8):
     """Pictures (uint8 [H, W, 3] each) in a row on white, titles above: uint8 [h, w, 3]. Lower ones are enlarged to the highest."""
     tallest = max(picture.shape[0] for picture in pictures)
-    scaled = [picture if picture.shape[0] == tallest else
-              cv2.resize(picture, (max(1, round(picture.shape[1] * tallest / picture.shape[0])), tallest), interpolation=cv2.INTER_CUBIC)
-              for picture in pictures]
+    scaled = [
+        picture
+        if picture.shape[0] == tallest
+        else cv2.resize(
+            picture,
+            (max(1, round(picture.shape[1] * tallest / picture.shape[0])), tallest),
+            interpolation=cv2.INTER_CUBIC,
+        )
+        for picture in pictures
+    ]
     head = 30 if titles else 0
-    sheet = np.full((tallest + head + 2 * gap, sum(picture.shape[1] + gap for picture in scaled) + gap, 3), 255, np.uint8)
+    sheet = np.full(
+        (tallest + head + 2 * gap, sum(picture.shape[1] + gap for picture in scaled) + gap, 3), 255, np.uint8
+    )
     left = gap
     for number, picture in enumerate(scaled):
-        sheet[head + gap:head + gap + tallest, left:left + picture.shape[1]] = picture
+        sheet[head + gap : head + gap + tallest, left : left + picture.shape[1]] = picture
         if titles:
             at = (left, head - 4 + gap // 2)
-            cv2.putText(sheet, _plain(titles[number]), at, cv2.FONT_HERSHEY_SIMPLEX, 0.65, (30, 30, 30), 1, cv2.LINE_AA)
+            cv2.putText(
+                sheet,
+                _plain(titles[number]),
+                at,
+                cv2.FONT_HERSHEY_SIMPLEX,
+                0.65,
+                (30, 30, 30),
+                1,
+                cv2.LINE_AA,
+            )
         left += picture.shape[1] + gap
     return sheet
 
@@ -93,7 +124,14 @@ def plot_losses(loss_log_path, png_path):
     for name in (name for name in LOSS_NAMES if name not in ("rpn_loss", "rcnn_loss")):
         values = np.array([row[name] for row in rows])
         colour = "black" if name == "total_loss" else None
-        line, = axes.plot(steps, smooth(values), linewidth=2, label=name, color=colour, marker="o" if len(rows) == 1 else None)
+        (line,) = axes.plot(
+            steps,
+            smooth(values),
+            linewidth=2,
+            label=name,
+            color=colour,
+            marker="o" if len(rows) == 1 else None,
+        )
         axes.plot(steps, values, linewidth=0.6, alpha=0.25, color=line.get_color())
     totals = np.array([row["total_loss"] for row in rows])
     axes.set(xlabel="step", ylabel="loss", title=f"{Path(loss_log_path).name}: {len(rows)} logged steps")
@@ -110,21 +148,39 @@ def plot_precision(rows, png_path):
     figure, axes = _figure()
     for what in dict.fromkeys(row["evaluated"] for row in rows):
         for kind in ("segm", "bbox"):
-            found = [(row["step"], row[kind]["AP"], row[kind]["AP50"]) for row in rows if row["evaluated"] == what and kind in row]
+            found = [
+                (row["step"], row[kind]["AP"], row[kind]["AP50"])
+                for row in rows
+                if row["evaluated"] == what and kind in row
+            ]
             if found:
                 steps, ap, ap50 = zip(*found)
                 name = kind if what == "weights" else f"{kind}, average of the weights"
-                line, = axes.plot(steps, ap, marker="o", markersize=3, label=f"{name}: AP")
-                axes.plot(steps, ap50, "--", marker=".", markersize=3, alpha=0.6, color=line.get_color(), label=f"{name}: AP50")
+                (line,) = axes.plot(steps, ap, marker="o", markersize=3, label=f"{name}: AP")
+                axes.plot(
+                    steps,
+                    ap50,
+                    "--",
+                    marker=".",
+                    markersize=3,
+                    alpha=0.6,
+                    color=line.get_color(),
+                    label=f"{name}: AP50",
+                )
     best = max(rows, key=lambda row: row.get("segm", row.get("bbox"))["AP"])
-    axes.set(xlabel="step", ylabel="AP", ylim=(0, 1),
-             title=f"{len(rows)} evaluations, best AP {best.get('segm', best.get('bbox'))['AP']:.3f} at step {best['step']}")
+    axes.set(
+        xlabel="step",
+        ylabel="AP",
+        ylim=(0, 1),
+        title=f"{len(rows)} evaluations, best AP {best.get('segm', best.get('bbox'))['AP']:.3f} at step {best['step']}",
+    )
     _save_figure(figure, axes, png_path)
 
 
 def _figure():
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+
     figure = Figure(figsize=(9, 5.4), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.add_subplot()
@@ -139,7 +195,9 @@ def _save_figure(figure, axes, png_path):
         figure.savefig(path.with_name(f".{path.name}.partial"), format="png")
         os.replace(path.with_name(f".{path.name}.partial"), path)
     except OSError as error:
-        raise DataError(f"{png_path}: {error.strerror or error}; choose a folder that can be written") from None
+        raise DataError(
+            f"{png_path}: {error.strerror or error}; choose a folder that can be written"
+        ) from None
 
 
 def smooth(values):
@@ -155,18 +213,29 @@ def smooth(values):
 
 def instance_colours(count):
     """`count` RGB tuples of 0..255, neighbours in the list far apart in hue (steps of the golden angle)."""
-    tones = ((0.75, 1.0), (0.5, 1.0), (0.9, 0.92))       # saturation and value, both high enough to be seen on dark pictures
-    return [tuple(round(255 * part) for part in colorsys.hsv_to_rgb((0.02 + i * 0.381966) % 1, *tones[i % 3])) for i in range(count)]
+    tones = (
+        (0.75, 1.0),
+        (0.5, 1.0),
+        (0.9, 0.92),
+    )  # saturation and value, both high enough to be seen on dark pictures
+    return [
+        tuple(round(255 * part) for part in colorsys.hsv_to_rgb((0.02 + i * 0.381966) % 1, *tones[i % 3]))
+        for i in range(count)
+    ]
 
 
 def _overlay(picture, boxes, captions, masks):
     height, width = picture.shape[:2]
     factor = -(-_SMALL_SIDE // min(height, width))
     size = (width * factor, height * factor)
-    canvas = cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC) if factor > 1 else np.ascontiguousarray(picture).copy()
+    canvas = (
+        cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC)
+        if factor > 1
+        else np.ascontiguousarray(picture).copy()
+    )
     colours = instance_colours(len(boxes))
     thick = max(1, round(min(size) / 300))
-    for colour, mask in zip(colours[::-1], masks[::-1]):        # the best ones on top
+    for colour, mask in zip(colours[::-1], masks[::-1]):  # the best ones on top
         if mask is None or not mask.any():
             continue
         large = _enlarge(mask, factor)
@@ -176,7 +245,9 @@ def _overlay(picture, boxes, captions, masks):
         cv2.drawContours(canvas, contours, -1, colour, thick, cv2.LINE_AA)
     for colour, box in zip(colours[::-1], boxes[::-1]):
         corners = np.round(np.asarray(box) * factor).astype(int)
-        cv2.rectangle(canvas, tuple(map(int, corners[:2])), tuple(map(int, corners[2:])), colour, thick, cv2.LINE_AA)
+        cv2.rectangle(
+            canvas, tuple(map(int, corners[:2])), tuple(map(int, corners[2:])), colour, thick, cv2.LINE_AA
+        )
     taken = []
     for colour, box, caption in zip(colours, boxes, captions):
         taken.append(_write_caption(canvas, caption, np.asarray(box) * factor, colour, taken))
@@ -200,11 +271,24 @@ def _write_caption(canvas, caption, box, colour, taken):
     left = int(np.clip(box[0], 0, max(0, width - wide)))
     wished = [box[1] - tall, box[1], box[3], *np.arange(box[1] + tall, height - tall, tall)]
     tops = [int(np.clip(top, 0, max(0, height - tall))) for top in wished]
-    free = [top for top in tops if all(left + wide <= x1 or x2 <= left or top + tall <= y1 or y2 <= top for x1, y1, x2, y2 in taken)]
+    free = [
+        top
+        for top in tops
+        if all(left + wide <= x1 or x2 <= left or top + tall <= y1 or y2 <= top for x1, y1, x2, y2 in taken)
+    ]
     top = free[0] if free else tops[0]
     cv2.rectangle(canvas, (left, top), (left + wide, top + tall), colour, -1)
     ink = (0, 0, 0) if np.dot(colour, (0.299, 0.587, 0.114)) > 110 else (255, 255, 255)
-    cv2.putText(canvas, _plain(caption), (left + 3, top + high + 2), cv2.FONT_HERSHEY_SIMPLEX, scale, ink, 1, cv2.LINE_AA)
+    cv2.putText(
+        canvas,
+        _plain(caption),
+        (left + 3, top + high + 2),
+        cv2.FONT_HERSHEY_SIMPLEX,
+        scale,
+        ink,
+        1,
+        cv2.LINE_AA,
+    )
     return left, top, left + wide, top + tall
 
 

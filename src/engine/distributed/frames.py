@@ -1,4 +1,5 @@
 """Messages over a socket, as frames: a JSON header and bytes. Standard library only, since sentinels load nothing else."""
+
 from __future__ import annotations
 
 import json
@@ -22,7 +23,10 @@ def unpack(buffer):
     end = _FRAME.size + header + data
     if len(buffer) < end:
         return None
-    frame = json.loads(bytes(buffer[_FRAME.size:_FRAME.size + header])), bytes(buffer[_FRAME.size + header:end])
+    frame = (
+        json.loads(bytes(buffer[_FRAME.size : _FRAME.size + header])),
+        bytes(buffer[_FRAME.size + header : end]),
+    )
     del buffer[:end]
     return frame
 
@@ -34,7 +38,13 @@ class Link:
         connection.setblocking(False)
         self.socket, self.rank = connection, rank
         self.incoming, self.outgoing = bytearray(), bytearray()
-        self.silent, self.where, self.left, self.open, self.events = 0.0, "at its start", False, True, selectors.EVENT_READ
+        self.silent, self.where, self.left, self.open, self.events = (
+            0.0,
+            "at its start",
+            False,
+            True,
+            selectors.EVENT_READ,
+        )
 
     def send(self, header, data=b""):
         self.outgoing += pack(header, data)
@@ -43,10 +53,10 @@ class Link:
     def flush(self):
         try:
             while self.outgoing:
-                del self.outgoing[:self.socket.send(self.outgoing[:1 << 20])]
+                del self.outgoing[: self.socket.send(self.outgoing[: 1 << 20])]
         except BlockingIOError:
             pass
-        except OSError:                  # reading tells that it is closed
+        except OSError:  # reading tells that it is closed
             self.outgoing.clear()
 
     def receive(self):

@@ -8,6 +8,7 @@ Messages are frames: a JSON header and bytes. From a rank: at (where it is), mee
 who met), fail, suspect, bye. Between sentinels: hello, beat, meet, answer, fail, bye, end. To a rank: all (what those who met brought, to
 rank 0), answer, end.
 """
+
 from __future__ import annotations
 
 import json
@@ -21,12 +22,14 @@ from pathlib import Path
 
 from .frames import Link
 
-BEAT = 1.0                      # seconds between beats
+BEAT = 1.0  # seconds between beats
 # The environment's HANG_SECONDS: a rank that does no work for so long hangs. The next three follow from it.
 HANG = float(os.environ.get("HANG_SECONDS") or 45)
-STOPPED = HANG / 2              # the same for a rank that the system has stopped
-SILENT = HANG * 2 / 3           # a host that is not heard of for so long is gone
-SUSPECT = HANG * 5 / 9          # so long a failure that another rank's end may have caused waits for the cause to be told
+STOPPED = HANG / 2  # the same for a rank that the system has stopped
+SILENT = HANG * 2 / 3  # a host that is not heard of for so long is gone
+SUSPECT = (
+    HANG * 5 / 9
+)  # so long a failure that another rank's end may have caused waits for the cause to be told
 # A rank has so long to save and end by itself when another one failed; then it is ended, and its line told for it.
 GRACE = 8.0
 
@@ -50,8 +53,12 @@ class Sentinel:
             try:
                 connection = socket.create_connection(tuple(address), timeout=SILENT)
             except OSError as error:
-                connection, _ = socket.socketpair()        # closed at once, as that of a hub that has ended
-                print(f"rank {rank} cannot reach rank 0 at {address[0]}:{address[1]}: {error.strerror or error}", file=sys.stderr, flush=True)
+                connection, _ = socket.socketpair()  # closed at once, as that of a hub that has ended
+                print(
+                    f"rank {rank} cannot reach rank 0 at {address[0]}:{address[1]}: {error.strerror or error}",
+                    file=sys.stderr,
+                    flush=True,
+                )
             self.hub = Link(connection, 0)
             self.selector.register(connection, selectors.EVENT_READ, self.hub)
             self.hub.send({"hello": rank, "token": token})
@@ -68,7 +75,7 @@ class Sentinel:
                     self.serve(key.data)
             now = time.monotonic()
             if now - last >= BEAT:
-                self.beat(min(now - last, 2 * BEAT))       # a pause of the whole machine counts as one beat
+                self.beat(min(now - last, 2 * BEAT))  # a pause of the whole machine counts as one beat
                 last = now
             for link in self.links():
                 link.flush()
@@ -78,14 +85,18 @@ class Sentinel:
                     link.events = events
 
     def links(self):
-        return [link for link in (self.main, self.hub, *self.peers.values()) if link is not None and link.open]
+        return [
+            link for link in (self.main, self.hub, *self.peers.values()) if link is not None and link.open
+        ]
 
     def over(self):
         """Whether nobody needs this process any more: its rank has ended, and what it had to tell is told."""
         if self.main.open:
             return False
         if self.rank == 0:
-            complete = len(self.peers) == self.num - 1 or self.waited > SILENT     # who comes late is told of the end too
+            complete = (
+                len(self.peers) == self.num - 1 or self.waited > SILENT
+            )  # who comes late is told of the end too
             return complete and not any(peer.open for peer in self.peers.values())
         return not self.hub.open or not self.hub.outgoing
 
@@ -100,7 +111,7 @@ class Sentinel:
     def serve(self, link):
         for header, data in link.receive():
             link.silent = 0.0
-            if link.rank is None:                           # not yet known: the first word has to be the token
+            if link.rank is None:  # not yet known: the first word has to be the token
                 if header.get("token") != self.token or not 0 < header.get("hello", 0) < self.num:
                     link.open = False
                     break
@@ -136,7 +147,7 @@ class Sentinel:
             self.suspicion = [SUSPECT, header["suspect"], header["code"]]
         elif "fail" in header:
             self.main.left = True
-            self.told = True                                # the rank says it itself
+            self.told = True  # the rank says it itself
             self.judge(header["fail"], header["code"])
         elif "bye" in header:
             self.main.left = True
@@ -166,7 +177,9 @@ class Sentinel:
             if len(present) == self.num:
                 pieces = [present[rank] for rank in range(self.num)]
                 del self.meetings[header["meet"]]
-                self.main.send({"all": header["meet"], "sizes": [len(piece) for piece in pieces]}, b"".join(pieces))
+                self.main.send(
+                    {"all": header["meet"], "sizes": [len(piece) for piece in pieces]}, b"".join(pieces)
+                )
         elif "fail" in header:
             self.judge(header["fail"], header["code"])
         elif "bye" in header:
@@ -179,7 +192,12 @@ class Sentinel:
                 self.judge(f"rank {self.rank} died {link.where}", 3)
         elif link is self.hub:
             if self.main.open and not self.main.left and self.verdict is None:
-                self.end({"end": f"rank 0 died, its host too or its sentinel, when this one was {self.main.where}", "code": 3})
+                self.end(
+                    {
+                        "end": f"rank 0 died, its host too or its sentinel, when this one was {self.main.where}",
+                        "code": 3,
+                    }
+                )
         elif link.rank is not None and not link.left and self.verdict is None:
             self.judge(f"rank {link.rank} died {link.where}", 3)
 
@@ -224,7 +242,7 @@ class Sentinel:
             if self.grace <= 0:
                 self.told = True
                 print(f"error: {self.verdict['end']}", file=sys.stderr, flush=True)
-                os.kill(self.parent, signal.SIGKILL)        # it waits for the others where no signal's handler runs
+                os.kill(self.parent, signal.SIGKILL)  # it waits for the others where no signal's handler runs
 
     def watch_rank(self, seconds):
         """A rank hangs that is stopped, or does nothing for `limit` seconds while it waits for nobody.
@@ -241,7 +259,9 @@ class Sentinel:
         limit = STOPPED if stopped else None if self.meeting else self.limit
         if limit is not None and self.idle > limit and self.verdict is None:
             how = "is stopped" if stopped else "hangs"
-            self.judge(f"rank {self.rank} {how}: it has done nothing for {self.idle:.0f} s {self.main.where}", 3)
+            self.judge(
+                f"rank {self.rank} {how}: it has done nothing for {self.idle:.0f} s {self.main.where}", 3
+            )
             self.idle = self.grace = 0.0
 
     def watch_hosts(self, seconds):
@@ -264,7 +284,7 @@ class Sentinel:
 def main():
     """python -c ... MAIN_HANDLE LISTENER_HANDLE SETTINGS: the life of the process."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)               # they are the rank's business, whose end is this process's end
+        signal.signal(number, signal.SIG_IGN)  # they are the rank's business, whose end is this process's end
     settings = json.loads(sys.argv[4])
     listener = socket.socket(fileno=int(sys.argv[3])) if int(sys.argv[3]) >= 0 else None
     Sentinel(socket.socket(fileno=int(sys.argv[2])), listener=listener, **settings).run()

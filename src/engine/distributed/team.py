@@ -3,6 +3,7 @@
 This goes beside MindSpore's collectives, through a sentinel a rank (`sentinel.py`): a wait here may last (a conversion, an evaluation, a
 compilation; MindSpore's own CPU collectives give up after 30 seconds), is told when a rank dies or hangs, and leaves the waiting rank able to save.
 """
+
 from __future__ import annotations
 
 import json
@@ -19,8 +20,10 @@ from .frames import pack, unpack
 from .sentinel import GRACE, HANG
 
 _ROOT = Path(__file__).resolve().parents[3]
-_COMMAND = ("import sys; sys.path = [sys.argv[1], *filter(None, sys.path)]; "
-            f"from {__package__}.sentinel import main; main()")
+_COMMAND = (
+    "import sys; sys.path = [sys.argv[1], *filter(None, sys.path)]; "
+    f"from {__package__}.sentinel import main; main()"
+)
 
 
 class Team:
@@ -43,11 +46,20 @@ class Team:
             where = exchange(None)
         address, port, token = json.loads(where)
         self._socket, theirs = socket.socketpair()
-        settings = {"rank": rank, "num": num, "parent": os.getpid(), "token": token, "address": [address, port]}
+        settings = {
+            "rank": rank,
+            "num": num,
+            "parent": os.getpid(),
+            "token": token,
+            "address": [address, port],
+        }
         handles = [theirs.fileno(), listener.fileno() if listener else -1]
         with theirs:
-            self._process = subprocess.Popen([sys.executable, "-c", _COMMAND, str(_ROOT), *map(str, handles), json.dumps(settings)],
-                                             pass_fds=[handle for handle in handles if handle >= 0], stdin=subprocess.DEVNULL)
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _COMMAND, str(_ROOT), *map(str, handles), json.dumps(settings)],
+                pass_fds=[handle for handle in handles if handle >= 0],
+                stdin=subprocess.DEVNULL,
+            )
         if listener is not None:
             listener.close()
 
@@ -88,8 +100,8 @@ class Team:
         pieces = None
         if self.rank == 0:
             joined, sizes = self._wait("all")
-            ends = [sum(sizes[:i + 1]) for i in range(len(sizes))]
-            pieces = [joined[end - size:end] for size, end in zip(sizes, ends)]
+            ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
+            pieces = [joined[end - size : end] for size, end in zip(sizes, ends)]
         if not keep_waiting:
             if self.rank == 0:
                 self._send({"answer": self._count}, b"null")
@@ -156,7 +168,9 @@ class Team:
 
     def _gone(self):
         self._ended = True
-        raise RankError(f"the process that watches rank {self.rank} has ended, so that it cannot go on with the others")
+        raise RankError(
+            f"the process that watches rank {self.rank} has ended, so that it cannot go on with the others"
+        )
 
 
 def first_line(error):
@@ -169,7 +183,7 @@ def reachable_host():
     for other in others:
         try:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-                probe.connect((socket.gethostbyname(other), 9))        # a datagram socket sends nothing by this
+                probe.connect((socket.gethostbyname(other), 9))  # a datagram socket sends nothing by this
                 return probe.getsockname()[0]
         except OSError:
             continue

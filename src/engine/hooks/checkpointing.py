@@ -1,4 +1,5 @@
 """When checkpoints are written during training."""
+
 from __future__ import annotations
 
 import math
@@ -13,7 +14,7 @@ from ..training.resume import LATEST, NUMBERED
 from ..training.weight_average import save_average
 from .hook import Hook
 
-_SHARE, _LOST, _LONGEST = 0.02, 0.05, 600.0         # see Saving.interval
+_SHARE, _LOST, _LONGEST = 0.02, 0.05, 600.0  # see Saving.interval
 
 
 class Saving(Hook):
@@ -32,12 +33,12 @@ class Saving(Hook):
         self.last = self.began = time.monotonic()
         if not run.config.save_checkpoint or run.device.rank != 0:
             return
-        for leftover in run.checkpoints.glob(".*.partial*"):               # of a run that was killed while it wrote
+        for leftover in run.checkpoints.glob(".*.partial*"):  # of a run that was killed while it wrote
             leftover.unlink()
         self.saved = run.resumed and Path(run.resumed.path)
         self.put_aside(run)
         if run.resumed is None:
-            self.write(run, LATEST)                                        # a folder that cannot be written is told now, not after hours
+            self.write(run, LATEST)  # a folder that cannot be written is told now, not after hours
 
     def put_aside(self, run):
         """Checkpoints of what came after the resumed place, or of an earlier run, belong to no run any more: they would be taken for the newest."""
@@ -50,8 +51,10 @@ class Saving(Hook):
             (run.checkpoints / "superseded").mkdir(exist_ok=True)
             path.replace(run.checkpoints / "superseded" / path.name)
         if others:
-            print(f"{len(others)} checkpoints that are not of this run, or from after its resumed step, are now in {run.checkpoints / 'superseded'}",
-                  flush=True)
+            print(
+                f"{len(others)} checkpoints that are not of this run, or from after its resumed step, are now in {run.checkpoints / 'superseded'}",
+                flush=True,
+            )
 
     def step(self, run, step):
         every = run.config.save_checkpoint_steps
@@ -68,7 +71,10 @@ class Saving(Hook):
         self.scheduled(run)
         if self.written:
             gone = time.monotonic() - self.began
-            print(f"checkpoints: {self.written} written in {self.spent:.2f} s of {gone:.1f} s ({100 * self.spent / gone:.2f}%)", flush=True)
+            print(
+                f"checkpoints: {self.written} written in {self.spent:.2f} s of {gone:.1f} s ({100 * self.spent / gone:.2f}%)",
+                flush=True,
+            )
 
     def interval(self, config):
         """Seconds from one writing to the next: of auto so many that writing takes _SHARE of the time, and at least as many that what a
@@ -99,11 +105,26 @@ class Saving(Hook):
     def write(self, run, name):
         started = time.monotonic()
         run.device.team.at(f"while it wrote {name} {run.where()}", idle=300)
-        bad = [weight for weight, value in run.network.parameters_dict().items() if not np.isfinite(value.asnumpy()).all()]
+        bad = [
+            weight
+            for weight, value in run.network.parameters_dict().items()
+            if not np.isfinite(value.asnumpy()).all()
+        ]
         if bad:
-            raise TrainingError(f"weights are not finite {run.where()} (the first: {bad[0]}), so they are not saved; a lower base_lr or a longer "
-                                f"warmup_step may help, and {self.saved or 'nothing'} was saved before")
-        save_checkpoint(run.checkpoints / name, run.network, run.config, run.norm, run.epoch + 1, run.place, run.step_cell, run.state())
+            raise TrainingError(
+                f"weights are not finite {run.where()} (the first: {bad[0]}), so they are not saved; a lower base_lr or a longer "
+                f"warmup_step may help, and {self.saved or 'nothing'} was saved before"
+            )
+        save_checkpoint(
+            run.checkpoints / name,
+            run.network,
+            run.config,
+            run.norm,
+            run.epoch + 1,
+            run.place,
+            run.step_cell,
+            run.state(),
+        )
         self.saved = run.checkpoints / name
         self.last = time.monotonic()
         self.cost = self.last - started

@@ -1,4 +1,5 @@
 """The hooks that watch a run, in the order in which they are called after a step."""
+
 from __future__ import annotations
 
 from .evaluation import Evaluation, Pictures

@@ -1,4 +1,5 @@
 """Evaluation while training: COCO AP of the weights and of their average, the best checkpoint, early stop, and pictures of what is found."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -18,8 +19,8 @@ from ..training.weight_average import average_entries
 from .hook import Hook
 
 BEST = "best.ckpt"
-PICTURES = 4                     # fixed pictures that are shown
-SHOWN_FROM = 0.5                 # score
+PICTURES = 4  # fixed pictures that are shown
+SHOWN_FROM = 0.5  # score
 
 
 class InferenceTwin:
@@ -60,9 +61,13 @@ class Evaluation(Hook):
         self.source = read_source(config, "val")
         found = resolve_classes(config, self.source)
         if found.coco_classes != config.coco_classes:
-            raise ConfigError(f"the evaluation split's classes {list(found.coco_classes)} are not those of training, {list(config.coco_classes)}")
+            raise ConfigError(
+                f"the evaluation split's classes {list(found.coco_classes)} are not those of training, {list(config.coco_classes)}"
+            )
         if not self.source.has_annotations:
-            raise ConfigError(f"eval_interval={config.eval_interval}: {self.source.name} has no annotations to evaluate with")
+            raise ConfigError(
+                f"eval_interval={config.eval_interval}: {self.source.name} has no annotations to evaluate with"
+            )
         self.twin = InferenceTwin(run)
 
     def epoch(self, run):
@@ -81,10 +86,22 @@ class Evaluation(Hook):
             if values is None:
                 continue
             folder = run.work_dir / ("eval" if what == "weights" else "eval_average")
-            figures = evaluate_network(self.twin.load(values), run.config, self.source, folder, run.device.team)
-            shown = {kind: {name: value for name, value in part.items() if name != "per_class"} for kind, part in figures.items()}
-            self.metrics.note(run, {"evaluated": what, **shown}, {f"{kind}{'' if what == 'weights' else '_average'}/{name}": value
-                                                                  for kind, part in shown.items() for name, value in part.items()})
+            figures = evaluate_network(
+                self.twin.load(values), run.config, self.source, folder, run.device.team
+            )
+            shown = {
+                kind: {name: value for name, value in part.items() if name != "per_class"}
+                for kind, part in figures.items()
+            }
+            self.metrics.note(
+                run,
+                {"evaluated": what, **shown},
+                {
+                    f"{kind}{'' if what == 'weights' else '_average'}/{name}": value
+                    for kind, part in shown.items()
+                    for name, value in part.items()
+                },
+            )
             found[what] = figures.get("segm", figures.get("bbox"))["AP"]
         self.judge(run, candidates, found)
 
@@ -96,12 +113,20 @@ class Evaluation(Hook):
         if better:
             self.best = found[what]
             if run.config.save_checkpoint and run.device.rank == 0:
-                write_checkpoint(run.checkpoints / BEST, candidates[what], network_settings(run.config, run.norm),
-                                 {"epoch_num": run.epoch + 1, "step_num": run.place})
+                write_checkpoint(
+                    run.checkpoints / BEST,
+                    candidates[what],
+                    network_settings(run.config, run.norm),
+                    {"epoch_num": run.epoch + 1, "step_num": run.place},
+                )
         if run.device.rank == 0:
             kind = "segm" if self.source.has_masks else "bbox"
-            print(f"epoch {run.epoch + 1}: {kind} AP {', '.join(f'{value:.4f} of the {name}' for name, value in found.items())}; best "
-                  f"{self.best:.4f}" + (f", now in {run.checkpoints / BEST}" if better and run.config.save_checkpoint else ""), flush=True)
+            print(
+                f"epoch {run.epoch + 1}: {kind} AP {', '.join(f'{value:.4f} of the {name}' for name, value in found.items())}; best "
+                f"{self.best:.4f}"
+                + (f", now in {run.checkpoints / BEST}" if better and run.config.save_checkpoint else ""),
+                flush=True,
+            )
         if run.config.early_stop is not None and self.since >= run.config.early_stop:
             run.finish = f"no better AP than {self.best:.4f} in {self.since} evaluations (early_stop={run.config.early_stop})"
 
@@ -140,7 +165,18 @@ class Pictures(Hook):
         for batch in evaluation_batches(config, self.sample):
             for record, found in zip(self.sample.records[number:], detect(network, batch)):
                 picture = read_picture(record.path, (record.height, record.width))
-                drawn = draw_detections(picture, found, config.coco_classes, SHOWN_FROM, config.mask_thr_binary)
-                truth = draw_ground_truth(picture, record.boxes, record.labels, config.coco_classes, record.segmentations, record.crowd)
-                self.metrics.picture(run, f"picture_{number}", side_by_side([drawn, truth], ["found", "annotated"]))
+                drawn = draw_detections(
+                    picture, found, config.coco_classes, SHOWN_FROM, config.mask_thr_binary
+                )
+                truth = draw_ground_truth(
+                    picture,
+                    record.boxes,
+                    record.labels,
+                    config.coco_classes,
+                    record.segmentations,
+                    record.crowd,
+                )
+                self.metrics.picture(
+                    run, f"picture_{number}", side_by_side([drawn, truth], ["found", "annotated"])
+                )
                 number += 1

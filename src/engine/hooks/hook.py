@@ -7,6 +7,7 @@
 `trainer.default_hooks` makes the list, to which `trainer.train(config, work_dir, hooks)` adds the caller's own. A hook that raises ends the run;
 every hook's `close` is called then too.
 """
+
 from __future__ import annotations
 
 import time
@@ -23,6 +24,7 @@ class Step:
     {name of LOSS_NAMES, STEP_NAMES: float}; batch: arrays as `examples.batch_layout` describes; waited, seconds: wall time spent waiting for the
     batch, and for the step itself (with the graph's compilation, if it was the first).
     """
+
     epoch: int
     place: int
     done: int
@@ -73,10 +75,10 @@ class LossLines(Hook):
     def start(self, run):
         path = run.work_dir / f"loss_{run.device.rank}.log"
         if run.resumed is None:
-            path.unlink(missing_ok=True)                 # a run has a log of its own
+            path.unlink(missing_ok=True)  # a run has a log of its own
         else:
             epoch, place = run.resumed.place
-            cut_loss_log(path, epoch + 1, place)         # what a killed run did after it last saved is done again
+            cut_loss_log(path, epoch + 1, place)  # what a killed run did after it last saved is done again
         self.log = LossLog(path)
 
     def step(self, run, step):

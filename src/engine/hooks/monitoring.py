@@ -1,4 +1,5 @@
 """Watching a run: the progress display, metrics.jsonl with TensorBoard's event files beside it, and the curves; hooks of `hooks.py`."""
+
 from __future__ import annotations
 
 import json
@@ -16,8 +17,8 @@ from ..display.progress import LOSS_NAMES, Progress
 from ..display.visualize import plot_losses, plot_precision
 from .hook import Hook
 
-WINDOW = 20                      # steps that displayed figures are medians of, as in detectron2
-SMALLEST_SCALE = 2.0 ** -10      # a dynamic loss scale under this has nothing left to scale
+WINDOW = 20  # steps that displayed figures are medians of, as in detectron2
+SMALLEST_SCALE = 2.0**-10  # a dynamic loss scale under this has nothing left to scale
 
 
 class ProgressDisplay(Hook):
@@ -43,8 +44,13 @@ class ProgressDisplay(Hook):
         else:
             self.window.append((step.losses, step.waited, step.seconds))
         figures = [losses for losses, _, _ in self.window] or [step.losses]
-        shown = dict(loss=losses_text({name: statistics.median(losses[name] for losses in figures) for name in LOSS_NAMES}), lr=step.rate,
-                     memory=f"{memory_gb(run.device.target):.1f} GB")
+        shown = dict(
+            loss=losses_text(
+                {name: statistics.median(losses[name] for losses in figures) for name in LOSS_NAMES}
+            ),
+            lr=step.rate,
+            memory=f"{memory_gb(run.device.target):.1f} GB",
+        )
         if self.window:
             shown.update(speed(self.window, run.config.batch_size * run.device.num))
         if step.losses.get("loss_scale", 1.0) != 1.0:
@@ -58,8 +64,10 @@ class ProgressDisplay(Hook):
 
 def losses_text(losses):
     """Total and seven losses in one short text, which shows what is a sum of what."""
-    return ("{total_loss:.4g} = rpn {rpn_loss:.3g} (class {rpn_cls_loss:.3g} box {rpn_reg_loss:.3g}) + rcnn {rcnn_loss:.3g} "
-            "(class {rcnn_cls_loss:.3g} box {rcnn_reg_loss:.3g} mask {rcnn_mask_loss:.3g})").format(**losses)
+    return (
+        "{total_loss:.4g} = rpn {rpn_loss:.3g} (class {rpn_cls_loss:.3g} box {rpn_reg_loss:.3g}) + rcnn {rcnn_loss:.3g} "
+        "(class {rcnn_cls_loss:.3g} box {rcnn_reg_loss:.3g} mask {rcnn_mask_loss:.3g})"
+    ).format(**losses)
 
 
 def speed(window, pictures):
@@ -83,7 +91,9 @@ class MetricsFile:
     def __init__(self, path, done=0):
         """Open for appending; lines after step `done`, which a killed run had come to, are taken out, and with done=0 all."""
         self.path = Path(path)
-        kept = [row for row in read_metrics(path) if row["step"] <= done] if done and self.path.exists() else []
+        kept = (
+            [row for row in read_metrics(path) if row["step"] <= done] if done and self.path.exists() else []
+        )
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             temporary = self.path.with_name(f".{self.path.name}.partial")
@@ -91,7 +101,9 @@ class MetricsFile:
             os.replace(temporary, self.path)
             self._file = open(self.path, "a", encoding="utf-8")
         except OSError as error:
-            raise DataError(f"{path}: {error.strerror or error}; choose a work folder that can be written") from None
+            raise DataError(
+                f"{path}: {error.strerror or error}; choose a work folder that can be written"
+            ) from None
 
     def write(self, row):
         self._file.write(json.dumps(row) + "\n")
@@ -115,7 +127,9 @@ def read_metrics(path):
             rows.append(json.loads(line))
             rows[-1]["step"]
         except (ValueError, KeyError, TypeError):
-            raise DataError(f"{path}, line {number}: a JSON object with \"step\" expected, found '{line.strip()[:60]}'") from None
+            raise DataError(
+                f"{path}, line {number}: a JSON object with \"step\" expected, found '{line.strip()[:60]}'"
+            ) from None
     return rows
 
 
@@ -133,19 +147,41 @@ class Metrics(Hook):
             return
         self.file = MetricsFile(run.work_dir / "metrics.jsonl", run.done)
         if run.config.tensorboard:
-            self.writer = summary_writer()(str(run.work_dir / "tensorboard"), purge_step=run.done + 1 if run.done else None)
+            self.writer = summary_writer()(
+                str(run.work_dir / "tensorboard"), purge_step=run.done + 1 if run.done else None
+            )
 
     def step(self, run, step):
         if self.file is None or (step.done % run.config.log_interval and step.done < run.total):
             return
         gone = max(step.waited + step.seconds, 1e-9)
-        timing = {"seconds": round(step.seconds, 4), "data_seconds": round(step.waited, 4),
-                  "images_per_second": round(run.config.batch_size * run.device.num / gone, 4), "memory_gb": round(memory_gb(run.device.target), 3)}
-        self.file.write({"step": step.done, "epoch": step.epoch, "place": step.place, "lr": step.rate, **step.losses, **timing})
+        timing = {
+            "seconds": round(step.seconds, 4),
+            "data_seconds": round(step.waited, 4),
+            "images_per_second": round(run.config.batch_size * run.device.num / gone, 4),
+            "memory_gb": round(memory_gb(run.device.target), 3),
+        }
+        self.file.write(
+            {
+                "step": step.done,
+                "epoch": step.epoch,
+                "place": step.place,
+                "lr": step.rate,
+                **step.losses,
+                **timing,
+            }
+        )
         if self.writer is None:
             return
-        self.scalars(step.done, {"lr": step.rate, **{f"loss/{name}": step.losses[name] for name in LOSS_NAMES}, "gradient_norm":
-                                 step.losses["gradient_norm"], **{f"run/{name}": value for name, value in timing.items()}})
+        self.scalars(
+            step.done,
+            {
+                "lr": step.rate,
+                **{f"loss/{name}": step.losses[name] for name in LOSS_NAMES},
+                "gradient_norm": step.losses["gradient_norm"],
+                **{f"run/{name}": value for name, value in timing.items()},
+            },
+        )
         if run.config.loss_scale == "dynamic":
             self.scalars(step.done, {name: step.losses[name] for name in ("loss_scale", "skipped")})
 
@@ -178,7 +214,7 @@ def summary_writer():
     drawing of PyTorch's own graphs and tensors."""
     hidden = "torch" not in sys.modules
     if hidden:
-        sys.modules["torch"] = None         # an import of it fails, as where it is not installed
+        sys.modules["torch"] = None  # an import of it fails, as where it is not installed
     try:
         from tensorboardX import SummaryWriter
     finally:
@@ -210,6 +246,8 @@ class ScaleGuard(Hook):
 
     def step(self, run, step):
         if run.config.loss_scale == "dynamic" and step.losses["loss_scale"] < SMALLEST_SCALE:
-            raise TrainingError(f"the loss scale fell to {step.losses['loss_scale']:g} at epoch {step.epoch} step {step.place}, rank "
-                                f"{run.device.rank}, pictures {step.batch['image_id'].tolist()}: gradients are not finite at any scale; a lower "
-                                "base_lr or a longer warmup_step may help, weights saved before are untouched")
+            raise TrainingError(
+                f"the loss scale fell to {step.losses['loss_scale']:g} at epoch {step.epoch} step {step.place}, rank "
+                f"{run.device.rank}, pictures {step.batch['image_id'].tolist()}: gradients are not finite at any scale; a lower "
+                "base_lr or a longer warmup_step may help, weights saved before are untouched"
+            )

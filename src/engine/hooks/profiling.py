@@ -1,4 +1,5 @@
 """`profile=N`: where N training steps went, by operator, from MindSpore's own profiler."""
+
 from __future__ import annotations
 
 import csv
@@ -9,11 +10,24 @@ from pathlib import Path
 from ...errors import DataError
 from .hook import Hook
 
-SKIPPED = 2                # the first steps compile the graph and load kernels
-SHOWN = 15                 # operators that are printed
+SKIPPED = 2  # the first steps compile the graph and load kernels
+SHOWN = 15  # operators that are printed
 # Where an operator belongs, found in its full name, e.g. "Default/network-MaskRcnn/backbone-ResNet/.../Conv2D-op3"; gradients keep their scope.
-PARTS = ("backbone", "fpn", "rpn", "box_head", "mask_head", "box_align", "mask_align", "train_proposals", "anchor_sampler", "roi_sampler",
-         "optimizer", "average", "limits")
+PARTS = (
+    "backbone",
+    "fpn",
+    "rpn",
+    "box_head",
+    "mask_head",
+    "box_align",
+    "mask_align",
+    "train_proposals",
+    "anchor_sampler",
+    "roi_sampler",
+    "optimizer",
+    "average",
+    "limits",
+)
 
 
 class Profile(Hook):
@@ -28,7 +42,10 @@ class Profile(Hook):
         self.begin, self.seconds, self.waited = run.done + SKIPPED, 0.0, 0.0
         self.steps = min(run.config.profile, run.total - self.begin)
         if self.steps < 1 and run.device.rank == 0:
-            print(f"profile={run.config.profile}: the run ends before step {SKIPPED + 1}, where profiling would begin", flush=True)
+            print(
+                f"profile={run.config.profile}: the run ends before step {SKIPPED + 1}, where profiling would begin",
+                flush=True,
+            )
 
     def step(self, run, step):
         if run.device.rank != 0 or self.steps < 1:
@@ -51,8 +68,12 @@ class Profile(Hook):
 def start_profiler(folder, steps):
     """MindSpore's profiler, started; its `step` is to be called after each of `steps` steps, and then `stop`."""
     from mindspore.profiler import ProfilerActivity, profile, schedule, tensorboard_trace_handler
-    return profile(activities=[ProfilerActivity.CPU, ProfilerActivity.NPU], on_trace_ready=tensorboard_trace_handler(str(folder)),
-                   schedule=schedule(wait=0, warmup=0, active=steps, repeat=1))
+
+    return profile(
+        activities=[ProfilerActivity.CPU, ProfilerActivity.NPU],
+        on_trace_ready=tensorboard_trace_handler(str(folder)),
+        schedule=schedule(wait=0, warmup=0, active=steps, repeat=1),
+    )
 
 
 def report(work_dir, steps, seconds, waited):
@@ -69,10 +90,14 @@ def report(work_dir, steps, seconds, waited):
             writer.writerow(("operator", "part", "calls_a_step", "ms_a_step", "share"))
             writer.writerows((*row[:2], f"{row[2]:g}", f"{row[3]:.3f}", f"{row[4]:.4f}") for row in rows)
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}; choose a work folder that can be written") from None
+        raise DataError(
+            f"{path}: {error.strerror or error}; choose a work folder that can be written"
+        ) from None
     inside = sum(row[3] for row in rows)
-    print(f"profile of {steps} steps: {1e3 * seconds / steps:.0f} ms a step, operators {inside:.0f} ms, and {1e3 * waited / steps:.0f} ms waiting "
-          f"for pictures; all in {path}")
+    print(
+        f"profile of {steps} steps: {1e3 * seconds / steps:.0f} ms a step, operators {inside:.0f} ms, and {1e3 * waited / steps:.0f} ms waiting "
+        f"for pictures; all in {path}"
+    )
     for operator, part, calls, milliseconds, share in rows[:SHOWN]:
         print(f"{100 * share:5.1f}%  {milliseconds:10.2f} ms  {calls:6g} x  {operator} ({part})", flush=True)
 
@@ -87,7 +112,10 @@ def operator_table(path, steps):
             calls[key] += int(row["op_occurrences"])
             times[key] += float(row["op_total_time(ms)"])
     whole = max(sum(times.values()), 1e-9)
-    return [(*key, calls[key] / steps, times[key] / steps, times[key] / whole) for key in sorted(times, key=times.get, reverse=True)]
+    return [
+        (*key, calls[key] / steps, times[key] / steps, times[key] / whole)
+        for key in sorted(times, key=times.get, reverse=True)
+    ]
 
 
 def part_of(name):

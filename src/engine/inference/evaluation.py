@@ -1,4 +1,5 @@
 """Evaluation of a network on a DataSource: detections, COCO's tables, metrics.json and the result files; by one process or several."""
+
 from __future__ import annotations
 
 import contextlib
@@ -26,7 +27,10 @@ def evaluate_network(network, config, source, work_dir, team=None):
         # in the order of the pictures, as one process finds them
         order = {record.image_id: place for place, record in enumerate(source.records)}
         shares = [json.loads(zlib.decompress(piece)) for piece in pieces]
-        rows = [sorted((row for share in shares for row in share[kind]), key=lambda row: order[row["image_id"]]) for kind in range(2)]
+        rows = [
+            sorted((row for share in shares for row in share[kind]), key=lambda row: order[row["image_id"]])
+            for kind in range(2)
+        ]
     return team.meet(decide=lambda _: score(rows, config, source, work_dir, with_masks))
 
 
@@ -40,11 +44,17 @@ def detect_share(network, config, source, with_masks, team):
     records = share(source.records, config.test_batch_size, team.rank, team.num)
     sizes = {record.image_id: (record.height, record.width) for record in records}
     bbox_rows, segm_rows = [], []
-    with Progress(len(records), "evaluation", unit="picture") if team.rank == 0 else contextlib.nullcontext() as progress:
+    with (
+        Progress(len(records), "evaluation", unit="picture")
+        if team.rank == 0
+        else contextlib.nullcontext() as progress
+    ):
         for batch in evaluation_batches(config, dataclasses.replace(source, records=records)):
             team.at(f"while it evaluated pictures {batch['image_id'].tolist()}")
             for image_id, found in zip(batch["image_id"].tolist(), detect(network, batch)):
-                rows = detections_to_results(found, image_id, *sizes[image_id], source.category_ids, config.mask_thr_binary, with_masks)
+                rows = detections_to_results(
+                    found, image_id, *sizes[image_id], source.category_ids, config.mask_thr_binary, with_masks
+                )
                 bbox_rows += rows[0]
                 segm_rows += rows[1]
             if progress is not None:
@@ -62,10 +72,19 @@ def score(rows, config, source, work_dir, with_masks):
     metrics = {}
     for kind, found in zip(("bbox", "segm"), rows):
         if kind == "bbox" or with_masks:
-            figures = evaluate_coco(truth, found, kind, image_ids=[record.image_id for record in source.records], category_ids=categories)
+            figures = evaluate_coco(
+                truth,
+                found,
+                kind,
+                image_ids=[record.image_id for record in source.records],
+                category_ids=categories,
+            )
             if figures:
                 metrics[kind] = figures
     if metrics:
         write_metrics(work_dir, metrics)
-    print(f"wrote {work_dir / 'results_bbox.json'}" + (f" and {work_dir / 'metrics.json'}" if metrics else ""), flush=True)
+    print(
+        f"wrote {work_dir / 'results_bbox.json'}" + (f" and {work_dir / 'metrics.json'}" if metrics else ""),
+        flush=True,
+    )
     return metrics

@@ -1,4 +1,5 @@
 """Inference with a trained network: a checkpoint to a network, batches of pictures to detections in the pictures' own pixels."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -28,7 +29,9 @@ def open_checkpoint(config):
         raise ConfigError("checkpoint_path is not set: which weights? (checkpoint_path=FILE.ckpt)")
     if is_onnx(config.checkpoint_path):
         network = OnnxNetwork(config.checkpoint_path)
-        return config_from_checkpoint(config, network.settings, config.checkpoint_path, fixed=FIXED_KEYS), network
+        return config_from_checkpoint(
+            config, network.settings, config.checkpoint_path, fixed=FIXED_KEYS
+        ), network
     entries, settings, _ = read_checkpoint(config.checkpoint_path)
     return config_from_checkpoint(config, settings, config.checkpoint_path), entries
 
@@ -59,6 +62,11 @@ def detect(network, batch):
     if isinstance(network, OnnxNetwork):
         outputs = network(batch["image"], batch["image_meta"])
     else:
-        outputs = [output.asnumpy() for output in network(Tensor(batch["image"]), Tensor(batch["image_meta"]))]
+        outputs = [
+            output.asnumpy() for output in network(Tensor(batch["image"]), Tensor(batch["image_meta"]))
+        ]
     boxes, scores, labels, found, masks = outputs
-    return [to_picture(boxes[i], scores[i], labels[i], found[i], masks[i], batch["image_meta"][i]) for i in range(batch["count"])]
+    return [
+        to_picture(boxes[i], scores[i], labels[i], found[i], masks[i], batch["image_meta"][i])
+        for i in range(batch["count"])
+    ]

@@ -4,6 +4,7 @@ MindSpore can keep a graph in the form that its optimiser gave it, but looks at 
 everything that a process compiles in one folder, numbered in order. So each kept graph has a folder here whose name is a digest of all that
 goes into a graph, one graph is kept a process (the training step, or the network of eval.py and predict.py), and its file has a checksum.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -23,19 +24,64 @@ from ...maskrcnn.cpu.custom_operator import operator_names
 from .device import ms
 
 PACKAGE = Path(__file__).resolve().parents[2]
-KEPT = 64                                # graphs; the ones longest unused go
+KEPT = 64  # graphs; the ones longest unused go
 # Keys that say where things are, what a step is given (its pictures and its rate), or what is done between steps: the same graph for all
 # of their values.
 NOT_IN_A_GRAPH = {
-    "coco_root", "train_data_type", "val_data_type", "instance_set", "ann_file", "IMAGE_DIR", "ANNO_PATH", "mindrecord_dir", "shard_mb",
-    "pre_trained", "checkpoint_path", "resume", "compile_cache", "max_steps", "log_interval", "tensorboard", "eval_interval", "early_stop",
-    "picture_interval", "profile", "save_checkpoint", "save_checkpoint_epochs", "save_checkpoint_steps", "save_checkpoint_minutes",
-    "keep_checkpoint_max", "save_checkpoint_path", "check_sync_steps", "check_data", "bad_pictures", "num_parallel_workers",
-    "base_lr", "base_step", "total_epoch", "lr_schedule", "lr_milestones", "lr_gamma", "base_batch", "warmup_step", "warmup_ratio", "epoch_size",
-    "pretrain_epoch_size", "seed", "flip_ratio", "expand_ratio", "crop_ratio", "crop_min_side", "multi_scale", "large_scale_jitter",
-    "color_jitter", "copy_paste_ratio", "repeat_factor_threshold"}
+    "coco_root",
+    "train_data_type",
+    "val_data_type",
+    "instance_set",
+    "ann_file",
+    "IMAGE_DIR",
+    "ANNO_PATH",
+    "mindrecord_dir",
+    "shard_mb",
+    "pre_trained",
+    "checkpoint_path",
+    "resume",
+    "compile_cache",
+    "max_steps",
+    "log_interval",
+    "tensorboard",
+    "eval_interval",
+    "early_stop",
+    "picture_interval",
+    "profile",
+    "save_checkpoint",
+    "save_checkpoint_epochs",
+    "save_checkpoint_steps",
+    "save_checkpoint_minutes",
+    "keep_checkpoint_max",
+    "save_checkpoint_path",
+    "check_sync_steps",
+    "check_data",
+    "bad_pictures",
+    "num_parallel_workers",
+    "base_lr",
+    "base_step",
+    "total_epoch",
+    "lr_schedule",
+    "lr_milestones",
+    "lr_gamma",
+    "base_batch",
+    "warmup_step",
+    "warmup_ratio",
+    "epoch_size",
+    "pretrain_epoch_size",
+    "seed",
+    "flip_ratio",
+    "expand_ratio",
+    "crop_ratio",
+    "crop_min_side",
+    "multi_scale",
+    "large_scale_jitter",
+    "color_jitter",
+    "copy_paste_ratio",
+    "repeat_factor_threshold",
+}
 _VARIABLES = ("MS_COMPILER_CACHE_ENABLE", "MS_COMPILER_CACHE_PATH")
-_kept_one = False                        # MindSpore fixes the folder with the first graph of a process
+_kept_one = False  # MindSpore fixes the folder with the first graph of a process
 
 
 def compile_cell(cell, inputs, config, device):
@@ -56,7 +102,9 @@ def compile_cell(cell, inputs, config, device):
         store = Store(folder, device.rank)
     except OSError as error:
         if config.compile_cache != "auto":
-            raise ConfigError(f"compile_cache={config.compile_cache}: {error.strerror}; another folder, or compile_cache=off") from None
+            raise ConfigError(
+                f"compile_cache={config.compile_cache}: {error.strerror}; another folder, or compile_cache=off"
+            ) from None
         not_kept(root, error)
         cell.compile(*inputs)
         return "compiled"
@@ -80,7 +128,10 @@ def compile_cell(cell, inputs, config, device):
 
 
 def not_kept(root, error):
-    print(f"warning: {root}: {error.strerror}; the graph is not kept (compile_cache=FOLDER keeps it elsewhere)", flush=True)
+    print(
+        f"warning: {root}: {error.strerror}; the graph is not kept (compile_cache=FOLDER keeps it elsewhere)",
+        flush=True,
+    )
 
 
 def cache_folder(setting, target):
@@ -106,7 +157,7 @@ class Store:
             self.used = Path(tempfile.mkdtemp(".partial", f"{folder.name}.", folder.parent))
         else:
             self.used = folder
-            with contextlib.suppress(OSError):          # another user's, or another process has just pruned it
+            with contextlib.suppress(OSError):  # another user's, or another process has just pruned it
                 os.utime(folder)
 
     def state(self):
@@ -118,7 +169,9 @@ class Store:
     def whole(self):
         """Whether the graph is there and is what was written."""
         try:
-            return graph_file(self.place) is not None and (self.place / "crc32").read_text() == checksum(graph_file(self.place))
+            return graph_file(self.place) is not None and (self.place / "crc32").read_text() == checksum(
+                graph_file(self.place)
+            )
         except OSError:
             return False
 
@@ -136,13 +189,15 @@ class Store:
         """Put the graph that was written into its place. Raises OSError where it was not written."""
         written = self.used / self.place.name
         # MindSpore only logs that it could not write a graph, and leaves what it wrote; the sources' digest is written after it
-        if graph_file(written) is None or not any(path.stat().st_size for path in written.glob("graph_cache/*compile_dependency.hash")):
+        if graph_file(written) is None or not any(
+            path.stat().st_size for path in written.glob("graph_cache/*compile_dependency.hash")
+        ):
             raise OSError(errno.EIO, "MindSpore could not write the graph")
         (written / "crc32").write_text(checksum(graph_file(written)))
         if written != self.place:
             self.folder.mkdir(exist_ok=True)
-            shutil.rmtree(self.place, ignore_errors=True)           # what was not whole
-            with contextlib.suppress(OSError):                      # another process with the same graph was first
+            shutil.rmtree(self.place, ignore_errors=True)  # what was not whole
+            with contextlib.suppress(OSError):  # another process with the same graph was first
                 os.rename(written, self.place)
 
 
@@ -159,7 +214,7 @@ def prune(root, kept):
     """Leave the `kept` last used graphs."""
     folders = []
     for entry in os.scandir(root):
-        with contextlib.suppress(OSError):                          # another process prunes too
+        with contextlib.suppress(OSError):  # another process prunes too
             folders.append((entry.stat().st_mtime, entry.path))
     for _, path in sorted(folders, reverse=True)[kept:]:
         shutil.rmtree(path, ignore_errors=True)
@@ -174,9 +229,15 @@ def digest(cell, inputs, config, device):
         "settings": {name: value for name, value in config.items() if name not in NOT_IN_A_GRAPH},
         "devices": [device.target, device.num],
         "inputs": [[list(one.shape), str(one.dtype)] for one in inputs],
-        "parameters": [[one.name, list(one.shape), str(one.dtype), one.requires_grad] for one in cell.get_parameters()],
-        "cells": [[name, type(one).__qualname__, one.training, sorted(constants(one))] for name, one in cell.cells_and_names()],
-        "operators": sorted(operator_names())}
+        "parameters": [
+            [one.name, list(one.shape), str(one.dtype), one.requires_grad] for one in cell.get_parameters()
+        ],
+        "cells": [
+            [name, type(one).__qualname__, one.training, sorted(constants(one))]
+            for name, one in cell.cells_and_names()
+        ],
+        "operators": sorted(operator_names()),
+    }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
@@ -193,7 +254,11 @@ def meaning(value):
         return hashlib.sha256(value.asnumpy().tobytes()).hexdigest()
     if isinstance(value, (tuple, list)):
         return [meaning(one) for one in value]
-    return repr(value) if isinstance(value, (type(None), bool, int, float, str, ms.Type)) else type(value).__qualname__
+    return (
+        repr(value)
+        if isinstance(value, (type(None), bool, int, float, str, ms.Type))
+        else type(value).__qualname__
+    )
 
 
 _NAMES_OF_ALL_CELLS = frozenset(vars(ms.nn.Cell()))

@@ -1,4 +1,5 @@
 """The optimisers, as cells that are handed their learning rate at every step; the average of the weights."""
+
 from __future__ import annotations
 
 import mindspore as ms
@@ -19,8 +20,16 @@ class Optimizer(nn.Cell):
 
     def state(self, name):
         """A zero array a weight, to be kept by the optimiser."""
-        return ParameterTuple([Parameter(initializer("zeros", weight.shape, weight.dtype), name=f"{name}.{weight.name}", requires_grad=False)
-                               for weight in self.weights])
+        return ParameterTuple(
+            [
+                Parameter(
+                    initializer("zeros", weight.shape, weight.dtype),
+                    name=f"{name}.{weight.name}",
+                    requires_grad=False,
+                )
+                for weight in self.weights
+            ]
+        )
 
 
 class MomentumSGD(Optimizer):
@@ -37,7 +46,9 @@ class MomentumSGD(Optimizer):
             gradient = gradients[i]
             if self.decays[i] > 0:
                 gradient = gradient + self.decays[i] * self.weights[i]
-            done = ops.depend(done, self.apply_momentum(self.weights[i], self.moments[i], lr, gradient, self.momentum))
+            done = ops.depend(
+                done, self.apply_momentum(self.weights[i], self.moments[i], lr, gradient, self.momentum)
+            )
         return done
 
 
@@ -46,8 +57,18 @@ class AdamW(Optimizer):
 
     def __init__(self, weights, weight_decay, decay_biases=True, betas=(0.9, 0.999), eps=1e-8):
         super().__init__(weights, weight_decay, decay_biases)
-        self.first, self.second, self.betas, self.eps = self.state("adam_first"), self.state("adam_second"), betas, eps
-        self.powers = ParameterTuple([Parameter(Tensor(1.0, ms.float32), name=f"adam_power.{i}", requires_grad=False) for i in range(2)])
+        self.first, self.second, self.betas, self.eps = (
+            self.state("adam_first"),
+            self.state("adam_second"),
+            betas,
+            eps,
+        )
+        self.powers = ParameterTuple(
+            [
+                Parameter(Tensor(1.0, ms.float32), name=f"adam_power.{i}", requires_grad=False)
+                for i in range(2)
+            ]
+        )
         self.apply_adam = ops.Adam()
 
     def construct(self, lr, gradients):
@@ -55,9 +76,24 @@ class AdamW(Optimizer):
         done = ops.depend(True, (ops.assign(self.powers[0], power1), ops.assign(self.powers[1], power2)))
         for i in range(len(self.decays)):
             if self.decays[i] > 0:
-                done = ops.depend(done, ops.assign(self.weights[i], self.weights[i] * (1.0 - lr * self.decays[i])))
-            done = ops.depend(done, self.apply_adam(self.weights[i], self.first[i], self.second[i], power1, power2, lr, self.betas[0],
-                                                    self.betas[1], self.eps, gradients[i]))
+                done = ops.depend(
+                    done, ops.assign(self.weights[i], self.weights[i] * (1.0 - lr * self.decays[i]))
+                )
+            done = ops.depend(
+                done,
+                self.apply_adam(
+                    self.weights[i],
+                    self.first[i],
+                    self.second[i],
+                    power1,
+                    power2,
+                    lr,
+                    self.betas[0],
+                    self.betas[1],
+                    self.eps,
+                    gradients[i],
+                ),
+            )
         return done
 
 
@@ -71,8 +107,12 @@ class WeightAverage(nn.Cell):
     def __init__(self, parameters, decay):
         super().__init__(auto_prefix=False)
         self.sources, self.decay = ParameterTuple(parameters), decay
-        self.averages = ParameterTuple([Parameter(Tensor(source.asnumpy()), name=f"ema.{source.name}", requires_grad=False)
-                                        for source in parameters])
+        self.averages = ParameterTuple(
+            [
+                Parameter(Tensor(source.asnumpy()), name=f"ema.{source.name}", requires_grad=False)
+                for source in parameters
+            ]
+        )
         self.updates = Parameter(Tensor(0.0, ms.float32), name="ema_updates", requires_grad=False)
 
     def construct(self):
@@ -80,7 +120,9 @@ class WeightAverage(nn.Cell):
         rest = 1.0 - ops.minimum((1.0 + step) / (10.0 + step), Tensor(self.decay, ms.float32))
         done = ops.depend(True, ops.assign(self.updates, step + 1.0))
         for i in range(len(self.averages)):
-            done = ops.depend(done, ops.assign_add(self.averages[i], rest * (self.sources[i] - self.averages[i])))
+            done = ops.depend(
+                done, ops.assign_add(self.averages[i], rest * (self.sources[i] - self.averages[i]))
+            )
         return done
 
 

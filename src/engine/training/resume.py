@@ -1,4 +1,5 @@
 """Going on with a run: finding its newest whole checkpoint, taking over its settings, and filling in what its step cell held."""
+
 from __future__ import annotations
 
 import re
@@ -23,6 +24,7 @@ NUMBERED = re.compile(r"mask_rcnn-(\d+)_(\d+)\.ckpt")
 class Resumed:
     """What a run goes on from. path: the checkpoint; settings: what its weights mean; state: where the run was (`state_of`); entries, rest:
     {name: Parameter} of the network and of the rest of the step cell, on rank 0 only."""
+
     path: str
     settings: dict
     state: dict
@@ -43,7 +45,9 @@ def find_resumed(config, folder, team):
     found = None
     if team.rank == 0 and config.resume is not None:
         found = _newest(Path(folder)) if config.resume == "auto" else _read(config.resume)
-    answer = team.meet(decide=lambda _: found and {"path": str(found.path), "settings": found.settings, "state": found.state})
+    answer = team.meet(
+        decide=lambda _: found and {"path": str(found.path), "settings": found.settings, "state": found.state}
+    )
     return found if team.rank == 0 else answer and Resumed(**answer)
 
 
@@ -53,8 +57,15 @@ def _read(path):
 
 
 def _newest(folder):
-    numbered = sorted(((int(match[1]), int(match[2]), path) for path in folder.glob("*.ckpt")
-                       for match in [NUMBERED.fullmatch(path.name)] if match), reverse=True)
+    numbered = sorted(
+        (
+            (int(match[1]), int(match[2]), path)
+            for path in folder.glob("*.ckpt")
+            for match in [NUMBERED.fullmatch(path.name)]
+            if match
+        ),
+        reverse=True,
+    )
     candidates = [path for _, _, path in numbered]
     if (folder / LATEST).exists():
         latest = _whole(folder / LATEST)
@@ -81,23 +92,36 @@ def _whole(path):
 def config_of(config, resumed):
     """`config` with the settings of the resumed run for all keys that the user does not write now; other values are said."""
     config = config_from_checkpoint(config, resumed.settings, resumed.path)
-    was = {name: _tuples(value) for name, value in resumed.state["config"].items() if name in config and name not in _OWN}
+    was = {
+        name: _tuples(value)
+        for name, value in resumed.state["config"].items()
+        if name in config and name not in _OWN
+    }
     kept = {*NETWORK_KEYS, *CANVAS_KEYS, "norm", "coco_root", "pre_trained"}
-    different = [f"{name}={config[name]} (was {was[name]})" for name in sorted(was) if name in config.written and name not in kept
-                 and config[name] != was[name]]
+    different = [
+        f"{name}={config[name]} (was {was[name]})"
+        for name in sorted(was)
+        if name in config.written and name not in kept and config[name] != was[name]
+    ]
     if different:
         print(f"resumed with other settings than {resumed.path}: {', '.join(different)}", flush=True)
     if config.seed != was.get("seed", config.seed) and "seed" in config.written:
-        raise ConfigError(f"seed={config.seed}: the run in {resumed.path} has seed {was['seed']}, and its order of pictures would be another")
-    return settings_from(config, resumed.path, {name: value for name, value in was.items() if name not in config.written})
+        raise ConfigError(
+            f"seed={config.seed}: the run in {resumed.path} has seed {was['seed']}, and its order of pictures would be another"
+        )
+    return settings_from(
+        config, resumed.path, {name: value for name, value in was.items() if name not in config.written}
+    )
 
 
 def check_data(resumed, manifest):
     """CheckpointError where the data are not those that the run has learnt from, as its place in them would mean nothing."""
     data = resumed.state["data"]
     if data != data_of(manifest):
-        raise CheckpointError(f"{resumed.path} was trained on other data ({data['pictures']} pictures; here {manifest.pictures}, from "
-                              f"{manifest.source}); to go on with these, start a new run with pre_trained={resumed.path}")
+        raise CheckpointError(
+            f"{resumed.path} was trained on other data ({data['pictures']} pictures; here {manifest.pictures}, from "
+            f"{manifest.source}); to go on with these, start a new run with pre_trained={resumed.path}"
+        )
 
 
 def data_of(manifest):
@@ -109,11 +133,16 @@ def restore(step_cell, network, resumed):
     rest = rest_of(step_cell, network)
     problems = [f"{name} is missing" for name in rest if name not in resumed.rest]
     problems += [f"{name} is not known here" for name in resumed.rest if name not in rest]
-    problems += [f"{name} is {tuple(resumed.rest[name].shape)}, needed {tuple(value.shape)}" for name, value in rest.items()
-                 if name in resumed.rest and tuple(resumed.rest[name].shape) != tuple(value.shape)]
+    problems += [
+        f"{name} is {tuple(resumed.rest[name].shape)}, needed {tuple(value.shape)}"
+        for name, value in rest.items()
+        if name in resumed.rest and tuple(resumed.rest[name].shape) != tuple(value.shape)
+    ]
     if problems:
-        raise CheckpointError(f"{resumed.path} was trained with other settings (the optimiser's?): {', '.join(problems[:4])}"
-                              + (f" and {len(problems) - 4} more" if len(problems) > 4 else ""))
+        raise CheckpointError(
+            f"{resumed.path} was trained with other settings (the optimiser's?): {', '.join(problems[:4])}"
+            + (f" and {len(problems) - 4} more" if len(problems) > 4 else "")
+        )
     load_network(network, resumed.entries, resumed.path)
     for name, parameter in rest.items():
         parameter.set_data(Tensor(resumed.rest[name].asnumpy().reshape(parameter.shape), parameter.dtype))
@@ -129,13 +158,13 @@ def share_parameters(step_cell, device):
     """Every rank takes rank 0's values of all parameters: whatever it started from, it starts as the others."""
     if device.num == 1:
         return
-    device.team.meet()                   # MindSpore's collectives on the CPU wait for 30 seconds only
+    device.team.meet()  # MindSpore's collectives on the CPU wait for 30 seconds only
     broadcast = ops.Broadcast(0)
     for parameter in step_cell.parameters_dict().values():
         value = parameter.asnumpy()
         # one dtype that the collectives of every device know carries all others, bit by bit
         words = np.frombuffer(value.tobytes() + bytes(-value.nbytes % 4), np.int32)
-        received = broadcast((Tensor(words),))[0].asnumpy().tobytes()[:value.nbytes]
+        received = broadcast((Tensor(words),))[0].asnumpy().tobytes()[: value.nbytes]
         parameter.set_data(Tensor(np.frombuffer(received, value.dtype).reshape(value.shape), parameter.dtype))
 
 

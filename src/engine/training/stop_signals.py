@@ -1,4 +1,5 @@
 """SIGTERM and Ctrl-C as a wish that is granted between two steps."""
+
 from __future__ import annotations
 
 import signal
@@ -14,14 +15,16 @@ class StopSignals:
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
-                if signal.getsignal(number) != signal.SIG_IGN:          # as a shell sets it for what runs in the background
+                if (
+                    signal.getsignal(number) != signal.SIG_IGN
+                ):  # as a shell sets it for what runs in the background
                     self._before[number] = signal.signal(number, self._note)
         return self
 
     def _note(self, number, frame):
         self.received = number
         for other in self._before:
-            signal.signal(other, signal.SIG_DFL)                         # the system's own, which works within MindSpore too
+            signal.signal(other, signal.SIG_DFL)  # the system's own, which works within MindSpore too
 
     def __exit__(self, *_):
         for number, handler in self._before.items():

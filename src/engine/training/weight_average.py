@@ -1,15 +1,20 @@
 """The average of the weights (`ema_decay`) on its way out of a training step: as a network's entries, and as a checkpoint of its own."""
+
 from __future__ import annotations
 
 from ...weights.checkpoint import network_settings, write_checkpoint
 
-WEIGHTS, AVERAGE = "mask_rcnn-", "mask_rcnn_ema-"        # checkpoints are called {...}{epoch}_{step}.ckpt
+WEIGHTS, AVERAGE = "mask_rcnn-", "mask_rcnn_ema-"  # checkpoints are called {...}{epoch}_{step}.ckpt
 
 
 def average_entries(step_cell):
     """{parameter's name: its average, a Parameter} of a step with `ema_decay`, else None."""
     average = getattr(step_cell, "average", None)
-    return None if average is None else {source.name: mean for source, mean in zip(average.sources, average.averages)}
+    return (
+        None
+        if average is None
+        else {source.name: mean for source, mean in zip(average.sources, average.averages)}
+    )
 
 
 def save_average(run, name):
@@ -20,8 +25,12 @@ def save_average(run, name):
     entries = average_entries(run.step_cell)
     if entries is None:
         return
-    write_checkpoint(run.checkpoints / name.replace(WEIGHTS, AVERAGE, 1), entries, network_settings(run.config, run.norm),
-                     {"epoch_num": run.epoch + 1, "step_num": run.place})
+    write_checkpoint(
+        run.checkpoints / name.replace(WEIGHTS, AVERAGE, 1),
+        entries,
+        network_settings(run.config, run.norm),
+        {"epoch_num": run.epoch + 1, "step_num": run.place},
+    )
     for path in run.checkpoints.glob(f"{AVERAGE}*.ckpt"):
         if not path.with_name(path.name.replace(AVERAGE, WEIGHTS, 1)).exists():
             path.unlink()

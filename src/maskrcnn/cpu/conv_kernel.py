@@ -2,6 +2,7 @@
 
 Those of 3x3 on large maps of many channels take Winograd's way (`winograd.py`).
 """
+
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ from . import winograd
 from .custom_operator import custom_operator
 from .onednn import convolution, once
 
-BLOCK = 16               # channels that oneDNN computes together with AVX-512
+BLOCK = 16  # channels that oneDNN computes together with AVX-512
 
 
 @once
@@ -50,7 +51,10 @@ def in_parts(job, count, threads):
 
 def convolved_in_tiles(mix, weight, x, bias, threads):
     """float32 [B, O, H, W]: x [B, C, H, W] convolved by Winograd's way, with the weight that `mix` makes of `weight`, and bias [O]."""
-    mixed, y = np.empty((16, len(bias), x.shape[1]), np.float32), np.empty((len(x), len(bias), *x.shape[2:]), np.float32)
+    mixed, y = (
+        np.empty((16, len(bias), x.shape[1]), np.float32),
+        np.empty((len(x), len(bias), *x.shape[2:]), np.float32),
+    )
     in_parts(lambda low, high: mix(weight, low, high, mixed), len(bias), threads)
     in_parts(lambda low, high: winograd.forward(x, mixed, bias, y, low, high), winograd.rows_of(x), threads)
     return y
@@ -63,8 +67,9 @@ def weight_gradient_in_tiles(x, gradient, threads):
     def sums(low, high):
         parts[low] = np.zeros((16, *weight.shape[:2]), np.float32)
         winograd.weight_gradient(x, gradient, low, high, parts[low])
+
     in_parts(sums, winograd.rows_of(x), threads)
-    whole, *others = (parts[low] for low in sorted(parts))          # in the same order always
+    whole, *others = (parts[low] for low in sorted(parts))  # in the same order always
     for part in others:
         whole += part
     in_parts(lambda low, high: winograd.weight_of(whole, low, high, weight), len(weight), threads)
@@ -79,9 +84,10 @@ def forward(x, weight, bias, stride, padding, threads):
     y = np.empty((x.shape[0], weight.shape[0], height, width), np.float32)
 
     def job(n, low, high):
-        part = y[n:n + 1, low:high]
+        part = y[n : n + 1, low:high]
         kind = convolution("forward", (1, *x.shape[1:]), weight[low:high].shape, part.shape, stride, padding)
-        kind.run(x[n:n + 1], weight[low:high], part, bias[low:high])
+        kind.run(x[n : n + 1], weight[low:high], part, bias[low:high])
+
     in_threads(job, shares(x.shape[0], weight.shape[0], threads), threads)
     return y
 
@@ -89,12 +95,17 @@ def forward(x, weight, bias, stride, padding, threads):
 def input_gradient(weight, gradient, height, width, stride, padding, threads):
     """float32 gradient of x [B, C, height, width], given that of y [B, O, H', W']."""
     if winograd.worth(weight.shape, stride, padding, cells(gradient)):
-        return convolved_in_tiles(winograd.mix_turned_weight, weight, gradient, np.zeros(weight.shape[1], np.float32), threads)
+        return convolved_in_tiles(
+            winograd.mix_turned_weight, weight, gradient, np.zeros(weight.shape[1], np.float32), threads
+        )
     x = np.empty((gradient.shape[0], weight.shape[1], height, width), np.float32)
 
     def job(n, low, high):
-        part, whole = x[n:n + 1, low:high], gradient[n:n + 1]
-        convolution("input", part.shape, weight[:, low:high].shape, whole.shape, stride, padding).run(part, weight[:, low:high], whole)
+        part, whole = x[n : n + 1, low:high], gradient[n : n + 1]
+        convolution("input", part.shape, weight[:, low:high].shape, whole.shape, stride, padding).run(
+            part, weight[:, low:high], whole
+        )
+
     in_threads(job, shares(x.shape[0], x.shape[1], threads), threads)
     return x
 
@@ -106,8 +117,11 @@ def weight_gradient(x, gradient, kernel, stride, padding, threads):
     sums = np.empty((x.shape[0], gradient.shape[1], x.shape[1], kernel, kernel), np.float32)
 
     def job(n, low, high):
-        given, part = gradient[n:n + 1, low:high], sums[n, low:high]
-        convolution("weight", (1, *x.shape[1:]), part.shape, given.shape, stride, padding).run(x[n:n + 1], part, given)
+        given, part = gradient[n : n + 1, low:high], sums[n, low:high]
+        convolution("weight", (1, *x.shape[1:]), part.shape, given.shape, stride, padding).run(
+            x[n : n + 1], part, given
+        )
+
     in_threads(job, shares(x.shape[0], gradient.shape[1], threads), threads)
     return sums.sum(0) if len(sums) > 1 else sums[0]
 
@@ -121,11 +135,18 @@ def operators(kernel, stride, padding, wants_input_gradient=True):
 
     def convolve_gradients(x, weight, gradient):
         of_weight = weight_gradient(x, gradient, kernel, stride, padding, threads)
-        return (input_gradient(weight, gradient, *x.shape[2:], stride, padding, threads), of_weight) if wants_input_gradient else of_weight
+        return (
+            (input_gradient(weight, gradient, *x.shape[2:], stride, padding, threads), of_weight)
+            if wants_input_gradient
+            else of_weight
+        )
 
     def result_shape(x, weight, bias):
         return [x[0], weight[0], *(result_side(side, kernel, stride, padding) for side in x[2:])]
 
     def like_inputs(x, weight, gradient):
         return (x, weight) if wants_input_gradient else weight
-    return custom_operator(convolve, result_shape, lambda x, *_: x), custom_operator(convolve_gradients, like_inputs, like_inputs)
+
+    return custom_operator(convolve, result_shape, lambda x, *_: x), custom_operator(
+        convolve_gradients, like_inputs, like_inputs
+    )

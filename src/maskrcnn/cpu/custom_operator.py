@@ -6,6 +6,7 @@ step at 768x1280. Here the pages of large copies go back to the system after the
 A graph refers to its functions by number, MindSpore's being their addresses. Here the number follows from what a function is, so that a graph
 that was kept (`src/engine/runtime/compile_cache.py`) finds its functions in another process.
 """
+
 from __future__ import annotations
 
 import ctypes
@@ -19,9 +20,9 @@ import numpy as np
 from mindspore import Tensor, ops
 from mindspore.ops.operations._pyfunc_registry import add_pyfunc
 
-LARGE = 2 ** 22              # bytes: below it is not worth a system call
-_DONT_NEED = 4               # MADV_DONTNEED of Linux
-_names = set()               # of the operators made in this process
+LARGE = 2**22  # bytes: below it is not worth a system call
+_DONT_NEED = 4  # MADV_DONTNEED of Linux
+_names = set()  # of the operators made in this process
 
 
 def custom_operator(function, shape, dtype):
@@ -29,11 +30,13 @@ def custom_operator(function, shape, dtype):
 
     Functions of the same name, made with the same values, have to be the same: one stands for the other.
     """
+
     @functools.wraps(function)
     def call(*arrays):
         results = function(*arrays)
         give_back(arrays)
         return results
+
     name = name_of(function)
     operator = ops.Custom(call if copies_are_private() else function, shape, dtype, "pyfunc")
     number = int(hashlib.sha256(name.encode()).hexdigest()[:15], 16)
@@ -50,7 +53,9 @@ def operator_names():
 
 def name_of(function):
     """Where a function is from, and the values that it was made with (those of its closure). Raises TypeError for one that is not plain."""
-    return f"{function.__module__}.{function.__qualname__} {plain(inspect.getclosurevars(function).nonlocals)}"
+    return (
+        f"{function.__module__}.{function.__qualname__} {plain(inspect.getclosurevars(function).nonlocals)}"
+    )
 
 
 def plain(value):
@@ -63,7 +68,9 @@ def plain(value):
         return str([plain(one) for one in value])
     if isinstance(value, (type(None), bool, int, float, str, np.generic)):
         return repr(value)
-    raise TypeError(f"a custom operator's function was made with {value!r}: only numbers, words, arrays and lists of them name it in every process")
+    raise TypeError(
+        f"a custom operator's function was made with {value!r}: only numbers, words, arrays and lists of them name it in every process"
+    )
 
 
 def give_back(arrays):
@@ -84,6 +91,7 @@ def copies_are_private():
     def overwrite(x):
         x[:] = -1
         return x + 0
+
     operator = ops.Custom(overwrite, lambda x: x, lambda x: x, "pyfunc")
 
     @ms.jit
@@ -91,6 +99,7 @@ def copies_are_private():
         y = x + 1
         done = operator(y)
         return done, ops.depend(y, done) * 2, operator(x), ops.depend(x, done) * 2
+
     ones = Tensor(np.ones(8, np.float32))
     _, y, _, x = (part.asnumpy() for part in probe(ones))
     return bool((y == 4).all() and (x == 2).all() and (ones.asnumpy() == 1).all())

@@ -1,4 +1,5 @@
 """NMS's CPU kernel, compiled by Numba, as a custom operator: a box is compared only as long as nothing has suppressed it."""
+
 from __future__ import annotations
 
 import mindspore as ms
@@ -38,4 +39,5 @@ def nms_operator(threshold):
 
     def dtype(boxes, valid):
         return ms.bool_
+
     return custom_operator(nms, shape, dtype)

@@ -7,6 +7,7 @@ as fast on few, and no windows in memory. Here the arrays are turned into that l
 Any number of threads may call at once; each call computes on its own thread. That needs scratch memory of the caller's: the library's own
 belongs to the thread that made a primitive, or to the primitive.
 """
+
 from __future__ import annotations
 
 import ctypes
@@ -22,9 +23,17 @@ import numpy as np
 _FLOAT32, _ANY_LAYOUT, _CPU, _DEFAULT_STREAM = 3, 1, 1, 1
 _FORWARD_TRAINING, _DIRECT, _SCRATCH_BY_CALLER = 64, 1, 1
 _SRC, _DST, _WEIGHTS, _BIAS, _SCRATCH, _DIFF_SRC, _DIFF_DST, _DIFF_WEIGHTS = 1, 17, 33, 41, 80, 129, 145, 161
-_QUERIES = {_SRC: 129, _DIFF_SRC: 130, _WEIGHTS: 131, _DIFF_WEIGHTS: 132, _DST: 133, _DIFF_DST: 134, _SCRATCH: 136}
+_QUERIES = {
+    _SRC: 129,
+    _DIFF_SRC: 130,
+    _WEIGHTS: 131,
+    _DIFF_WEIGHTS: 132,
+    _DST: 133,
+    _DIFF_DST: 134,
+    _SCRATCH: 136,
+}
 _INT = ctypes.c_int64
-_DESCRIPTOR_BYTES = 16384        # more than any of its structures, whose fields are its own matter
+_DESCRIPTOR_BYTES = 16384  # more than any of its structures, whose fields are its own matter
 
 
 _LOCK = threading.RLock()
@@ -38,6 +47,7 @@ def once(function):
     def locked(*words):
         with _LOCK:
             return cached(*words)
+
     return locked
 
 
@@ -50,7 +60,7 @@ def _library():
     """MindSpore's oneDNN 2.x, or None where it brings none."""
     for path in sorted((Path(ms.__file__).parent / "lib").glob("libdnnl*")):
         library = ctypes.CDLL(str(path))
-        if hasattr(library, "dnnl_convolution_forward_desc_init"):           # 3.x has other functions
+        if hasattr(library, "dnnl_convolution_forward_desc_init"):  # 3.x has other functions
             library.dnnl_primitive_desc_query_md.restype = ctypes.c_void_p
             library.dnnl_memory_desc_get_size.restype = ctypes.c_size_t
             return library
@@ -105,7 +115,13 @@ class _Thread(threading.local):
         return self.blocks[name]
 
     def run(self, primitive, arguments):
-        _call("dnnl_primitive_execute", primitive, self.stream, len(arguments), (_Argument * len(arguments))(*arguments))
+        _call(
+            "dnnl_primitive_execute",
+            primitive,
+            self.stream,
+            len(arguments),
+            (_Argument * len(arguments))(*arguments),
+        )
         _call("dnnl_stream_wait", self.stream)
 
 
@@ -122,9 +138,43 @@ def scratch(name, shape):
 
 def multiply(a, b, c, turned=False, add=False):
     """c = a b, or a b^T if `turned`, for float32 matrices whose rows lie one after the other; `add`: c += it."""
-    words = b"N", b"T" if turned else b"N", c.shape[0], c.shape[1], a.shape[1], 1.0, a, a.shape[1], b, b.shape[1], float(add), c, c.shape[1]
-    kinds = ctypes.c_char, ctypes.c_char, _INT, _INT, _INT, ctypes.c_float, None, _INT, None, _INT, ctypes.c_float, None, _INT
-    _call("dnnl_sgemm", *(ctypes.c_void_p(word.ctypes.data) if kind is None else kind(word) for kind, word in zip(kinds, words)))
+    words = (
+        b"N",
+        b"T" if turned else b"N",
+        c.shape[0],
+        c.shape[1],
+        a.shape[1],
+        1.0,
+        a,
+        a.shape[1],
+        b,
+        b.shape[1],
+        float(add),
+        c,
+        c.shape[1],
+    )
+    kinds = (
+        ctypes.c_char,
+        ctypes.c_char,
+        _INT,
+        _INT,
+        _INT,
+        ctypes.c_float,
+        None,
+        _INT,
+        None,
+        _INT,
+        ctypes.c_float,
+        None,
+        _INT,
+    )
+    _call(
+        "dnnl_sgemm",
+        *(
+            ctypes.c_void_p(word.ctypes.data) if kind is None else kind(word)
+            for kind, word in zip(kinds, words)
+        ),
+    )
 
 
 def _plain(shape, strides):
@@ -148,7 +198,11 @@ class Convolution:
     kind and shape (`convolution`), it may run in many threads at a time.
     """
 
-    _ARGUMENTS = {"forward": (_SRC, _WEIGHTS, _DST), "input": (_DIFF_SRC, _WEIGHTS, _DIFF_DST), "weight": (_SRC, _DIFF_WEIGHTS, _DIFF_DST)}
+    _ARGUMENTS = {
+        "forward": (_SRC, _WEIGHTS, _DST),
+        "input": (_DIFF_SRC, _WEIGHTS, _DIFF_DST),
+        "weight": (_SRC, _DIFF_WEIGHTS, _DIFF_DST),
+    }
     _RESULT = {"forward": 2, "input": 0, "weight": 1}
 
     def __init__(self, kind, x, w, y, stride, padding):
@@ -156,18 +210,39 @@ class Convolution:
         arrays, bias = [_free(shape) for shape in self.shapes], _free((w[0],)) if kind == "forward" else None
         geometry = _numbers(stride, stride), _numbers(padding, padding), _numbers(padding, padding)
         forward = ctypes.create_string_buffer(_DESCRIPTOR_BYTES)
-        _call("dnnl_convolution_forward_desc_init", forward, _FORWARD_TRAINING, _DIRECT, arrays[0], arrays[1], bias, arrays[2], *geometry)
+        _call(
+            "dnnl_convolution_forward_desc_init",
+            forward,
+            _FORWARD_TRAINING,
+            _DIRECT,
+            arrays[0],
+            arrays[1],
+            bias,
+            arrays[2],
+            *geometry,
+        )
         description = _made("dnnl_primitive_desc_create", forward, _attributes(), _engine(), None)
         if kind != "forward":
             backward = ctypes.create_string_buffer(_DESCRIPTOR_BYTES)
             if kind == "input":
                 _call("dnnl_convolution_backward_data_desc_init", backward, _DIRECT, *arrays, *geometry)
             else:
-                _call("dnnl_convolution_backward_weights_desc_init", backward, _DIRECT, arrays[0], arrays[1], None, arrays[2], *geometry)
+                _call(
+                    "dnnl_convolution_backward_weights_desc_init",
+                    backward,
+                    _DIRECT,
+                    arrays[0],
+                    arrays[1],
+                    None,
+                    arrays[2],
+                    *geometry,
+                )
             description = _made("dnnl_primitive_desc_create", backward, _attributes(), _engine(), description)
         # the three arrays' layouts, and the scratch memory's
-        self.layouts = [ctypes.c_void_p(_library().dnnl_primitive_desc_query_md(description, _QUERIES[index], 0))
-                        for index in (*self.arguments, _SCRATCH)]
+        self.layouts = [
+            ctypes.c_void_p(_library().dnnl_primitive_desc_query_md(description, _QUERIES[index], 0))
+            for index in (*self.arguments, _SCRATCH)
+        ]
         self.floats = [-(-_library().dnnl_memory_desc_get_size(layout) // 4) for layout in self.layouts]
         self.description, self.primitive = description, _made("dnnl_primitive_create", description)
         self.turns = {}
@@ -177,11 +252,17 @@ class Convolution:
         thread, memories, arguments, last = _thread(), [], [], None
 
         def memory(layout, array):
-            memories.append(_made("dnnl_memory_create", layout, _engine(), ctypes.c_void_p(array.ctypes.data)))
+            memories.append(
+                _made("dnnl_memory_create", layout, _engine(), ctypes.c_void_p(array.ctypes.data))
+            )
             return memories[-1]
+
         for place, array in enumerate((x, w, y)):
             plain, turn = self.turn(place, tuple(stride // 4 for stride in array.strides))
-            outside, inside = memory(plain, array), memory(self.layouts[place], thread.block(place, self.floats[place]))
+            outside, inside = (
+                memory(plain, array),
+                memory(self.layouts[place], thread.block(place, self.floats[place])),
+            )
             arguments.append((self.arguments[place], inside))
             if place == self.result:
                 last = turn, ((_SRC, inside), (_DST, outside))
@@ -201,7 +282,9 @@ class Convolution:
         if (place, strides) not in self.turns:
             plain, layout = _plain(self.shapes[place], strides), self.layouts[place]
             source, target = (layout, plain) if place == self.result else (plain, layout)
-            description = _made("dnnl_reorder_primitive_desc_create", source, _engine(), target, _engine(), _attributes())
+            description = _made(
+                "dnnl_reorder_primitive_desc_create", source, _engine(), target, _engine(), _attributes()
+            )
             self.turns[place, strides] = plain, _made("dnnl_primitive_create", description)
         return self.turns[place, strides]
 

@@ -3,6 +3,7 @@
 MindSpore 2.8's own RoIAlign takes about four times as long on a CPU as torchvision's. A custom operator takes static shapes
 only, so RoIs come in padded slots; a slot of level -1 is skipped and holds zeros.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -14,8 +15,13 @@ from .custom_operator import custom_operator
 @njit(cache=True)
 def roi_sides(roi, stride, shift, aligned):
     """(x1, y1, x2, y2) of a RoI in cells of its level."""
-    x1, y1, x2, y2 = roi[0] / stride - shift, roi[1] / stride - shift, roi[2] / stride - shift, roi[3] / stride - shift
-    if not aligned:                       # the older convention pools at least one whole cell
+    x1, y1, x2, y2 = (
+        roi[0] / stride - shift,
+        roi[1] / stride - shift,
+        roi[2] / stride - shift,
+        roi[3] / stride - shift,
+    )
+    if not aligned:  # the older convention pools at least one whole cell
         x2, y2 = max(x2, x1 + 1.0), max(y2, y1 + 1.0)
     return x1, y1, x2, y2
 
@@ -64,7 +70,10 @@ def all_taps(rois, levels, strides, shift, aligned, size, samples, heights, widt
             taps[k, 0], taps[k, 1] = tap_count(y1, y2, size, samples), tap_count(x1, x2, size, samples)
     most = taps.max() if count > 0 else 0
     rows, row_weights = np.empty((count, size, most), np.int64), np.empty((count, size, most), np.float32)
-    columns, column_weights = np.empty((count, size, most), np.int64), np.empty((count, size, most), np.float32)
+    columns, column_weights = (
+        np.empty((count, size, most), np.int64),
+        np.empty((count, size, most), np.float32),
+    )
     for k in range(count):
         level = levels[k // slots, k % slots]
         if level >= 0:
@@ -72,7 +81,7 @@ def all_taps(rois, levels, strides, shift, aligned, size, samples, heights, widt
             sample_axis(y1, y2, size, taps[k, 0] // 2, heights[level], rows[k], row_weights[k])
             sample_axis(x1, x2, size, taps[k, 1] // 2, widths[level], columns[k], column_weights[k])
             if taps[k, 1] > 0:
-                used = columns[k, :, :taps[k, 1]]
+                used = columns[k, :, : taps[k, 1]]
                 spans[k, 0], spans[k, 1] = used.min(), used.max() - used.min() + 1
                 used -= spans[k, 0]
     return taps, spans, rows, row_weights, columns, column_weights
@@ -83,8 +92,16 @@ def pool(p2, p3, p4, p5, rois, levels, strides, shift, aligned, size, samples, o
     """rois [B, S, 4], levels int32 [B, S]; fills out [B * S, C, size, size]. Threads share channels out, so that a map stays in the cache."""
     slots, channels, count = levels.shape[1], p2.shape[1], levels.size
     taps, spans, rows, row_weights, columns, column_weights = all_taps(
-        rois, levels, strides, shift, aligned, size, samples, (p2.shape[2], p3.shape[2], p4.shape[2], p5.shape[2]),
-        (p2.shape[3], p3.shape[3], p4.shape[3], p5.shape[3]))
+        rois,
+        levels,
+        strides,
+        shift,
+        aligned,
+        size,
+        samples,
+        (p2.shape[2], p3.shape[2], p4.shape[2], p5.shape[2]),
+        (p2.shape[3], p3.shape[3], p4.shape[3], p5.shape[3]),
+    )
     widest = spans[:, 1].max() if count > 0 else 0
     for c in prange(channels):
         buffer = np.empty(widest, np.float32)
@@ -94,13 +111,24 @@ def pool(p2, p3, p4, p5, rois, levels, strides, shift, aligned, size, samples, o
             if level < 0:
                 out[k, c] = 0.0
                 continue
-            plane = p2[picture, c] if level == 0 else p3[picture, c] if level == 1 else p4[picture, c] if level == 2 else p5[picture, c]
-            line = buffer[:spans[k, 1]]
+            plane = (
+                p2[picture, c]
+                if level == 0
+                else p3[picture, c]
+                if level == 1
+                else p4[picture, c]
+                if level == 2
+                else p5[picture, c]
+            )
+            line = buffer[: spans[k, 1]]
             for i in range(size):
                 # down first, along whole rows at once; then the few columns across
                 line[:] = 0.0
-                for a in range(0, taps[k, 0], 2):                 # a sample has two taps
-                    above, below = plane[rows[k, i, a], spans[k, 0]:], plane[rows[k, i, a + 1], spans[k, 0]:]
+                for a in range(0, taps[k, 0], 2):  # a sample has two taps
+                    above, below = (
+                        plane[rows[k, i, a], spans[k, 0] :],
+                        plane[rows[k, i, a + 1], spans[k, 0] :],
+                    )
                     u, v = row_weights[k, i, a], row_weights[k, i, a + 1]
                     for x in range(len(line)):
                         line[x] += u * above[x] + v * below[x]
@@ -116,8 +144,16 @@ def spread(gradient, rois, levels, strides, shift, aligned, size, samples, d2, d
     """The transpose of `pool`: adds gradient [B * S, C, size, size] into d2 .. d5. Threads share channels out, so none meet."""
     slots, channels, count = levels.shape[1], d2.shape[1], levels.size
     taps, spans, rows, row_weights, columns, column_weights = all_taps(
-        rois, levels, strides, shift, aligned, size, samples, (d2.shape[2], d3.shape[2], d4.shape[2], d5.shape[2]),
-        (d2.shape[3], d3.shape[3], d4.shape[3], d5.shape[3]))
+        rois,
+        levels,
+        strides,
+        shift,
+        aligned,
+        size,
+        samples,
+        (d2.shape[2], d3.shape[2], d4.shape[2], d5.shape[2]),
+        (d2.shape[3], d3.shape[3], d4.shape[3], d5.shape[3]),
+    )
     widest = spans[:, 1].max() if count > 0 else 0
     for c in prange(channels):
         buffer = np.empty(widest, np.float32)
@@ -126,15 +162,23 @@ def spread(gradient, rois, levels, strides, shift, aligned, size, samples, d2, d
             level = levels[picture, k % slots]
             if level < 0:
                 continue
-            plane = d2[picture, c] if level == 0 else d3[picture, c] if level == 1 else d4[picture, c] if level == 2 else d5[picture, c]
-            line = buffer[:spans[k, 1]]
+            plane = (
+                d2[picture, c]
+                if level == 0
+                else d3[picture, c]
+                if level == 1
+                else d4[picture, c]
+                if level == 2
+                else d5[picture, c]
+            )
+            line = buffer[: spans[k, 1]]
             for i in range(size):
                 line[:] = 0.0
                 for j in range(size):
                     for b in range(taps[k, 1]):
                         line[columns[k, j, b]] += gradient[k, c, i, j] * column_weights[k, j, b]
                 for a in range(taps[k, 0]):
-                    target, weight = plane[rows[k, i, a], spans[k, 0]:], row_weights[k, i, a]
+                    target, weight = plane[rows[k, i, a], spans[k, 0] :], row_weights[k, i, a]
                     for x in range(len(line)):
                         target[x] += weight * line[x]
 
@@ -153,6 +197,7 @@ def forward_operator(size, samples, aligned, strides):
 
     def dtype(p2, p3, p4, p5, rois, levels):
         return p2
+
     return custom_operator(roi_align, shape, dtype)
 
 
@@ -161,7 +206,10 @@ def backward_operator(size, samples, aligned, strides, shapes):
     scales, shift = np.array(strides, np.float32), np.float32(0.5 if aligned else 0.0)
 
     def roi_align_gradient(gradient, rois, levels):
-        maps = [np.zeros((levels.shape[0], gradient.shape[1], height, width), np.float32) for height, width in shapes]
+        maps = [
+            np.zeros((levels.shape[0], gradient.shape[1], height, width), np.float32)
+            for height, width in shapes
+        ]
         spread(gradient, rois, levels, scales, shift, aligned, size, samples, *maps)
         return tuple(maps)
 
@@ -170,4 +218,5 @@ def backward_operator(size, samples, aligned, strides, shapes):
 
     def dtype(gradient, rois, levels):
         return gradient, gradient, gradient, gradient
+
     return custom_operator(roi_align_gradient, shape, dtype)

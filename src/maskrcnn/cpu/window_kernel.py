@@ -3,6 +3,7 @@
 The RPN's losses see some 256 anchors of a picture's 245,520. Computing the head once more at those few windows and taking gradients
 there spares the gradients of its convolution over whole maps, a fifth of a training step.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -67,7 +68,10 @@ class Windows(nn.Cell):
             return out
 
         def windows_gradient(gradient, index):
-            maps = [np.zeros((index.shape[0], gradient.shape[1], height, width), np.float32) for height, width in shapes]
+            maps = [
+                np.zeros((index.shape[0], gradient.shape[1], height, width), np.float32)
+                for height, width in shapes
+            ]
             add_windows(gradient, index, sizes, num_anchors, *maps)
             return tuple(maps)
 
@@ -76,8 +80,11 @@ class Windows(nn.Cell):
 
         def gradient_shape(gradient, index):
             return tuple([index[0], gradient[1], height, width] for height, width in shapes)
+
         self.forward_operator = custom_operator(windows, shape, lambda p2, *_: p2)
-        self.backward_operator = custom_operator(windows_gradient, gradient_shape, lambda gradient, _: (gradient,) * len(shapes))
+        self.backward_operator = custom_operator(
+            windows_gradient, gradient_shape, lambda gradient, _: (gradient,) * len(shapes)
+        )
 
     def construct(self, p2, p3, p4, p5, p6, index):
         return self.forward_operator(p2, p3, p4, p5, p6, index)

@@ -6,6 +6,7 @@ number. The gradient of x is a convolution of y's by the turned weight, and the 
 
 Tiles of all maps lie in rows, one row after the other: map n's row i is number n I + i, where I is half of a map's rows, rounded up.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -13,12 +14,14 @@ from numba import njit
 
 from .onednn import multiply, scratch
 
-TILES = 256              # of a strip: mixed numbers of about as many tiles at a time, which stay in the cache
+TILES = 256  # of a strip: mixed numbers of about as many tiles at a time, which stay in the cache
 
 
 def worth(weight, stride, padding, cells):
     """Whether it is faster than nine taps, for a weight [O, C, k, k] and as many cells of all maps: the weight is mixed too, which takes its time."""
-    return (weight[2], stride, padding) == (3, 1, 1) and min(weight[:2]) >= 128 and cells >= 2 * max(weight[:2])
+    return (
+        (weight[2], stride, padding) == (3, 1, 1) and min(weight[:2]) >= 128 and cells >= 2 * max(weight[:2])
+    )
 
 
 def rows_of(maps):
@@ -68,7 +71,12 @@ def weight_of(mixed, low, high, weight):
     for o in range(low, high):
         for c in range(weight.shape[1]):
             for q in range(4):
-                first, second, third, fourth = mixed[q, o, c], mixed[4 + q, o, c], mixed[8 + q, o, c], mixed[12 + q, o, c]
+                first, second, third, fourth = (
+                    mixed[q, o, c],
+                    mixed[4 + q, o, c],
+                    mixed[8 + q, o, c],
+                    mixed[12 + q, o, c],
+                )
                 both = half * (second + third)
                 rows[0, q], rows[1, q], rows[2, q] = first + both, half * (second - third), both + fourth
             for i in range(3):
@@ -77,11 +85,16 @@ def weight_of(mixed, low, high, weight):
                 weight[o, c, i, 1] = half * (rows[i, 1] - rows[i, 2])
 
 
-@njit(nogil=True, cache=True, inline="always")          # called, it makes the loops around it take 1.7 times as long
+@njit(nogil=True, cache=True, inline="always")  # called, it makes the loops around it take 1.7 times as long
 def four_of(mixed, k, c, place, count):
     """Numbers k .. k + 3 of channel c of mixed [16, C, T]: four arrays, of `count` tiles from `place` on."""
     end = place + count
-    return mixed[k, c, place:end], mixed[k + 1, c, place:end], mixed[k + 2, c, place:end], mixed[k + 3, c, place:end]
+    return (
+        mixed[k, c, place:end],
+        mixed[k + 1, c, place:end],
+        mixed[k + 2, c, place:end],
+        mixed[k + 3, c, place:end],
+    )
 
 
 @njit(nogil=True, cache=True)
@@ -89,7 +102,7 @@ def mix_maps(x, start, mixed):
     """B^T d B: fill mixed [16, C, T] from row of tiles `start` of x [B, C, H, W] on; zeros beyond a map's edges."""
     height, width = x.shape[2:]
     rows, columns = (height + 1) // 2, (width + 1) // 2
-    lines = np.zeros((4, 2 * columns + 2), np.float32)                # mixed along rows: cell w at w + 1
+    lines = np.zeros((4, 2 * columns + 2), np.float32)  # mixed along rows: cell w at w + 1
     nothing = np.zeros(width, np.float32)
     for c in range(mixed.shape[1]):
         for number in range(mixed.shape[2] // columns):
@@ -125,7 +138,7 @@ def take_maps(mixed, start, bias, y):
         add = bias[c]
         for number in range(mixed.shape[2] // columns):
             n, row = (start + number) // rows, 2 * ((start + number) % rows)
-            m = mixed[:, c, number * columns:(number + 1) * columns]
+            m = mixed[:, c, number * columns : (number + 1) * columns]
             for j in range(columns):
                 left0, right0 = m[0, j] + m[1, j] + m[2, j], m[1, j] - m[2, j] - m[3, j]
                 left1, right1 = m[4, j] + m[5, j] + m[6, j], m[5, j] - m[6, j] - m[7, j]

@@ -1,4 +1,5 @@
 """The pointwise losses the heads share; all in float32."""
+
 from __future__ import annotations
 
 import mindspore as ms
@@ -24,5 +25,8 @@ def sigmoid_cross_entropy(logits, targets):
     logits = logits.astype(ms.float32)
     # One comparison makes max and |x|, so that the gradient at 0, where dead features leave a logit, is 1/2 - t too.
     positive = logits >= 0
-    largest, minus_size = ops.select(positive, logits, ops.zeros_like(logits)), ops.select(positive, -logits, logits)
+    largest, minus_size = (
+        ops.select(positive, logits, ops.zeros_like(logits)),
+        ops.select(positive, -logits, logits),
+    )
     return largest - logits * targets + ops.log1p(ops.exp(minus_size))

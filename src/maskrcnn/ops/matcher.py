@@ -1,4 +1,5 @@
 """Which ground-truth object each box belongs to: the rule both stages share (Ren et al. 2015, section 3.1.2)."""
+
 from __future__ import annotations
 
 import mindspore as ms
@@ -25,6 +26,7 @@ class Matcher(nn.Cell):
         if kernel:
             # Imported here: Numba is needed on the CPU only.
             from ..cpu.matcher_kernel import match_operator
+
             self.operator = match_operator(min_pos_iou)
 
     def construct(self, truth, valid, boxes):
@@ -34,7 +36,9 @@ class Matcher(nn.Cell):
         count = truth.shape[1]
         best, index, is_best = _match_piece(truth[:, :PIECE], valid[:, :PIECE], boxes, self.min_pos_iou)
         for start in range(PIECE, count, PIECE):
-            piece = _match_piece(truth[:, start:start + PIECE], valid[:, start:start + PIECE], boxes, self.min_pos_iou)
+            piece = _match_piece(
+                truth[:, start : start + PIECE], valid[:, start : start + PIECE], boxes, self.min_pos_iou
+            )
             index = ops.select(piece[0] > best, piece[1] + start, index)
             best = ops.maximum(best, piece[0])
             is_best = ops.logical_or(is_best, piece[2])

@@ -1,4 +1,5 @@
 """Greedy non-maximum suppression."""
+
 from __future__ import annotations
 
 import mindspore as ms
@@ -18,6 +19,7 @@ class NMS(nn.Cell):
         if kernel:
             # Imported here: Numba is needed on the CPU only.
             from ..cpu.nms_kernel import nms_operator
+
             self.kernel = nms_operator(threshold)
 
     def construct(self, boxes, valid):
@@ -25,7 +27,7 @@ class NMS(nn.Cell):
             return self.kernel(ops.stop_gradient(boxes), valid)
         # The operator drops nothing but what overlaps; a box without area overlaps nothing.
         boxes = boxes * valid.astype(ms.float32).expand_dims(-1)
-        falling = -ops.arange(0, boxes.shape[1]).astype(ms.float32).expand_dims(1)      # stands for the scores
+        falling = -ops.arange(0, boxes.shape[1]).astype(ms.float32).expand_dims(1)  # stands for the scores
         kept = ()
         for one in ops.unbind(boxes):
             rows = ops.concat((one, falling), 1)

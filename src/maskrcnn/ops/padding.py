@@ -4,6 +4,7 @@ On Ascend every shape is static: padding is computed and weighted with zero. On 
 the cost of a head is proportional to its rows, so padding is dropped. A row always remains: zero rows give NaN or an error in
 MindSpore's reductions and scatters.
 """
+
 from __future__ import annotations
 
 import mindspore as ms

@@ -3,6 +3,7 @@
 No operator keeps a hidden state, so resuming repeats nothing and skips nothing, two devices draw what one would, and a limit as large as the
 population is 'take everything'.
 """
+
 from __future__ import annotations
 
 import mindspore as ms
@@ -31,5 +32,7 @@ def choose(candidates, priorities, limit):
 
     Chosen entries come first; the others' indices are arbitrary.
     """
-    values, index = ops.topk(ops.select(candidates, priorities, ops.full_like(priorities, -1.0)), min(limit, candidates.shape[1]))
+    values, index = ops.topk(
+        ops.select(candidates, priorities, ops.full_like(priorities, -1.0)), min(limit, candidates.shape[1])
+    )
     return index.astype(ms.int32), values >= 0

@@ -1,4 +1,5 @@
 """What the tests of the data check share: a check of a folder, its findings of a kind, and what is said of it before training."""
+
 from __future__ import annotations
 
 from src.config import load_config

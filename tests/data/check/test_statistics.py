@@ -1,4 +1,5 @@
 """The statistics against plain counting, and anchor recall against every anchor one by one."""
+
 from __future__ import annotations
 
 import json
@@ -13,7 +14,9 @@ from src.engine.display.data_plots import plot_statistics
 from src.maskrcnn.anchor_generator import pyramid_anchors
 
 
-@pytest.mark.parametrize("words", [[], ["anchor_round=True", "anchor_ratios=[0.4, 1, 3.1]"], ["anchor_scales=[4, 7]"]])
+@pytest.mark.parametrize(
+    "words", [[], ["anchor_round=True", "anchor_ratios=[0.4, 1, 3.1]"], ["anchor_scales=[4, 7]"]]
+)
 def test_the_nearest_anchor_is_the_best(words):
     config = load_config(["img_width=320", "img_height=224", *words])
     rng = np.random.default_rng(3)
@@ -24,7 +27,9 @@ def test_the_nearest_anchor_is_the_best(words):
     for box in boxes:
         sides = np.minimum(anchors[:, 2:], box[2:]) - np.maximum(anchors[:, :2], box[:2])
         common = np.maximum(sides, 0).prod(1)
-        expected.append((common / ((anchors[:, 2:] - anchors[:, :2]).prod(1) + (box[2:] - box[:2]).prod() - common)).max())
+        expected.append(
+            (common / ((anchors[:, 2:] - anchors[:, :2]).prod(1) + (box[2:] - box[:2]).prod() - common)).max()
+        )
     # the anchors themselves are float32
     assert np.allclose(best_anchor_iou(config, boxes), expected, atol=1e-5)
 
@@ -36,10 +41,19 @@ def test_counts_equal_the_files(shared):
     names = {category["id"]: category["name"] for category in content["categories"]}
     objects = [item for item in content["annotations"] if not item["iscrowd"]]
     for name in config.coco_classes[1:]:
-        assert statistics["instances_per_class"][name] == sum(names[item["category_id"]] == name for item in objects)
-        assert statistics["pictures_per_class"][name] == len({item["image_id"] for item in objects if names[item["category_id"]] == name})
-    per_picture = sorted(sum(item["image_id"] == image["id"] for item in objects) for image in content["images"])
-    assert (statistics["instances_per_picture"]["0"], statistics["instances_per_picture"]["100"]) == (per_picture[0], per_picture[-1])
+        assert statistics["instances_per_class"][name] == sum(
+            names[item["category_id"]] == name for item in objects
+        )
+        assert statistics["pictures_per_class"][name] == len(
+            {item["image_id"] for item in objects if names[item["category_id"]] == name}
+        )
+    per_picture = sorted(
+        sum(item["image_id"] == image["id"] for item in objects) for image in content["images"]
+    )
+    assert (statistics["instances_per_picture"]["0"], statistics["instances_per_picture"]["100"]) == (
+        per_picture[0],
+        per_picture[-1],
+    )
     assert statistics["pictures_without_objects"] == per_picture.count(0)
     small = sum(item["bbox"][2] * item["bbox"][3] < 1024 for item in objects) / len(objects)
     assert statistics["box_area"]["small"] == pytest.approx(small, abs=1e-4)
@@ -48,7 +62,9 @@ def test_counts_equal_the_files(shared):
     anchors = statistics["anchors"]
     assert anchors["recall"]["0.3"] >= anchors["recall"]["0.5"] >= anchors["recall"]["0.7"] > 0
     assert sum(row["objects"] for row in anchors["by_size"]) == len(objects)
-    assert any(line.startswith("person") and " 185" in line for line in statistics_text(statistics)) and json.dumps(statistics)
+    assert any(
+        line.startswith("person") and " 185" in line for line in statistics_text(statistics)
+    ) and json.dumps(statistics)
 
 
 def test_data_without_objects_has_statistics_too(coco_folder, tmp_path):
@@ -56,6 +72,10 @@ def test_data_without_objects_has_statistics_too(coco_folder, tmp_path):
     config = load_config([f"coco_root={root}", "coco_classes=[background,square,disc]"])
     source = read_source(config)
     statistics = data_statistics(config, source)
-    assert statistics["pictures_without_objects"] == 2 and statistics["anchors"]["unreached"] == 0 and statistics_text(statistics)
+    assert (
+        statistics["pictures_without_objects"] == 2
+        and statistics["anchors"]["unreached"] == 0
+        and statistics_text(statistics)
+    )
     plot_statistics(config, source, tmp_path / "plots.png")
     assert (tmp_path / "plots.png").stat().st_size > 5000

@@ -1,4 +1,5 @@
 """Decoding of every kind of picture, and colours against Pillow's and torchvision's definitions."""
+
 from __future__ import annotations
 
 import io
@@ -28,9 +29,21 @@ def saved(image, form, **options):
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("form, mode", [(form, mode) for form, modes in (
-    ("JPEG", ("RGB", "L", "CMYK")), ("PNG", ("RGB", "RGBA", "L", "LA", "P", "1")), ("BMP", ("RGB", "L")), ("TIFF", ("RGB", "CMYK", "L")),
-    ("GIF", ("P", "L")), ("WEBP", ("RGB", "RGBA"))) for mode in modes])
+@pytest.mark.parametrize(
+    "form, mode",
+    [
+        (form, mode)
+        for form, modes in (
+            ("JPEG", ("RGB", "L", "CMYK")),
+            ("PNG", ("RGB", "RGBA", "L", "LA", "P", "1")),
+            ("BMP", ("RGB", "L")),
+            ("TIFF", ("RGB", "CMYK", "L")),
+            ("GIF", ("P", "L")),
+            ("WEBP", ("RGB", "RGBA")),
+        )
+        for mode in modes
+    ],
+)
 def test_every_mode_decodes_to_rgb_as_pillow_shows_it(form, mode):
     image = Image.fromarray(picture()).convert(mode)
     options = {"lossless": True} if form == "WEBP" else {"quality": 95} if form == "JPEG" else {}
@@ -40,7 +53,7 @@ def test_every_mode_decodes_to_rgb_as_pillow_shows_it(form, mode):
     expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), np.int64)
     assert np.abs(decoded - expected).max() <= 1
     if mode in ("RGB", "RGBA", "CMYK"):
-        assert np.abs(decoded.astype(np.int64) - picture()).mean() < 3        # red is red, and nothing is inverted
+        assert np.abs(decoded.astype(np.int64) - picture()).mean() < 3  # red is red, and nothing is inverted
     elif mode in ("L", "LA"):
         assert np.array_equal(decoded[..., 0], decoded[..., 2])
     assert transforms.picture_size(data) == (HEIGHT, WIDTH)
@@ -50,7 +63,9 @@ def test_sixteen_bits_become_eight():
     deep = (np.arange(HEIGHT * WIDTH).reshape(HEIGHT, WIDTH) * 21).astype(np.uint16)
     for form in (".png", ".tiff"):
         data = cv2.imencode(form, deep)[1].tobytes()
-        assert np.array_equal(transforms.decode_picture(data, "x"), np.repeat((deep >> 8).astype(np.uint8)[..., None], 3, 2))
+        assert np.array_equal(
+            transforms.decode_picture(data, "x"), np.repeat((deep >> 8).astype(np.uint8)[..., None], 3, 2)
+        )
     color = np.stack([deep, deep[::-1], deep[:, ::-1]], 2)
     data = cv2.imencode(".png", color)[1].tobytes()
     assert np.array_equal(transforms.decode_picture(data, "x"), (color[..., ::-1] >> 8).astype(np.uint8))
@@ -59,7 +74,9 @@ def test_sixteen_bits_become_eight():
 def test_transparent_palette_and_animation_take_the_first_frame():
     frames = [Image.fromarray(picture()).convert("P"), Image.new("P", (WIDTH, HEIGHT), 3)]
     data = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    assert np.array_equal(transforms.decode_picture(data, "x"), np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+    assert np.array_equal(
+        transforms.decode_picture(data, "x"), np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    )
     data = saved(frames[0], "PNG", transparency=bytes(range(256)))
     assert np.array_equal(transforms.decode_picture(data, "x"), np.asarray(frames[0].convert("RGB")))
 
@@ -74,8 +91,14 @@ def test_exif_orientation(orientation, form):
     shown = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
     stored = np.asarray(Image.open(io.BytesIO(data)))
     turned = orientation >= 5
-    assert transforms.picture_size(data) == shown.shape[:2] == ((WIDTH, HEIGHT) if turned else (HEIGHT, WIDTH))
-    for size, expected in ((None, shown), (shown.shape[:2], shown), ((HEIGHT, WIDTH), stored if turned else shown)):
+    assert (
+        transforms.picture_size(data) == shown.shape[:2] == ((WIDTH, HEIGHT) if turned else (HEIGHT, WIDTH))
+    )
+    for size, expected in (
+        (None, shown),
+        (shown.shape[:2], shown),
+        ((HEIGHT, WIDTH), stored if turned else shown),
+    ):
         assert np.array_equal(transforms.decode_picture(data, "x", size), expected)
         transforms.check_header(data, "x", size)
     for check in (transforms.decode_picture, transforms.check_header):
@@ -85,8 +108,14 @@ def test_exif_orientation(orientation, form):
 
 def test_what_is_not_a_picture_names_the_picture(tmp_path):
     jpeg, png = saved(Image.fromarray(picture()), "JPEG"), saved(Image.fromarray(picture()), "PNG")
-    bad = {"empty": b"", "text": b"hello", "half.jpg": jpeg[:len(jpeg) // 2], "half.png": png[:len(png) // 2], "head.jpg": jpeg[:10],
-           "broken.png": png[:60] + bytes(40) + png[100:]}
+    bad = {
+        "empty": b"",
+        "text": b"hello",
+        "half.jpg": jpeg[: len(jpeg) // 2],
+        "half.png": png[: len(png) // 2],
+        "head.jpg": jpeg[:10],
+        "broken.png": png[:60] + bytes(40) + png[100:],
+    }
     for name, data in bad.items():
         with pytest.raises(DataError, match=f"picture .*{name}") as error:
             transforms.decode_picture(data, name)
@@ -108,6 +137,7 @@ def test_what_is_not_a_picture_names_the_picture(tmp_path):
 def test_a_picture_of_a_billion_pixels_is_refused_at_once():
     def chunk(kind, body):
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
     header = chunk(b"IHDR", struct.pack(">2I5B", 30000, 30000, 8, 2, 0, 0, 0))
     bomb = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
     for check in (transforms.decode_picture, transforms.picture_size):
@@ -120,8 +150,14 @@ def photo():
     return np.random.default_rng(4).integers(0, 256, (12, 16, 3), dtype=np.uint8).repeat(4, 0).repeat(4, 1)
 
 
-@pytest.mark.parametrize("change, enhancer", [(transforms.change_brightness, ImageEnhance.Brightness),
-                                              (transforms.change_contrast, ImageEnhance.Contrast), (transforms.change_saturation, ImageEnhance.Color)])
+@pytest.mark.parametrize(
+    "change, enhancer",
+    [
+        (transforms.change_brightness, ImageEnhance.Brightness),
+        (transforms.change_contrast, ImageEnhance.Contrast),
+        (transforms.change_saturation, ImageEnhance.Color),
+    ],
+)
 @pytest.mark.parametrize("factor", [0.0, 0.4, 1.0, 1.7])
 def test_colors_change_as_pillow_changes_them(change, enhancer, factor):
     expected = np.asarray(enhancer(Image.fromarray(photo())).enhance(factor), np.int64)
@@ -133,16 +169,27 @@ def test_a_hue_turned_by_a_third_permutes_the_colors():
     primaries = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [90, 90, 90]]], np.uint8)
     turned = transforms.turn_hue(primaries, 1 / 3)
     assert np.abs(turned.astype(int) - primaries[:, [1, 2, 0, 3]]).max() <= 6
-    assert np.abs(transforms.turn_hue(photo(), 0.0).astype(int) - photo()).max() <= 8      # the way to hue and back is in 8 bits
+    assert (
+        np.abs(transforms.turn_hue(photo(), 0.0).astype(int) - photo()).max() <= 8
+    )  # the way to hue and back is in 8 bits
     assert np.abs(transforms.turn_hue(primaries, -1 / 3).astype(int) - primaries[:, [2, 0, 1, 3]]).max() <= 6
 
 
 def test_jittered_colors_stay_within_their_strengths():
     grey = np.full((4, 4, 3), 100, np.uint8)
-    drawn = [transforms.jitter_colors(grey, (0.4, 0, 0, 0), np.random.default_rng(seed))[0, 0, 0] for seed in range(400)]
+    drawn = [
+        transforms.jitter_colors(grey, (0.4, 0, 0, 0), np.random.default_rng(seed))[0, 0, 0]
+        for seed in range(400)
+    ]
     assert 60 <= min(drawn) < 64 and 136 < max(drawn) <= 140 and 97 < np.mean(drawn) < 103
     assert np.array_equal(transforms.jitter_colors(photo(), (0, 0, 0, 0), np.random.default_rng(0)), photo())
-    strong = [transforms.jitter_colors(grey, (2.0, 0, 0, 0), np.random.default_rng(seed))[0, 0, 0] for seed in range(400)]
-    assert min(strong) < 8 and max(strong) == 255                                          # factors from 0 to 3
-    several = {transforms.jitter_colors(photo(), (0.4, 0.4, 0.4, 0.1), np.random.default_rng(seed)).tobytes() for seed in range(20)}
+    strong = [
+        transforms.jitter_colors(grey, (2.0, 0, 0, 0), np.random.default_rng(seed))[0, 0, 0]
+        for seed in range(400)
+    ]
+    assert min(strong) < 8 and max(strong) == 255  # factors from 0 to 3
+    several = {
+        transforms.jitter_colors(photo(), (0.4, 0.4, 0.4, 0.1), np.random.default_rng(seed)).tobytes()
+        for seed in range(20)
+    }
     assert len(several) == 20

@@ -1,4 +1,5 @@
 """Masks against pycocotools, known values and arithmetic."""
+
 from __future__ import annotations
 
 import json
@@ -29,7 +30,9 @@ def sampled_target(frame, box, roi, size=28):
         position = np.clip(position, 0, len(frame) - 1)
         weights = np.maximum(1 - np.abs(position[:, None] - np.arange(len(frame))), 0)
         picked.append(weights)
-    return (picked[0] @ frame.astype(np.float64) @ picked[1].T >= 127.5) & inside[0][:, None] & inside[1][None]
+    return (
+        (picked[0] @ frame.astype(np.float64) @ picked[1].T >= 127.5) & inside[0][:, None] & inside[1][None]
+    )
 
 
 def real_objects(shared, split="val2017"):
@@ -68,7 +71,11 @@ def test_box_frame_masks_give_the_targets_that_the_exact_masks_give(shared):
         roi = np.clip(box + rng.uniform(-0.1, 0.1, 4) * sides, 0, [width, height, width, height])
         expected = masks.cut_mask(exact, roi, 28) >= 0.5
         rle = masks.mask_to_rle(exact)
-        for kind, segmentation in (("polygons", annotation["segmentation"]), ("rle", rle), ("cropped rle", masks.crop_rle(rle, box))):
+        for kind, segmentation in (
+            ("polygons", annotation["segmentation"]),
+            ("rle", rle),
+            ("cropped rle", masks.crop_rle(rle, box)),
+        ):
             frame = masks.box_mask(segmentation, box, height, width, 112)
             assert frame.shape == (112, 112) and frame.dtype == np.uint8
             agreement[kind].append(iou(sampled_target(frame, box, roi), expected))
@@ -101,7 +108,9 @@ def test_box_mask_of_half_a_box_is_exactly_half():
 def test_box_mask_is_bounded_for_huge_and_tiny_objects():
     huge = masks.box_mask([[0, 0, 20000, 0, 20000, 15000, 0, 15000]], (0, 0, 20000, 15000), 15000, 20000, 112)
     assert huge.mean() > 250
-    tiny = masks.box_mask([[10.1, 10.1, 10.4, 10.1, 10.4, 10.4, 10.1, 10.4]], (10.1, 10.1, 10.4, 10.4), 100, 100, 112)
+    tiny = masks.box_mask(
+        [[10.1, 10.1, 10.4, 10.1, 10.4, 10.4, 10.1, 10.4]], (10.1, 10.1, 10.4, 10.4), 100, 100, 112
+    )
     assert tiny.mean() > 200
 
 
@@ -110,7 +119,10 @@ def test_overlapping_polygons_are_a_union():
     once = masks.segmentation_to_mask([polygon], 10, 10)
     assert once.sum() == 36
     assert np.array_equal(masks.segmentation_to_mask([polygon, polygon], 10, 10), once)
-    assert np.array_equal(masks.box_mask([polygon, polygon], (2, 2, 8, 8), 10, 10, 28), masks.box_mask([polygon], (2, 2, 8, 8), 10, 10, 28))
+    assert np.array_equal(
+        masks.box_mask([polygon, polygon], (2, 2, 8, 8), 10, 10, 28),
+        masks.box_mask([polygon], (2, 2, 8, 8), 10, 10, 28),
+    )
 
 
 def test_uncompressed_rle_known_pixels():
@@ -119,19 +131,38 @@ def test_uncompressed_rle_known_pixels():
     assert np.array_equal(mask, np.repeat([[1, 1, 0, 0, 0]], 10, 0))
 
 
-@pytest.mark.parametrize("rle", [
-    {"size": [10, 5], "counts": [0, 20, 31]}, {"size": [10, 5], "counts": [0, 20]}, {"size": [10, 5], "counts": [-1, 51]},
-    {"size": [10, 5], "counts": "oooo"}, {"size": [10, 5], "counts": "\u00e9"}, {"size": [10, 5], "counts": ""}, {"size": [10, 5]},
-    {"size": "ab", "counts": [50]}, {"size": [0, 0], "counts": []}, {"size": [10, 5], "counts": [[1], [2]]},
-    {"size": [10, 5], "counts": None}, {"size": [10, 5], "counts": [0.5, 49.5]}, {"size": [float("nan"), 5], "counts": [50]},
-    {"size": [10, 5], "counts": [10 ** 30]}, {"counts": [50]}, {"size": [10, 5], "counts": b"\x00\xff"}])
+@pytest.mark.parametrize(
+    "rle",
+    [
+        {"size": [10, 5], "counts": [0, 20, 31]},
+        {"size": [10, 5], "counts": [0, 20]},
+        {"size": [10, 5], "counts": [-1, 51]},
+        {"size": [10, 5], "counts": "oooo"},
+        {"size": [10, 5], "counts": "\u00e9"},
+        {"size": [10, 5], "counts": ""},
+        {"size": [10, 5]},
+        {"size": "ab", "counts": [50]},
+        {"size": [0, 0], "counts": []},
+        {"size": [10, 5], "counts": [[1], [2]]},
+        {"size": [10, 5], "counts": None},
+        {"size": [10, 5], "counts": [0.5, 49.5]},
+        {"size": [float("nan"), 5], "counts": [50]},
+        {"size": [10, 5], "counts": [10**30]},
+        {"counts": [50]},
+        {"size": [10, 5], "counts": b"\x00\xff"},
+    ],
+)
 def test_corrupt_rle_is_a_data_error(rle):
     with pytest.raises(DataError):
         masks.rle_to_mask(rle)
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.text(alphabet=[chr(code) for code in range(48, 112)], max_size=12), st.integers(1, 9), st.integers(1, 9))
+@given(
+    st.text(alphabet=[chr(code) for code in range(48, 112)], max_size=12),
+    st.integers(1, 9),
+    st.integers(1, 9),
+)
 def test_any_counts_text_decodes_as_pycocotools_does_or_is_refused(counts, height, width):
     rle = {"size": [height, width], "counts": counts}
     try:
@@ -142,7 +173,7 @@ def test_any_counts_text_decodes_as_pycocotools_does_or_is_refused(counts, heigh
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2 ** 32 - 1))
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1))
 def test_rle_there_and_back_and_flips(height, width, seed):
     mask = (np.random.default_rng(seed).random((height, width)) < 0.4).astype(np.uint8)
     assert np.array_equal(masks.rle_to_mask(masks.mask_to_rle(mask)), mask)
@@ -151,7 +182,11 @@ def test_rle_there_and_back_and_flips(height, width, seed):
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.tuples(st.integers(0, 150), st.integers(0, 100)), st.tuples(st.integers(20, 100), st.integers(20, 100)), st.floats(0.6, 1))
+@given(
+    st.tuples(st.integers(0, 150), st.integers(0, 100)),
+    st.tuples(st.integers(20, 100), st.integers(20, 100)),
+    st.floats(0.6, 1),
+)
 def test_cutting_and_pasting_an_ellipse(corner, sides, fill):
     """A smooth shape of 20 pixels or more survives being cut to 28x28 and pasted back."""
     height, width = 210, 260
@@ -159,7 +194,9 @@ def test_cutting_and_pasting_an_ellipse(corner, sides, fill):
     box = np.array([x1, y1, x1 + sides[0], y1 + sides[1]], np.float64)
     rows, columns = np.mgrid[:height, :width] + 0.5
     center, radius = (box[:2] + box[2:]) / 2, np.array(sides) / 2 * fill
-    mask = (((columns - center[0]) / radius[0]) ** 2 + ((rows - center[1]) / radius[1]) ** 2 <= 1).astype(np.uint8)
+    mask = (((columns - center[0]) / radius[0]) ** 2 + ((rows - center[1]) / radius[1]) ** 2 <= 1).astype(
+        np.uint8
+    )
     if mask.sum() >= 100:
         assert iou(masks.paste_mask(masks.cut_mask(mask, box, 28), box, height, width), mask) > 0.9
 
@@ -171,7 +208,9 @@ def test_paste_known_values():
     expected = np.zeros((12, 12), np.uint8)
     expected[2:7, 3:9] = 1
     assert np.array_equal(pasted, expected) and pasted.dtype == np.uint8
-    assert np.array_equal(masks.paste_mask(full, (2.6, 2, 8.4, 7), 12, 12)[3], [0, 0, 0, 1, 1, 1, 1, 1, 0, 0, 0, 0])
+    assert np.array_equal(
+        masks.paste_mask(full, (2.6, 2, 8.4, 7), 12, 12)[3], [0, 0, 0, 1, 1, 1, 1, 1, 0, 0, 0, 0]
+    )
     # outside the picture, empty or inverted boxes
     assert masks.paste_mask(full, (-20, -20, -5, -5), 12, 12).sum() == 0
     assert masks.paste_mask(full, (5, 5, 5, 9), 12, 12).sum() == 0
@@ -194,11 +233,14 @@ def test_paste_equals_a_plain_loop_over_every_pixel():
                 v, u = (row + 0.5 - y1) / (y2 - y1) * 28 + 0.5, (column + 0.5 - x1) / (x2 - x1) * 28 + 0.5
                 if 0 <= u < 29 and 0 <= v < 29:
                     i, j, b, a = int(v), int(u), v % 1, u % 1
-                    value[row, column] = ((1 - b) * ((1 - a) * padded[i, j] + a * padded[i, j + 1])
-                                          + b * ((1 - a) * padded[i + 1, j] + a * padded[i + 1, j + 1]))
+                    value[row, column] = (1 - b) * ((1 - a) * padded[i, j] + a * padded[i, j + 1]) + b * (
+                        (1 - a) * padded[i + 1, j] + a * padded[i + 1, j + 1]
+                    )
         for threshold in (0.2, 0.5):
             sure = np.abs(value - threshold) > 1e-4
-            assert np.array_equal(masks.paste_mask(prob, (x1, y1, x2, y2), 40, 50, threshold)[sure], (value >= threshold)[sure])
+            assert np.array_equal(
+                masks.paste_mask(prob, (x1, y1, x2, y2), 40, 50, threshold)[sure], (value >= threshold)[sure]
+            )
 
 
 def test_segmentation_box():

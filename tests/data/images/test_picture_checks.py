@@ -1,4 +1,5 @@
 """Every mistake that a picture file can hold, made on the spot; and files of the wild, dirty and clean."""
+
 from __future__ import annotations
 
 import json
@@ -19,10 +20,17 @@ from tests.data.check.checking import CLASSES, check, found, said_before_trainin
 
 def bomb(path):
     """A PNG of a few bytes that says it is 40000x40000."""
+
     def chunk(name, data):
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
     header = struct.pack(">IIBBBBB", 40000, 40000, 8, 2, 0, 0, 0)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b""))
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(bytes(100)))
+        + chunk(b"IEND", b"")
+    )
 
 
 def of_mode(mode, form="PNG", **options):
@@ -45,14 +53,15 @@ def cut(share, form="JPEG"):
     def make(path):
         pixels = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(path, form)
-        path.write_bytes(path.read_bytes()[:int(path.stat().st_size * share)])
+        path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+
     return make
 
 
 def broken_inside(path):
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)).save(path, "PNG")
     data = bytearray(path.read_bytes())
-    data[len(data) // 2:len(data) // 2 + 200] = bytes(200)
+    data[len(data) // 2 : len(data) // 2 + 200] = bytes(200)
     path.write_bytes(data)
 
 
@@ -73,18 +82,35 @@ def animated(path):
 
 
 PICTURES = [
-    ("picture_missing", Path.unlink, "off"), ("picture_empty", lambda path: path.write_bytes(b""), "quick"),
-    ("picture_truncated", cut(0.6), "quick"), ("picture_truncated", cut(0.01), "quick"),
+    ("picture_missing", Path.unlink, "off"),
+    ("picture_empty", lambda path: path.write_bytes(b""), "quick"),
+    ("picture_truncated", cut(0.6), "quick"),
+    ("picture_truncated", cut(0.01), "quick"),
     ("picture_truncated", cut(0.6, "PNG"), "quick"),
-    ("picture_not", lambda path: path.write_text("<html>not found</html>"), "quick"), ("picture_bomb", bomb, "quick"),
-    ("picture_unreadable", as_folder, "quick"), ("picture_unreadable", broken_inside, "full"),
-    ("picture_turned", turned, "quick"), ("picture_stored", stored, "quick"), ("picture_grey", of_mode("L", "JPEG"), "quick"),
-    ("picture_grey", of_mode("1"), "quick"), ("picture_cmyk", of_mode("CMYK", "JPEG"), "quick"), ("picture_alpha", of_mode("RGBA"), "quick"),
-    ("picture_palette", of_mode("P"), "quick"), ("picture_animated", animated, "quick"), ("image_link", linked, "quick"),
-    ("picture_16bit", lambda path: Image.fromarray(np.full((96, 128), 40000, np.uint16)).save(path, "PNG"), "quick")]
+    ("picture_not", lambda path: path.write_text("<html>not found</html>"), "quick"),
+    ("picture_bomb", bomb, "quick"),
+    ("picture_unreadable", as_folder, "quick"),
+    ("picture_unreadable", broken_inside, "full"),
+    ("picture_turned", turned, "quick"),
+    ("picture_stored", stored, "quick"),
+    ("picture_grey", of_mode("L", "JPEG"), "quick"),
+    ("picture_grey", of_mode("1"), "quick"),
+    ("picture_cmyk", of_mode("CMYK", "JPEG"), "quick"),
+    ("picture_alpha", of_mode("RGBA"), "quick"),
+    ("picture_palette", of_mode("P"), "quick"),
+    ("picture_animated", animated, "quick"),
+    ("image_link", linked, "quick"),
+    (
+        "picture_16bit",
+        lambda path: Image.fromarray(np.full((96, 128), 40000, np.uint16)).save(path, "PNG"),
+        "quick",
+    ),
+]
 
 
-@pytest.mark.parametrize("kind, make, mode", PICTURES, ids=[f"{number}-{case[0]}" for number, case in enumerate(PICTURES)])
+@pytest.mark.parametrize(
+    "kind, make, mode", PICTURES, ids=[f"{number}-{case[0]}" for number, case in enumerate(PICTURES)]
+)
 def test_each_kind_of_picture(coco_folder, caplog, kind, make, mode):
     root = coco_folder(pictures=3)
     make(root / "train2017" / "000002.jpg")
@@ -92,35 +118,62 @@ def test_each_kind_of_picture(coco_folder, caplog, kind, make, mode):
         result = check(root, f"check_data={level}")
         seen = found(result, kind)
         assert len(seen) == (1 if level == "full" or mode != "full" else 0)
-        assert all((one["place"], one["image_id"]) == ("images[1]", 20) and "000002.jpg" in one["detail"] or kind == "image_link" for one in seen)
+        assert all(
+            (one["place"], one["image_id"]) == ("images[1]", 20)
+            and "000002.jpg" in one["detail"]
+            or kind == "image_link"
+            for one in seen
+        )
     fatal = KINDS[kind][0] == "fatal"
     assert result.exit_code == (2 if fatal else 0)
     assert len(result.source.records) == (2 if fatal else 3)
     lines, error = said_before_training(result, root, caplog)
     assert sum(f"1 x {KINDS[kind][1]}" in line for line in lines) == 1 and fatal == (error is not None)
-    assert not fatal or ("000002.jpg of image 20" in error and error.endswith("; replace it, or leave such pictures out with bad_pictures=skip"))
+    assert not fatal or (
+        "000002.jpg of image 20" in error
+        and error.endswith("; replace it, or leave such pictures out with bad_pictures=skip")
+    )
     skipping = check(root, "bad_pictures=skip")
-    assert skipping.exit_code == (1 if fatal else 0) and len(skipping.source.records) == len(result.source.records)
-    assert check(root, "check_data=off").exit_code == 0                       # the annotations alone are fine
+    assert skipping.exit_code == (1 if fatal else 0) and len(skipping.source.records) == len(
+        result.source.records
+    )
+    assert check(root, "check_data=off").exit_code == 0  # the annotations alone are fine
     if os.path.islink(root / "train2017" / "000002.jpg"):
         assert "elsewhere.jpg" in found(result, "image_link")[0]["detail"]
 
 
-@pytest.mark.parametrize("name", ["coco_zero_height.json", "null_sizes_and_wrong_keys.json", "crowd_rle_and_empty_segmentation.json",
-                                  "mixed_int_str_ids.json"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "coco_zero_height.json",
+        "null_sizes_and_wrong_keys.json",
+        "crowd_rle_and_empty_segmentation.json",
+        "mixed_int_str_ids.json",
+    ],
+)
 @pytest.mark.parametrize("classes", ["coco_classes=auto", CLASSES])
 def test_dirty_files_of_the_wild_give_a_report(shared, tmp_path, name, classes):
-    result = check_data(load_config([f"coco_root={tmp_path}", f"ann_file={shared}/data/dirty/{name}", classes]), "val", quiet=True)
+    result = check_data(
+        load_config([f"coco_root={tmp_path}", f"ann_file={shared}/data/dirty/{name}", classes]),
+        "val",
+        quiet=True,
+    )
     assert result.findings.counts and all("\n" not in line for line in report_text(result))
     json.dumps(result.as_json())
     kinds = set(result.findings.counts)
-    assert {"coco_zero_height.json": {"file_form"}, "null_sizes_and_wrong_keys.json": {"picture_missing", "large_id"},
-            "crowd_rle_and_empty_segmentation.json": {"category_gaps", "picture_missing"},
-            "mixed_int_str_ids.json": {"respelled", "picture_missing"}}[name] <= kinds
+    assert {
+        "coco_zero_height.json": {"file_form"},
+        "null_sizes_and_wrong_keys.json": {"picture_missing", "large_id"},
+        "crowd_rle_and_empty_segmentation.json": {"category_gaps", "picture_missing"},
+        "mixed_int_str_ids.json": {"respelled", "picture_missing"},
+    }[name] <= kinds
 
 
 def test_real_data_is_clean(shared):
     result = check_data(load_config([f"coco_root={shared}/data/coco"]), "val", quiet=True)
     assert result.exit_code == 0 and len(result.source.records) == 66
-    nuclei = check_data(load_config([f"coco_root={shared}/data/nuclei", "train_data_type=train2018", "coco_classes=auto"]), quiet=True)
+    nuclei = check_data(
+        load_config([f"coco_root={shared}/data/nuclei", "train_data_type=train2018", "coco_classes=auto"]),
+        quiet=True,
+    )
     assert not nuclei.findings.counts

@@ -1,4 +1,5 @@
 """What the tests of conversion share: settings, and a conversion in a process of its own."""
+
 from __future__ import annotations
 
 import subprocess
@@ -8,8 +9,10 @@ from src.config import load_config
 from tests.conftest import ROOT
 
 CLASSES = "coco_classes=[background,square,disc]"
-_CONVERT = "import sys; from src.config import load_config; from src.data.mindrecord.converter import ensure_mindrecord;" \
-           "from src.engine.entry import run_main; run_main(lambda: print(ensure_mindrecord(load_config(sys.argv[1:]))[0]))"
+_CONVERT = (
+    "import sys; from src.config import load_config; from src.data.mindrecord.converter import ensure_mindrecord;"
+    "from src.engine.entry import run_main; run_main(lambda: print(ensure_mindrecord(load_config(sys.argv[1:]))[0]))"
+)
 
 
 def config_of(root, folder, *words):
@@ -18,4 +21,10 @@ def config_of(root, folder, *words):
 
 
 def process_of(*words):
-    return subprocess.Popen([sys.executable, "-c", _CONVERT, *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", _CONVERT, *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )

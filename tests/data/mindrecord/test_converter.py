@@ -1,4 +1,5 @@
 """What a conversion stores, what it notices and what it refuses, with real files. Its processes and interruptions: test_shard_writer.py."""
+
 from __future__ import annotations
 
 import io
@@ -23,14 +24,21 @@ def test_rows_hold_pictures_as_they_are_and_objects(shared, tmp_path):
     config = load_config([f"coco_root={shared}/data/coco", f"mindrecord_dir={tmp_path}/m"])
     folder, manifest = ensure_mindrecord(config)
     records = [record for record in read_source(config).records if (~record.crowd).any()]
-    assert manifest.pictures == len(records) == 89 and manifest.objects == 794 and manifest.has_masks and len(manifest.class_names) == 81
+    assert (
+        manifest.pictures == len(records) == 89
+        and manifest.objects == 794
+        and manifest.has_masks
+        and len(manifest.class_names) == 81
+    )
     reader = ShardReader(folder)
     for row, record in enumerate(records):
         objects, picture = reader.read(row)
         with open(record.path, "rb") as file:
             assert bytes(picture) == file.read()
         real = ~record.crowd
-        assert np.array_equal(objects.boxes, record.boxes[real]) and np.array_equal(objects.labels, record.labels[real])
+        assert np.array_equal(objects.boxes, record.boxes[real]) and np.array_equal(
+            objects.labels, record.labels[real]
+        )
         assert (objects.name, objects.height, objects.width) == (record.path, record.height, record.width)
         assert reader.rows[row]["image_id"] == record.image_id and reader.rows[row]["objects"] == real.sum()
         for mine, index in zip(objects.segmentations, np.flatnonzero(real)):
@@ -39,6 +47,7 @@ def test_rows_hold_pictures_as_they_are_and_objects(shared, tmp_path):
 
 def test_mindspore_reads_the_same_rows(coco_folder, tmp_path):
     from mindspore.mindrecord import FileReader
+
     folder, manifest = ensure_mindrecord(config_of(coco_folder(pictures=40), tmp_path / "m"))
     files = FileReader([str(folder / shard["file"]) for shard in manifest.shards])
     reader = ShardReader(folder)
@@ -68,7 +77,10 @@ def test_shards_are_hardly_larger_than_what_they_hold(shared, tmp_path):
     """At most 1.05 times pictures and annotations, even of 15 MB."""
     root = shared / "data/coco"
     folder, _ = ensure_mindrecord(load_config([f"coco_root={root}", f"mindrecord_dir={tmp_path}/m"]))
-    held = sum(file.stat().st_size for file in [root / "annotations/instances_train2017.json", *(root / "train2017").iterdir()])
+    held = sum(
+        file.stat().st_size
+        for file in [root / "annotations/instances_train2017.json", *(root / "train2017").iterdir()]
+    )
     assert sum(file.stat().st_size for file in folder.iterdir()) <= 1.05 * held
 
 
@@ -79,9 +91,14 @@ def test_default_folder_follows_source_and_settings(coco_folder, tmp_path, monke
     first, manifest = ensure_mindrecord(load_config(words))
     assert str(first) == os.path.join("mindrecord", manifest.digest)
     stamp = (first / "manifest.json").stat().st_mtime_ns
-    again, _ = ensure_mindrecord(load_config([*words, "img_width=640", "batch_size=1"]))      # not of the conversion's business
+    again, _ = ensure_mindrecord(
+        load_config([*words, "img_width=640", "batch_size=1"])
+    )  # not of the conversion's business
     assert again == first and (first / "manifest.json").stat().st_mtime_ns == stamp
-    others = [ensure_mindrecord(load_config([*words, word]))[0] for word in ("max_instance_count=2", "keep_empty=True")]
+    others = [
+        ensure_mindrecord(load_config([*words, word]))[0]
+        for word in ("max_instance_count=2", "keep_empty=True")
+    ]
     path = root / "annotations/instances_train2017.json"
     path.write_text(path.read_text() + "\n")
     others.append(ensure_mindrecord(load_config(words))[0])
@@ -89,14 +106,19 @@ def test_default_folder_follows_source_and_settings(coco_folder, tmp_path, monke
     # a picture that changes is converted anew
     Image.new("RGB", (128, 96), (9, 9, 9)).save(root / "train2017/000001.jpg")
     latest, _ = ensure_mindrecord(load_config(words))
-    assert latest == others[-1] and bytes(ShardReader(latest).read(0)[1]) == (root / "train2017/000001.jpg").read_bytes()
+    assert (
+        latest == others[-1]
+        and bytes(ShardReader(latest).read(0)[1]) == (root / "train2017/000001.jpg").read_bytes()
+    )
     assert not [name for name in os.listdir("mindrecord") if name.endswith(".partial")]
 
 
 def test_a_named_folder_with_other_data_is_refused(coco_folder, tmp_path):
     root, folder = coco_folder(), tmp_path / "m"
     ensure_mindrecord(config_of(root, folder))
-    with pytest.raises(DataError, match=f"mindrecord_dir={folder}.*differs in max_instance_count; delete that folder"):
+    with pytest.raises(
+        DataError, match=f"mindrecord_dir={folder}.*differs in max_instance_count; delete that folder"
+    ):
         ensure_mindrecord(config_of(root, folder, "max_instance_count=5"))
     with pytest.raises(DataError, match="differs in coco_classes"):
         ensure_mindrecord(config_of(root, folder, "coco_classes=[background,disc,square]"))
@@ -136,40 +158,67 @@ def test_leftovers_of_an_old_conversion_are_replaced(coco_folder, tmp_path):
 def test_empty_crowds_and_surplus(coco_folder, tmp_path, capfd):
     def change(content):
         items = content["annotations"]
-        for item in items[:3]:                                 # picture 10: crowds alone
+        for item in items[:3]:  # picture 10: crowds alone
             item["iscrowd"] = 1
-        content["annotations"] = items = [item for item in items if item["image_id"] != 20]        # picture 20: nothing
+        content["annotations"] = items = [
+            item for item in items if item["image_id"] != 20
+        ]  # picture 20: nothing
         template = next(item for item in items if item["image_id"] == 30)
-        for number in range(150):                              # picture 30: 153 objects
-            items.append({**template, "id": 1000 + number, "bbox": [1, 1, 2 + number / 10, 3], "category_id": 3,
-                          "segmentation": [[1, 1, 3 + number / 10, 1, 3 + number / 10, 4, 1, 4]]})
+        for number in range(150):  # picture 30: 153 objects
+            items.append(
+                {
+                    **template,
+                    "id": 1000 + number,
+                    "bbox": [1, 1, 2 + number / 10, 3],
+                    "category_id": 3,
+                    "segmentation": [[1, 1, 3 + number / 10, 1, 3 + number / 10, 4, 1, 4]],
+                }
+            )
+
     root = coco_folder(change=change)
     _, manifest = ensure_mindrecord(config_of(root, tmp_path / "m"))
     said = capfd.readouterr().err
     assert manifest.pictures == 4 and manifest.objects == 128 + 9
-    for part in ("pictures without objects left out: 2", "crowds left out: 3", "max_instance_count=128 left out (the smallest): 25"):
+    for part in (
+        "pictures without objects left out: 2",
+        "crowds left out: 3",
+        "max_instance_count=128 left out (the smallest): 25",
+    ):
         assert part in said and said.count(part) == 1
     reader = ShardReader(tmp_path / "m")
     objects, _ = reader.read(0)
     areas = (objects.boxes[:, 2:] - objects.boxes[:, :2]).prod(1)
     assert reader.rows["image_id"].tolist() == [30, 40, 50, 60] and len(areas) == 128
-    assert areas[3:].min() == pytest.approx(3 * (2 + 2.5)) and (np.diff(areas[3:]) > 0).all()      # the smallest went, order is kept
+    assert (
+        areas[3:].min() == pytest.approx(3 * (2 + 2.5)) and (np.diff(areas[3:]) > 0).all()
+    )  # the smallest went, order is kept
     _, manifest = ensure_mindrecord(config_of(root, tmp_path / "e", "keep_empty=True"))
     reader = ShardReader(tmp_path / "e")
-    assert reader.rows["image_id"].tolist() == [10, 20, 30, 40, 50, 60] and reader.rows["objects"].tolist()[:2] == [0, 0]
+    assert reader.rows["image_id"].tolist() == [10, 20, 30, 40, 50, 60] and reader.rows["objects"].tolist()[
+        :2
+    ] == [0, 0]
     assert len(reader.read(1)[0].labels) == 0
 
 
 def test_what_cannot_be_learned_from(coco_folder, tmp_path):
-    for name, change in (("none", lambda content: content.update(annotations=[])), ("no", lambda content: content.pop("annotations"))):
+    for name, change in (
+        ("none", lambda content: content.update(annotations=[])),
+        ("no", lambda content: content.pop("annotations")),
+    ):
         with pytest.raises(DataError, match="instances_train2017.json"):
             ensure_mindrecord(config_of(coco_folder(name=name, change=change), tmp_path / name / "m"))
 
 
-@pytest.mark.parametrize("spoil, words", [
-    (lambda path: path.unlink(), "No such file"), (lambda path: path.write_bytes(b"hello"), "not a picture"),
-    (lambda path: path.write_bytes(b""), "not a picture"), (lambda path: path.write_bytes(path.read_bytes()[:-300]), "cannot be decoded"),
-    (lambda path: Image.new("RGB", (50, 60)).save(path), "its annotations say 128x96")])
+@pytest.mark.parametrize(
+    "spoil, words",
+    [
+        (lambda path: path.unlink(), "No such file"),
+        (lambda path: path.write_bytes(b"hello"), "not a picture"),
+        (lambda path: path.write_bytes(b""), "not a picture"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-300]), "cannot be decoded"),
+        (lambda path: Image.new("RGB", (50, 60)).save(path), "its annotations say 128x96"),
+    ],
+)
 def test_a_bad_picture_is_named_with_its_id(coco_folder, tmp_path, spoil, words):
     root = coco_folder()
     spoil(root / "train2017/000004.jpg")
@@ -177,14 +226,21 @@ def test_a_bad_picture_is_named_with_its_id(coco_folder, tmp_path, spoil, words)
         ensure_mindrecord(config_of(root, tmp_path / "m"))
     for part in (words, "train2017/000004.jpg", "image 40"):
         assert part in str(error.value)
-    assert not (tmp_path / "m").exists() and not (tmp_path / "m.partial").exists() and "\n" not in str(error.value)
+    assert (
+        not (tmp_path / "m").exists()
+        and not (tmp_path / "m.partial").exists()
+        and "\n" not in str(error.value)
+    )
 
 
 def test_a_disk_that_is_too_small_is_said_before_anything_is_written(coco_folder, tmp_path):
     """A file of 10 TB, nearly all of it a hole."""
     root = coco_folder()
-    os.truncate(root / "train2017/000004.jpg", 10 ** 13)
-    with pytest.raises(DataError, match=r"needs about 10200.0 GB, and its disk has .* GB left: free some, or set mindrecord_dir"):
+    os.truncate(root / "train2017/000004.jpg", 10**13)
+    with pytest.raises(
+        DataError,
+        match=r"needs about 10200.0 GB, and its disk has .* GB left: free some, or set mindrecord_dir",
+    ):
         ensure_mindrecord(config_of(root, tmp_path / "m"))
     assert not (tmp_path / "m").exists() and not (tmp_path / "m.partial").exists()
 
@@ -202,17 +258,31 @@ def test_a_txt_file_with_exotic_pictures_converts(tmp_path):
     folder.mkdir()
     exif = Image.Exif()
     exif[274] = 6
-    pictures = {"grey.jpg": ("L", {}), "cmyk.jpg": ("CMYK", {}), "alpha.png": ("RGBA", {}), "palette.png": ("P", {}),
-                "turned.jpg": ("RGB", {"exif": exif})}
+    pictures = {
+        "grey.jpg": ("L", {}),
+        "cmyk.jpg": ("CMYK", {}),
+        "alpha.png": ("RGBA", {}),
+        "palette.png": ("P", {}),
+        "turned.jpg": ("RGB", {"exif": exif}),
+    }
     for name, (mode, options) in pictures.items():
         Image.new("RGB", (60, 40), (200, 30, 60)).convert(mode).save(folder / name, **options)
     rows = [f"{name} 1,2,30,35,1;1,2,30,2,30,35,1,35" for name in pictures]
     (tmp_path / "rows.txt").write_text("\n".join(rows))
-    config = load_config(["dataset=other", f"IMAGE_DIR={folder}", f"ANNO_PATH={tmp_path}/rows.txt", CLASSES,
-                          f"mindrecord_dir={tmp_path}/m"])
+    config = load_config(
+        [
+            "dataset=other",
+            f"IMAGE_DIR={folder}",
+            f"ANNO_PATH={tmp_path}/rows.txt",
+            CLASSES,
+            f"mindrecord_dir={tmp_path}/m",
+        ]
+    )
     _, manifest = ensure_mindrecord(config)
     reader = ShardReader(tmp_path / "m")
-    assert manifest.pictures == 5 and manifest.has_masks and reader.rows["image_id"].tolist() == [1, 2, 3, 4, 5]
+    assert (
+        manifest.pictures == 5 and manifest.has_masks and reader.rows["image_id"].tolist() == [1, 2, 3, 4, 5]
+    )
     assert reader.rows["height"].tolist() == [40, 40, 40, 40, 60]
     assert bytes(reader.read(2)[1]) == (folder / "alpha.png").read_bytes()
 
@@ -220,7 +290,9 @@ def test_a_txt_file_with_exotic_pictures_converts(tmp_path):
 def test_a_picture_kept_in_memory_is_checked_without_decoding():
     """The header check must stay cheap: conversion handles 800 pictures a second."""
     buffer = io.BytesIO()
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)).save(buffer, "JPEG")
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)).save(
+        buffer, "JPEG"
+    )
     start = time.process_time()
     for _ in range(50):
         check_header(buffer.getvalue(), "x", (480, 640))

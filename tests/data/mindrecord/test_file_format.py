@@ -1,4 +1,5 @@
 """MindRecord files against those of MindSpore's own writer, and read by MindSpore's own reader."""
+
 from __future__ import annotations
 
 import sqlite3
@@ -10,7 +11,28 @@ import pytest
 from src.data.mindrecord import file_format as mindrecord
 from src.data.mindrecord.file_format import HEADER, write_mindrecord
 
-IDS = [0, 1, 127, 128, 255, 256, 65535, 65536, 2 ** 31, 2 ** 32, 2 ** 40, 2 ** 63 - 1, -1, -32, -33, -128, -129, -2 ** 15, -2 ** 31 - 1, -2 ** 63]
+IDS = [
+    0,
+    1,
+    127,
+    128,
+    255,
+    256,
+    65535,
+    65536,
+    2**31,
+    2**32,
+    2**40,
+    2**63 - 1,
+    -1,
+    -32,
+    -33,
+    -128,
+    -129,
+    -(2**15),
+    -(2**31) - 1,
+    -(2**63),
+]
 
 
 def rows_of(count, size=3000):
@@ -19,15 +41,19 @@ def rows_of(count, size=3000):
 
 
 def write(path, rows, ids):
-    *places, crc = write_mindrecord(str(path), [len(annotation) + len(picture) for annotation, picture in rows], ids, iter(rows))
+    *places, crc = write_mindrecord(
+        str(path), [len(annotation) + len(picture) for annotation, picture in rows], ids, iter(rows)
+    )
     assert crc == zlib.crc32(path.read_bytes())
     return places
 
 
 def index_of(path):
     database = sqlite3.connect(f"{path}.db")
-    rows = database.execute("SELECT ROW_ID, PAGE_ID_RAW, PAGE_OFFSET_RAW, PAGE_OFFSET_RAW_END, ROW_GROUP_ID, PAGE_ID_BLOB, PAGE_OFFSET_BLOB, "
-                            "PAGE_OFFSET_BLOB_END, INC_0, image_id_0 FROM INDEXES ORDER BY ROW_ID").fetchall()
+    rows = database.execute(
+        "SELECT ROW_ID, PAGE_ID_RAW, PAGE_OFFSET_RAW, PAGE_OFFSET_RAW_END, ROW_GROUP_ID, PAGE_ID_BLOB, PAGE_OFFSET_BLOB, "
+        "PAGE_OFFSET_BLOB_END, INC_0, image_id_0 FROM INDEXES ORDER BY ROW_ID"
+    ).fetchall()
     names = database.execute("SELECT * FROM SHARD_NAME").fetchall()
     database.close()
     return rows, names
@@ -37,6 +63,7 @@ def index_of(path):
 def test_files_are_those_of_mindspore(tmp_path, monkeypatch, largest):
     """The same bytes, and the same index, for one page and for several."""
     from mindspore.mindrecord import FileReader, FileWriter
+
     monkeypatch.setattr(mindrecord, "LARGEST_PAGE", largest)
     rows = rows_of(len(IDS), 6000)
     (tmp_path / "mine").mkdir()
@@ -47,9 +74,16 @@ def test_files_are_those_of_mindspore(tmp_path, monkeypatch, largest):
     writer = FileWriter(str(theirs), shard_num=1)
     writer.set_header_size(HEADER)
     writer.set_page_size(page)
-    writer.add_schema({"image_id": {"type": "int64"}, "picture": {"type": "bytes"}, "annotation": {"type": "bytes"}}, "mask r-cnn")
-    writer.write_raw_data([{"image_id": image_id, "picture": picture, "annotation": annotation}
-                           for image_id, (annotation, picture) in zip(IDS, rows)])
+    writer.add_schema(
+        {"image_id": {"type": "int64"}, "picture": {"type": "bytes"}, "annotation": {"type": "bytes"}},
+        "mask r-cnn",
+    )
+    writer.write_raw_data(
+        [
+            {"image_id": image_id, "picture": picture, "annotation": annotation}
+            for image_id, (annotation, picture) in zip(IDS, rows)
+        ]
+    )
     writer.commit()
     assert mine.read_bytes() == theirs.read_bytes() and index_of(mine) == index_of(theirs)
     reader = FileReader(str(mine))
@@ -58,8 +92,8 @@ def test_files_are_those_of_mindspore(tmp_path, monkeypatch, largest):
     assert read == [(image_id, annotation, picture) for image_id, (annotation, picture) in zip(IDS, rows)]
     data = mine.read_bytes()
     for (offset, crc), (annotation, picture) in zip(places, rows):
-        assert data[offset + 16:offset + 16 + len(annotation)] == annotation
-        assert zlib.crc32(data[offset:offset + 24 + len(annotation) + len(picture)]) == crc
+        assert data[offset + 16 : offset + 16 + len(annotation)] == annotation
+        assert zlib.crc32(data[offset : offset + 24 + len(annotation) + len(picture)]) == crc
 
 
 def test_hardly_anything_is_padding(tmp_path, monkeypatch):

@@ -1,4 +1,5 @@
 """Conversion by several processes, killed, interrupted and gone on with: the same rows, in the same order, in the same bytes."""
+
 from __future__ import annotations
 
 import contextlib
@@ -19,22 +20,38 @@ from tests.data.mindrecord.converting import CLASSES, config_of, process_of
 
 def large_data(coco_folder, copies=40):
     """A data set of 40 * copies pictures, which are links to 40 files: enough for a conversion to be caught in its middle."""
+
     def change(content):
         pictures, annotations = content["images"], content["annotations"]
-        content["images"] = [{**picture, "id": picture["id"] + 1000 * copy} for copy in range(copies) for picture in pictures]
-        content["annotations"] = [{**item, "id": item["id"] + 1000 * copy, "image_id": item["image_id"] + 1000 * copy}
-                                  for copy in range(copies) for item in annotations]
+        content["images"] = [
+            {**picture, "id": picture["id"] + 1000 * copy} for copy in range(copies) for picture in pictures
+        ]
+        content["annotations"] = [
+            {**item, "id": item["id"] + 1000 * copy, "image_id": item["image_id"] + 1000 * copy}
+            for copy in range(copies)
+            for item in annotations
+        ]
+
     return coco_folder(pictures=40, change=change)
 
 
 def whole_folder(folder):
     """Every file but MindSpore's index, and the rows' order."""
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".db"}, ShardReader(folder).rows["image_id"].tolist()
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".db"}, ShardReader(
+        folder
+    ).rows["image_id"].tolist()
 
 
 def kill_and_go_on(root, folder, expected, moment):
     """SIGKILL a conversion by two processes when about the fraction `moment` of its shards is there; start again; compare. How many were kept."""
-    words = [f"coco_root={root}", CLASSES, f"mindrecord_dir={folder}", "check_data=off", "shard_mb=0.3", "num_parallel_workers=2"]
+    words = [
+        f"coco_root={root}",
+        CLASSES,
+        f"mindrecord_dir={folder}",
+        "check_data=off",
+        "shard_mb=0.3",
+        "num_parallel_workers=2",
+    ]
     partial = folder.with_name(folder.name + ".partial")
     shards = sum(name.endswith(".mindrecord") for name in expected[0])
     process, deadline = process_of(*words), time.time() + 120
@@ -44,7 +61,7 @@ def kill_and_go_on(root, folder, expected, moment):
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not folder.exists(), "it was whole before it was killed"
-    with contextlib.closing(_quiet_lock(folder)):               # which is free when the last of its processes is gone
+    with contextlib.closing(_quiet_lock(folder)):  # which is free when the last of its processes is gone
         marks = {path: path.stat().st_mtime_ns for path in partial.glob("*.mindrecord.done")}
         kept = {path.stem: path.with_suffix("").stat().st_mtime_ns for path in marks}
     ensure_mindrecord(load_config([*words, "num_parallel_workers=1"]))
@@ -68,7 +85,10 @@ def test_a_killed_conversion_goes_on_to_the_same_bytes(coco_folder, tmp_path):
     root = large_data(coco_folder)
     expected = undisturbed(root, tmp_path / "whole")
     assert len(expected[1]) == 1600 and len(expected[0]) > 20
-    kept = [kill_and_go_on(root, tmp_path / f"m{number}", expected, moment) for number, moment in enumerate((0.2, 0.6))]
+    kept = [
+        kill_and_go_on(root, tmp_path / f"m{number}", expected, moment)
+        for number, moment in enumerate((0.2, 0.6))
+    ]
     assert kept[0] >= 3 and kept[1] >= 8
 
 
@@ -95,7 +115,9 @@ def test_a_conversion_killed_again_and_again_ends_the_same(coco_folder, tmp_path
         try:
             while handle is None:
                 assert process.poll() is None and time.time() < deadline
-                with contextlib.suppress(OSError):             # which is raised until the process has opened the pipe to read
+                with contextlib.suppress(
+                    OSError
+                ):  # which is raised until the process has opened the pipe to read
                     handle = os.open(picture, os.O_WRONLY | os.O_NONBLOCK)
                 time.sleep(0.02)
         finally:
@@ -135,13 +157,19 @@ def test_what_an_interrupted_conversion_left_is_kept_only_if_it_fits(coco_folder
     data[len(data) // 2] ^= 1
     shard.write_bytes(data)
     ensure_mindrecord(config_of(root, folder, *words))
-    assert f"shard {shard} of the interrupted conversion is damaged" in caplog.text and "going on with" in caplog.text
+    assert (
+        f"shard {shard} of the interrupted conversion is damaged" in caplog.text
+        and "going on with" in caplog.text
+    )
     assert whole_folder(folder) == expected
     # another setting, another annotation file: anew
     caplog.clear()
     partial = interrupted(root, tmp_path / "o", "max_instance_count=2")
     ensure_mindrecord(config_of(root, tmp_path / "o", *words))
-    assert f"{partial} holds an interrupted conversion of other data or settings" in caplog.text and "going on" not in caplog.text
+    assert (
+        f"{partial} holds an interrupted conversion of other data or settings" in caplog.text
+        and "going on" not in caplog.text
+    )
     assert whole_folder(tmp_path / "o") == expected
     partial = interrupted(root, tmp_path / "p")
     path = root / "annotations/instances_train2017.json"
@@ -155,7 +183,10 @@ def test_any_number_of_processes_gives_the_same_bytes(coco_folder, tmp_path):
     root = coco_folder(pictures=40)
     ensure_mindrecord(config_of(root, tmp_path / "one", "shard_mb=0.05", "num_parallel_workers=1"))
     ensure_mindrecord(config_of(root, tmp_path / "three", "shard_mb=0.05", "num_parallel_workers=3"))
-    assert whole_folder(tmp_path / "one") == whole_folder(tmp_path / "three") and len(list((tmp_path / "one").iterdir())) > 10
+    assert (
+        whole_folder(tmp_path / "one") == whole_folder(tmp_path / "three")
+        and len(list((tmp_path / "one").iterdir())) > 10
+    )
     verify_shards(tmp_path / "one", load_manifest(tmp_path / "one"))
     labels = load_labels(tmp_path / "one", load_manifest(tmp_path / "one"))
     reader = ShardReader(tmp_path / "one")

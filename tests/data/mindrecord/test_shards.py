@@ -1,4 +1,5 @@
 """Rows and manifest: packing there and back, damage that is noticed."""
+
 from __future__ import annotations
 
 import json
@@ -26,20 +27,33 @@ from src.data.mindrecord.shards import (
 )
 from src.errors import DataError
 
-POLYGONS = st.lists(st.lists(st.floats(-1e4, 1e4, width=32), min_size=6, max_size=9).map(lambda v: np.array(v, np.float32)),
-                    min_size=1, max_size=3)
+POLYGONS = st.lists(
+    st.lists(st.floats(-1e4, 1e4, width=32), min_size=6, max_size=9).map(lambda v: np.array(v, np.float32)),
+    min_size=1,
+    max_size=3,
+)
 PAIR = st.lists(st.integers(1, 9999), min_size=2, max_size=2)
-RLES = st.fixed_dictionaries({"origin": PAIR, "size": PAIR, "counts": st.text("0123abc`", min_size=1, max_size=9)})
+RLES = st.fixed_dictionaries(
+    {"origin": PAIR, "size": PAIR, "counts": st.text("0123abc`", min_size=1, max_size=9)}
+)
 SIDE = st.integers(1, 99999)
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.text(max_size=20), st.lists(POLYGONS | RLES | st.none(), max_size=5), SIDE, SIDE, st.binary(max_size=30))
+@given(
+    st.text(max_size=20),
+    st.lists(POLYGONS | RLES | st.none(), max_size=5),
+    SIDE,
+    SIDE,
+    st.binary(max_size=30),
+)
 def test_objects_there_and_back(name, segmentations, height, width, picture):
     count = len(segmentations)
     name = name.encode("utf-8", "replace").decode()
     boxes = np.arange(4 * count, dtype=np.float32).reshape(count, 4) / 3
-    packed = pack_objects(Objects(name, height, width, boxes, np.arange(1, count + 1, dtype=np.int32), segmentations))
+    packed = pack_objects(
+        Objects(name, height, width, boxes, np.arange(1, count + 1, dtype=np.int32), segmentations)
+    )
     annotation, kept = split_row(row_bytes(packed, picture))
     back = unpack_objects(annotation)
     assert bytes(kept) == picture and (back.name, back.height, back.width) == (name, height, width)
@@ -60,22 +74,45 @@ def small_conversion(folder):
     (folder / "s0").write_bytes(b"--" + b"".join(datas))
     rows = np.zeros(2, ROW_TYPE)
     rows["offset"], rows["size"] = [2, 2 + len(datas[0])], [len(data) for data in datas]
-    rows["crc"], rows["image_id"] = [zlib.crc32(data) for data in datas], [2 ** 40, 8]
+    rows["crc"], rows["image_id"] = [zlib.crc32(data) for data in datas], [2**40, 8]
     np.save(folder / ROWS, rows)
     np.save(folder / LABELS, np.zeros(0, "<i4"))
-    shard = {"file": "s0", "rows": 2, "bytes": 2 + len(datas[0]) + len(datas[1]), "crc": zlib.crc32(b"--" + b"".join(datas))}
-    Manifest("d", {"a": 1}, None, "x.json", ("background", "b"), (0, 5), True, 2, 0, {}, [shard], zlib.crc32(rows.tobytes()), 0).save(folder)
+    shard = {
+        "file": "s0",
+        "rows": 2,
+        "bytes": 2 + len(datas[0]) + len(datas[1]),
+        "crc": zlib.crc32(b"--" + b"".join(datas)),
+    }
+    Manifest(
+        "d",
+        {"a": 1},
+        None,
+        "x.json",
+        ("background", "b"),
+        (0, 5),
+        True,
+        2,
+        0,
+        {},
+        [shard],
+        zlib.crc32(rows.tobytes()),
+        0,
+    ).save(folder)
 
 
 def test_reader_and_manifest(tmp_path):
     assert load_manifest(tmp_path) is None and load_manifest(tmp_path / "none") is None
     small_conversion(tmp_path)
     manifest = load_manifest(tmp_path)
-    assert manifest.class_names == ("background", "b") and manifest.category_ids == (0, 5) and manifest.settings == {"a": 1}
+    assert (
+        manifest.class_names == ("background", "b")
+        and manifest.category_ids == (0, 5)
+        and manifest.settings == {"a": 1}
+    )
     reader = ShardReader(tmp_path)
     objects, picture = reader.read(1)
     assert bytes(picture) == b"second" and (objects.name, objects.height, objects.width) == ("a.jpg", 5, 6)
-    assert bytes(reader.read(0)[1]) == b"first" and reader.rows[0]["image_id"] == 2 ** 40
+    assert bytes(reader.read(0)[1]) == b"first" and reader.rows[0]["image_id"] == 2**40
     reader.close()
 
 

@@ -1,4 +1,5 @@
 """Augmented examples: boxes and masks against the pixels of pictures whose objects can be told by their colour."""
+
 from __future__ import annotations
 
 import json
@@ -20,8 +21,20 @@ from src.errors import ConfigError
 
 HEIGHT, WIDTH = 96, 128
 # corners and middles of the colour cube: a blend of two of them comes close to no third
-COLORS = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0], [255, 0, 255], [0, 255, 255], [255, 255, 255], [230, 120, 60]],
-                  np.uint8)
+COLORS = np.array(
+    [
+        [0, 0, 0],
+        [255, 0, 0],
+        [0, 255, 0],
+        [0, 0, 255],
+        [255, 255, 0],
+        [255, 0, 255],
+        [0, 255, 255],
+        [255, 255, 255],
+        [230, 120, 60],
+    ],
+    np.uint8,
+)
 
 
 def colored_data(root, rle=False, pictures=8):
@@ -37,20 +50,46 @@ def colored_data(root, rle=False, pictures=8):
         mask = segmentation_to_mask([points.ravel().tolist()], HEIGHT, WIDTH)
         Image.fromarray(mask[..., None] * COLORS[number]).save(root / f"train2017/{number}.png")
         packed = mask_api.encode(np.asfortranarray(mask))
-        segmentation = {"size": [HEIGHT, WIDTH], "counts": packed["counts"].decode()} if rle else [points.ravel().tolist()]
+        segmentation = (
+            {"size": [HEIGHT, WIDTH], "counts": packed["counts"].decode()}
+            if rle
+            else [points.ravel().tolist()]
+        )
         images.append({"id": number, "file_name": f"{number}.png", "height": HEIGHT, "width": WIDTH})
-        annotations.append({"id": number, "image_id": number, "category_id": number, "iscrowd": 0, "segmentation": segmentation,
-                            "bbox": mask_api.toBbox(packed).tolist(), "area": float(mask.sum())})
+        annotations.append(
+            {
+                "id": number,
+                "image_id": number,
+                "category_id": number,
+                "iscrowd": 0,
+                "segmentation": segmentation,
+                "bbox": mask_api.toBbox(packed).tolist(),
+                "area": float(mask.sum()),
+            }
+        )
     categories = [{"id": number, "name": f"class {number}"} for number in range(1, pictures + 1)]
     (root / "annotations/instances_train2017.json").write_text(
-        json.dumps({"images": images, "annotations": annotations, "categories": categories}))
+        json.dumps({"images": images, "annotations": annotations, "categories": categories})
+    )
     return root
 
 
 def examples(root, tmp_path, *words, epochs=4):
     """Every example of some epochs: dicts of arrays without the batch dimension."""
-    config = load_config([f"coco_root={root}", "coco_classes=auto", f"img_width={WIDTH}", f"img_height={HEIGHT}", "max_instance_count=4",
-                          "gt_mask_size=112", "expand_ratio=0", "img_mean=[0,0,0]", f"mindrecord_dir={tmp_path}/m", *words])
+    config = load_config(
+        [
+            f"coco_root={root}",
+            "coco_classes=auto",
+            f"img_width={WIDTH}",
+            f"img_height={HEIGHT}",
+            "max_instance_count=4",
+            "gt_mask_size=112",
+            "expand_ratio=0",
+            "img_mean=[0,0,0]",
+            f"mindrecord_dir={tmp_path}/m",
+            *words,
+        ]
+    )
     folder, manifest = ensure_mindrecord(config)
     config = resolve_classes(config, manifest)
     reader = ShardReader(folder)
@@ -65,7 +104,9 @@ def check(example, overlap):
     """Each object's box (to a pixel or two of its picture) and mask against the pixels of its class's colour; how many objects were compared."""
     compared = 0
     scale = max(example["image_meta"][2:4])
-    tolerance = 1.01 if scale == 1 else 0.51 + 1.5 * max(1, scale)           # where it is resized, colours blend at the edges
+    tolerance = (
+        1.01 if scale == 1 else 0.51 + 1.5 * max(1, scale)
+    )  # where it is resized, colours blend at the edges
     count = int(example["valid"].sum())
     assert example["valid"].tolist() == [True] * count + [False] * (len(example["valid"]) - count)
     for name in ("boxes", "labels", "masks"):
@@ -77,22 +118,46 @@ def check(example, overlap):
         pixels = (np.abs(example["image"].astype(int) - COLORS[label]) <= 40).all(2)
         box = example["boxes"][slot]
         side = (box[2:] - box[:2]).min()
-        assert (box[:2] >= 0).all() and box[2] <= example["image_meta"][1] and box[3] <= example["image_meta"][0] and side > 0
+        assert (
+            (box[:2] >= 0).all()
+            and box[2] <= example["image_meta"][1]
+            and box[3] <= example["image_meta"][0]
+            and side > 0
+        )
         if side < 12:
             continue
         pasted = paste_mask(example["masks"][slot] / 255, box, HEIGHT, WIDTH) > 0
         rows, columns = np.nonzero(pixels)
-        assert np.abs([columns.min() - box[0], rows.min() - box[1], columns.max() + 1 - box[2], rows.max() + 1 - box[3]]).max() <= tolerance
+        assert (
+            np.abs(
+                [
+                    columns.min() - box[0],
+                    rows.min() - box[1],
+                    columns.max() + 1 - box[2],
+                    rows.max() + 1 - box[3],
+                ]
+            ).max()
+            <= tolerance
+        )
         assert (pasted & pixels).sum() / (pasted | pixels).sum() > overlap
         compared += 1
     return compared
 
 
 @pytest.mark.parametrize("rle", [False, True])
-@pytest.mark.parametrize("words", [["crop_ratio=1", "crop_min_side=0.4"], ["large_scale_jitter=[0.4,2.0]"], ["multi_scale=[64,96]"],
-                                   ["crop_ratio=0.7", "large_scale_jitter=[0.5,2.0]"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["crop_ratio=1", "crop_min_side=0.4"],
+        ["large_scale_jitter=[0.4,2.0]"],
+        ["multi_scale=[64,96]"],
+        ["crop_ratio=0.7", "large_scale_jitter=[0.5,2.0]"],
+    ],
+)
 def test_boxes_and_masks_of_cut_and_scaled_pictures_are_those_of_their_pixels(tmp_path, words, rle):
-    compared = sum(check(example, 0.85) for example in examples(colored_data(tmp_path / "data", rle), tmp_path, *words))
+    compared = sum(
+        check(example, 0.85) for example in examples(colored_data(tmp_path / "data", rle), tmp_path, *words)
+    )
     assert compared > 20
 
 
@@ -101,7 +166,9 @@ def test_boxes_and_masks_of_cut_and_scaled_pictures_are_those_of_their_pixels(tm
 def test_pasted_objects_hide_what_is_under_them(tmp_path, words, rle):
     """Pixels, boxes and masks of pasted objects, and of the objects that they partly cover; what is covered wholly is gone."""
     seen, several, compared = 0, 0, 0
-    for example in examples(colored_data(tmp_path / "data", rle), tmp_path, "copy_paste_ratio=1", *words, epochs=6):
+    for example in examples(
+        colored_data(tmp_path / "data", rle), tmp_path, "copy_paste_ratio=1", *words, epochs=6
+    ):
         seen += 1
         several += int(example["valid"].sum()) > 1
         compared += check(example, 0.8 if words else 0.9)
@@ -109,11 +176,24 @@ def test_pasted_objects_hide_what_is_under_them(tmp_path, words, rle):
 
 
 def test_copy_paste_needs_masks_and_room(coco_folder, tmp_path):
-    config = load_config([f"coco_root={coco_folder(masks=False)}", "coco_classes=auto", f"mindrecord_dir={tmp_path}/m", "copy_paste_ratio=0.5"])
+    config = load_config(
+        [
+            f"coco_root={coco_folder(masks=False)}",
+            "coco_classes=auto",
+            f"mindrecord_dir={tmp_path}/m",
+            "copy_paste_ratio=0.5",
+        ]
+    )
     folder, _ = ensure_mindrecord(config)
     with pytest.raises(ConfigError, match="copy_paste_ratio=0.5 needs masks"):
         create_maskrcnn_dataset(config, folder, 0)
-    for example in examples(colored_data(tmp_path / "data"), tmp_path / "full", "copy_paste_ratio=1", "max_instance_count=1", epochs=2):
+    for example in examples(
+        colored_data(tmp_path / "data"),
+        tmp_path / "full",
+        "copy_paste_ratio=1",
+        "max_instance_count=1",
+        epochs=2,
+    ):
         assert example["valid"].tolist() in ([True], [False])
 
 
@@ -121,7 +201,9 @@ def test_colors_alone_change_with_color_jitter(tmp_path):
     root = colored_data(tmp_path / "data")
     plain = list(examples(root, tmp_path, epochs=2))
     jittered = list(examples(root, tmp_path, "color_jitter=[0.4,0.4,0.4,0.1]", epochs=2))
-    assert all(np.array_equal(a[name], b[name]) for a, b in zip(plain, jittered) for name in a if name != "image")
+    assert all(
+        np.array_equal(a[name], b[name]) for a, b in zip(plain, jittered) for name in a if name != "image"
+    )
     assert sum(not np.array_equal(a["image"], b["image"]) for a, b in zip(plain, jittered)) > 10
 
 
@@ -137,8 +219,14 @@ def test_a_cut_objects_box_follows_its_mask():
     """An L: its upper arm is at columns 10 to 20, its lower one at rows 80 to 90. Cut above row 60, the box is the upper arm's alone."""
     polygon = np.array([10, 10, 20, 10, 20, 80, 90, 80, 90, 90, 10, 90], np.float32)
     found = placed([polygon], [10, 10, 90, 90], (0, 0, 60, 100))
-    assert found.boxes.tolist() == [[10, 10, 20, 60]] and found.labels.tolist() == [3] and found.masks.min() > 127
-    assert placed([polygon], [10, 10, 90, 90], (0, 0, 60, 100), has_masks=False).boxes.tolist() == [[10, 10, 90, 60]]
+    assert (
+        found.boxes.tolist() == [[10, 10, 20, 60]]
+        and found.labels.tolist() == [3]
+        and found.masks.min() > 127
+    )
+    assert placed([polygon], [10, 10, 90, 90], (0, 0, 60, 100), has_masks=False).boxes.tolist() == [
+        [10, 10, 90, 60]
+    ]
     # the corner that no arm reaches shows nothing of it, though it lies within its box
     assert len(placed([polygon], [10, 10, 90, 90], (10, 40, 50, 50)).labels) == 0
     assert len(placed([polygon], [10, 10, 90, 90], (92, 92, 8, 8), has_masks=False).labels) == 0
@@ -165,17 +253,27 @@ def test_visible_box_is_that_of_pycocotools_mask(shared):
         mask = segmentation_to_mask(item["segmentation"], height, width)
         x, y, w, h = item["bbox"]
         left, top = rng.integers(0, int(x + w / 2) + 1), rng.integers(0, int(y + h / 2) + 1)
-        right, bottom = rng.integers(int(x + w / 2) + 1, width + 1), rng.integers(int(y + h / 2) + 1, height + 1)
+        right, bottom = (
+            rng.integers(int(x + w / 2) + 1, width + 1),
+            rng.integers(int(y + h / 2) + 1, height + 1),
+        )
         cut = max(x, left), max(y, top), min(x + w, right), min(y + h, bottom)
         segmentation = item["segmentation"]
         found = visible_box(segmentation, cut, height, width)
         rows, columns = np.nonzero(mask[top:bottom, left:right])
-        inside = len(rows) and (columns.max() + 1 + left > cut[0] and columns.min() + left < cut[2] and rows.max() + 1 + top > cut[1]
-                                and rows.min() + top < cut[3])
+        inside = len(rows) and (
+            columns.max() + 1 + left > cut[0]
+            and columns.min() + left < cut[2]
+            and rows.max() + 1 + top > cut[1]
+            and rows.min() + top < cut[3]
+        )
         if not inside:
             empty += 1
             continue
-        expected = np.array([columns.min() + left, rows.min() + top, columns.max() + 1 + left, rows.max() + 1 + top], np.float64)
+        expected = np.array(
+            [columns.min() + left, rows.min() + top, columns.max() + 1 + left, rows.max() + 1 + top],
+            np.float64,
+        )
         expected = np.concatenate([np.maximum(expected[:2], cut[:2]), np.minimum(expected[2:], cut[2:])])
         # an annotated box may leave out pixels that its mask has
         assert found is not None and np.abs(np.array(found) - expected).max() <= 1.01

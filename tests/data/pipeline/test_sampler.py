@@ -1,4 +1,5 @@
 """The order of an epoch: every picture, repeats as LVIS defines them, and the ranks' shares."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -25,10 +26,19 @@ def test_repeat_factors_are_those_of_lvis():
 
 def conversion(coco_folder, tmp_path, *words, pictures=40):
     """A conversion in which class 2 ("disc") is in two pictures alone."""
+
     def change(content):
         for item in content["annotations"]:
             item["category_id"] = 7 if item["image_id"] in (50, 120) else 3
-    config = load_config([f"coco_root={coco_folder(pictures=pictures, change=change)}", "coco_classes=auto", f"mindrecord_dir={tmp_path}/m", *words])
+
+    config = load_config(
+        [
+            f"coco_root={coco_folder(pictures=pictures, change=change)}",
+            "coco_classes=auto",
+            f"mindrecord_dir={tmp_path}/m",
+            *words,
+        ]
+    )
     folder, manifest = ensure_mindrecord(config)
     return config, folder, manifest
 
@@ -36,11 +46,22 @@ def conversion(coco_folder, tmp_path, *words, pictures=40):
 def test_rare_classes_repeat_their_pictures(coco_folder, tmp_path):
     config, folder, manifest = conversion(coco_folder, tmp_path, "repeat_factor_threshold=0.3")
     # frequency 2 / 40, so sqrt(0.3 / 0.05) = 2.449 for these two, and 38 + 2 * 2.449 = 42.9 rows in all
-    assert epoch_length(config, manifest) == 43 and steps_per_epoch(config, manifest) == 22 and steps_per_epoch(config, manifest, 4) == 6
+    assert (
+        epoch_length(config, manifest) == 43
+        and steps_per_epoch(config, manifest) == 22
+        and steps_per_epoch(config, manifest, 4) == 6
+    )
     rare = np.isin(ShardReader(folder).rows["image_id"], (50, 120))
-    counts = np.array([np.bincount(epoch_order(config, manifest, epoch), minlength=40) for epoch in range(400)])
-    assert (counts.sum(1) == 43).all() and counts.min() == 1 and set(counts[:, rare].ravel()) == {2, 3} and counts[:, ~rare].max() == 1
-    assert 2.4 < counts[:, rare].mean(0).min() and counts[:, rare].mean() == 2.5         # 43 - 38 for both
+    counts = np.array(
+        [np.bincount(epoch_order(config, manifest, epoch), minlength=40) for epoch in range(400)]
+    )
+    assert (
+        (counts.sum(1) == 43).all()
+        and counts.min() == 1
+        and set(counts[:, rare].ravel()) == {2, 3}
+        and counts[:, ~rare].max() == 1
+    )
+    assert 2.4 < counts[:, rare].mean(0).min() and counts[:, rare].mean() == 2.5  # 43 - 38 for both
     assert len({epoch_order(config, manifest, epoch).tobytes() for epoch in range(10)}) == 10
     assert np.array_equal(epoch_order(config, manifest, 3), epoch_order(config, manifest, 3))
 
@@ -58,7 +79,7 @@ def test_ranks_see_every_row_and_no_row_twice_but_for_the_last_step(count, batch
     order = np.random.default_rng(count).permutation(count)
     ranks = [rank_steps(order, batch_size, rank, device_num) for rank in range(device_num)]
     assert len({steps.shape for steps in ranks}) == 1 and ranks[0].shape[1] == batch_size
-    joined = np.concatenate(ranks, 1)                          # a step of all ranks a row
+    joined = np.concatenate(ranks, 1)  # a step of all ranks a row
     total = batch_size * device_num
     assert set(joined.ravel()) == set(range(count)) and len(joined) == -(-count // total)
     assert joined.ravel()[:count].tolist() == order.tolist()

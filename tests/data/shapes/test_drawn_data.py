@@ -1,4 +1,5 @@
 """The drawn data set: every property its docstring promises, measured on what is written or from the outlines alone."""
+
 import hashlib
 import json
 import os
@@ -29,15 +30,25 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def scenes():
     """[[objects of each picture] of each split], without the painting."""
-    return [[draw_picture(SIZE, kind, (SEED, split, number)) for number, kind in enumerate(picture_kinds(count, (SEED, split)))]
-            for split, count in enumerate(COUNTS)]
+    return [
+        [
+            draw_picture(SIZE, kind, (SEED, split, number))
+            for number, kind in enumerate(picture_kinds(count, (SEED, split)))
+        ]
+        for split, count in enumerate(COUNTS)
+    ]
 
 
 @pytest.fixture(scope="module")
 def full_masks(scenes):
     """Each object's own pixels, as if nothing lay over it: bool [objects, H, W] of each picture of each split."""
-    return [[np.array([np.any([covered(outline) for outline in item["outlines"]], axis=0) for item in objects]) for _, objects in pictures]
-            for pictures in scenes]
+    return [
+        [
+            np.array([np.any([covered(outline) for outline in item["outlines"]], axis=0) for item in objects])
+            for _, objects in pictures
+        ]
+        for pictures in scenes
+    ]
 
 
 def load(folder, split):
@@ -62,7 +73,9 @@ def test_layout_and_pictures(folder):
         for image in content["images"]:
             picture = cv2.imread(str(folder / split / image["file_name"]))
             assert picture.shape == (image["height"], image["width"], 3) == (SIZE[1], SIZE[0], 3)
-        assert [item["name"] for item in content["categories"]] == list(SHAPE_CLASSES) and len(SHAPE_CLASSES) >= 3
+        assert [item["name"] for item in content["categories"]] == list(SHAPE_CLASSES) and len(
+            SHAPE_CLASSES
+        ) >= 3
         assert len({item["id"] for item in content["annotations"]}) == len(content["annotations"])
         assert set(Counter(item["category_id"] for item in content["annotations"])) == {1, 2, 3, 4}
     ids = [image["id"] for split in SPLITS for image in load(folder, split)["images"]]
@@ -70,7 +83,11 @@ def test_layout_and_pictures(folder):
 
 
 def test_no_picture_is_in_both_splits_or_twice(folder):
-    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for split in SPLITS for path in (folder / split).iterdir()]
+    digests = [
+        hashlib.sha256(path.read_bytes()).hexdigest()
+        for split in SPLITS
+        for path in (folder / split).iterdir()
+    ]
     assert len(set(digests)) == sum(COUNTS)
 
 
@@ -82,12 +99,22 @@ def test_pictures_without_objects_and_with_crowds(folder):
         crowds = [item for item in content["annotations"] if item["iscrowd"]]
         assert 0.05 * count <= len({item["image_id"] for item in crowds}) <= 0.2 * count
         for item in crowds:
-            assert isinstance(item["segmentation"]["counts"], list) and sum(item["segmentation"]["counts"]) == SIZE[0] * SIZE[1]
-        assert all(isinstance(item["segmentation"], list) for item in content["annotations"] if not item["iscrowd"])
+            assert (
+                isinstance(item["segmentation"]["counts"], list)
+                and sum(item["segmentation"]["counts"]) == SIZE[0] * SIZE[1]
+            )
+        assert all(
+            isinstance(item["segmentation"], list) for item in content["annotations"] if not item["iscrowd"]
+        )
 
 
 def test_sizes_of_objects(folder):
-    sides = [max(item["bbox"][2:]) / min(SIZE) for split in SPLITS for item in load(folder, split)["annotations"] if not item["iscrowd"]]
+    sides = [
+        max(item["bbox"][2:]) / min(SIZE)
+        for split in SPLITS
+        for item in load(folder, split)["annotations"]
+        if not item["iscrowd"]
+    ]
     assert min(sides) >= 0.06 and max(sides) <= 0.60
     assert min(sides) < 0.08 and max(sides) > 0.50 and 0.1 < np.median(sides) < 0.3
 
@@ -97,8 +124,12 @@ def test_a_third_of_the_pictures_hide_a_quarter_of_an_object(scenes, full_masks)
     for pictures, masks in zip(scenes, full_masks):
         hiding = 0
         for (_, objects), full in zip(pictures, masks):
-            hiding += any((below & above).sum() >= 0.25 * below.sum()
-                          for i, below in enumerate(full) if not objects[i]["crowd"] for above in full[i + 1:])
+            hiding += any(
+                (below & above).sum() >= 0.25 * below.sum()
+                for i, below in enumerate(full)
+                if not objects[i]["crowd"]
+                for above in full[i + 1 :]
+            )
         assert hiding >= 0.3 * len(pictures)
 
 
@@ -111,10 +142,12 @@ def test_annotations_are_the_visible_masks(folder, scenes, full_masks):
             assert len(annotations) == len(objects)
             for i, (item, drawn) in enumerate(zip(annotations, objects)):
                 assert SHAPE_CLASSES[item["category_id"] - 1] == drawn["shape"]
-                visible = full[i] & ~np.any([np.zeros_like(full[i]), *full[i + 1:]], axis=0)
+                visible = full[i] & ~np.any([np.zeros_like(full[i]), *full[i + 1 :]], axis=0)
                 written = api.annToMask(item).astype(bool)
                 assert (written & drawn["visible"]).sum() > 0.95 * (written | drawn["visible"]).sum()
-                assert (written & visible).sum() > 0.85 * (written | visible).sum()         # rules for half-covered pixels differ
+                assert (written & visible).sum() > 0.85 * (
+                    written | visible
+                ).sum()  # rules for half-covered pixels differ
                 assert item["area"] == drawn["visible"].sum()
                 rows, columns = np.nonzero(drawn["visible"])
                 assert item["bbox"] == [columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1]
@@ -127,10 +160,15 @@ def test_shapes_are_what_they_are_called(scenes):
     for _, objects in scenes[0]:
         for item in objects:
             for outline in item["outlines"]:
-                area, (_, radius) = cv2.contourArea(outline.astype(np.float32)), cv2.minEnclosingCircle(outline.astype(np.float32))
+                area, (_, radius) = (
+                    cv2.contourArea(outline.astype(np.float32)),
+                    cv2.minEnclosingCircle(outline.astype(np.float32)),
+                )
                 low, high = bounds[item["shape"]]
-                assert low <= area / (np.pi * radius ** 2) <= high
-                turned[item["shape"]].add(round(float(np.degrees(np.arctan2(*(outline[0] - outline.mean(0))[::-1]))) // 30))
+                assert low <= area / (np.pi * radius**2) <= high
+                turned[item["shape"]].add(
+                    round(float(np.degrees(np.arctan2(*(outline[0] - outline.mean(0))[::-1]))) // 30)
+                )
     assert all(len(angles) == 12 for angles in turned.values())
 
 
@@ -143,7 +181,9 @@ def test_colour_and_texture_tell_nothing_of_the_class(scenes):
             inner = cv2.erode(item["visible"].astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
             if inner.sum() >= 12:
                 hue, value = np.median(hsv[:, :, 0][inner]), hsv[:, :, 2][inner].astype(float)
-                rows.append((SHAPE_CLASSES.index(item["shape"]), hue, value.mean(), value.std() / value.mean()))
+                rows.append(
+                    (SHAPE_CLASSES.index(item["shape"]), hue, value.mean(), value.std() / value.mean())
+                )
     labels, *measures = np.array(rows).T
     assert len(labels) > 400
     for measure, bins, limit in zip(measures, (4, 4, 3), (27.9, 27.9, 22.5)):
@@ -157,6 +197,7 @@ def test_the_paint_is_drawn_from_a_stream_of_its_own():
     """The painter gets outlines and never asks for the class; placing takes nothing from its generator."""
     from src.data.shapes.drawn_data import place_objects
     from src.data.shapes.paint import paint_scene
+
     objects = place_objects(np.random.default_rng(3), SIZE, "plain")
     first = paint_scene(np.random.default_rng(9), SIZE, objects)
     second = paint_scene(np.random.default_rng(9), SIZE, [{**item, "shape": "circle"} for item in objects])
@@ -172,14 +213,22 @@ def test_kinds_never_undercut_their_shares():
 
 def test_same_settings_do_nothing_and_others_draw_anew(tmp_path):
     folder = draw_shapes(tmp_path / "shapes", 3, 2, (96, 64), 1)
-    state = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
+    state = {
+        path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()
+    }
     assert len(state) == 3 + 2 + 2 + 1
     draw_shapes(folder, 3, 2, (96, 64), 1)
-    assert state == {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
+    assert state == {
+        path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()
+    }
     again = draw_shapes(tmp_path / "again", 3, 2, (96, 64), 1)
-    assert all((again / path.relative_to(folder)).read_bytes() == content for path, (_, content) in state.items())
+    assert all(
+        (again / path.relative_to(folder)).read_bytes() == content for path, (_, content) in state.items()
+    )
     draw_shapes(folder, 4, 2, (96, 64), 2)
-    assert len(os.listdir(folder / "train2017")) == 4 and load(folder, "train2017")["images"][0]["width"] == 96
+    assert (
+        len(os.listdir(folder / "train2017")) == 4 and load(folder, "train2017")["images"][0]["width"] == 96
+    )
 
 
 def test_a_killed_drawing_is_done_again(tmp_path):
@@ -193,8 +242,9 @@ def test_a_killed_drawing_is_done_again(tmp_path):
     assert process.wait() == -signal.SIGKILL
     assert json.loads((tmp_path / "killed" / "shapes.json").read_text())["state"] == "drawing"
     killed = draw_shapes(tmp_path / "killed", 30, 4, (128, 128), 1)
-    assert {path.relative_to(killed): path.read_bytes() for path in killed.rglob("*.*")} == \
-        {path.relative_to(whole): path.read_bytes() for path in whole.rglob("*.*")}
+    assert {path.relative_to(killed): path.read_bytes() for path in killed.rglob("*.*")} == {
+        path.relative_to(whole): path.read_bytes() for path in whole.rglob("*.*")
+    }
 
 
 def test_other_peoples_data_is_left_alone(tmp_path):
@@ -217,11 +267,18 @@ def test_other_sizes(size):
     for number, kind in enumerate(("plain", "occluded", "crowd", "empty") * 3):
         picture, objects = draw_picture(size, kind, (1, number))
         assert picture.shape == (size[1], size[0], 3) and picture.dtype == np.uint8
-        assert (kind == "empty") == (not objects) and (kind == "crowd") == any(item["crowd"] for item in objects)
-        assert all(0.06 <= max(np.ptp(np.nonzero(item["visible"]), axis=1) + 1) / min(size) <= 0.6 for item in objects)
+        assert (kind == "empty") == (not objects) and (kind == "crowd") == any(
+            item["crowd"] for item in objects
+        )
+        assert all(
+            0.06 <= max(np.ptp(np.nonzero(item["visible"]), axis=1) + 1) / min(size) <= 0.6
+            for item in objects
+        )
 
 
 def test_nothing_is_printed(tmp_path):
     code = f"from src.data.shapes.drawn_data import draw_shapes; draw_shapes({str(tmp_path / 'quiet')!r}, 2, 1, (64, 64), 1)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).resolve().parents[3], capture_output=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).resolve().parents[3], capture_output=True, check=True
+    )
     assert done.stdout == b"" and done.stderr == b""

@@ -1,4 +1,5 @@
 """The loss log's exact line, and the display on a terminal (a pseudo terminal) and without one."""
+
 import fcntl
 import io
 import os
@@ -15,16 +16,26 @@ from src.engine.display.progress import LOSS_NAMES, LossLog, Progress, global_st
 from src.errors import DataError
 
 ROOT = Path(__file__).resolve().parents[3]
-LINE = ("epoch: 1 step: 7393 ,rpn_loss: 0.05716, rcnn_loss: 0.81152, rpn_cls_loss: 0.04828, rpn_reg_loss: 0.00889, "
-        "rcnn_cls_loss: 0.28784, rcnn_reg_loss: 0.17590, rcnn_mask_loss: 0.34790, total_loss: 0.86868\n")
-LOSSES = {"total_loss": 0.86868, "rpn_loss": 0.057161, "rcnn_loss": 0.81152, "rpn_cls_loss": 0.04828, "rpn_reg_loss": 0.0088949,
-          "rcnn_cls_loss": 0.28784, "rcnn_reg_loss": 0.1759, "rcnn_mask_loss": 0.3479}
+LINE = (
+    "epoch: 1 step: 7393 ,rpn_loss: 0.05716, rcnn_loss: 0.81152, rpn_cls_loss: 0.04828, rpn_reg_loss: 0.00889, "
+    "rcnn_cls_loss: 0.28784, rcnn_reg_loss: 0.17590, rcnn_mask_loss: 0.34790, total_loss: 0.86868\n"
+)
+LOSSES = {
+    "total_loss": 0.86868,
+    "rpn_loss": 0.057161,
+    "rcnn_loss": 0.81152,
+    "rpn_cls_loss": 0.04828,
+    "rpn_reg_loss": 0.0088949,
+    "rcnn_cls_loss": 0.28784,
+    "rcnn_reg_loss": 0.1759,
+    "rcnn_mask_loss": 0.3479,
+}
 
 
 def test_the_line_of_the_original(tmp_path):
     with LossLog(tmp_path / "train" / "loss_0.log") as log:
         log.write(1, 7393, LOSSES)
-        assert log.path.read_text() == LINE         # flushed, though not closed
+        assert log.path.read_text() == LINE  # flushed, though not closed
     with LossLog(log.path) as log:
         log.write(2, 1, {**LOSSES, "total_loss": float("nan")})
     assert log.path.read_text().startswith(LINE) and log.path.read_text().endswith("total_loss: nan\n")
@@ -35,13 +46,30 @@ def test_reading_back(tmp_path):
     path.write_text(LINE + "\n" + LINE.replace("0.86868", "inf").replace("epoch: 1", "epoch: 12") + LINE[:50])
     first, second = read_loss_log(path)
     assert list(first) == ["epoch", "step", *LOSS_NAMES]
-    assert first == {"epoch": 1, "step": 7393, "rpn_loss": 0.05716, "rcnn_loss": 0.81152, "rpn_cls_loss": 0.04828, "rpn_reg_loss": 0.00889,
-                     "rcnn_cls_loss": 0.28784, "rcnn_reg_loss": 0.17590, "rcnn_mask_loss": 0.34790, "total_loss": 0.86868}
+    assert first == {
+        "epoch": 1,
+        "step": 7393,
+        "rpn_loss": 0.05716,
+        "rcnn_loss": 0.81152,
+        "rpn_cls_loss": 0.04828,
+        "rpn_reg_loss": 0.00889,
+        "rcnn_cls_loss": 0.28784,
+        "rcnn_reg_loss": 0.17590,
+        "rcnn_mask_loss": 0.34790,
+        "total_loss": 0.86868,
+    }
     assert second["epoch"] == 12 and second["total_loss"] == float("inf")
 
 
-@pytest.mark.parametrize("content", ["epoch: 1 step: x ,total_loss: 1\n", "hello\n", LINE.replace("0.81152", "0,81152"),
-                                     LINE.replace("0.81152", "many")])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "epoch: 1 step: x ,total_loss: 1\n",
+        "hello\n",
+        LINE.replace("0.81152", "0,81152"),
+        LINE.replace("0.81152", "many"),
+    ],
+)
 def test_lines_that_do_not_parse_are_named(tmp_path, content):
     path = tmp_path / "loss_0.log"
     path.write_text(LINE + content)
@@ -112,7 +140,7 @@ def test_on_a_terminal_a_bar_with_eta():
     while True:
         try:
             piece = os.read(leader, 4096)
-        except OSError:         # the other end was closed
+        except OSError:  # the other end was closed
             break
         if not piece:
             break
@@ -122,11 +150,14 @@ def test_on_a_terminal_a_bar_with_eta():
     text = shown.decode()
     frames = text.split("\r")
     assert any("training:" in frame and "20/20" in frame and "total_loss 0.05" in frame for frame in frames)
-    assert any("<00:00" in frame and "step/s" in frame for frame in frames)         # tqdm's remaining time
+    assert any("<00:00" in frame and "step/s" in frame for frame in frames)  # tqdm's remaining time
     assert "a word between" in text
 
 
 def test_a_job_without_a_terminal_writes_to_stderr_only():
     done = subprocess.run([sys.executable, "-c", CODE], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "" and done.stderr.splitlines()[0] == "a word between"
-    assert done.stderr.splitlines()[1].startswith("training: 20/20 steps (100%)") and len(done.stderr.splitlines()) == 2
+    assert (
+        done.stderr.splitlines()[1].startswith("training: 20/20 steps (100%)")
+        and len(done.stderr.splitlines()) == 2
+    )

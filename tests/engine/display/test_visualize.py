@@ -1,4 +1,5 @@
 """Drawn pictures: what is tinted, where, in which colours; and the curves of a loss log."""
+
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,15 @@ import numpy as np
 import pytest
 
 from src.engine.display.progress import LOSS_NAMES, LossLog
-from src.engine.display.visualize import draw_detections, draw_ground_truth, instance_colours, plot_losses, save_png, side_by_side, smooth
+from src.engine.display.visualize import (
+    draw_detections,
+    draw_ground_truth,
+    instance_colours,
+    plot_losses,
+    save_png,
+    side_by_side,
+    smooth,
+)
 from src.errors import DataError
 
 NAMES = ("background", "circle", "Zürich")
@@ -18,8 +27,12 @@ def two_found():
     """A full mask at left, and at right one that fills its box's upper half."""
     masks = np.ones((2, 28, 28), np.float32)
     masks[1, 14:] = 0
-    return {"boxes": np.array([[50, 100, 250, 300], [300, 100, 500, 300]], np.float32), "scores": np.array([0.9, 0.6], np.float32),
-            "labels": np.array([1, 2], np.int32), "masks": masks}
+    return {
+        "boxes": np.array([[50, 100, 250, 300], [300, 100, 500, 300]], np.float32),
+        "scores": np.array([0.9, 0.6], np.float32),
+        "labels": np.array([1, 2], np.int32),
+        "masks": masks,
+    }
 
 
 def picture(height=400, width=600, level=100):
@@ -36,9 +49,14 @@ def test_masks_are_tinted_where_they_are():
     assert drawn.shape == (400, 600, 3) and drawn.dtype == np.uint8
     where = tinted(drawn)
     assert where[110:290, 60:240].all() and where[110:195, 310:490].all()
-    assert not where[210:290, 310:490].any() and not where[310:].any() and not where[:, :40].any() and not where[:70].any()
+    assert (
+        not where[210:290, 310:490].any()
+        and not where[310:].any()
+        and not where[:, :40].any()
+        and not where[:70].any()
+    )
     first, second = drawn[200, 150], drawn[150, 400]
-    assert np.abs(first.astype(int) - second).max() > 40                # each instance in its own colour
+    assert np.abs(first.astype(int) - second).max() > 40  # each instance in its own colour
     assert np.array_equal(first, np.round(100 * 0.55 + 0.45 * np.array(instance_colours(2)[0])))
 
 
@@ -52,7 +70,12 @@ def test_boxes_are_drawn_at_their_corners():
 def test_threshold_and_nothing_found():
     assert not tinted(draw_detections(picture(), two_found(), NAMES, 0.95)).any()
     assert not tinted(draw_detections(picture(), two_found(), NAMES, 0.7))[:, 290:].any()
-    nothing = {"boxes": np.zeros((0, 4)), "scores": np.zeros(0), "labels": np.zeros(0, int), "masks": np.zeros((0, 28, 28))}
+    nothing = {
+        "boxes": np.zeros((0, 4)),
+        "scores": np.zeros(0),
+        "labels": np.zeros(0, int),
+        "masks": np.zeros((0, 28, 28)),
+    }
     original = picture()
     assert np.array_equal(draw_detections(original, nothing, NAMES), original)
 
@@ -109,7 +132,11 @@ def test_forty_colours_differ():
 def test_side_by_side():
     sheet = side_by_side([picture(100, 50, 10), picture(200, 60, 20)], ["left", "right"], gap=4)
     assert sheet.shape == (200 + 30 + 8, 4 + 100 + 4 + 60 + 4, 3)
-    assert (sheet[34:234, 4:104] == 10).all() and (sheet[34:234, 108:168] == 20).all() and (sheet[:, :4] == 255).all()
+    assert (
+        (sheet[34:234, 4:104] == 10).all()
+        and (sheet[34:234, 108:168] == 20).all()
+        and (sheet[:, :4] == 255).all()
+    )
     assert side_by_side([picture(10, 10)], gap=0).shape == (10, 10, 3)
 
 
@@ -125,20 +152,26 @@ def test_png_is_what_was_drawn(tmp_path):
 
 
 def test_smoothing_by_hand():
-    assert smooth([1.0, 2, 3]).tolist() == [1, 2, 3]                      # under 40 values the window is one
+    assert smooth([1.0, 2, 3]).tolist() == [1, 2, 3]  # under 40 values the window is one
     values = np.zeros(80)
     values[40] = 5
     expected = np.zeros(80)
-    expected[38:43] = 1                                                 # a window of five
+    expected[38:43] = 1  # a window of five
     assert smooth(values) == pytest.approx(expected, abs=1e-12)
     assert smooth([*[4.0] * 30, np.nan, *[4.0] * 50]) == pytest.approx(np.full(81, 4.0))
-    assert smooth(np.arange(80.0))[[0, 40, 79]] == pytest.approx([1, 40, 78])         # cut off at the ends: (0+1+2)/3
+    assert smooth(np.arange(80.0))[[0, 40, 79]] == pytest.approx(
+        [1, 40, 78]
+    )  # cut off at the ends: (0+1+2)/3
 
 
 def test_loss_curves(tmp_path):
     with LossLog(tmp_path / "loss_0.log") as log:
         for step in range(1, 101):
-            log.write(1 + (step - 1) // 50, 1 + (step - 1) % 50, dict.fromkeys(LOSS_NAMES, 1 / step if step != 60 else float("nan")))
+            log.write(
+                1 + (step - 1) // 50,
+                1 + (step - 1) % 50,
+                dict.fromkeys(LOSS_NAMES, 1 / step if step != 60 else float("nan")),
+            )
     plot_losses(log.path, tmp_path / "plots" / "loss.png")
     drawn = cv2.imread(str(tmp_path / "plots" / "loss.png"))
     assert min(drawn.shape[:2]) > 400 and (drawn < 128).mean() > 0.005
@@ -148,7 +181,11 @@ def test_loss_curves(tmp_path):
 
 
 def test_imports_start_neither_a_device_nor_matplotlib():
-    code = ("import sys, src.util, src.data.shapes, src.engine.display.visualize, src.engine.display.progress; "
-            "sys.exit(' '.join(name for name in ('mindspore', 'matplotlib.pyplot') if name in sys.modules) or 0)")
-    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).resolve().parents[3], capture_output=True, text=True)
+    code = (
+        "import sys, src.util, src.data.shapes, src.engine.display.visualize, src.engine.display.progress; "
+        "sys.exit(' '.join(name for name in ('mindspore', 'matplotlib.pyplot') if name in sys.modules) or 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).resolve().parents[3], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,5 @@
 """Some ranks as real processes, without MindSpore in them, for tests and measurements of `src/engine/distributed/team.py`."""
+
 import os
 import subprocess
 import sys
@@ -39,10 +40,21 @@ class Job:
 
     def __init__(self, folder, num, body, **environment):
         self.folder = folder
-        script = RANK.format(root=str(ROOT), body="\n".join("        " + line for line in body.strip().splitlines()))
+        script = RANK.format(
+            root=str(ROOT), body="\n".join("        " + line for line in body.strip().splitlines())
+        )
         self.started = time.monotonic()
-        self.ranks = [subprocess.Popen([sys.executable, "-c", script, str(rank), str(num), str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                       text=True, env={**os.environ, **environment}, start_new_session=True) for rank in range(num)]
+        self.ranks = [
+            subprocess.Popen(
+                [sys.executable, "-c", script, str(rank), str(num), str(folder)],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env={**os.environ, **environment},
+                start_new_session=True,
+            )
+            for rank in range(num)
+        ]
 
     def pid(self, rank):
         while not (self.folder / f"pid{rank}").exists() or not (self.folder / f"pid{rank}").read_text():

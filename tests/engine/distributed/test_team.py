@@ -1,4 +1,5 @@
 """The ranks' own line to each other, with real processes (no MindSpore in them): waiting, agreeing, and ending together."""
+
 import inspect
 import json
 import os
@@ -15,7 +16,10 @@ from tests.engine.distributed.ranks import Job
 
 
 def test_ranks_wait_for_each_other_and_get_one_answer(tmp_path):
-    job = Job(tmp_path, 3, """
+    job = Job(
+        tmp_path,
+        3,
+        """
 time.sleep(0.3 * rank)
 print(team.meet(10 ** rank, decide=sum))
 print(team.meet() is None)
@@ -23,7 +27,8 @@ pieces = team.gather(bytes([rank]) * 3_000_000)
 print(pieces and [(len(piece), piece[0], piece[-1]) for piece in pieces])
 for step in range(50):
     assert team.meet(step, decide=max) == step
-""")
+""",
+    )
     for rank, (code, out, err) in enumerate(job.end()):
         gathered = "[(3000000, 0, 0), (3000000, 1, 1), (3000000, 2, 2)]" if rank == 0 else "None"
         assert (code, out.splitlines(), err) == (0, ["111", "True", gathered], "")
@@ -31,7 +36,10 @@ for step in range(50):
 
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_killed_rank_is_told_with_its_place_to_those_who_wait_and_those_who_cannot_listen(tmp_path, victim):
-    job = Job(tmp_path, 3, f"""
+    job = Job(
+        tmp_path,
+        3,
+        f"""
 team.at(f"in epoch 1 step 7, pictures [{{rank}}5]", grace=1)
 if rank == {victim}:
     time.sleep(100)
@@ -43,7 +51,8 @@ try:
     team.meet()
 finally:
     print("time to save")
-""")
+""",
+    )
     for rank in {0, 1, 2} - {victim}:
         job.wait_for(f"there{rank}")
     killed = time.monotonic()
@@ -59,17 +68,26 @@ finally:
 
 def test_the_script_leaves_a_rank_longer_than_its_sentinel_does_and_ends_all_within_a_minute():
     """A rank that was killed by the script before its sentinel had told what happened left no line (seen on a crowded machine)."""
-    seconds = [int(word) for word in re.findall(r"^ +end_all (\d+) +#", (ROOT / "scripts" / "run_distribute_train.sh").read_text(), re.M)]
+    seconds = [
+        int(word)
+        for word in re.findall(
+            r"^ +end_all (\d+) +#", (ROOT / "scripts" / "run_distribute_train.sh").read_text(), re.M
+        )
+    ]
     assert len(seconds) == 1 and sentinel.GRACE + 4 * sentinel.BEAT < seconds[0] < 60 - sentinel.HANG
     assert inspect.signature(Team.at).parameters["grace"].default == sentinel.GRACE
 
 
 def test_a_failure_ends_all_ranks_with_its_line_and_code(tmp_path):
-    job = Job(tmp_path, 2, """
+    job = Job(
+        tmp_path,
+        2,
+        """
 if rank == 1:
     raise TrainingError("a loss is not finite at epoch 1 step 3, pictures [7]")
 team.meet()
-""")
+""",
+    )
     (code0, _, err0), (code1, _, err1) = job.end()
     assert (code0, err0) == (2, "error: rank 1: a loss is not finite at epoch 1 step 3, pictures [7]\n")
     assert (code1, err1) == (2, "error: a loss is not finite at epoch 1 step 3, pictures [7]\n")
@@ -78,24 +96,34 @@ team.meet()
 @pytest.mark.parametrize("how", ["stopped", "asleep"])
 def test_a_rank_that_hangs_ends_the_job(tmp_path, how):
     """A rank that is stopped, and one that does nothing while the others wait; that those wait is no hanging."""
-    job = Job(tmp_path, 2, """
+    job = Job(
+        tmp_path,
+        2,
+        """
 team.at("in epoch 2 step 5")
 if rank == 1:
     (folder / "there1").write_text("")
     time.sleep(1000)
 team.meet()
-""", HANG_SECONDS="6")
+""",
+        HANG_SECONDS="6",
+    )
     job.wait_for("there1")
     if how == "stopped":
         os.kill(job.pid(1), signal.SIGSTOP)
     (code0, _, err0), (code1, *_) = job.end(60)
-    assert (code0, code1) == (3, -signal.SIGKILL)                  # its own sentinel has killed it
-    assert err0.startswith(f"error: rank 1 {'is stopped' if how == 'stopped' else 'hangs'}: ") and err0.endswith(" s in epoch 2 step 5\n")
+    assert (code0, code1) == (3, -signal.SIGKILL)  # its own sentinel has killed it
+    assert err0.startswith(
+        f"error: rank 1 {'is stopped' if how == 'stopped' else 'hangs'}: "
+    ) and err0.endswith(" s in epoch 2 step 5\n")
 
 
 def test_a_suspected_failure_waits_for_its_cause(tmp_path):
     """A collective fails because the other rank died: the death is what is told."""
-    job = Job(tmp_path, 2, """
+    job = Job(
+        tmp_path,
+        2,
+        """
 team.at("in epoch 1 step 2")
 if rank == 1:
     team.meet()
@@ -103,21 +131,28 @@ if rank == 1:
     os.kill(os.getpid(), 9)
 team.meet()
 team.suspect(RuntimeError("Launch kernel failed"))
-""")
+""",
+    )
     assert job.end()[0][::2] == (3, "error: rank 1 died in epoch 1 step 2\n")
 
 
 def test_a_suspected_failure_is_told_when_there_is_no_other(tmp_path):
-    job = Job(tmp_path, 2, """
+    job = Job(
+        tmp_path,
+        2,
+        """
 if rank == 0:
     team.suspect(RuntimeError("Launch kernel failed"))
 team.meet()
-""", HANG_SECONDS="9")
+""",
+        HANG_SECONDS="9",
+    )
     assert [result[::2] for result in job.end()] == [(1, "error: rank 0: Launch kernel failed\n")] * 2
 
 
 def test_one_rank_needs_nobody():
     from src.engine.distributed.team import Team
+
     with Team() as team:
         team.at("anywhere")
         assert team.meet(3, decide=lambda values: json.dumps(values)) == "[3]" and team.gather(b"x") == [b"x"]

@@ -1,4 +1,5 @@
 """When checkpoints are written, what happens to those of other runs, and what is taken up by resume=auto; a small network's step cell."""
+
 import contextlib
 import subprocess
 import sys
@@ -30,7 +31,9 @@ class Step(nn.Cell):
     def __init__(self, network, value=0.0):
         super().__init__(auto_prefix=False)
         self.network = network
-        self.moment = Parameter(Tensor(np.full((2, 3), value, np.float32)), name="moments.weight", requires_grad=False)
+        self.moment = Parameter(
+            Tensor(np.full((2, 3), value, np.float32)), name="moments.weight", requires_grad=False
+        )
         self.power = Parameter(Tensor(np.float32(value)), name="power", requires_grad=False)
         self.count = Parameter(Tensor(np.int32(value)), name="count", requires_grad=False)
         self.half = Parameter(Tensor(np.full(3, value, np.float16)), name="half", requires_grad=False)
@@ -39,10 +42,24 @@ class Step(nn.Cell):
 def make_run(folder, *words, value=1.0, epoch=0, place=0, resumed=None):
     network = Net(value)
     config = load_config(["coco_classes=[background, cat]", *words])
-    run = SimpleNamespace(config=config, network=network, step_cell=Step(network, value), norm="bn", device=SimpleNamespace(rank=0, num=1, team=Team()),
-                          checkpoints=folder, epoch=epoch, place=place, total=100, resumed=resumed)
+    run = SimpleNamespace(
+        config=config,
+        network=network,
+        step_cell=Step(network, value),
+        norm="bn",
+        device=SimpleNamespace(rank=0, num=1, team=Team()),
+        checkpoints=folder,
+        epoch=epoch,
+        place=place,
+        total=100,
+        resumed=resumed,
+    )
     run.where = lambda: f"after epoch {run.epoch + 1} step {run.place}"
-    run.state = lambda: {"epoch": run.epoch, "place": run.place, "config": {name: config[name] for name in config.written}}
+    run.state = lambda: {
+        "epoch": run.epoch,
+        "place": run.place,
+        "config": {name: config[name] for name in config.written},
+    }
     return run
 
 
@@ -64,17 +81,30 @@ def test_latest_is_there_from_the_start_and_goes_when_a_numbered_one_is_newer(tm
     run.place = 6
     hook.rescue(run)
     assert names(tmp_path) == ["latest.ckpt", "mask_rcnn-1_5.ckpt"] and found(tmp_path).place == (0, 6)
-    assert set(read_checkpoint(tmp_path / "latest.ckpt")[0]) == {"weight"}              # for who wants the weights, there is nothing else
+    assert set(read_checkpoint(tmp_path / "latest.ckpt")[0]) == {
+        "weight"
+    }  # for who wants the weights, there is nothing else
 
 
-@pytest.mark.parametrize(("minutes", "cost", "began", "seconds"), [
-    ("auto", 0.001, 0, 1.0), ("auto", 0.1, 0, 5.0), ("auto", 0.1, 1000, 50.0), ("auto", 0.1, 10 ** 6, 600.0), ("auto", 30.0, 10 ** 6, 1500.0),
-    ("2", 99.0, 0, 120.0), ("0", 0.1, 0, float("inf"))])
+@pytest.mark.parametrize(
+    ("minutes", "cost", "began", "seconds"),
+    [
+        ("auto", 0.001, 0, 1.0),
+        ("auto", 0.1, 0, 5.0),
+        ("auto", 0.1, 1000, 50.0),
+        ("auto", 0.1, 10**6, 600.0),
+        ("auto", 30.0, 10**6, 1500.0),
+        ("2", 99.0, 0, 120.0),
+        ("0", 0.1, 0, float("inf")),
+    ],
+)
 def test_the_interval(minutes, cost, began, seconds):
     """2% of the time for writing, a twentieth of the time so far to be lost, ten minutes at most."""
     hook = Saving()
     hook.cost, hook.began = cost, time.monotonic() - began
-    assert hook.interval(load_config([f"save_checkpoint_minutes={minutes}"])) == pytest.approx(seconds, rel=1e-3)
+    assert hook.interval(load_config([f"save_checkpoint_minutes={minutes}"])) == pytest.approx(
+        seconds, rel=1e-3
+    )
 
 
 def test_every_parameter_of_the_step_comes_back_whatever_its_type(tmp_path):
@@ -84,14 +114,21 @@ def test_every_parameter_of_the_step_comes_back_whatever_its_type(tmp_path):
     restore(other.step_cell, other.network, found(tmp_path))
     for name, value in run.step_cell.parameters_dict().items():
         back = other.step_cell.parameters_dict()[name]
-        assert back.dtype == value.dtype and back.shape == value.shape and (back.asnumpy() == value.asnumpy()).all(), name
+        assert (
+            back.dtype == value.dtype
+            and back.shape == value.shape
+            and (back.asnumpy() == value.asnumpy()).all()
+        ), name
 
 
 def test_another_optimiser_is_refused_and_nothing_is_changed(tmp_path):
     Saving().rescue(make_run(tmp_path, value=2.5))
     other = make_run(tmp_path, value=0.0)
     other.step_cell.power.name = "adam_power"
-    with pytest.raises(CheckpointError, match="latest.ckpt was trained with other settings.*adam_power is missing, power is not known here"):
+    with pytest.raises(
+        CheckpointError,
+        match="latest.ckpt was trained with other settings.*adam_power is missing, power is not known here",
+    ):
         restore(other.step_cell, other.network, found(tmp_path))
     assert (other.network.weight.asnumpy() == 0).all()
 
@@ -129,7 +166,13 @@ def test_checkpoints_after_the_resumed_place_and_of_earlier_runs_are_put_aside(t
 def test_settings_come_from_the_run_unless_they_are_written_now(tmp_path, capsys):
     Saving().rescue(make_run(tmp_path, "base_lr=0.5", "batch_size=7", "seed=3", "max_steps=9"))
     config = config_of(load_config(["resume=auto", "base_lr=0.25"]), found(tmp_path))
-    assert (config.base_lr, config.batch_size, config.seed, config.max_steps, config.norm) == (0.25, 7, 3, None, "bn")
+    assert (config.base_lr, config.batch_size, config.seed, config.max_steps, config.norm) == (
+        0.25,
+        7,
+        3,
+        None,
+        "bn",
+    )
     assert "base_lr=0.25 (was 0.5)" in capsys.readouterr().out
     with pytest.raises(ConfigError, match="seed=4: the run .* has seed 3"):
         config_of(load_config(["resume=auto", "seed=4"]), found(tmp_path))
@@ -137,6 +180,7 @@ def test_settings_come_from_the_run_unless_they_are_written_now(tmp_path, capsys
 
 def test_weights_alone_are_no_run_to_go_on_from(tmp_path):
     from src.weights.checkpoint import save_checkpoint
+
     run = make_run(tmp_path)
     save_checkpoint(tmp_path / "weights.ckpt", run.network, run.config, "bn", 1, 2)
     with pytest.raises(CheckpointError, match="pre_trained=.*weights.ckpt starts a new one"):
@@ -148,7 +192,10 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
     hook.start(run)
     good = (tmp_path / "latest.ckpt").read_bytes()
     run.network.weight.set_data(Tensor(np.full((2, 3), np.inf, np.float32)))
-    with pytest.raises(TrainingError, match="weights are not finite after epoch 1 step 3 .*weight.*latest.ckpt was saved before"):
+    with pytest.raises(
+        TrainingError,
+        match="weights are not finite after epoch 1 step 3 .*weight.*latest.ckpt was saved before",
+    ):
         hook.scheduled(run)
     assert (tmp_path / "latest.ckpt").read_bytes() == good
 
@@ -177,17 +224,30 @@ run_main(main)
 
 
 def script(folder, what, **more):
-    return subprocess.Popen([sys.executable, "-c", FULL.format(root=str(ROOT)), str(folder), what], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True, **more)
+    return subprocess.Popen(
+        [sys.executable, "-c", FULL.format(root=str(ROOT)), str(folder), what],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **more,
+    )
 
 
 def test_a_full_disk_leaves_the_last_good_one_and_says_so(tmp_path):
     """A real file system that fills up, where one may be mounted; else a limit on the size of files."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True, check=False).returncode == 0
+    mounted = (
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True, check=False
+        ).returncode
+        == 0
+    )
     if not mounted:
-        pytest.skip("a small file system cannot be mounted here; test_checkpoint.py fills a file up to a limit")
+        pytest.skip(
+            "a small file system cannot be mounted here; test_checkpoint.py fills a file up to a limit"
+        )
     try:
         process = script(disk, "go on")
         assert process.stdout.readline() == "started\n", process.stderr.read()
@@ -198,7 +258,11 @@ def test_a_full_disk_leaves_the_last_good_one_and_says_so(tmp_path):
         out, err = process.communicate("\n", timeout=300)
         assert process.returncode == 2
         assert "warning: checkpoint" in out and "No space left" in out and "went on" in out
-        assert "mask_rcnn-1_1.ckpt could not be written" in err and "what was saved before is untouched" in err and "Traceback" not in err
+        assert (
+            "mask_rcnn-1_1.ckpt could not be written" in err
+            and "what was saved before is untouched" in err
+            and "Traceback" not in err
+        )
         assert (disk / "latest.ckpt").read_bytes() == good and names(disk) == ["latest.ckpt", "other"]
         assert read_training(disk / "latest.ckpt")[3]["place"] == 0
     finally:
@@ -226,10 +290,11 @@ checkpoint._to_disk = lambda path: os.kill(os.getpid(), 9)           # written b
 run.place = 1
 hook.rescue(run)
 """
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], timeout=300, check=False, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], timeout=300, check=False, capture_output=True
+    )
     assert done.returncode == -9 and len(list(tmp_path.iterdir())) == 2, done.stderr
     resumed = found(tmp_path)
     assert resumed.place == (0, 0)
     Saving().start(make_run(tmp_path, resumed=resumed))
     assert [path.name for path in tmp_path.iterdir()] == ["latest.ckpt"]
-

@@ -1,4 +1,5 @@
 """Watching a run: from a real training with evaluation, average, pictures and profile, all that it leaves behind; and the parts by hand."""
+
 from __future__ import annotations
 
 import json
@@ -21,9 +22,24 @@ from src.errors import DataError
 from tests.conftest import ROOT
 from tests.test_commands import SMALL, run
 
-WORDS = [*SMALL, "coco_root=data", "batch_size=2", "epoch_size=2", "total_epoch=2", "warmup_step=2", "eval_interval=1", "early_stop=9",
-         "ema_decay=0.9", "accumulate_steps=2", "lr_schedule=multi_step", "lr_milestones=[0.5]", "base_batch=16", "profile=2",
-         "clip_grad_norm=5", "test_score_thr=0"]
+WORDS = [
+    *SMALL,
+    "coco_root=data",
+    "batch_size=2",
+    "epoch_size=2",
+    "total_epoch=2",
+    "warmup_step=2",
+    "eval_interval=1",
+    "early_stop=9",
+    "ema_decay=0.9",
+    "accumulate_steps=2",
+    "lr_schedule=multi_step",
+    "lr_milestones=[0.5]",
+    "base_batch=16",
+    "profile=2",
+    "clip_grad_norm=5",
+    "test_score_thr=0",
+]
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +54,19 @@ def test_start_says_what_is_trained(watched):
     _, done = watched
     assert re.search(r"device: 1 x CPU \(.+, \d+ cores\), MindSpore 2\.\d+\.\d+, Python 3\.", done.stdout)
     assert re.search(r"data: 7 pictures, \d+ objects, 4 classes", done.stdout)
-    assert re.search(r"network: [\d,]+ parameters, [\d,]+ of them trained, [\d,]+ frozen or moving statistics, .* weights from scratch", done.stdout)
+    assert re.search(
+        r"network: [\d,]+ parameters, [\d,]+ of them trained, [\d,]+ frozen or moving statistics, .* weights from scratch",
+        done.stdout,
+    )
     assert "schedule: 8 steps, 4 an epoch, batch 2 x 1 x 2 accumulated, canvas 128x128" in done.stdout
     assert "learning rate: 0.005 = base_lr 0.02 x 4/16 (linear rule: 4 pictures an update)" in done.stdout
     assert "times 0.1 at update 2 of 4" in done.stdout
-    compiled, first = map(float, re.search(r"the graph was compiled in (\d+\.\d) s; first step, with that: (\d+\.\d) s", done.stderr).groups())
+    compiled, first = map(
+        float,
+        re.search(
+            r"the graph was compiled in (\d+\.\d) s; first step, with that: (\d+\.\d) s", done.stderr
+        ).groups(),
+    )
     assert 0.5 < compiled < first < compiled + 20
 
 
@@ -50,8 +74,11 @@ def test_the_display_without_a_terminal(watched):
     _, done = watched
     last = [line for line in done.stderr.splitlines() if line.startswith("training: ")][-1]
     assert last.startswith("training: 8/8 steps (100%)")
-    assert re.search(r"loss [\d.]+ = rpn [\d.]+ \(class [\d.]+ box [\d.e-]+\) \+ rcnn [\d.]+ \(class [\d.]+ box [\d.e-]+ mask [\d.]+\), lr 0\.0005, "
-                     r"memory [\d.]+ GB, images/s [\d.]+, data \d+%$", last), last
+    assert re.search(
+        r"loss [\d.]+ = rpn [\d.]+ \(class [\d.]+ box [\d.e-]+\) \+ rcnn [\d.]+ \(class [\d.]+ box [\d.e-]+ mask [\d.]+\), lr 0\.0005, "
+        r"memory [\d.]+ GB, images/s [\d.]+, data \d+%$",
+        last,
+    ), last
 
 
 def test_metrics_hold_what_the_log_holds(watched):
@@ -71,18 +98,35 @@ def test_metrics_hold_what_the_log_holds(watched):
 def test_evaluations_of_the_weights_and_of_their_average(watched):
     folder, done = watched
     rows = [row for row in read_metrics(folder / "metrics.jsonl") if "evaluated" in row]
-    assert [(row["step"], row["evaluated"]) for row in rows] == [(4, "weights"), (4, "average"), (8, "weights"), (8, "average")]
+    assert [(row["step"], row["evaluated"]) for row in rows] == [
+        (4, "weights"),
+        (4, "average"),
+        (8, "weights"),
+        (8, "average"),
+    ]
     assert all(0 <= row[kind]["AP"] <= 1 for row in rows for kind in ("bbox", "segm"))
     assert json.loads((folder / "eval" / "metrics.json").read_text())["segm"]["AP"] == rows[2]["segm"]["AP"]
-    assert json.loads((folder / "eval_average" / "metrics.json").read_text())["segm"]["AP"] == rows[3]["segm"]["AP"]
-    assert re.search(r"epoch 2: segm AP [\d.]+ of the weights, [\d.]+ of the average; best [\d.]+", done.stdout)
+    assert (
+        json.loads((folder / "eval_average" / "metrics.json").read_text())["segm"]["AP"]
+        == rows[3]["segm"]["AP"]
+    )
+    assert re.search(
+        r"epoch 2: segm AP [\d.]+ of the weights, [\d.]+ of the average; best [\d.]+", done.stdout
+    )
 
 
 def test_checkpoints_of_the_weights_the_average_and_the_best(watched):
     folder, _ = watched
     from src.weights.checkpoint import read_checkpoint
+
     names = {path.name for path in (folder / "checkpoint").glob("*.ckpt")}
-    assert {"mask_rcnn-1_4.ckpt", "mask_rcnn-2_4.ckpt", "mask_rcnn_ema-1_4.ckpt", "mask_rcnn_ema-2_4.ckpt", "best.ckpt"} <= names
+    assert {
+        "mask_rcnn-1_4.ckpt",
+        "mask_rcnn-2_4.ckpt",
+        "mask_rcnn_ema-1_4.ckpt",
+        "mask_rcnn_ema-2_4.ckpt",
+        "best.ckpt",
+    } <= names
     weights, settings = read_checkpoint(folder / "checkpoint" / "mask_rcnn-2_4.ckpt")[:2]
     average, same_settings = read_checkpoint(folder / "checkpoint" / "mask_rcnn_ema-2_4.ckpt")[:2]
     assert settings == same_settings and set(average) <= set(weights)
@@ -92,12 +136,13 @@ def test_checkpoints_of_the_weights_the_average_and_the_best(watched):
 def events(folder):
     """(scalars {name: [(step, value)]}, pictures {name: [(step, PNG bytes)]}) of TensorBoard's event files, read record by record."""
     from tensorboardX.proto.event_pb2 import Event
+
     scalars, pictures = {}, {}
     for path in folder.glob("events.out.tfevents.*"):
         data, at = path.read_bytes(), 0
         while at < len(data):
-            length, = struct.unpack_from("<Q", data, at)
-            event = Event.FromString(data[at + 12:at + 12 + length])
+            (length,) = struct.unpack_from("<Q", data, at)
+            event = Event.FromString(data[at + 12 : at + 12 + length])
             at += 16 + length
             for value in event.summary.value:
                 if value.HasField("image"):
@@ -114,7 +159,7 @@ def test_tensorboard_shows_scalars_and_pictures(watched):
     expected = [(row["step"], row["total_loss"]) for row in rows if "total_loss" in row]
     assert scalars["loss/total_loss"] == [(step, pytest.approx(value, rel=1e-5)) for step, value in expected]
     assert {"lr", "gradient_norm", "run/images_per_second", "segm/AP", "bbox_average/AP50"} <= set(scalars)
-    assert set(pictures) == {"picture_0", "picture_1"}                      # the evaluation split has two
+    assert set(pictures) == {"picture_0", "picture_1"}  # the evaluation split has two
     assert [step for step, _ in pictures["picture_0"]] == [4, 8]
     picture = cv2.imdecode(np.frombuffer(pictures["picture_0"][-1][1], np.uint8), cv2.IMREAD_COLOR)
     assert picture.shape[1] > 2 * 128
@@ -140,7 +185,10 @@ def test_profile_by_operator(watched):
 
 def test_metrics_after_a_kill_go_on_where_the_run_does(tmp_path):
     path = tmp_path / "metrics.jsonl"
-    path.write_text("".join(json.dumps({"step": step, "total_loss": 1.0}) + "\n" for step in (1, 2, 3)) + '{"step": 4, "tot')
+    path.write_text(
+        "".join(json.dumps({"step": step, "total_loss": 1.0}) + "\n" for step in (1, 2, 3))
+        + '{"step": 4, "tot'
+    )
     file = MetricsFile(path, done=2)
     file.write({"step": 3, "total_loss": 2.0})
     file.close()
@@ -162,21 +210,29 @@ def test_figures_of_the_display():
 def test_operators_are_summed_by_kind_and_part(tmp_path):
     """MindSpore's table, as its profiler writes it on the CPU, of two steps."""
     path = tmp_path / "cpu_op_detail_info_0.csv"
-    path.write_text("op_side,op_type,op_name,full_op_name,op_occurrences,op_total_time(ms),op_avg_time(ms),total_proportion,subgraph,pid\n"
-                    "Host,Conv2D,Conv2D-op0,Default/network-MaskRcnn/backbone-ResNet/conv1-Conv/Conv2D-op0,2,30,15,0.3,Default,7\n"
-                    "Host,Conv2D,Conv2D-op1,Default/network-MaskRcnn/backbone-ResNet/layer1-CellList/Conv2D-op1,2,10,5,0.1,Default,7\n"
-                    "Host,Conv2DBackpropInput,Conv2DBackpropInput-op0,Gradients/Default/network-MaskRcnn/fpn-FeaturePyramid/X-op0,4,50,5,.5,D,7\n"
-                    "Host,Add,Add-op0,Default/Add-op0,2,10,5,0.1,Default,7\n")
-    assert operator_table(path, 2) == [("Conv2DBackpropInput", "fpn, backward", 2, 25, 0.5), ("Conv2D", "backbone", 2, 20, 0.4),
-                                       ("Add", "other", 1, 5, 0.1)]
+    path.write_text(
+        "op_side,op_type,op_name,full_op_name,op_occurrences,op_total_time(ms),op_avg_time(ms),total_proportion,subgraph,pid\n"
+        "Host,Conv2D,Conv2D-op0,Default/network-MaskRcnn/backbone-ResNet/conv1-Conv/Conv2D-op0,2,30,15,0.3,Default,7\n"
+        "Host,Conv2D,Conv2D-op1,Default/network-MaskRcnn/backbone-ResNet/layer1-CellList/Conv2D-op1,2,10,5,0.1,Default,7\n"
+        "Host,Conv2DBackpropInput,Conv2DBackpropInput-op0,Gradients/Default/network-MaskRcnn/fpn-FeaturePyramid/X-op0,4,50,5,.5,D,7\n"
+        "Host,Add,Add-op0,Default/Add-op0,2,10,5,0.1,Default,7\n"
+    )
+    assert operator_table(path, 2) == [
+        ("Conv2DBackpropInput", "fpn, backward", 2, 25, 0.5),
+        ("Conv2D", "backbone", 2, 20, 0.4),
+        ("Add", "other", 1, 5, 0.1),
+    ]
 
 
 def test_early_stop(capsys):
     """AP .1 .3 .2 .3: the second stays the best, and after two without a better one the run is told to end."""
     from src.config import load_config
     from src.engine.hooks.evaluation import Evaluation
+
     config = load_config(["eval_interval=1", "early_stop=2", "save_checkpoint=False"])
-    run_ = types.SimpleNamespace(config=config, epoch=0, place=1, device=types.SimpleNamespace(rank=0), finish=None)
+    run_ = types.SimpleNamespace(
+        config=config, epoch=0, place=1, device=types.SimpleNamespace(rank=0), finish=None
+    )
     hook = Evaluation(None)
     hook.source = types.SimpleNamespace(has_masks=True)
     finished = []
@@ -195,7 +251,15 @@ def test_tensorboards_writer_does_not_load_pytorch(tmp_path):
     (tmp_path / "torch").mkdir()
     (tmp_path / "torch" / "__init__.py").write_text("raise SystemExit('PyTorch was loaded')")
     program = "from src.engine.hooks.monitoring import summary_writer; summary_writer()('events').add_scalar('a', 1, 2); import torch"
-    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}, capture_output=True,
-                          text=True, check=False)
-    assert done.stderr.endswith("PyTorch was loaded\n") and "summary_writer" not in done.stderr        # by the program's last word alone
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (
+        done.stderr.endswith("PyTorch was loaded\n") and "summary_writer" not in done.stderr
+    )  # by the program's last word alone
     assert len(list((tmp_path / "events").iterdir())) == 1

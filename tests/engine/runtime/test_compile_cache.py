@@ -1,4 +1,5 @@
 """Graphs kept between runs: a second start reads what the first compiled and computes the same, and nothing else is ever read."""
+
 from __future__ import annotations
 
 import os
@@ -35,12 +36,29 @@ class Start:
         self.number += 1
         work = self.folder / str(self.number)
         work.mkdir()
-        done = run("train.py", work, *SMALL, f"coco_root={self.folder / 'data'}", f"mindrecord_dir={self.folder / 'records'}", "max_steps=3",
-                   "batch_size=2", f"compile_cache={self.graphs}", *words, code=code)
+        done = run(
+            "train.py",
+            work,
+            *SMALL,
+            f"coco_root={self.folder / 'data'}",
+            f"mindrecord_dir={self.folder / 'records'}",
+            "max_steps=3",
+            "batch_size=2",
+            f"compile_cache={self.graphs}",
+            *words,
+            code=code,
+        )
         if code:
             return done.stderr
-        how, seconds = re.search(r"the graph was (compiled|read from \S+) in (\d+\.\d) s", done.stderr).groups()
-        return how, float(seconds), (work / "train" / "loss_0.log").read_text(), read_checkpoint(work / "train" / "checkpoint" / "mask_rcnn-1_3.ckpt")[0]
+        how, seconds = re.search(
+            r"the graph was (compiled|read from \S+) in (\d+\.\d) s", done.stderr
+        ).groups()
+        return (
+            how,
+            float(seconds),
+            (work / "train" / "loss_0.log").read_text(),
+            read_checkpoint(work / "train" / "checkpoint" / "mask_rcnn-1_3.ckpt")[0],
+        )
 
     def kept(self):
         return sorted(path for path in self.graphs.rglob("*.mindir"))
@@ -57,13 +75,17 @@ def first(start):
 
 
 def same(one, other):
-    return one[2] == other[2] and all(np.array_equal(one[3][name].asnumpy(), other[3][name].asnumpy()) for name in one[3])
+    return one[2] == other[2] and all(
+        np.array_equal(one[3][name].asnumpy(), other[3][name].asnumpy()) for name in one[3]
+    )
 
 
 @pytest.mark.slow
 def test_a_second_start_reads_its_graph_and_computes_the_same(start, first):
     assert first[0] == "compiled" and len(start.kept()) == 1
-    second = start("save_checkpoint_steps=2", "log_interval=1", "total_epoch=13")          # keys that are no part of a graph
+    second = start(
+        "save_checkpoint_steps=2", "log_interval=1", "total_epoch=13"
+    )  # keys that are no part of a graph
     assert second[0] == f"read from {start.kept()[0].parents[2]}" and len(start.kept()) == 1
     assert second[1] < first[1] / 2 and same(first, second)
     assert not list(start.graphs.glob("*.partial"))
@@ -77,9 +99,21 @@ def test_without_a_cache_the_results_are_the_same(start, first):
 
 @pytest.mark.slow
 def test_another_rate_seed_and_augmentation_are_another_run_of_the_same_graph(start, first):
-    other = ["base_lr=0.005", "warmup_step=1", "seed=4", "flip_ratio=1", "expand_ratio=0", "multi_scale=[96,112]", "color_jitter=[.2,.2,.2,.1]"]
+    other = [
+        "base_lr=0.005",
+        "warmup_step=1",
+        "seed=4",
+        "flip_ratio=1",
+        "expand_ratio=0",
+        "multi_scale=[96,112]",
+        "color_jitter=[.2,.2,.2,.1]",
+    ]
     kept = start(*other)
-    assert kept[0].startswith("read from") and not same(first, kept) and same(kept, start("compile_cache=off", *other))
+    assert (
+        kept[0].startswith("read from")
+        and not same(first, kept)
+        and same(kept, start("compile_cache=off", *other))
+    )
 
 
 @pytest.mark.slow
@@ -91,7 +125,7 @@ def test_another_setting_is_another_graph(start, first):
 def test_a_graph_that_was_cut_short_or_lost_its_checksum_is_none(tmp_path):
     copy = tmp_path / "graph"
     with Store(copy, 0) as store:
-        written = store.used / "rank_0" / "graph_cache"          # as MindSpore writes them
+        written = store.used / "rank_0" / "graph_cache"  # as MindSpore writes them
         written.mkdir(parents=True)
         (written / "compile_cache_0.mindir").write_bytes(bytes(range(200)))
         with pytest.raises(OSError, match="could not write"):
@@ -123,14 +157,20 @@ def test_a_damaged_graph_is_compiled_anew_and_kept(start, first):
 def test_a_folder_that_cannot_be_written_is_said_before_the_first_step(start, tmp_path):
     (tmp_path / "file").write_text("")
     said = start(f"compile_cache={tmp_path / 'file'}", code=2)
-    assert re.search(rf"^error: compile_cache={tmp_path / 'file'}: File exists; another folder, or compile_cache=off$", said, re.MULTILINE)
+    assert re.search(
+        rf"^error: compile_cache={tmp_path / 'file'}: File exists; another folder, or compile_cache=off$",
+        said,
+        re.MULTILINE,
+    )
 
 
 @pytest.mark.slow
 def test_a_full_disk_is_said_and_the_run_goes_on(start, first, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(disk)], capture_output=True, check=False).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(disk)], capture_output=True, check=False
+    ).returncode:
         pytest.skip("a small disk cannot be mounted here")
     try:
         full = start(f"compile_cache={disk}")
@@ -145,14 +185,22 @@ def test_evaluation_reads_its_graph_too(start, first):
     for number in range(2):
         folder = start.folder / f"eval{number}"
         folder.mkdir()
-        run("eval.py", folder, f"checkpoint_path={start.folder / '1' / 'train' / 'checkpoint' / 'mask_rcnn-1_3.ckpt'}", "test_score_thr=0.01",
-            f"coco_root={start.folder / 'data'}", f"compile_cache={start.graphs}", "device_target=CPU")
+        run(
+            "eval.py",
+            folder,
+            f"checkpoint_path={start.folder / '1' / 'train' / 'checkpoint' / 'mask_rcnn-1_3.ckpt'}",
+            "test_score_thr=0.01",
+            f"coco_root={start.folder / 'data'}",
+            f"compile_cache={start.graphs}",
+            "device_target=CPU",
+        )
         figures.append((folder / "eval" / "results_segm.json").read_text())
         assert len(start.kept()) == kept + 1
     assert figures[0] == figures[1]
 
 
 # ---- what a graph's name follows from
+
 
 class Small(nn.Cell):
     def __init__(self, factor=2.0, table=(1.0, 2.0), size=3, name="weight"):
@@ -165,9 +213,17 @@ def of(cell=None, shape=(2, 3), words=(), device=CPU):
     return digest(cell or Small(), (Tensor(np.zeros(shape, np.float32)),), load_config(words), device)
 
 
-OTHERS = [dict(cell=Small(factor=3.0)), dict(cell=Small(table=(1.0, 2.5))), dict(cell=Small(size=4)), dict(cell=Small(name="other")),
-          dict(cell=Small().set_train()), dict(shape=(2, 4)), dict(words=["momentum=0.5"]), dict(device=Device("CPU", 0, 2)),
-          dict(device=Device("Ascend"))]
+OTHERS = [
+    dict(cell=Small(factor=3.0)),
+    dict(cell=Small(table=(1.0, 2.5))),
+    dict(cell=Small(size=4)),
+    dict(cell=Small(name="other")),
+    dict(cell=Small().set_train()),
+    dict(shape=(2, 4)),
+    dict(words=["momentum=0.5"]),
+    dict(device=Device("CPU", 0, 2)),
+    dict(device=Device("Ascend")),
+]
 
 
 @pytest.mark.parametrize("change", OTHERS, ids=[str(number) for number in range(len(OTHERS))])
@@ -188,7 +244,19 @@ def test_a_frozen_weight_gives_another_name():
 
 
 def test_places_and_pace_give_the_same_name():
-    assert of(words=["coco_root=elsewhere", "save_checkpoint_minutes=3", "resume=auto", "base_lr=1", "seed=5", "flip_ratio=0"]) == of()
+    assert (
+        of(
+            words=[
+                "coco_root=elsewhere",
+                "save_checkpoint_minutes=3",
+                "resume=auto",
+                "base_lr=1",
+                "seed=5",
+                "flip_ratio=0",
+            ]
+        )
+        == of()
+    )
 
 
 def test_an_operator_more_gives_another_name():
@@ -196,6 +264,7 @@ def test_an_operator_more_gives_another_name():
 
     def operator(x):
         return x + 12
+
     custom_operator(operator, lambda x: x, lambda x: x)
     assert of() != before and any("test_an_operator_more" in name for name in operator_names())
 
@@ -203,11 +272,22 @@ def test_an_operator_more_gives_another_name():
 def operator_of(threshold, sizes):
     def operator(x):
         return x * threshold + len(sizes)
+
     return operator
 
 
 def test_an_operator_is_named_by_what_it_was_made_with():
-    names = {name_of(operator_of(*values)) for values in [(1, [2]), (1, [3]), (2, [2]), (np.float32(1), [2]), (1, np.array([2])), (1, np.array([2.0]))]}
+    names = {
+        name_of(operator_of(*values))
+        for values in [
+            (1, [2]),
+            (1, [3]),
+            (2, [2]),
+            (np.float32(1), [2]),
+            (1, np.array([2])),
+            (1, np.array([2.0])),
+        ]
+    }
     # a NumPy number prints as Python's, and is the same to the function
     assert len(names) >= 5 and name_of(operator_of(1, [2])) == name_of(operator_of(1, [2]))
     with pytest.raises(TypeError, match="only numbers, words, arrays and lists"):
@@ -215,13 +295,22 @@ def test_an_operator_is_named_by_what_it_was_made_with():
 
 
 def test_an_operator_has_the_same_name_in_another_process():
-    code = (f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom tests.engine.runtime.test_compile_cache import name_of, operator_of\n"
-            "print(name_of(operator_of(0.1, {'b': [1, 2], 'a': None})))")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONHASHSEED": "7"})
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom tests.engine.runtime.test_compile_cache import name_of, operator_of\n"
+        "print(name_of(operator_of(0.1, {'b': [1, 2], 'a': None})))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONHASHSEED": "7"},
+    )
     assert done.stdout.strip() == name_of(operator_of(0.1, {"a": None, "b": [1, 2]}))
 
 
 # ---- where graphs are kept
+
 
 def test_auto_is_the_users_cache_on_the_cpu(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

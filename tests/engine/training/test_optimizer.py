@@ -1,4 +1,5 @@
 """The optimisers against their formulas in float64 and against PyTorch's, over several steps; limits of the gradients; the average."""
+
 import mindspore as ms
 import numpy as np
 import pytest
@@ -22,18 +23,21 @@ def momentum_twin(weight, state, gradient, rate, decay, step):
 def adamw_twin(weight, state, gradient, rate, decay, step):
     """Loshchilov & Hutter 2019, algorithm 2."""
     state["m"] = 0.9 * state.get("m", 0) + 0.1 * gradient
-    state["v"] = 0.999 * state.get("v", 0) + 0.001 * gradient ** 2
-    mean, square = state["m"] / (1 - 0.9 ** step), state["v"] / (1 - 0.999 ** step)
+    state["v"] = 0.999 * state.get("v", 0) + 0.001 * gradient**2
+    mean, square = state["m"] / (1 - 0.9**step), state["v"] / (1 - 0.999**step)
     return weight - rate * (mean / (np.sqrt(square) + 1e-8) + decay * weight)
 
 
 def start_on_cpu():
     ms.set_context(mode=ms.GRAPH_MODE)
-    ms.set_device("CPU")                # before anything runs: later tests of the same process set it again
+    ms.set_device("CPU")  # before anything runs: later tests of the same process set it again
 
 
 def drawn(rng):
-    return [rng.normal(size=(3, 4)).astype(np.float32), *(rng.normal(size=4).astype(np.float32) for _ in NAMES[1:])]
+    return [
+        rng.normal(size=(3, 4)).astype(np.float32),
+        *(rng.normal(size=4).astype(np.float32) for _ in NAMES[1:]),
+    ]
 
 
 def parameters_of(values):
@@ -46,8 +50,12 @@ def run_both(name, decay_biases):
     rng = np.random.default_rng(0)
     start = drawn(rng)
     parameters = parameters_of(start)
-    optimizer = make_optimizer(load_config([f"optimizer={name}", "momentum=0.9", f"weight_decay={DECAY}", f"decay_biases={decay_biases}"]),
-                               parameters)
+    optimizer = make_optimizer(
+        load_config(
+            [f"optimizer={name}", "momentum=0.9", f"weight_decay={DECAY}", f"decay_biases={decay_biases}"]
+        ),
+        parameters,
+    )
     assert isinstance(optimizer, {"sgd": MomentumSGD, "adamw": AdamW}[name])
     steps = [drawn(rng) for _ in RATES]
     for rate, gradients in zip(RATES, steps):
@@ -55,16 +63,20 @@ def run_both(name, decay_biases):
     return [parameter.asnumpy() for parameter in parameters], start, steps
 
 
-@pytest.mark.parametrize(("name", "twin", "decay_biases"), [("sgd", momentum_twin, True), ("sgd", momentum_twin, False),
-                                                            ("adamw", adamw_twin, False)])
+@pytest.mark.parametrize(
+    ("name", "twin", "decay_biases"),
+    [("sgd", momentum_twin, True), ("sgd", momentum_twin, False), ("adamw", adamw_twin, False)],
+)
 def test_four_steps(name, twin, decay_biases):
     """Weight decay on the weight, on the bias as told, and not on the norm's scale and shift."""
     found, start, steps = run_both(name, decay_biases)
     decays = (DECAY, DECAY * decay_biases, 0.0, 0.0)
     weights, states = [value.astype(np.float64) for value in start], [{} for _ in NAMES]
     for step, (rate, gradients) in enumerate(zip(RATES, steps), 1):
-        weights = [twin(weight, state, gradient, rate, decay, step)
-                   for weight, state, gradient, decay in zip(weights, states, gradients, decays)]
+        weights = [
+            twin(weight, state, gradient, rate, decay, step)
+            for weight, state, gradient, decay in zip(weights, states, gradients, decays)
+        ]
     for value, expected in zip(found, weights):
         np.testing.assert_allclose(value, expected, atol=5e-6)
 
@@ -75,7 +87,9 @@ def test_four_steps_of_pytorchs(name):
     found, start, steps = run_both(name, True)
     weights = [torch.nn.Parameter(torch.tensor(value)) for value in start]
     groups = [{"params": weights[:2], "weight_decay": DECAY}, {"params": weights[2:], "weight_decay": 0.0}]
-    twin = torch.optim.SGD(groups, lr=1.0, momentum=0.9) if name == "sgd" else torch.optim.AdamW(groups, lr=1.0)
+    twin = (
+        torch.optim.SGD(groups, lr=1.0, momentum=0.9) if name == "sgd" else torch.optim.AdamW(groups, lr=1.0)
+    )
     for rate, gradients in zip(RATES, steps):
         for group in twin.param_groups:
             group["lr"] = rate
@@ -86,7 +100,10 @@ def test_four_steps_of_pytorchs(name):
         np.testing.assert_allclose(value, expected.detach().numpy(), atol=5e-6)
 
 
-@pytest.mark.parametrize(("clip_norm", "clip_value"), [(None, None), (0.5, None), (100.0, None), (None, 0.3), (0.5, 0.3), (100.0, 0.3)])
+@pytest.mark.parametrize(
+    ("clip_norm", "clip_value"),
+    [(None, None), (0.5, None), (100.0, None), (None, 0.3), (0.5, 0.3), (100.0, 0.3)],
+)
 def test_limits_of_the_gradients(clip_norm, clip_value):
     """The scale is taken out first, then values are limited, then the global norm; the norm that is reported is the one before limits."""
     start_on_cpu()
@@ -94,11 +111,11 @@ def test_limits_of_the_gradients(clip_norm, clip_value):
     limits = GradientLimits(clip_norm, clip_value)
     limited, norm = limits(tuple(Tensor(8 * gradient) for gradient in gradients), Tensor(0.125, ms.float32))
     exact = [gradient.astype(np.float64) for gradient in gradients]
-    assert float(norm.asnumpy()) == pytest.approx(np.sqrt(sum((value ** 2).sum() for value in exact)), rel=1e-6)
+    assert float(norm.asnumpy()) == pytest.approx(np.sqrt(sum((value**2).sum() for value in exact)), rel=1e-6)
     if clip_value is not None:
         exact = [value.clip(-clip_value, clip_value) for value in exact]
     if clip_norm is not None:
-        length = np.sqrt(sum((value ** 2).sum() for value in exact))
+        length = np.sqrt(sum((value**2).sum() for value in exact))
         exact = [value * min(1.0, clip_norm / length) for value in exact]
     for value, expected in zip(limited, exact):
         np.testing.assert_allclose(value.asnumpy(), expected, rtol=1e-5, atol=1e-7)
@@ -109,8 +126,10 @@ def test_one_gradient_that_is_not_finite_shows_in_the_norm(bad):
     start_on_cpu()
     gradients = drawn(np.random.default_rng(1))
     gradients[1][2] = bad
-    limits = GradientLimits()           # a cell that is gone takes its outputs with it
-    assert not np.isfinite(limits(tuple(Tensor(gradient) for gradient in gradients), Tensor(1.0, ms.float32))[1].asnumpy())
+    limits = GradientLimits()  # a cell that is gone takes its outputs with it
+    assert not np.isfinite(
+        limits(tuple(Tensor(gradient) for gradient in gradients), Tensor(1.0, ms.float32))[1].asnumpy()
+    )
 
 
 def test_the_average_of_the_weights():

@@ -1,4 +1,5 @@
 """Ctrl-C in processes whose libraries put their own handler in place of Python's, as MindSpore does."""
+
 import signal
 import subprocess
 import sys
@@ -38,8 +39,13 @@ NOTES = """
 
 
 def start(body, *words, ignored=False):
-    process = subprocess.Popen([sys.executable, "-c", CODE.replace("{body}", body.strip()), *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN if ignored else signal.SIG_DFL))
+    process = subprocess.Popen(
+        [sys.executable, "-c", CODE.replace("{body}", body.strip()), *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN if ignored else signal.SIG_DFL),
+    )
     assert process.stdout.readline() == "ready\n"
     return process
 
@@ -48,7 +54,11 @@ def test_an_interrupt_ends_what_waits():
     process = start('spoil(); print("ready", flush=True); time.sleep(60)')
     started = time.monotonic()
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=30) == ("", "interrupted\n") and process.returncode == 130 and time.monotonic() - started < 20
+    assert (
+        process.communicate(timeout=30) == ("", "interrupted\n")
+        and process.returncode == 130
+        and time.monotonic() - started < 20
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

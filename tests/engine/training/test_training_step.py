@@ -1,4 +1,5 @@
 """Accumulation, the dynamic loss scale and the average of the weights within a training step, on a network that one can follow by hand."""
+
 from __future__ import annotations
 
 import mindspore as ms
@@ -34,7 +35,7 @@ class Twin:
         self.weight, self.velocity = np.array([1.0, -2.0, 3.0]), np.zeros(3)
 
     def gradient(self, image):
-        return 2 * self.weight * image ** 2 / 3
+        return 2 * self.weight * image**2 / 3
 
     def update(self, gradient):
         self.velocity = MOMENTUM * self.velocity + gradient + DECAY * self.weight
@@ -49,7 +50,12 @@ def make(**options):
     step = TrainOneStep(loss, MomentumSGD([loss.weight], MOMENTUM, DECAY), average=average, **options)
 
     def run(image):
-        return step(Tensor(np.float32(RATE)), Tensor(np.array(image, np.float32)), *[Tensor(np.zeros(1, np.float32))] * 6).asnumpy()
+        return step(
+            Tensor(np.float32(RATE)),
+            Tensor(np.array(image, np.float32)),
+            *[Tensor(np.zeros(1, np.float32))] * 6,
+        ).asnumpy()
+
     return step, run
 
 
@@ -81,7 +87,9 @@ def test_the_loss_scale_follows_the_gradients():
     scales = []
     for number, image in enumerate(images(7)):
         overflow = number == 3
-        figures = run(image * (1e18 if overflow else 1))      # the loss, 1e36, is still finite in float32; its scaled gradient is not
+        figures = run(
+            image * (1e18 if overflow else 1)
+        )  # the loss, 1e36, is still finite in float32; its scaled gradient is not
         assert np.isfinite(figures).all() and figures[10] == overflow
         if not overflow:
             twin.update(twin.gradient(image))
@@ -108,16 +116,23 @@ def test_the_loss_scale_and_accumulation_together():
 
 def test_every_state_of_a_step_has_a_name_of_its_own():
     """What a checkpoint has to hold: weights, momentum, sums, scale and average; the average starts as the weights."""
-    words = ["ema_decay=0.999", "accumulate_steps=2", "loss_scale=dynamic", "clip_grad_norm=5", "optimizer=adamw"]
+    words = [
+        "ema_decay=0.999",
+        "accumulate_steps=2",
+        "loss_scale=dynamic",
+        "clip_grad_norm=5",
+        "optimizer=adamw",
+    ]
     from src.maskrcnn.build import build_network
+
     network = draw_weights(build_network(small_config(*CPU_FORM))).set_train(True)
     step = make_step(load_config(words), network)
     names = set(step.parameters_dict())
     own = {parameter.name for parameter in network.get_parameters()}
     trained = {parameter.name for parameter in network.trainable_params()}
-    assert names == own | {f"ema.{name}" for name in own} | {f"{kind}.{name}" for name in trained for kind in
-                                                             ("adam_first", "adam_second", "accumulated")} | {
-        "ema_updates", "adam_power.0", "adam_power.1", "loss_scale", "finite_updates", "accumulated_batches"}
+    assert names == own | {f"ema.{name}" for name in own} | {
+        f"{kind}.{name}" for name in trained for kind in ("adam_first", "adam_second", "accumulated")
+    } | {"ema_updates", "adam_power.0", "adam_power.1", "loss_scale", "finite_updates", "accumulated_batches"}
     parameters = step.parameters_dict()
     assert all((parameters[f"ema.{name}"].asnumpy() == parameters[name].asnumpy()).all() for name in own)
 
@@ -127,15 +142,30 @@ def test_all_of_it_on_the_network():
     """Half the batches, so one update of two: the weights after it are those of one step with the mean of both gradients."""
     from src.maskrcnn.build import build_network
     from tests.small_network import gradient_step
+
     ms.set_context(mode=ms.GRAPH_MODE)
     network = draw_weights(build_network(small_config(*CPU_FORM))).set_train(True)
-    step = make_step(load_config(["ema_decay=0.5", "accumulate_steps=2", "loss_scale=dynamic", "momentum=0.9", "weight_decay=0"]), network)
-    before = {parameter.name: parameter.asnumpy().copy() for parameter in network.trainable_params()}          # or it would follow the weights
+    step = make_step(
+        load_config(
+            ["ema_decay=0.5", "accumulate_steps=2", "loss_scale=dynamic", "momentum=0.9", "weight_decay=0"]
+        ),
+        network,
+    )
+    before = {
+        parameter.name: parameter.asnumpy().copy() for parameter in network.trainable_params()
+    }  # or it would follow the weights
     for seed in (0, 1):
         step(Tensor(np.float32(RATE)), *(Tensor(small_batch(seed)[name]) for name in BATCH_NAMES))
     gradients = [gradient_step(*CPU_FORM)(small_batch(seed))[1] for seed in (0, 1)]
     for name, value in before.items():
         move = RATE * (gradients[0][name] + gradients[1][name]) / 2
         after = step.parameters_dict()[name].asnumpy()
-        np.testing.assert_allclose(after, value - move, atol=1e-4 * np.abs(move).max() + 1e-6 * np.abs(value).max(), err_msg=name)
-        np.testing.assert_allclose(step.parameters_dict()[f"ema.{name}"].asnumpy(), 0.1 * value + 0.9 * after, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(
+            after, value - move, atol=1e-4 * np.abs(move).max() + 1e-6 * np.abs(value).max(), err_msg=name
+        )
+        np.testing.assert_allclose(
+            step.parameters_dict()[f"ema.{name}"].asnumpy(),
+            0.1 * value + 0.9 * after,
+            atol=1e-5,
+            err_msg=name,
+        )

@@ -1,4 +1,5 @@
 """The convolutions' CPU kernel against plain loops in float64, and the layer against MindSpore's own operator."""
+
 from __future__ import annotations
 
 import threading
@@ -19,7 +20,16 @@ pytestmark = pytest.mark.skipif(not onednn.is_here(), reason="MindSpore brings n
 def windows(x, kernel, stride, padding, height, width):
     """float64 [B, C, k, k, height, width]: what every place of the result sees of x."""
     x = np.pad(np.asarray(x, np.float64), ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    rows = [np.stack([x[:, :, i:, j:][:, :, :stride * height:stride, :stride * width:stride] for j in range(kernel)], 2) for i in range(kernel)]
+    rows = [
+        np.stack(
+            [
+                x[:, :, i:, j:][:, :, : stride * height : stride, : stride * width : stride]
+                for j in range(kernel)
+            ],
+            2,
+        )
+        for i in range(kernel)
+    ]
     return np.stack(rows, 2)
 
 
@@ -29,8 +39,10 @@ def input_gradient_twin(weight, gradient, shape, stride, padding):
     kernel = weight.shape[2]
     for i in range(gradient.shape[2]):
         for j in range(gradient.shape[3]):
-            out[:, :, i * stride:i * stride + kernel, j * stride:j * stride + kernel] += np.einsum("bo,ocyx->bcyx", gradient[:, :, i, j].astype(float), weight.astype(float))
-    return out[:, :, padding:padding + shape[2], padding:padding + shape[3]]
+            out[:, :, i * stride : i * stride + kernel, j * stride : j * stride + kernel] += np.einsum(
+                "bo,ocyx->bcyx", gradient[:, :, i, j].astype(float), weight.astype(float)
+            )
+    return out[:, :, padding : padding + shape[2], padding : padding + shape[3]]
 
 
 def close(got, want):
@@ -38,9 +50,22 @@ def close(got, want):
 
 
 @pytest.mark.parametrize(("pictures", "threads"), [(3, 1), (3, 2), (1, 3), (2, 5)])
-@pytest.mark.parametrize(("kernel", "stride", "height", "width"), [(3, 1, 21, 12), (3, 2, 20, 13), (3, 2, 9, 16), (7, 2, 22, 14), (3, 1, 1, 1), (3, 1, 2, 40), (5, 3, 17, 23)])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "height", "width"),
+    [
+        (3, 1, 21, 12),
+        (3, 2, 20, 13),
+        (3, 2, 9, 16),
+        (7, 2, 22, 14),
+        (3, 1, 1, 1),
+        (3, 1, 2, 40),
+        (5, 3, 17, 23),
+    ],
+)
 @pytest.mark.parametrize(("channels", "outputs"), [(3, 40), (70, 5)])
-def test_all_three_equal_plain_loops(rng, kernel, stride, height, width, pictures, threads, channels, outputs):
+def test_all_three_equal_plain_loops(
+    rng, kernel, stride, height, width, pictures, threads, channels, outputs
+):
     """Also with channels that are no multiple of oneDNN's block, shared out over more threads than there are pictures."""
     assert_plain_loops(rng, kernel, stride, height, width, pictures, threads, channels, outputs)
 
@@ -56,22 +81,36 @@ def test_winograds_way_equals_plain_loops(rng, monkeypatch, height, width, pictu
 
 def test_winograds_way_is_taken_where_it_is_faster():
     assert winograd.worth((256, 256, 3, 3), 1, 1, 2 * 64 * 64)
-    for weight, stride, padding, cells in (((256, 256, 3, 3), 2, 1, 8192), ((256, 256, 5, 5), 1, 2, 8192), ((256, 256, 3, 3), 1, 0, 8192),
-                                           ((64, 64, 3, 3), 1, 1, 8192), ((512, 512, 3, 3), 1, 1, 128)):
+    for weight, stride, padding, cells in (
+        ((256, 256, 3, 3), 2, 1, 8192),
+        ((256, 256, 5, 5), 1, 2, 8192),
+        ((256, 256, 3, 3), 1, 0, 8192),
+        ((64, 64, 3, 3), 1, 1, 8192),
+        ((512, 512, 3, 3), 1, 1, 128),
+    ):
         assert not winograd.worth(weight, stride, padding, cells)
 
 
 def assert_plain_loops(rng, kernel, stride, height, width, pictures, threads, channels, outputs):
     padding = (kernel - 1) // 2
-    x, bias = rng.normal(0, 1, (pictures, channels, height, width)).astype(np.float32), rng.normal(0, 1, outputs).astype(np.float32)
+    x, bias = (
+        rng.normal(0, 1, (pictures, channels, height, width)).astype(np.float32),
+        rng.normal(0, 1, outputs).astype(np.float32),
+    )
     weight = rng.normal(0, 1, (outputs, channels, kernel, kernel)).astype(np.float32)
     y = conv_kernel.forward(x, weight, bias, stride, padding, threads)
     assert y.shape == (pictures, outputs, (height - 1) // stride + 1, (width - 1) // stride + 1)
     seen = windows(x, kernel, stride, padding, *y.shape[2:])
     close(y, np.einsum("bcijhw,ocij->bohw", seen, weight.astype(float), optimize=True) + bias[:, None, None])
     gradient = rng.normal(0, 1, y.shape).astype(np.float32)
-    close(conv_kernel.weight_gradient(x, gradient, kernel, stride, padding, threads), np.einsum("bcijhw,bohw->ocij", seen, gradient.astype(float), optimize=True))
-    close(conv_kernel.input_gradient(weight, gradient, height, width, stride, padding, threads), input_gradient_twin(weight, gradient, x.shape, stride, padding))
+    close(
+        conv_kernel.weight_gradient(x, gradient, kernel, stride, padding, threads),
+        np.einsum("bcijhw,bohw->ocij", seen, gradient.astype(float), optimize=True),
+    )
+    close(
+        conv_kernel.input_gradient(weight, gradient, height, width, stride, padding, threads),
+        input_gradient_twin(weight, gradient, x.shape, stride, padding),
+    )
 
 
 def test_threads_do_not_disturb_each_other(rng):
@@ -79,27 +118,39 @@ def test_threads_do_not_disturb_each_other(rng):
     want, first = {}, {}
     for channels, side in ((16, 8), (64, 64), (128, 32), (256, 16), (64, 80)):
         x, gradient = (rng.normal(0, 1, (4, channels, side, side)).astype(np.float32) for _ in range(2))
-        weight, zeros = rng.normal(0, 1, (channels, channels, 3, 3)).astype(np.float32), np.zeros(channels, np.float32)
+        weight, zeros = (
+            rng.normal(0, 1, (channels, channels, 3, 3)).astype(np.float32),
+            np.zeros(channels, np.float32),
+        )
 
         def work(threads, x=x, gradient=gradient, weight=weight, zeros=zeros, side=side):
-            return (conv_kernel.forward(x, weight, zeros, 1, 1, threads), conv_kernel.weight_gradient(x, gradient, 3, 1, 1, threads),
-                    conv_kernel.input_gradient(weight, gradient, side, side, 1, 1, threads))
+            return (
+                conv_kernel.forward(x, weight, zeros, 1, 1, threads),
+                conv_kernel.weight_gradient(x, gradient, 3, 1, 1, threads),
+                conv_kernel.input_gradient(weight, gradient, side, side, 1, 1, threads),
+            )
+
         want[work] = work(1)
     for _ in range(4):
         for work, alone in want.items():
             got = work(4)
             for a, b, once in zip(got, alone, first.setdefault(work, got)):
                 np.testing.assert_array_equal(a, once)
-                close(a, b)                              # by Winograd's way other shares round otherwise
+                close(a, b)  # by Winograd's way other shares round otherwise
                 if a.shape[1] < 128:
                     np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize(("pictures", "channels", "threads", "jobs"), [(2, 256, 2, 2), (1, 256, 2, 2), (2, 256, 5, 6), (1, 20, 8, 1), (1, 40, 8, 2), (16, 64, 4, 16)])
+@pytest.mark.parametrize(
+    ("pictures", "channels", "threads", "jobs"),
+    [(2, 256, 2, 2), (1, 256, 2, 2), (2, 256, 5, 6), (1, 20, 8, 1), (1, 40, 8, 2), (16, 64, 4, 16)],
+)
 def test_every_channel_of_every_picture_is_in_one_job(pictures, channels, threads, jobs):
     found = conv_kernel.shares(pictures, channels, threads)
     assert len(found) == jobs
-    assert sorted((n, c) for n, low, high in found for c in range(low, high)) == [(n, c) for n in range(pictures) for c in range(channels)]
+    assert sorted((n, c) for n, low, high in found for c in range(low, high)) == [
+        (n, c) for n in range(pictures) for c in range(channels)
+    ]
 
 
 def test_threads_that_ask_together_for_the_first_time_get_one_object():
@@ -115,6 +166,7 @@ def test_threads_that_ask_together_for_the_first_time_get_one_object():
     def ask(_):
         start.wait()
         return make()
+
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(ask, range(8))) == set(made) and len(made) == 1
 
@@ -138,8 +190,11 @@ def test_the_layer_equals_mindspores_own(rng, kernel, stride, bias):
 
     def square_of_theirs(x):
         return (theirs(x) ** 2).sum()
-    runs = [ms.value_and_grad(square, 0, ms.ParameterTuple(ours.trainable_params())),
-            ms.value_and_grad(square_of_theirs, 0, ms.ParameterTuple(theirs.trainable_params()))]
+
+    runs = [
+        ms.value_and_grad(square, 0, ms.ParameterTuple(ours.trainable_params())),
+        ms.value_and_grad(square_of_theirs, 0, ms.ParameterTuple(theirs.trainable_params())),
+    ]
     for _ in range(2):
         x = Tensor(rng.normal(0, 1, (2, 6, 19, 14)).astype(np.float32))
         (value, got), (want_value, want) = runs[0](x), runs[1](x)
@@ -149,6 +204,6 @@ def test_the_layer_equals_mindspores_own(rng, kernel, stride, bias):
 
 
 def test_who_takes_the_kernel():
-    assert Conv(4, 4, 1, cpu_kernel=True).kernel_convolution is None                                 # a matrix product as it stands
+    assert Conv(4, 4, 1, cpu_kernel=True).kernel_convolution is None  # a matrix product as it stands
     assert Conv(4, 4, 3, dtype=ms.float16, cpu_kernel=True).kernel_convolution is None
     assert Conv(4, 4, 3).kernel_convolution is None

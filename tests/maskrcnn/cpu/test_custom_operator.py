@@ -1,4 +1,5 @@
 """Python functions as the graph's operators: results, and what becomes of large inputs' copies."""
+
 from __future__ import annotations
 
 import mindspore as ms
@@ -29,6 +30,7 @@ def test_inputs_live_on_and_their_copies_do_not(rng):
     def double(x):
         seen.append(x.ctypes.data + x.nbytes // 2)
         return 2 * x
+
     operator = custom_operator(double, lambda x: x, lambda x: x)
     weight = ms.Parameter(Tensor(rng.normal(0, 1, (64, LARGE // 64)).astype(np.float32)), name="weight")
 
@@ -38,6 +40,7 @@ def test_inputs_live_on_and_their_copies_do_not(rng):
         first = operator(moved)
         second = operator(weight)
         return first, ops.depend(moved, first) * 1, second, ops.depend(weight, second) * 1
+
     for _ in range(3):
         x = rng.normal(0, 1, weight.shape).astype(np.float32)
         first, moved, second, kept = (part.asnumpy() for part in run(Tensor(x)))
@@ -45,10 +48,10 @@ def test_inputs_live_on_and_their_copies_do_not(rng):
         np.testing.assert_array_equal(first, 2 * moved)
         np.testing.assert_array_equal(kept, weight.asnumpy())
         np.testing.assert_array_equal(second, 2 * kept)
-    assert all(resident(address) < 2048 for address in seen[-2:])        # of 16 MiB each
+    assert all(resident(address) < 2048 for address in seen[-2:])  # of 16 MiB each
 
 
 def test_only_large_arrays_are_given_back(rng):
     small, large = np.ones(100, np.float32), np.ones(LARGE, np.float32)
     give_back((small, large))
-    assert small.sum() == 100 and large.sum() < 3000         # but for the pages that it shares at its ends
+    assert small.sum() == 100 and large.sum() < 3000  # but for the pages that it shares at its ends

@@ -1,4 +1,5 @@
 """The mask branch's CPU kernel against the branch as it is without: loss and the gradients of features and of every parameter."""
+
 from __future__ import annotations
 
 import mindspore as ms
@@ -24,6 +25,7 @@ def with_gradients(head, by_kernel, scale=1.0):
         if by_kernel:
             return scale * head.loss_of(pooled, classes, chosen, targets, at_least_one)
         return head.loss(head(pooled, classes), targets, chosen.astype(ms.float32), at_least_one)
+
     return ms.jit(ms.value_and_grad(loss, 0, head.trainable_params()))
 
 
@@ -41,14 +43,20 @@ def both(head):
 def draw(rng, real):
     chosen = np.zeros(SLOTS, bool)
     chosen[rng.permutation(SLOTS)[:real]] = True
-    return (rng.normal(0, 1, (SLOTS, 32, 14, 14)).astype(np.float32), rng.integers(0, 4, SLOTS).astype(np.int32), chosen,
-            (rng.uniform(size=(SLOTS, 28, 28)) < .4).astype(np.float32))
+    return (
+        rng.normal(0, 1, (SLOTS, 32, 14, 14)).astype(np.float32),
+        rng.integers(0, 4, SLOTS).astype(np.int32),
+        chosen,
+        (rng.uniform(size=(SLOTS, 28, 28)) < 0.4).astype(np.float32),
+    )
 
 
 @pytest.mark.parametrize("real", [1, 7, SLOTS])
 def test_loss_and_gradients(rng, head, both, real):
     x, classes, chosen, targets = draw(rng, real)
-    (loss, (of_x, of_weights)), (_, (plain_of_x, plain_of_weights)) = (function(*map(Tensor, (x, classes, chosen, targets))) for function in both)
+    (loss, (of_x, of_weights)), (_, (plain_of_x, plain_of_weights)) = (
+        function(*map(Tensor, (x, classes, chosen, targets))) for function in both
+    )
     logits = all_masks(head, x)[np.arange(SLOTS), classes][chosen]
     want = 2 * twins.sigmoid_cross_entropy(logits, targets[chosen]).mean()
     assert float(loss.asnumpy()) == pytest.approx(want, rel=1e-5)
@@ -69,7 +77,10 @@ def test_logits_of_the_chosen(rng, head, real):
 
 
 def test_without_the_kernel_the_branch_itself_answers(rng, head, both):
-    plain, given = MaskHead(small_config("rcnn_loss_mask_fb_weight=2"), kernels=False), [Tensor(one) for one in draw(rng, 9)]
+    plain, given = (
+        MaskHead(small_config("rcnn_loss_mask_fb_weight=2"), kernels=False),
+        [Tensor(one) for one in draw(rng, 9)],
+    )
     for mine, its in zip(plain.trainable_params(), head.trainable_params()):
         mine.set_data(its)
     loss, (of_x, _) = with_gradients(plain, True)(*given)
@@ -91,7 +102,9 @@ def test_a_scaled_loss_has_scaled_gradients(rng, head, both):
 
 def test_any_number_of_threads_and_of_rois_at_a_time_gives_the_same(rng, head, monkeypatch):
     parameters = [one.asnumpy() for conv in head.conv for one in (conv.weight, conv.bias)]
-    parameters += [one.asnumpy() for one in (head.up_weight, head.up_bias, head.logits_weight, head.logits_bias)]
+    parameters += [
+        one.asnumpy() for one in (head.up_weight, head.up_bias, head.logits_weight, head.logits_bias)
+    ]
     given = [*draw(rng, 23), *parameters]
     want = mask_kernel.mask_loss(1, *given)
     monkeypatch.setattr(mask_kernel, "MOST", 3)
@@ -103,4 +116,7 @@ def test_any_number_of_threads_and_of_rois_at_a_time_gives_the_same(rng, head, m
 def test_it_is_used_where_it_can_be():
     assert MaskHead(small_config()).kernel is not None
     assert MaskHead(small_config("rcnn_mask_norm=gn")).kernel is None
-    assert MaskHead(small_config(), ms.float16).kernel is None and MaskHead(small_config(), kernels=False).kernel is None
+    assert (
+        MaskHead(small_config(), ms.float16).kernel is None
+        and MaskHead(small_config(), kernels=False).kernel is None
+    )

@@ -1,4 +1,5 @@
 """Box arithmetic against the known tables of other projects and plain NumPy, in compiled graphs of fixed shapes."""
+
 from __future__ import annotations
 
 import mindspore as ms
@@ -37,29 +38,37 @@ def clip_graph(boxes, image_meta):
 
 
 def iou(a, b):
-    return iou_graph(Tensor(np.asarray(a, np.float32)[None]), Tensor(np.asarray(b, np.float32)[None])).asnumpy()[0]
+    return iou_graph(
+        Tensor(np.asarray(a, np.float32)[None]), Tensor(np.asarray(b, np.float32)[None])
+    ).asnumpy()[0]
 
 
 def encode(boxes, targets, means=ZERO, stds=UNIT):
-    return encode_graph(Tensor(np.asarray(boxes, np.float32)), Tensor(np.asarray(targets, np.float32)), means, stds).asnumpy()
+    return encode_graph(
+        Tensor(np.asarray(boxes, np.float32)), Tensor(np.asarray(targets, np.float32)), means, stds
+    ).asnumpy()
 
 
 def decode(boxes, deltas, means=ZERO, stds=UNIT):
-    return decode_graph(Tensor(np.asarray(boxes, np.float32)), Tensor(np.asarray(deltas, np.float32)), means, stds).asnumpy()
+    return decode_graph(
+        Tensor(np.asarray(boxes, np.float32)), Tensor(np.asarray(deltas, np.float32)), means, stds
+    ).asnumpy()
 
 
 def box_arrays(low):
     """Boxes float32 [COUNT, 4] with sides of `low` to 600 pixels."""
+
     def join(parts):
         corner, sides = parts
         return np.concatenate([corner, corner + sides], 1).astype(np.float32)
+
     corner = arrays(np.float64, (COUNT, 2), elements=st.floats(-100, 1300, width=32))
     return st.tuples(corner, arrays(np.float64, (COUNT, 2), elements=st.floats(low, 600))).map(join)
 
 
 def test_iou_of_the_known_table():
     boxes = [(0, 0, 100, 100), (0, 0, 50, 50), (200, 200, 300, 300), (0, 0, 25, 25)]
-    expected = [[1, .25, 0], [.25, 1, 0], [0, 0, 1], [.0625, .25, 0]]
+    expected = [[1, 0.25, 0], [0.25, 1, 0], [0, 0, 1], [0.0625, 0.25, 0]]
     np.testing.assert_allclose(iou(boxes, boxes[:3]), expected, atol=1e-7)
 
 
@@ -70,7 +79,9 @@ def test_iou_is_symmetric_bounded_and_what_it_is_defined_as(a, b):
     np.testing.assert_allclose(forward, backward.T, atol=1e-6)
     assert (forward >= 0).all() and (forward <= 1 + 1e-5).all()
     # boxes of float32 coordinates: sides under a thousandth of a pixel are rounding alone
-    wide = ((a[:, None, 2:] - a[:, None, :2]).min(-1) > 0.1) | ((b[None, :, 2:] - b[None, :, :2]).min(-1) > 0.1)
+    wide = ((a[:, None, 2:] - a[:, None, :2]).min(-1) > 0.1) | (
+        (b[None, :, 2:] - b[None, :, :2]).min(-1) > 0.1
+    )
     np.testing.assert_allclose(forward[wide], twins.iou(a, b)[wide], atol=2e-4)
 
 
@@ -95,9 +106,9 @@ def test_one_set_of_boxes_serves_all_pictures(rng):
 
 def test_decoding_of_the_known_table():
     rois = [(0, 0, 1, 1), (0, 0, 1, 1), (0, 0, 1, 1), (5, 5, 5, 5)]
-    got = decode(rois, [(0, 0, 0, 0), (1, 1, 1, 1), (0, 0, 2, -1), (.7, -1.9, -.5, .3)])
+    got = decode(rois, [(0, 0, 0, 0), (1, 1, 1, 1), (0, 0, 2, -1), (0.7, -1.9, -0.5, 0.3)])
     meta = Tensor(np.array([[32, 32, 1, 1, 32, 32]], np.float32))
-    expected = [(0, 0, 1, 1), (.1409, .1409, 2.8591, 2.8591), (0, .3161, 4.1945, .6839), (5, 5, 5, 5)]
+    expected = [(0, 0, 1, 1), (0.1409, 0.1409, 2.8591, 2.8591), (0, 0.3161, 4.1945, 0.6839), (5, 5, 5, 5)]
     np.testing.assert_allclose(clip_graph(Tensor(got[None]), meta).asnumpy()[0], expected, atol=1e-4)
 
 
@@ -106,8 +117,8 @@ def test_decoding_of_the_known_table():
 def test_decoding_undoes_encoding(boxes, targets):
     size = np.log((targets[:, 2:] - targets[:, :2]) / (boxes[:, 2:] - boxes[:, :2]))
     within = (np.abs(size) < np.log(1000 / 16)).all(1)
-    stds = Tensor(np.array([.1, .1, .2, .2], np.float32))
-    for pair in ((ZERO, UNIT), (Tensor(np.array([.1, -.2, .3, 0], np.float32)), stds)):
+    stds = Tensor(np.array([0.1, 0.1, 0.2, 0.2], np.float32))
+    for pair in ((ZERO, UNIT), (Tensor(np.array([0.1, -0.2, 0.3, 0], np.float32)), stds)):
         back = decode(boxes, encode(boxes, targets, *pair), *pair)
         np.testing.assert_allclose(back[within], targets[within], atol=0.02)
 
@@ -122,32 +133,51 @@ def test_encoding_undoes_decoding(boxes, deltas):
 
 def test_coding_equals_its_definition(rng):
     boxes, targets = twins.random_boxes(rng, COUNT), twins.random_boxes(rng, COUNT)
-    stds = np.array([.1, .1, .2, .2], np.float32)
+    stds = np.array([0.1, 0.1, 0.2, 0.2], np.float32)
     deltas = encode(boxes, targets, stds=Tensor(stds))
     np.testing.assert_allclose(deltas, twins.encode(boxes, targets, stds), rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(decode(boxes, deltas, stds=Tensor(stds)), twins.decode(boxes, deltas, stds), atol=1e-3)
+    np.testing.assert_allclose(
+        decode(boxes, deltas, stds=Tensor(stds)), twins.decode(boxes, deltas, stds), atol=1e-3
+    )
 
 
 def test_a_side_grows_or_shrinks_at_most_1000_over_16_times():
     got = decode([(0, 0, 16, 16)] * 2, [(0, 0, 50, -50), (0, 0, 1e30, 1e30)])
-    np.testing.assert_allclose(got[0], [8 - 500, 8 - .128, 8 + 500, 8 + .128], rtol=1e-5)
+    np.testing.assert_allclose(got[0], [8 - 500, 8 - 0.128, 8 + 500, 8 + 0.128], rtol=1e-5)
     np.testing.assert_allclose(got[1], [-492, -492, 508, 508], rtol=1e-5)
 
 
 def test_padding_encodes_to_finite_deltas():
     nothing = np.zeros((2, 4), np.float32)
-    assert np.isfinite(encode(nothing, nothing)).all() and np.isfinite(encode(nothing, [(3, 4, 50, 60)] * 2)).all()
+    assert (
+        np.isfinite(encode(nothing, nothing)).all()
+        and np.isfinite(encode(nothing, [(3, 4, 50, 60)] * 2)).all()
+    )
 
 
 def test_clipping_is_to_the_real_picture_of_each_canvas():
-    boxes = np.tile(np.array([[-3, -4, 500, 600], [10, 20, 30, 40], [300, 300, 400, 400]], np.float32), (2, 1, 1))
+    boxes = np.tile(
+        np.array([[-3, -4, 500, 600], [10, 20, 30, 40], [300, 300, 400, 400]], np.float32), (2, 1, 1)
+    )
     meta = Tensor(np.array([[100, 200, 1, 1, 100, 200], [50, 25, 1, 1, 50, 25]], np.float32))
-    expected = [[(0, 0, 200, 100), (10, 20, 30, 40), (200, 100, 200, 100)], [(0, 0, 25, 50), (10, 20, 25, 40), (25, 50, 25, 50)]]
+    expected = [
+        [(0, 0, 200, 100), (10, 20, 30, 40), (200, 100, 200, 100)],
+        [(0, 0, 25, 50), (10, 20, 25, 40), (25, 50, 25, 50)],
+    ]
     np.testing.assert_array_equal(clip_graph(Tensor(boxes), meta).asnumpy(), expected)
 
 
-@pytest.mark.parametrize(("box", "size", "enough"), [((0, 0, 2, 3), 2, True), ((0, 0, 2, 1.9), 2, False), ((5, 5, 5, 5), 0, False),
-                                                     ((0, 0, 1, 9), 1.5, False), ((0, 0, .01, 9), 0, True), ((7, 0, 7, 9), 0, False)])
+@pytest.mark.parametrize(
+    ("box", "size", "enough"),
+    [
+        ((0, 0, 2, 3), 2, True),
+        ((0, 0, 2, 1.9), 2, False),
+        ((5, 5, 5, 5), 0, False),
+        ((0, 0, 1, 9), 1.5, False),
+        ((0, 0, 0.01, 9), 0, True),
+        ((7, 0, 7, 9), 0, False),
+    ],
+)
 def test_a_box_is_large_enough_where_both_sides_are(box, size, enough):
     """With a size of 0 too a box without area is none: clipping leaves such boxes at the picture's border."""
     assert bool(box_ops.at_least(Tensor(np.array([box], np.float32)), size).asnumpy()[0]) is enough

@@ -1,4 +1,5 @@
 """Assignment against detectron2's and mmdetection's tables and a plain loop; the operators' way and the CPU kernel's."""
+
 from __future__ import annotations
 
 import functools
@@ -29,14 +30,19 @@ def run(truth, boxes, floor, kernel, valid=None):
 @BOTH
 def test_detectron2s_table(kernel):
     """The table is of IoUs; these boxes, found by a search, have them to within .05 and on the same sides of the thresholds."""
-    expected = [[.15, .45, .2, .6], [.3, .65, .05, .1], [.05, .4, .25, .4]]
+    expected = [[0.15, 0.45, 0.2, 0.6], [0.3, 0.65, 0.05, 0.1], [0.05, 0.4, 0.25, 0.4]]
     truth = [(25.6, 60.4, 96.8, 87.5), (0, 59.1, 154.8, 75), (37.6, 62.4, 119.9, 95.8)]
-    boxes = [(3.5, 58.5, 124.3, 65.4), (0, 59.1, 119.9, 79.3), (38.1, 12.1, 73.2, 118), (30, 69.6, 101.2, 87.5)]
+    boxes = [
+        (3.5, 58.5, 124.3, 65.4),
+        (0, 59.1, 119.9, 79.3),
+        (38.1, 12.1, 73.2, 118),
+        (30, 69.6, 101.2, 87.5),
+    ]
     overlap = twins.iou(truth, boxes)
-    np.testing.assert_allclose(overlap, expected, atol=.05)
-    assert ((overlap < .3) == (np.array(expected) < .3)).all()
+    np.testing.assert_allclose(overlap, expected, atol=0.05)
+    assert ((overlap < 0.3) == (np.array(expected) < 0.3)).all()
     best, matched, is_best = run([truth], [boxes], 0.0, kernel)
-    positive, negative = label_anchors(Tensor(best), Tensor(is_best), .7, .3)
+    positive, negative = label_anchors(Tensor(best), Tensor(is_best), 0.7, 0.3)
     labels = np.where(positive.asnumpy(), 1, np.where(negative.asnumpy(), 0, -1))
     assert matched.tolist() == [[1, 1, 2, 0]] and labels.tolist() == [[-1, 1, 0, 1]]
 
@@ -47,7 +53,7 @@ def test_mmdetections_table(kernel, floor, expected):
     boxes = [(0, 0, 10, 10), (10, 10, 20, 20), (5, 5, 15, 15), (32, 32, 38, 42)]
     truth = [(0, 0, 10, 9), (0, 10, 10, 19)]
     best, matched, is_best = run([truth], [boxes], floor, kernel)
-    positive = (best >= .5) | is_best
+    positive = (best >= 0.5) | is_best
     assert ((matched + 1) * positive).tolist() == [expected]
 
 
@@ -60,18 +66,26 @@ def test_a_picture_without_objects_matches_nothing(kernel):
 
 
 @BOTH
-@pytest.mark.parametrize(("floor", "shared", "objects"), [(0.0, True, 70), (0.5, False, 70), (0.5, False, 5)], ids=["anchors", "rois", "few objects"])
+@pytest.mark.parametrize(
+    ("floor", "shared", "objects"),
+    [(0.0, True, 70), (0.5, False, 70), (0.5, False, 5)],
+    ids=["anchors", "rois", "few objects"],
+)
 def test_against_a_plain_loop(rng, kernel, floor, shared, objects):
     """70 objects are more than are compared at a time; some are not valid, some boxes are objects themselves, some objects are equal."""
     truth = np.stack([twins.random_boxes(rng, objects) for _ in range(2)])
     truth[:, 1] = truth[:, 0]
     near = np.concatenate([truth[:, :4], truth[:, :4] + np.float32(3)], 1)
-    boxes = np.concatenate([np.stack([twins.random_boxes(rng, 200) for _ in range(2)]), near], 1)[:1 if shared else 2]
+    boxes = np.concatenate([np.stack([twins.random_boxes(rng, 200) for _ in range(2)]), near], 1)[
+        : 1 if shared else 2
+    ]
     valid = rng.uniform(size=(2, objects)) < 0.6
     valid[0, 0] = valid[1, -1] = True
     best, matched, is_best = run(truth, boxes, floor, kernel, valid)
     for n in range(2):
-        want_best, want_matched, want_is_best = twins.match(truth[n], valid[n], boxes[0 if shared else n], floor)
+        want_best, want_matched, want_is_best = twins.match(
+            truth[n], valid[n], boxes[0 if shared else n], floor
+        )
         np.testing.assert_allclose(best[n], want_best, atol=1e-5)
         np.testing.assert_array_equal(matched[n][want_best > 0], want_matched[want_best > 0])
         np.testing.assert_array_equal(is_best[n], want_is_best)

@@ -1,4 +1,5 @@
 """NMS against mmcv's table and a greedy loop in float64."""
+
 from __future__ import annotations
 
 import functools
@@ -36,11 +37,11 @@ def clear_boxes(rng, count, threshold):
 
 def test_the_known_table():
     boxes = np.array([(6, 3, 8, 7), (3, 6, 9, 11), (3, 7, 10, 12), (1, 4, 13, 7)], np.float32)
-    order = np.argsort([-.6, -.9, -.7, -.2])
-    assert order[run(boxes[order][None], .3)[0]].tolist() == [1, 0, 3]
+    order = np.argsort([-0.6, -0.9, -0.7, -0.2])
+    assert order[run(boxes[order][None], 0.3)[0]].tolist() == [1, 0, 3]
 
 
-@pytest.mark.parametrize("threshold", [.2, .5, .8])
+@pytest.mark.parametrize("threshold", [0.2, 0.5, 0.8])
 def test_1000_random_boxes_against_a_greedy_loop(threshold):
     pictures = []
     for seed in range(10):
@@ -59,13 +60,13 @@ def test_1000_random_boxes_against_a_greedy_loop(threshold):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2 ** 32 - 1))
+@given(st.integers(0, 2**32 - 1))
 def test_small_whole_boxes_against_a_greedy_loop(seed):
     """Whole coordinates, so that equal boxes, touching boxes and boxes without area are frequent."""
     rng = np.random.default_rng(seed)
     corner = rng.integers(0, 8, (2, 24, 2))
     boxes = np.concatenate([corner, corner + rng.integers(0, 7, (2, 24, 2))], -1).astype(np.float32)
-    threshold = .53             # no quotient of areas up to 36 + 36 is within 1e-4 of it, but 8/15, which is .0033 away
+    threshold = 0.53  # no quotient of areas up to 36 + 36 is within 1e-4 of it, but 8/15, which is .0033 away
     for kept, one in zip(run(boxes, threshold), boxes):
         np.testing.assert_array_equal(kept, twins.greedy_nms(one, threshold))
 
@@ -75,10 +76,10 @@ def test_boxes_that_are_not_valid_suppress_nothing(rng):
     boxes[0, 1::2] = boxes[0, 0::2]
     valid = np.ones((1, 24), bool)
     valid[0, 0::2] = False
-    kept = run(np.repeat(boxes, 2, 0), .53, np.repeat(valid, 2, 0))
-    np.testing.assert_array_equal(kept[0][1::2], twins.greedy_nms(boxes[0, 1::2], .53))
+    kept = run(np.repeat(boxes, 2, 0), 0.53, np.repeat(valid, 2, 0))
+    np.testing.assert_array_equal(kept[0][1::2], twins.greedy_nms(boxes[0, 1::2], 0.53))
 
 
 def test_boxes_outside_the_picture_and_without_area_are_left_alone():
     boxes = np.array([(-9, -9, -2, -2), (5, 5, 5, 5), (5, 5, 5, 5), (-9, -9, -2, -2)], np.float32)
-    assert run(np.stack([boxes, boxes]), .5).tolist() == [[True, True, True, False]] * 2
+    assert run(np.stack([boxes, boxes]), 0.5).tolist() == [[True, True, True, False]] * 2

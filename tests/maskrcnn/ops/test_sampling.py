@@ -1,4 +1,5 @@
 """Random choice as a function of a key: reproducible, exact in its counts, and uniform."""
+
 from __future__ import annotations
 
 import mindspore as ms
@@ -28,7 +29,7 @@ def choose_graph(candidates, key):
 
 @ms.jit
 def choose_all_graph(candidates, key):
-    return choose(candidates, random_priorities(key, COUNT, 1), 10 ** 7)
+    return choose(candidates, random_priorities(key, COUNT, 1), 10**7)
 
 
 def run(graph, *arrays):
@@ -42,24 +43,30 @@ def chosen_sets(graph, candidates, keys):
 
 
 def keys_of(kind):
-    return np.arange(KEYS) if kind == "counted" else np.random.default_rng(1).integers(0, 2 ** 31, KEYS)
+    return np.arange(KEYS) if kind == "counted" else np.random.default_rng(1).integers(0, 2**31, KEYS)
 
 
 def test_the_same_key_chooses_the_same_and_another_key_another():
-    candidates, keys = np.ones((4, COUNT), bool), np.array([5, 6, 5, 2 ** 31 - 1])
+    candidates, keys = np.ones((4, COUNT), bool), np.array([5, 6, 5, 2**31 - 1])
     first, second, again, last = chosen_sets(choose_graph, candidates, keys)
     assert first == again and len({frozenset(s) for s in (first, second, last)}) == 3
     assert chosen_sets(choose_graph, candidates, keys) == [first, second, again, last]
 
 
 def test_a_picture_draws_the_same_wherever_it_stands_in_a_batch():
-    np.testing.assert_array_equal(run(priorities_graph, np.array([1, 2, 3, 4], np.int32))[1], run(priorities_graph, np.array([2, 9, 8, 7], np.int32))[0])
+    np.testing.assert_array_equal(
+        run(priorities_graph, np.array([1, 2, 3, 4], np.int32))[1],
+        run(priorities_graph, np.array([2, 9, 8, 7], np.int32))[0],
+    )
 
 
 def test_streams_of_another_salt_are_other_streams():
     keys = np.arange(4, dtype=np.int32)
     first, second = run(priorities_graph, keys), run(other_priorities_graph, keys)
-    assert not np.intersect1d(first, second).size > 4 and abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 0.3
+    assert (
+        not np.intersect1d(first, second).size > 4
+        and abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 0.3
+    )
 
 
 @pytest.mark.parametrize("candidates", [0, 1, 7, 8, 9, COUNT])
@@ -72,7 +79,7 @@ def test_as_many_as_there_are_and_no_more_than_the_limit(rng, candidates):
     for n in range(4):
         taken = index[n][chosen[n]]
         assert len(taken) == len(set(taken.tolist())) == min(candidates, LIMIT) and mask[n][taken].all()
-        assert chosen[n][:len(taken)].all()                     # the chosen ones stand first
+        assert chosen[n][: len(taken)].all()  # the chosen ones stand first
 
 
 def test_a_limit_as_large_as_the_population_takes_everything(rng):
@@ -85,7 +92,7 @@ def test_a_limit_as_large_as_the_population_takes_everything(rng):
 def test_every_candidate_is_chosen_equally_often(kind):
     """Chi-square with 29 degrees of freedom: mean 29, deviation 7.6; 29 + 6 deviations is passed by chance once in 10^6 runs."""
     candidates = np.zeros((KEYS, COUNT), bool)
-    candidates[:, ::4] = candidates[:, 1::4] = candidates[:, 2::4] = True            # 30 of the 40
+    candidates[:, ::4] = candidates[:, 1::4] = candidates[:, 2::4] = True  # 30 of the 40
     times = np.zeros(COUNT)
     for taken in chosen_sets(choose_graph, candidates, keys_of(kind)):
         times[list(taken)] += 1
@@ -98,15 +105,17 @@ def test_every_candidate_is_chosen_equally_often(kind):
 
 @pytest.mark.parametrize("kind", ["counted", "hashed"])
 def test_priorities_are_spread_evenly_and_independent(kind):
-    values = run(priorities_graph, keys_of(kind).astype(np.int32)) / 2.0 ** 24
+    values = run(priorities_graph, keys_of(kind).astype(np.int32)) / 2.0**24
     assert values.min() >= 0 and values.max() < 1
     times = np.histogram(values, 64, (0, 1))[0]
     expected = values.size / 64
     assert ((times - expected) ** 2 / expected).sum() < 63 + 6 * np.sqrt(126)
     bound = 5 / np.sqrt(KEYS)
-    assert np.abs(np.corrcoef(values.T) - np.eye(COUNT)).max() < bound            # positions among one another
-    for shift in (1, 2, 16, 1024):                                               # and neighbouring keys
-        assert abs(np.corrcoef(values[:-shift].ravel(), values[shift:].ravel())[0, 1]) < 5 / np.sqrt(values.size - shift * COUNT)
+    assert np.abs(np.corrcoef(values.T) - np.eye(COUNT)).max() < bound  # positions among one another
+    for shift in (1, 2, 16, 1024):  # and neighbouring keys
+        assert abs(np.corrcoef(values[:-shift].ravel(), values[shift:].ravel())[0, 1]) < 5 / np.sqrt(
+            values.size - shift * COUNT
+        )
 
 
 def test_pairs_are_chosen_equally_often():
