@@ -49,7 +49,7 @@ WORDS = (
 # The forms a network takes on the CPU and on Ascend; the box head's convolution has a group norm over rows whose number follows the data.
 CPU_FORM = ("rcnn_num_convs=1", "rcnn_conv_out_channels=16", "fpn_norm=gn")
 ASCEND_FORM = (*CPU_FORM, "shapes=static", "cpu_kernels=off")
-BATCH_NAMES = ("image", "image_meta", "sample_key", "boxes", "labels", "valid", "masks")
+BATCH_NAMES = ("image", "image_meta", "sample_key", "gt_boxes", "gt_labels", "gt_valid", "gt_masks")
 FIGURES = (
     "rpn_loss",
     "rcnn_loss",
@@ -98,20 +98,20 @@ def small_batch(seed=0, objects=(3, 5), key=(11, 12)):
         "image": rng.integers(0, 60, (count, SIDE, SIDE, 3), dtype=np.uint8),
         "image_meta": np.tile(np.array([SIDE, SIDE, 1, 1, SIDE, SIDE], np.float32), (count, 1)),
         "sample_key": np.array(key, np.int32),
-        "boxes": np.zeros((count, OBJECTS, 4), np.float32),
-        "labels": np.zeros((count, OBJECTS), np.int32),
-        "valid": np.zeros((count, OBJECTS), bool),
-        "masks": np.zeros((count, OBJECTS, MASK_SIDE, MASK_SIDE), np.uint8),
+        "gt_boxes": np.zeros((count, OBJECTS, 4), np.float32),
+        "gt_labels": np.zeros((count, OBJECTS), np.int32),
+        "gt_valid": np.zeros((count, OBJECTS), bool),
+        "gt_masks": np.zeros((count, OBJECTS, MASK_SIDE, MASK_SIDE), np.uint8),
     }
     yy, xx = (np.mgrid[0:MASK_SIDE, 0:MASK_SIDE] + 0.5) / MASK_SIDE * 2 - 1
     for n, wanted in enumerate(objects):
         for g in range(wanted):
             sides = rng.uniform(20, 80, 2)
             corner = rng.uniform(0, 1, 2) * (SIDE - sides)
-            batch["boxes"][n, g] = (*corner, *(corner + sides))
-            batch["labels"][n, g], batch["valid"][n, g] = rng.integers(1, 4), True
-            batch["masks"][n, g] = 255 * (xx**2 + yy**2 <= 1)
-            x1, y1, x2, y2 = batch["boxes"][n, g].astype(int)
+            batch["gt_boxes"][n, g] = (*corner, *(corner + sides))
+            batch["gt_labels"][n, g], batch["gt_valid"][n, g] = rng.integers(1, 4), True
+            batch["gt_masks"][n, g] = 255 * (xx**2 + yy**2 <= 1)
+            x1, y1, x2, y2 = batch["gt_boxes"][n, g].astype(int)
             batch["image"][n, y1:y2, x1:x2] = rng.integers(80, 256, 3)
     return batch
 

@@ -73,10 +73,10 @@ def test_batches_keep_the_contract_and_hold_the_annotations(shared, tmp_path):
             "image_meta": ("float32", (2, 6)),
             "image_id": ("int64", (2,)),
             "sample_key": ("int32", (2,)),
-            "boxes": ("float32", (2, 128, 4)),
-            "labels": ("int32", (2, 128)),
-            "valid": ("bool", (2, 128)),
-            "masks": ("uint8", (2, 128, 112, 112)),
+            "gt_boxes": ("float32", (2, 128, 4)),
+            "gt_labels": ("int32", (2, 128)),
+            "gt_valid": ("bool", (2, 128)),
+            "gt_masks": ("uint8", (2, 128, 112, 112)),
         }
         assert (batch["sample_key"] >= 0).all()
         for position, image_id in enumerate(batch["image_id"].tolist()):
@@ -92,21 +92,21 @@ def test_batches_keep_the_contract_and_hold_the_annotations(shared, tmp_path):
             )
             assert scale_y == pytest.approx(min(768 / source_height, 1280 / source_width), rel=2e-3)
             count = len(real)
-            assert batch["valid"][position].tolist() == [True] * count + [False] * (128 - count)
+            assert batch["gt_valid"][position].tolist() == [True] * count + [False] * (128 - count)
             assert np.allclose(
-                batch["boxes"][position, :count],
+                batch["gt_boxes"][position, :count],
                 record.boxes[real] * [scale_x, scale_y, scale_x, scale_y],
                 atol=1e-3,
             )
-            assert np.array_equal(batch["labels"][position, :count], record.labels[real])
-            for name in ("boxes", "labels", "masks"):
+            assert np.array_equal(batch["gt_labels"][position, :count], record.labels[real])
+            for name in ("gt_boxes", "gt_labels", "gt_masks"):
                 assert not batch[name][position, count:].any()
             if len(seen) <= 12:
                 for slot, index in enumerate(real):
                     expected = box_mask(
                         record.segmentations[index], record.boxes[index], record.height, record.width, 112
                     )
-                    assert np.array_equal(batch["masks"][position, slot], expected)
+                    assert np.array_equal(batch["gt_masks"][position, slot], expected)
                 height, width = int(height), int(width)
                 image = batch["image"][position]
                 assert not image[height:].any() and not image[:, width:].any()
@@ -133,11 +133,11 @@ def test_a_flipped_example_is_the_mirrored_plain_one(coco_folder, tmp_path):
                 batch["image"][position, :, :width].astype(int) - other["image"][where, :, :width][:, ::-1]
             )
             assert difference.max() <= 1
-            valid = batch["valid"][position]
-            boxes, others = batch["boxes"][position][valid], other["boxes"][where][valid]
+            valid = batch["gt_valid"][position]
+            boxes, others = batch["gt_boxes"][position][valid], other["gt_boxes"][where][valid]
             assert np.allclose(boxes[:, [0, 2]], width - others[:, [2, 0]], atol=1e-3)
             assert np.array_equal(boxes[:, [1, 3]], others[:, [1, 3]])
-            assert np.array_equal(batch["masks"][position], other["masks"][where][..., ::-1])
+            assert np.array_equal(batch["gt_masks"][position], other["masks"][where][..., ::-1])
 
 
 def test_masks_fit_the_pixels_of_augmented_pictures(tmp_path):
@@ -174,7 +174,7 @@ def test_masks_fit_the_pixels_of_augmented_pictures(tmp_path):
             for position in range(2):
                 white = batch["image"][position, ..., 0] > 127
                 pasted = (
-                    paste_mask(batch["masks"][position, 0] / 255, batch["boxes"][position, 0], 384, 512) > 0
+                    paste_mask(batch["gt_masks"][position, 0] / 255, batch["gt_boxes"][position, 0], 384, 512) > 0
                 )
                 values.append((white & pasted).sum() / (white | pasted).sum())
     assert len(values) == 24 and np.mean(values) > 0.94 and min(values) > 0.85
@@ -202,7 +202,7 @@ def test_same_seed_same_bytes_for_any_number_of_workers(coco_folder, tmp_path):
         batch = next(
             iter(create_maskrcnn_dataset(config, folder, epoch, start_step=int(step), workers=shared_workers))
         )
-        return batch["image_id"][position], batch["sample_key"][position], batch["boxes"][position]
+        return batch["image_id"][position], batch["sample_key"][position], batch["gt_boxes"][position]
 
     kept = 0
     with DataWorkers(config, folder, True) as shared_workers:
@@ -246,7 +246,7 @@ def test_with_every_augmentation_too(coco_folder, tmp_path, words):
     for step, batch in enumerate(expected):
         assert same(batch, {name: np.concatenate([rank[step][name] for rank in ranks]) for name in batch})
     assert any(
-        batch["valid"].sum(1).max() > 3 for batch in expected
+        batch["gt_valid"].sum(1).max() > 3 for batch in expected
     )  # three objects a picture, and pasted ones
 
 
@@ -299,9 +299,9 @@ def test_data_without_masks_and_empty_pictures(coco_folder, tmp_path):
     assert not manifest.has_masks and not batches.has_masks
     counts = {}
     for batch in batches:
-        assert (batch["masks"] == 255).all()
-        counts.update(zip(batch["image_id"].tolist(), batch["valid"].sum(1).tolist()))
-        assert not batch["labels"][~batch["valid"]].any() and not batch["boxes"][~batch["valid"]].any()
+        assert (batch["gt_masks"] == 255).all()
+        counts.update(zip(batch["image_id"].tolist(), batch["gt_valid"].sum(1).tolist()))
+        assert not batch["gt_labels"][~batch["gt_valid"]].any() and not batch["gt_boxes"][~batch["gt_valid"]].any()
     assert counts == {10: 3, 20: 0, 30: 3, 40: 3, 50: 3, 60: 3}
 
 
@@ -344,8 +344,8 @@ def test_every_kind_of_picture_reads_right(tmp_path):
                 names[image_id - 1]
             )
             assert (
-                batch["boxes"][position, 0].tolist() == [64, 0, 128, 96]
-                and (batch["masks"][position, 0][2:-2, 2:-2] == 255).all()
+                batch["gt_boxes"][position, 0].tolist() == [64, 0, 128, 96]
+                and (batch["gt_masks"][position, 0][2:-2, 2:-2] == 255).all()
             )
     for batch in evaluation_batches(config, read_source(config), 6):
         assert np.abs(batch["image"].astype(int) - scene)[:, :, np.r_[:56, 72:128]].max() <= 12

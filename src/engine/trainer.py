@@ -38,7 +38,7 @@ from .training.stop_signals import StopSignals
 from .training.summary import describe
 from .training.training_step import make_step
 
-BATCH_NAMES = ("image", "image_meta", "sample_key", "boxes", "labels", "valid", "masks")
+BATCH_NAMES = ("image", "image_meta", "sample_key", "gt_boxes", "gt_labels", "gt_valid", "gt_masks")
 MEETING_STEPS = 20  # between two meetings of the ranks on Ascend, where a collective waits for long; of many ranks an eighth of their number
 
 

@@ -20,8 +20,8 @@ def batch_layout(config, batch_size):
     """{name: (dtype, shape)} of a training batch's arrays; B = batch_size, G = max_instance_count, m = gt_mask_size.
 
     image uint8 [B, img_height, img_width, 3], RGB; image_meta float32 [B, 6] (`Placement.meta`); image_id int64 [B];
-    sample_key int32 [B], 31 bits; boxes float32 [B, G, 4] x1, y1, x2, y2 in canvas pixels; labels int32 [B, G]; valid bool [B, G];
-    masks uint8 [B, G, m, m], coverage 0..255 in the objects' own boxes. Slots that are not valid hold zeros.
+    sample_key int32 [B], 31 bits; gt_boxes float32 [B, G, 4] x1, y1, x2, y2 in canvas pixels; gt_labels int32 [B, G]; gt_valid bool [B, G];
+    gt_masks uint8 [B, G, m, m], coverage 0..255 in the objects' own boxes. Slots that are not valid hold zeros.
     """
     count, side = config.max_instance_count, config.gt_mask_size
     shapes = {
@@ -29,10 +29,10 @@ def batch_layout(config, batch_size):
         "image_meta": (np.float32, (6,)),
         "image_id": (np.int64, ()),
         "sample_key": (np.int32, ()),
-        "boxes": (np.float32, (count, 4)),
-        "labels": (np.int32, (count,)),
-        "valid": (np.bool_, (count,)),
-        "masks": (np.uint8, (count, side, side)),
+        "gt_boxes": (np.float32, (count, 4)),
+        "gt_labels": (np.int32, (count,)),
+        "gt_valid": (np.bool_, (count,)),
+        "gt_masks": (np.uint8, (count, side, side)),
     }
     return {name: (np.dtype(kind), (batch_size, *shape)) for name, (kind, shape) in shapes.items()}
 
@@ -138,10 +138,10 @@ def fill_example(config, reader, epoch, row, has_masks, arrays, position):
     arrays["image_meta"][position] = placed.meta
     arrays["image_id"][position] = int(reader.rows[row]["image_id"])
     arrays["sample_key"][position] = sample_key(config.seed, epoch, row)
-    arrays["boxes"][position, :count], arrays["boxes"][position, count:] = boxes, 0
-    arrays["labels"][position, :count], arrays["labels"][position, count:] = labels, 0
-    arrays["valid"][position, :count], arrays["valid"][position, count:] = True, False
-    masks = arrays["masks"][position]
+    arrays["gt_boxes"][position, :count], arrays["gt_boxes"][position, count:] = boxes, 0
+    arrays["gt_labels"][position, :count], arrays["gt_labels"][position, count:] = labels, 0
+    arrays["gt_valid"][position, :count], arrays["gt_valid"][position, count:] = True, False
+    masks = arrays["gt_masks"][position]
     if has_masks:
         masks[:count], masks[count:] = found, 0
     else:

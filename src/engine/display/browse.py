@@ -53,9 +53,9 @@ def browse_data(config, source, count, folder):
 
 def draw_example(batch, position, class_names, has_masks):
     """uint8 [kH, kW, 3] RGB: one example of a training batch (see `examples.batch_layout`) with its valid objects, padding cut off."""
-    image, valid = batch["image"][position], batch["valid"][position]
+    image, valid = batch["image"][position], batch["gt_valid"][position]
     height, width = (int(side) for side in batch["image_meta"][position][:2])
-    boxes, labels, masks = (batch[name][position][valid] for name in ("boxes", "labels", "masks"))
+    boxes, labels, masks = (batch[name][position][valid] for name in ("gt_boxes", "gt_labels", "gt_masks"))
     pasted = (
         [mask_to_rle(paste_mask(mask / 255, box, height, width)) for mask, box in zip(masks, boxes)]
         if has_masks

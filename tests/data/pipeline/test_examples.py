@@ -107,16 +107,16 @@ def check(example, overlap):
     tolerance = (
         1.01 if scale == 1 else 0.51 + 1.5 * max(1, scale)
     )  # where it is resized, colours blend at the edges
-    count = int(example["valid"].sum())
-    assert example["valid"].tolist() == [True] * count + [False] * (len(example["valid"]) - count)
-    for name in ("boxes", "labels", "masks"):
+    count = int(example["gt_valid"].sum())
+    assert example["gt_valid"].tolist() == [True] * count + [False] * (len(example["gt_valid"]) - count)
+    for name in ("gt_boxes", "gt_labels", "gt_masks"):
         assert not example[name][count:].any()
-    labels = example["labels"][:count].tolist()
+    labels = example["gt_labels"][:count].tolist()
     for slot, label in enumerate(labels):
         if labels.count(label) > 1:
             continue
         pixels = (np.abs(example["image"].astype(int) - COLORS[label]) <= 40).all(2)
-        box = example["boxes"][slot]
+        box = example["gt_boxes"][slot]
         side = (box[2:] - box[:2]).min()
         assert (
             (box[:2] >= 0).all()
@@ -126,7 +126,7 @@ def check(example, overlap):
         )
         if side < 12:
             continue
-        pasted = paste_mask(example["masks"][slot] / 255, box, HEIGHT, WIDTH) > 0
+        pasted = paste_mask(example["gt_masks"][slot] / 255, box, HEIGHT, WIDTH) > 0
         rows, columns = np.nonzero(pixels)
         assert (
             np.abs(
@@ -170,7 +170,7 @@ def test_pasted_objects_hide_what_is_under_them(tmp_path, words, rle):
         colored_data(tmp_path / "data", rle), tmp_path, "copy_paste_ratio=1", *words, epochs=6
     ):
         seen += 1
-        several += int(example["valid"].sum()) > 1
+        several += int(example["gt_valid"].sum()) > 1
         compared += check(example, 0.8 if words else 0.9)
     assert seen == 48 and several > 10 and compared > 45
 
@@ -194,7 +194,7 @@ def test_copy_paste_needs_masks_and_room(coco_folder, tmp_path):
         "max_instance_count=1",
         epochs=2,
     ):
-        assert example["valid"].tolist() in ([True], [False])
+        assert example["gt_valid"].tolist() in ([True], [False])
 
 
 def test_colors_alone_change_with_color_jitter(tmp_path):
