@@ -137,7 +137,7 @@ def test_a_flipped_example_is_the_mirrored_plain_one(coco_folder, tmp_path):
             boxes, others = batch["gt_boxes"][position][valid], other["gt_boxes"][where][valid]
             assert np.allclose(boxes[:, [0, 2]], width - others[:, [2, 0]], atol=1e-3)
             assert np.array_equal(boxes[:, [1, 3]], others[:, [1, 3]])
-            assert np.array_equal(batch["gt_masks"][position], other["masks"][where][..., ::-1])
+            assert np.array_equal(batch["gt_masks"][position], other["gt_masks"][where][..., ::-1])
 
 
 def test_masks_fit_the_pixels_of_augmented_pictures(tmp_path):
