@@ -168,7 +168,7 @@ if ((signal)); then
     end_all 60
     code=$signal
 elif ((code)); then
-    end_all 14          # more than a rank's own sentinel leaves it (GRACE of src/engine/distributed/sentinel.py), which tells what happened before it ends it
+    end_all 14          # more than a rank's own heartbeat monitor leaves it (GRACE_SECONDS of src/engine/distributed/timeouts.py), which tells what happened before it ends it
 fi
 show_log
 [[ -z $unfinished ]] || printf '%s\n' "$unfinished" || true

@@ -16,10 +16,10 @@ def evaluate(config, work_dir):
     """
     config, entries = open_checkpoint(config)
     device = start_device(config)
-    with device.team as team:
+    with device.group as group:
         source = read_source(config, "val")
         config = resolve_classes(config, source)
         network = network_from(config, entries, device.target)
-        team.at("while it compiled", idle=None)
+        group.report("while it compiled", idle_limit=None)
         compile_inference(network, config, device, config.test_batch_size)
-        return evaluate_network(network, config, source, work_dir, team)
+        return evaluate_network(network, config, source, work_dir, group)

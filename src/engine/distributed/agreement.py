@@ -1,13 +1,16 @@
-"""That the ranks of a job were started with the same settings and data."""
+"""Checks that the ranks of a job were started with the same settings and data."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
+from ...config import Config
 from ...errors import ConfigError
+from .rank_group import RankGroup
 
-# Where a host's files lie, and how a host reads them, may differ.
-_OF_A_HOST = {
+# Where a host's files are, and how a host reads them, may differ.
+_KEYS_OF_A_HOST = {
     "coco_root",
     "mindrecord_dir",
     "IMAGE_DIR",
@@ -18,24 +21,34 @@ _OF_A_HOST = {
 }
 
 
-def check_settings(config, data, team):
-    """ConfigError, on every rank, where ranks were started with other settings, or have other data (`resume.data_of`)."""
+def check_settings(config: Config, data: Any, group: RankGroup) -> None:
+    """Compare this rank's settings and data with those of the other ranks.
+
+    Args:
+        config: The settings that this rank was started with.
+        data: The fingerprint of its data (`resume.data_fingerprint`), JSON-able.
+        group: The ranks.
+
+    Raises:
+        ConfigError: On every rank, where they differ.
+    """
 
     def compare(values):
-        for rank, (settings, other) in enumerate(values):
-            different = [name for name in settings if settings[name] != values[0][0][name]]
+        first_settings, first_data = values[0]
+        for rank, (settings, rank_data) in enumerate(values):
+            different = [name for name in settings if settings[name] != first_settings[name]]
             if different:
                 name = different[0]
                 raise ConfigError(
-                    f"rank {rank} was started with {name}={settings[name]}, rank 0 with {name}={values[0][0][name]}: "
-                    "all of them take the same words and files"
+                    f"rank {rank} was started with {name}={settings[name]}, "
+                    f"rank 0 with {name}={first_settings[name]}: all of them take the same words and files"
                 )
-            if other != values[0][1]:
+            if rank_data != first_data:
                 raise ConfigError(
-                    f"rank {rank} has other data than rank 0 ({other} and {values[0][1]}): every host needs the same files"
+                    f"rank {rank} has other data than rank 0 ({rank_data} and {first_data}): "
+                    "every host needs the same files"
                 )
 
-    team.meet(
-        [{name: json.loads(json.dumps(config[name])) for name in config if name not in _OF_A_HOST}, data],
-        compare,
-    )
+    # As JSON, because rank 0 gets the others' values as JSON: tuples are lists there.
+    settings = {name: json.loads(json.dumps(config[name])) for name in config if name not in _KEYS_OF_A_HOST}
+    group.barrier([settings, data], compare)

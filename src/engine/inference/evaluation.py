@@ -11,18 +11,18 @@ from pathlib import Path
 from ...dataset import evaluation_batches
 from ...util import detections_to_results, evaluate_coco, records_to_coco, write_metrics, write_results
 from ..display.progress import Progress
-from ..distributed.team import Team
+from ..distributed.rank_group import RankGroup
 from .predictor import detect
 
 
-def evaluate_network(network, config, source, work_dir, team=None):
-    """The same for a network in evaluation mode and a DataSource, whose batches the ranks of `team` take in turns; all get the figures,
+def evaluate_network(network, config, source, work_dir, group=None):
+    """The same for a network in evaluation mode and a DataSource, whose batches the ranks of `group` take in turns; all get the figures,
     rank 0 writes the files."""
-    team = team or Team()
+    group = group or RankGroup()
     with_masks = source.has_masks or not source.has_annotations
-    rows = detect_share(network, config, source, with_masks, team)
-    pieces = team.gather(zlib.compress(json.dumps(rows).encode(), 1)) if team.num > 1 else None
-    team.at("while rank 0 computed the figures", idle=None)
+    rows = detect_share(network, config, source, with_masks, group)
+    pieces = group.gather(zlib.compress(json.dumps(rows).encode(), 1)) if group.num > 1 else None
+    group.report("while rank 0 computed the figures", idle_limit=None)
     if pieces is not None:
         # in the order of the pictures, as one process finds them
         order = {record.image_id: place for place, record in enumerate(source.records)}
@@ -31,7 +31,7 @@ def evaluate_network(network, config, source, work_dir, team=None):
             sorted((row for share in shares for row in share[kind]), key=lambda row: order[row["image_id"]])
             for kind in range(2)
         ]
-    return team.meet(decide=lambda _: score(rows, config, source, work_dir, with_masks))
+    return group.barrier(decide=lambda _: score(rows, config, source, work_dir, with_masks))
 
 
 def share(records, batch_size, rank, num):
@@ -39,18 +39,18 @@ def share(records, batch_size, rank, num):
     return [record for place, record in enumerate(records) if place // batch_size % num == rank]
 
 
-def detect_share(network, config, source, with_masks, team):
+def detect_share(network, config, source, with_masks, group):
     """[bbox result rows, segm result rows] of this rank's pictures: every num-th batch, made of the pictures it has in one process too."""
-    records = share(source.records, config.test_batch_size, team.rank, team.num)
+    records = share(source.records, config.test_batch_size, group.rank, group.num)
     sizes = {record.image_id: (record.height, record.width) for record in records}
     bbox_rows, segm_rows = [], []
     with (
         Progress(len(records), "evaluation", unit="picture")
-        if team.rank == 0
+        if group.rank == 0
         else contextlib.nullcontext() as progress
     ):
         for batch in evaluation_batches(config, dataclasses.replace(source, records=records)):
-            team.at(f"while it evaluated pictures {batch['image_id'].tolist()}")
+            group.report(f"while it evaluated pictures {batch['image_id'].tolist()}")
             for image_id, found in zip(batch["image_id"].tolist(), detect(network, batch)):
                 rows = detections_to_results(
                     found, image_id, *sizes[image_id], source.category_ids, config.mask_thr_binary, with_masks

@@ -29,17 +29,17 @@ from mindspore import Tensor, ops  # noqa: E402
 from mindspore.communication import get_group_size, get_rank, init  # noqa: E402
 
 from ...errors import ConfigError  # noqa: E402
-from ..distributed.team import Team, reachable_host  # noqa: E402
+from ..distributed.rank_group import RankGroup, reachable_host  # noqa: E402
 
 
 @dataclass(frozen=True)
 class Device:
-    """target: 'Ascend' or 'CPU'; rank: this process among `num` processes, one a device; team: how they wait for each other."""
+    """target: 'Ascend' or 'CPU'; rank: this process among `num` processes, one a device; group: how they wait for each other."""
 
     target: str
     rank: int = 0
     num: int = 1
-    team: Team = field(default_factory=Team, compare=False)
+    group: RankGroup = field(default_factory=RankGroup, compare=False)
 
 
 def ascend_is_here():
@@ -83,7 +83,9 @@ def start_device(config):
     ms.set_auto_parallel_context(
         parallel_mode=ms.ParallelMode.DATA_PARALLEL, gradients_mean=True, device_num=num
     )
-    return Device(target, rank, num, Team(rank, num, _from_rank_0, reachable_host() if rank == 0 else None))
+    return Device(
+        target, rank, num, RankGroup(rank, num, _from_rank_0, reachable_host() if rank == 0 else None)
+    )
 
 
 def _from_rank_0(data):

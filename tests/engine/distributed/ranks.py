@@ -1,4 +1,4 @@
-"""Some ranks as real processes, without MindSpore in them, for tests and measurements of `src/engine/distributed/team.py`."""
+"""Some ranks as real processes, without MindSpore in them, for tests and measurements of `src/engine/distributed/rank_group.py`."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ RANK = """
 import json, os, signal, sys, time
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from src.engine.distributed.team import Team
+from src.engine.distributed.rank_group import RankGroup
 from src.engine.entry import run_main
 from src.errors import TrainingError
 rank, num, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
@@ -27,7 +27,7 @@ def exchange(data):
     return (folder / "where").read_bytes()
 
 def main():
-    with Team(rank, num, exchange) as team:
+    with RankGroup(rank, num, exchange) as group:
         (folder / f"pid{{rank}}").write_text(str(os.getpid()))
 {body}
 
@@ -36,7 +36,7 @@ run_main(main)
 
 
 class Job:
-    """Some ranks that run `body`, in whose reach are team, rank and folder."""
+    """Some ranks that run `body`, in whose reach are group, rank and folder."""
 
     def __init__(self, folder, num, body, **environment):
         self.folder = folder

@@ -15,7 +15,7 @@ import pytest
 
 from src.config import load_config
 from src.data.pipeline.sampler import rank_steps
-from src.engine.hooks.sync_check import own_statistics
+from src.engine.hooks.sync_check import has_rank_statistics
 from src.weights.checkpoint import read_training
 from tests.conftest import ROOT
 from tests.engine.jobs import PATIENCE, QUIET_CLUSTER, Job, losses, processes_with, weights
@@ -211,7 +211,7 @@ def test_a_conversion_that_fails_ends_all_ranks(words, tmp_path):
     ],
 )
 def test_ranks_may_differ_in_plain_batch_norms_statistics_alone(norm, words, expected):
-    assert own_statistics(load_config(words), norm) == expected
+    assert has_rank_statistics(load_config(words), norm) == expected
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import pytest
 from mindspore import Parameter, Tensor, nn
 
 from src.config import load_config
-from src.engine.distributed.team import Team
-from src.engine.hooks.checkpointing import Saving
-from src.engine.training.resume import config_of, find_resumed, restore
+from src.engine.distributed.rank_group import RankGroup
+from src.engine.hooks.checkpointing import Checkpointing
+from src.engine.training.resume import find_resumed, restore_step_cell, resumed_config
 from src.errors import CheckpointError, ConfigError, TrainingError
 from src.weights.checkpoint import read_checkpoint, read_training
 from tests.conftest import ROOT
@@ -39,28 +39,28 @@ class Step(nn.Cell):
         self.half = Parameter(Tensor(np.full(3, value, np.float16)), name="half", requires_grad=False)
 
 
-def make_run(folder, *words, value=1.0, epoch=0, place=0, resumed=None):
+def make_trainer(folder, *words, value=1.0, epoch=0, step=0, resumed=None):
     network = Net(value)
     config = load_config(["coco_classes=[background, cat]", *words])
-    run = SimpleNamespace(
+    trainer = SimpleNamespace(
         config=config,
         network=network,
         step_cell=Step(network, value),
         norm="bn",
-        device=SimpleNamespace(rank=0, num=1, team=Team()),
-        checkpoints=folder,
+        device=SimpleNamespace(rank=0, num=1, group=RankGroup()),
+        checkpoint_dir=folder,
         epoch=epoch,
-        place=place,
-        total=100,
+        step_in_epoch=step,
+        total_steps=100,
         resumed=resumed,
     )
-    run.where = lambda: f"after epoch {run.epoch + 1} step {run.place}"
-    run.state = lambda: {
-        "epoch": run.epoch,
-        "place": run.place,
+    trainer.position_text = lambda: f"after epoch {trainer.epoch + 1} step {trainer.step_in_epoch}"
+    trainer.state_dict = lambda: {
+        "epoch": trainer.epoch,
+        "place": trainer.step_in_epoch,
         "config": {name: config[name] for name in config.written},
     }
-    return run
+    return trainer
 
 
 def names(folder):
@@ -68,19 +68,19 @@ def names(folder):
 
 
 def found(folder, resume="auto", *words):
-    return find_resumed(load_config([f"resume={resume}", *words]), folder, Team())
+    return find_resumed(load_config([f"resume={resume}", *words]), folder, RankGroup())
 
 
 def test_latest_is_there_from_the_start_and_goes_when_a_numbered_one_is_newer(tmp_path):
-    run, hook = make_run(tmp_path, "save_checkpoint_steps=5"), Saving()
-    hook.start(run)
+    trainer, hook = make_trainer(tmp_path, "save_checkpoint_steps=5"), Checkpointing()
+    hook.before_train(trainer)
     assert names(tmp_path) == ["latest.ckpt"]
-    run.place = 5
-    hook.step(run, SimpleNamespace(done=5))
+    trainer.step_in_epoch = 5
+    hook.after_step(trainer, SimpleNamespace(global_step=5))
     assert names(tmp_path) == ["mask_rcnn-1_5.ckpt"] and hook.saved == tmp_path / "mask_rcnn-1_5.ckpt"
-    run.place = 6
-    hook.rescue(run)
-    assert names(tmp_path) == ["latest.ckpt", "mask_rcnn-1_5.ckpt"] and found(tmp_path).place == (0, 6)
+    trainer.step_in_epoch = 6
+    hook.on_interrupt(trainer)
+    assert names(tmp_path) == ["latest.ckpt", "mask_rcnn-1_5.ckpt"] and found(tmp_path).position == (0, 6)
     assert set(read_checkpoint(tmp_path / "latest.ckpt")[0]) == {
         "weight"
     }  # for who wants the weights, there is nothing else
@@ -100,19 +100,20 @@ def test_latest_is_there_from_the_start_and_goes_when_a_numbered_one_is_newer(tm
 )
 def test_the_interval(minutes, cost, began, seconds):
     """2% of the time for writing, a twentieth of the time so far to be lost, ten minutes at most."""
-    hook = Saving()
-    hook.cost, hook.began = cost, time.monotonic() - began
+    hook = Checkpointing()
+    hook.write_seconds = cost
+    hook.began = time.monotonic() - began
     assert hook.interval(load_config([f"save_checkpoint_minutes={minutes}"])) == pytest.approx(
         seconds, rel=1e-3
     )
 
 
 def test_every_parameter_of_the_step_comes_back_whatever_its_type(tmp_path):
-    run = make_run(tmp_path, value=2.5)
-    Saving().rescue(run)
-    other = make_run(tmp_path, value=0.0)
-    restore(other.step_cell, other.network, found(tmp_path))
-    for name, value in run.step_cell.parameters_dict().items():
+    trainer = make_trainer(tmp_path, value=2.5)
+    Checkpointing().on_interrupt(trainer)
+    other = make_trainer(tmp_path, value=0.0)
+    restore_step_cell(other.step_cell, other.network, found(tmp_path))
+    for name, value in trainer.step_cell.parameters_dict().items():
         back = other.step_cell.parameters_dict()[name]
         assert (
             back.dtype == value.dtype
@@ -122,22 +123,22 @@ def test_every_parameter_of_the_step_comes_back_whatever_its_type(tmp_path):
 
 
 def test_another_optimiser_is_refused_and_nothing_is_changed(tmp_path):
-    Saving().rescue(make_run(tmp_path, value=2.5))
-    other = make_run(tmp_path, value=0.0)
+    Checkpointing().on_interrupt(make_trainer(tmp_path, value=2.5))
+    other = make_trainer(tmp_path, value=0.0)
     other.step_cell.power.name = "adam_power"
     with pytest.raises(
         CheckpointError,
         match="latest.ckpt was trained with other settings.*adam_power is missing, power is not known here",
     ):
-        restore(other.step_cell, other.network, found(tmp_path))
+        restore_step_cell(other.step_cell, other.network, found(tmp_path))
     assert (other.network.weight.asnumpy() == 0).all()
 
 
 def test_auto_takes_the_newest_that_is_whole_and_a_named_one_has_to_be(tmp_path, capsys):
-    hook = Saving()
-    hook.start(make_run(tmp_path))
-    for epoch, place in ((0, 9), (1, 3), (9, 1)):
-        hook.scheduled(make_run(tmp_path, epoch=epoch, place=place))
+    hook = Checkpointing()
+    hook.before_train(make_trainer(tmp_path))
+    for epoch, step in ((0, 9), (1, 3), (9, 1)):
+        hook.write_numbered(make_trainer(tmp_path, epoch=epoch, step=step))
     assert found(tmp_path).path.endswith("mask_rcnn-10_1.ckpt")
     content = bytearray((tmp_path / "mask_rcnn-10_1.ckpt").read_bytes())
     content[len(content) // 2] ^= 1
@@ -150,22 +151,24 @@ def test_auto_takes_the_newest_that_is_whole_and_a_named_one_has_to_be(tmp_path,
 
 
 def test_checkpoints_after_the_resumed_place_and_of_earlier_runs_are_put_aside(tmp_path):
-    hook = Saving()
-    hook.start(make_run(tmp_path))
-    for place in (1, 2, 3):
-        hook.scheduled(make_run(tmp_path, place=place))
-    hook.rescue(make_run(tmp_path, place=4))
+    hook = Checkpointing()
+    hook.before_train(make_trainer(tmp_path))
+    for step in (1, 2, 3):
+        hook.write_numbered(make_trainer(tmp_path, step=step))
+    hook.on_interrupt(make_trainer(tmp_path, step=4))
     resumed = found(tmp_path, tmp_path / "mask_rcnn-1_2.ckpt")
-    Saving().start(make_run(tmp_path, place=2, resumed=resumed))
+    Checkpointing().before_train(make_trainer(tmp_path, step=2, resumed=resumed))
     assert names(tmp_path) == ["mask_rcnn-1_1.ckpt", "mask_rcnn-1_2.ckpt"]
     assert names(tmp_path / "superseded") == ["latest.ckpt", "mask_rcnn-1_3.ckpt"]
-    Saving().start(make_run(tmp_path))
-    assert names(tmp_path) == ["latest.ckpt"] and found(tmp_path).place == (0, 0)
+    Checkpointing().before_train(make_trainer(tmp_path))
+    assert names(tmp_path) == ["latest.ckpt"] and found(tmp_path).position == (0, 0)
 
 
 def test_settings_come_from_the_run_unless_they_are_written_now(tmp_path, capsys):
-    Saving().rescue(make_run(tmp_path, "base_lr=0.5", "batch_size=7", "seed=3", "max_steps=9"))
-    config = config_of(load_config(["resume=auto", "base_lr=0.25"]), found(tmp_path))
+    Checkpointing().on_interrupt(
+        make_trainer(tmp_path, "base_lr=0.5", "batch_size=7", "seed=3", "max_steps=9")
+    )
+    config = resumed_config(load_config(["resume=auto", "base_lr=0.25"]), found(tmp_path))
     assert (config.base_lr, config.batch_size, config.seed, config.max_steps, config.norm) == (
         0.25,
         7,
@@ -175,61 +178,61 @@ def test_settings_come_from_the_run_unless_they_are_written_now(tmp_path, capsys
     )
     assert "base_lr=0.25 (was 0.5)" in capsys.readouterr().out
     with pytest.raises(ConfigError, match="seed=4: the run .* has seed 3"):
-        config_of(load_config(["resume=auto", "seed=4"]), found(tmp_path))
+        resumed_config(load_config(["resume=auto", "seed=4"]), found(tmp_path))
 
 
 def test_weights_alone_are_no_run_to_go_on_from(tmp_path):
     from src.weights.checkpoint import save_checkpoint
 
-    run = make_run(tmp_path)
-    save_checkpoint(tmp_path / "weights.ckpt", run.network, run.config, "bn", 1, 2)
+    trainer = make_trainer(tmp_path)
+    save_checkpoint(tmp_path / "weights.ckpt", trainer.network, trainer.config, "bn", 1, 2)
     with pytest.raises(CheckpointError, match="pre_trained=.*weights.ckpt starts a new one"):
         found(tmp_path, tmp_path / "weights.ckpt")
 
 
 def test_weights_that_are_not_finite_are_not_saved(tmp_path):
-    run, hook = make_run(tmp_path, place=3), Saving()
-    hook.start(run)
+    trainer, hook = make_trainer(tmp_path, step=3), Checkpointing()
+    hook.before_train(trainer)
     good = (tmp_path / "latest.ckpt").read_bytes()
-    run.network.weight.set_data(Tensor(np.full((2, 3), np.inf, np.float32)))
+    trainer.network.weight.set_data(Tensor(np.full((2, 3), np.inf, np.float32)))
     with pytest.raises(
         TrainingError,
         match="weights are not finite after epoch 1 step 3 .*weight.*latest.ckpt was saved before",
     ):
-        hook.scheduled(run)
+        hook.write_numbered(trainer)
     assert (tmp_path / "latest.ckpt").read_bytes() == good
 
 
 FULL = """
 import sys
-sys.path.insert(0, {root!r})
 from pathlib import Path
-from tests.engine.hooks.test_checkpointing import make_run
-from src.engine.hooks.checkpointing import Saving
+from tests.engine.hooks.test_checkpointing import make_trainer
+from src.engine.hooks.checkpointing import Checkpointing
 from src.engine.entry import run_main
 
 def main():
-    run, hook = make_run(Path(sys.argv[1])), Saving()
+    trainer, hook = make_trainer(Path(sys.argv[1])), Checkpointing()
     if sys.argv[2] == "start":
-        return hook.start(run)
-    hook.start(run)
+        return hook.before_train(trainer)
+    hook.before_train(trainer)
     print("started", flush=True)
     sys.stdin.readline()
-    run.place = 1
-    hook.rescue(run)
+    trainer.step_in_epoch = 1
+    hook.on_interrupt(trainer)
     print("went on", flush=True)
-    hook.scheduled(run)
+    hook.write_numbered(trainer)
 run_main(main)
 """
 
 
 def script(folder, what, **more):
     return subprocess.Popen(
-        [sys.executable, "-c", FULL.format(root=str(ROOT)), str(folder), what],
+        [sys.executable, "-c", FULL, str(folder), what],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        cwd=ROOT,
         **more,
     )
 
@@ -277,24 +280,23 @@ def test_a_folder_that_cannot_be_written_is_told_at_the_start(tmp_path):
 
 
 def test_a_run_killed_while_it_writes_leaves_the_last_good_one_and_no_rest(tmp_path):
-    code = f"""
+    code = """
 import os, sys
-sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
 from src.weights import checkpoint
-from src.engine.hooks.checkpointing import Saving
-from tests.engine.hooks.test_checkpointing import make_run
-run, hook = make_run(Path(sys.argv[1])), Saving()
-hook.start(run)
+from src.engine.hooks.checkpointing import Checkpointing
+from tests.engine.hooks.test_checkpointing import make_trainer
+trainer, hook = make_trainer(Path(sys.argv[1])), Checkpointing()
+hook.before_train(trainer)
 checkpoint._to_disk = lambda path: os.kill(os.getpid(), 9)           # written beside, not yet renamed
-run.place = 1
-hook.rescue(run)
+trainer.step_in_epoch = 1
+hook.on_interrupt(trainer)
 """
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], timeout=300, check=False, capture_output=True
+        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, timeout=300, check=False, capture_output=True
     )
     assert done.returncode == -9 and len(list(tmp_path.iterdir())) == 2, done.stderr
     resumed = found(tmp_path)
-    assert resumed.place == (0, 0)
-    Saving().start(make_run(tmp_path, resumed=resumed))
+    assert resumed.position == (0, 0)
+    Checkpointing().before_train(make_trainer(tmp_path, resumed=resumed))
     assert [path.name for path in tmp_path.iterdir()] == ["latest.ckpt"]

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from src.engine.distributed import sentinel
-from src.engine.distributed.team import Team
+from src.engine.distributed import timeouts
+from src.engine.distributed.rank_group import RankGroup
 from tests.conftest import ROOT
 from tests.engine.distributed.ranks import Job
 
@@ -21,12 +21,12 @@ def test_ranks_wait_for_each_other_and_get_one_answer(tmp_path):
         3,
         """
 time.sleep(0.3 * rank)
-print(team.meet(10 ** rank, decide=sum))
-print(team.meet() is None)
-pieces = team.gather(bytes([rank]) * 3_000_000)
+print(group.barrier(10 ** rank, decide=sum))
+print(group.barrier() is None)
+pieces = group.gather(bytes([rank]) * 3_000_000)
 print(pieces and [(len(piece), piece[0], piece[-1]) for piece in pieces])
 for step in range(50):
-    assert team.meet(step, decide=max) == step
+    assert group.barrier(step, decide=max) == step
 """,
     )
     for rank, (code, out, err) in enumerate(job.end()):
@@ -40,7 +40,7 @@ def test_a_killed_rank_is_told_with_its_place_to_those_who_wait_and_those_who_ca
         tmp_path,
         3,
         f"""
-team.at(f"in epoch 1 step 7, pictures [{{rank}}5]", grace=1)
+group.report(f"in epoch 1 step 7, pictures [{{rank}}5]", grace=1)
 if rank == {victim}:
     time.sleep(100)
 (folder / f"there{{rank}}").write_text("")
@@ -48,7 +48,7 @@ if rank == 2:
     signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))
     time.sleep(100)                  # as within a collective that waits for the other
 try:
-    team.meet()
+    group.barrier()
 finally:
     print("time to save")
 """,
@@ -67,15 +67,18 @@ finally:
 
 
 def test_the_script_leaves_a_rank_longer_than_its_sentinel_does_and_ends_all_within_a_minute():
-    """A rank that was killed by the script before its sentinel had told what happened left no line (seen on a crowded machine)."""
+    """A rank that was killed by the script before its heartbeat monitor had told what happened left no line (seen on a crowded machine)."""
     seconds = [
         int(word)
         for word in re.findall(
             r"^ +end_all (\d+) +#", (ROOT / "scripts" / "run_distribute_train.sh").read_text(), re.M
         )
     ]
-    assert len(seconds) == 1 and sentinel.GRACE + 4 * sentinel.BEAT < seconds[0] < 60 - sentinel.HANG
-    assert inspect.signature(Team.at).parameters["grace"].default == sentinel.GRACE
+    assert (
+        len(seconds) == 1
+        and timeouts.GRACE_SECONDS + 4 * timeouts.HEARTBEAT_SECONDS < seconds[0] < 60 - timeouts.HANG_SECONDS
+    )
+    assert inspect.signature(RankGroup.report).parameters["grace"].default == timeouts.GRACE_SECONDS
 
 
 def test_a_failure_ends_all_ranks_with_its_line_and_code(tmp_path):
@@ -85,7 +88,7 @@ def test_a_failure_ends_all_ranks_with_its_line_and_code(tmp_path):
         """
 if rank == 1:
     raise TrainingError("a loss is not finite at epoch 1 step 3, pictures [7]")
-team.meet()
+group.barrier()
 """,
     )
     (code0, _, err0), (code1, _, err1) = job.end()
@@ -100,11 +103,11 @@ def test_a_rank_that_hangs_ends_the_job(tmp_path, how):
         tmp_path,
         2,
         """
-team.at("in epoch 2 step 5")
+group.report("in epoch 2 step 5")
 if rank == 1:
     (folder / "there1").write_text("")
     time.sleep(1000)
-team.meet()
+group.barrier()
 """,
         HANG_SECONDS="6",
     )
@@ -112,7 +115,7 @@ team.meet()
     if how == "stopped":
         os.kill(job.pid(1), signal.SIGSTOP)
     (code0, _, err0), (code1, *_) = job.end(60)
-    assert (code0, code1) == (3, -signal.SIGKILL)  # its own sentinel has killed it
+    assert (code0, code1) == (3, -signal.SIGKILL)  # its own heartbeat monitor has killed it
     assert err0.startswith(
         f"error: rank 1 {'is stopped' if how == 'stopped' else 'hangs'}: "
     ) and err0.endswith(" s in epoch 2 step 5\n")
@@ -124,13 +127,13 @@ def test_a_suspected_failure_waits_for_its_cause(tmp_path):
         tmp_path,
         2,
         """
-team.at("in epoch 1 step 2")
+group.report("in epoch 1 step 2")
 if rank == 1:
-    team.meet()
+    group.barrier()
     time.sleep(2)
     os.kill(os.getpid(), 9)
-team.meet()
-team.suspect(RuntimeError("Launch kernel failed"))
+group.barrier()
+group.raise_if_rank_failed(RuntimeError("Launch kernel failed"))
 """,
     )
     assert job.end()[0][::2] == (3, "error: rank 1 died in epoch 1 step 2\n")
@@ -142,8 +145,8 @@ def test_a_suspected_failure_is_told_when_there_is_no_other(tmp_path):
         2,
         """
 if rank == 0:
-    team.suspect(RuntimeError("Launch kernel failed"))
-team.meet()
+    group.raise_if_rank_failed(RuntimeError("Launch kernel failed"))
+group.barrier()
 """,
         HANG_SECONDS="9",
     )
@@ -151,8 +154,10 @@ team.meet()
 
 
 def test_one_rank_needs_nobody():
-    from src.engine.distributed.team import Team
+    from src.engine.distributed.rank_group import RankGroup
 
-    with Team() as team:
-        team.at("anywhere")
-        assert team.meet(3, decide=lambda values: json.dumps(values)) == "[3]" and team.gather(b"x") == [b"x"]
+    with RankGroup() as group:
+        group.report("anywhere")
+        assert group.barrier(3, decide=lambda values: json.dumps(values)) == "[3]" and group.gather(b"x") == [
+            b"x"
+        ]
