@@ -1,106 +1,30 @@
-"""The machinery under `src/config.py`: typed keys, YAML and KEY=VALUE reading, and the frozen result."""
+"""Reading settings: the defaults, a YAML file and KEY=VALUE words, each value typed by its key."""
 
 from __future__ import annotations
 
 import difflib
 import math
-from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, Optional, Sequence, Tuple
 
 import yaml
 
 from ..errors import ConfigError
+from .frozen_config import unknown_key
+from .key import Key, describe_kind
 
 
-@dataclass(frozen=True)
-class Key:
-    """One configuration key.
+def read_settings(
+    keys: Sequence[Key], config_file: Optional[Path], words: Sequence[str]
+) -> Tuple[Dict[str, Any], FrozenSet[str]]:
+    """The defaults, overridden by a YAML file, overridden by KEY=VALUE words.
 
-    `kind` is the type of a value: a type, a 1-tuple `(type,)` for a list of them, or `("word", kind)` for a word or that kind.
-    It follows from the default where it is not given. `words` of a text without `choices` are no free text. `alias` names the key that
-    this one is another name of.
+    Returns:
+        (a value of every key, the names that were written)
+
+    Raises:
+        ConfigError: An unknown key, or a value that is not of its key's type.
     """
-
-    name: str
-    default: Any
-    meaning: str
-    kind: Any = None
-    choices: Tuple[str, ...] = ()
-    alias: Optional[str] = None
-    words: Tuple[str, ...] = ()
-
-    @property
-    def type(self):
-        return _kind_of(self.default) if self.kind is None else self.kind
-
-
-class _FrozenDict(dict):
-    """A mapping value of the configuration: reads (and JSON) as a dict, cannot be written to."""
-
-    def _refuse(self, *args, **kwargs):
-        raise ConfigError("the configuration is frozen; make a changed copy with config.replace(...)")
-
-    __setitem__ = __delitem__ = __ior__ = update = setdefault = pop = popitem = clear = _refuse
-
-    def __reduce__(self):
-        return _FrozenDict, (dict(self),)
-
-
-class Config(Mapping):
-    """A read-only configuration: `config.img_width`, or `config["img_width"]`.
-
-    `written` holds the names that a file or a word set. `replace` gives a changed copy.
-    """
-
-    def __init__(self, values, written=()):
-        frozen = {
-            name: _FrozenDict(value) if isinstance(value, dict) else value for name, value in values.items()
-        }
-        object.__setattr__(self, "_values", MappingProxyType(frozen))
-        object.__setattr__(self, "written", frozenset(written))
-
-    def __getattr__(self, name):
-        try:
-            return self._values[name]
-        except KeyError:
-            raise AttributeError(unknown_key(name, self._values)) from None
-
-    def __setattr__(self, name, value):
-        raise ConfigError(
-            f"{name}={value!r}: the configuration is frozen; make a changed copy with config.replace({name}=...)"
-        )
-
-    def __getitem__(self, name):
-        return self._values[name]
-
-    def __iter__(self):
-        return iter(self._values)
-
-    def __len__(self):
-        return len(self._values)
-
-    def __reduce__(self):
-        return Config, (dict(self._values), self.written)
-
-    def replace(self, **changes):
-        """A copy with other values; unknown names are errors. Derived keys are not computed again."""
-        for name in changes:
-            if name not in self._values:
-                raise ConfigError(unknown_key(name, self._values))
-        return Config({**self._values, **changes}, self.written | set(changes))
-
-
-def unknown_key(name, names):
-    near = difflib.get_close_matches(str(name), list(names), 1, 0.5)
-    return f"unknown configuration key '{name}'" + (
-        f"; the nearest is '{near[0]}'" if near else "; src/config.py lists every key"
-    )
-
-
-def read_settings(keys: Sequence[Key], config_file, words):
-    """(values of every key, names that were written) from the defaults, a YAML file and KEY=VALUE words, later ones winning."""
     table = {key.name: key for key in keys}
     values = {key.name: key.default for key in keys}
     written = {}
@@ -159,27 +83,21 @@ def _typed(key, value):
             try:
                 value = yaml.safe_load(text)
             except (yaml.YAMLError, ValueError):  # ValueError: a date such as 2001-99-99
-                raise ConfigError(f"{key.name}={text}: {_describe(kind)} expected") from None
+                raise ConfigError(f"{key.name}={text}: {describe_kind(kind)} expected") from None
             value = None if value == "none" or value == "None" else value
     if value is None:
         if key.default is None:
             return None
-        raise ConfigError(f"{key.name}: a value is needed ({_describe(kind)})")
+        raise ConfigError(f"{key.name}: a value is needed ({describe_kind(kind)})")
     try:
         value = _convert(kind, value, key)
     except (TypeError, ValueError, OverflowError):
-        raise ConfigError(f"{key.name}={value}: {_describe(kind)} expected") from None
+        raise ConfigError(f"{key.name}={value}: {describe_kind(kind)} expected") from None
     if key.choices and value not in key.choices:
         near = difflib.get_close_matches(str(value), key.choices, 1, 0.5)
         hint = f"; the nearest is '{near[0]}'" if near else ""
         raise ConfigError(f"{key.name}={value}: one of {', '.join(key.choices)} expected{hint}")
     return value
-
-
-def _kind_of(default):
-    if isinstance(default, (tuple, list)):
-        return (_kind_of(default[0]),)
-    return type(default)
 
 
 def _convert(kind, value, key):
@@ -213,23 +131,6 @@ def _convert(kind, value, key):
     if type(value) is not kind:
         raise TypeError
     return value
-
-
-def _describe(kind):
-    if isinstance(kind, tuple) and len(kind) == 2:
-        return f"'{kind[0]}' or {_describe(kind[1])}"
-    if isinstance(kind, tuple):
-        inner = kind[0]
-        return {int: "a list of whole numbers", float: "a list of numbers", str: "a list of texts"}.get(
-            inner, "a list of lists"
-        )
-    return {
-        int: "a whole number",
-        float: "a number",
-        bool: "True or False",
-        str: "a text",
-        dict: "a mapping",
-    }[kind]
 
 
 def _spread_aliases(table, layer):

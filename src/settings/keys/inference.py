@@ -1,0 +1,50 @@
+"""Inference: proposals, detections, masks."""
+
+from __future__ import annotations
+
+from ..key import Key
+
+KEYS = (
+    Key("rpn_nms_across_levels", False, "one NMS over all levels", exported=True),
+    Key("rpn_nms_pre", 1000, "best anchors a level before NMS", low=1, exported=True),
+    Key("rpn_nms_post", 1000, "proposals a level after NMS", low=1, exported=True),
+    Key("rpn_max_num", 1000, "proposals a picture", low=1, exported=True),
+    Key("rpn_nms_thr", 0.7, "IoU of the proposals' NMS", low=0, high=1, exported=True),
+    Key(
+        "rpn_min_bbox_min_size",
+        0,
+        "drop proposals under this width or height, in pixels",
+        kind=float,
+        low=0,
+        exported=True,
+    ),
+    Key(
+        "test_score_thr", 0.05, "detections at or under this score are dropped", low=0, high=1, exported=True
+    ),
+    Key(
+        "test_iou_thr",
+        0.5,
+        "IoU of the detections' NMS, which runs a class at a time",
+        low=0,
+        high=1,
+        exported=True,
+    ),
+    Key("test_max_per_img", 100, "detections a picture", low=1, exported=True),
+    Key(
+        "test_nms_pre",
+        2000,
+        "best (RoI, class) pairs of a picture that enter the detections' NMS",
+        low=1,
+        exported=True,
+    ),
+    Key(
+        "test_min_bbox_size",
+        0,
+        "drop detections under this width or height, in pixels",
+        kind=float,
+        low=0,
+        exported=True,
+    ),
+    Key("test_batch_size", 2, "pictures a batch in evaluation", low=1),
+    Key("mask_thr_binary", 0.5, "a pasted mask's pixel is set from this probability on", low=0, high=1),
+)
