@@ -20,16 +20,16 @@ def main():
     config, args = parse(
         __doc__,
         options=(
-            (("source",), dict(metavar="SOURCE", help="the weights file to read")),
+            ("source", dict(metavar="SOURCE", help="the weights file to read")),
             (
-                ("out",),
+                "out",
                 dict(
                     metavar="OUT",
                     help="the file to write: .ckpt; with --to torchvision .safetensors, .pth, or no suffix for both",
                 ),
             ),
             (
-                ("--from",),
+                "--from",
                 dict(
                     dest="scheme",
                     choices=("auto", *SCHEMES),
@@ -38,7 +38,7 @@ def main():
                 ),
             ),
             (
-                ("--to",),
+                "--to",
                 dict(
                     dest="target",
                     choices=("mindspore", "torchvision"),

@@ -8,7 +8,7 @@ from src.engine.command import parse
 from src.engine.entry import run_main
 
 
-def main():
+def main() -> None:
     config, args = parse(__doc__, work_dir="eval")
     from src.engine.evaluator import evaluate
 

@@ -3,45 +3,42 @@
     python export.py checkpoint_path=train/checkpoint/mask_rcnn-12_58633.ckpt --out mask_rcnn.mindir
     python export.py checkpoint_path=FILE.ckpt --file-format ONNX
 
-The file takes image uint8 [batch, height, width, 3] (RGB, resized into the canvas) and image_meta float32 [batch, 6].
+The file takes image uint8 [batch, height, width, 3] (RGB, resized into the canvas) and image_meta
+float32 [batch, 6].
 """
 
 from src.engine.command import parse
 from src.engine.entry import run_main
 
+OPTIONS = (
+    (
+        "--file-format",
+        {
+            "choices": ("MINDIR", "ONNX", "AIR"),
+            "default": "MINDIR",
+            "type": str.upper,
+            "help": "default: MINDIR",
+        },
+    ),
+    (
+        "--out",
+        {"metavar": "FILE", "default": "mask_rcnn", "help": "file to write (default: mask_rcnn.mindir)"},
+    ),
+    (
+        "--batch",
+        {
+            "metavar": "N",
+            "type": int,
+            "default": 1,
+            "help": "pictures a call (default: 1); an ONNX file takes any number",
+        },
+    ),
+    ("--picture", {"metavar": "FILE", "help": "picture to check the file with (default: a drawn one)"}),
+)
 
-def main():
-    config, args = parse(
-        __doc__,
-        options=(
-            (
-                ("--file-format",),
-                dict(
-                    choices=("MINDIR", "ONNX", "AIR"),
-                    default="MINDIR",
-                    type=str.upper,
-                    help="default: MINDIR",
-                ),
-            ),
-            (
-                ("--out",),
-                dict(metavar="FILE", default="mask_rcnn", help="file to write (default: mask_rcnn.mindir)"),
-            ),
-            (
-                ("--batch",),
-                dict(
-                    metavar="N",
-                    type=int,
-                    default=1,
-                    help="pictures a call (default: 1); an ONNX file takes any number",
-                ),
-            ),
-            (
-                ("--picture",),
-                dict(metavar="FILE", help="picture to check the file with (default: a drawn one)"),
-            ),
-        ),
-    )
+
+def main() -> None:
+    config, args = parse(__doc__, options=OPTIONS)
     from src.engine.exporter import export
 
     export(config, args.file_format, args.out, args.batch, args.picture)

@@ -1,17 +1,29 @@
-"""What the entry points share: `--config FILE`, `--work-dir DIR` and KEY=VALUE words, and errors as one line."""
+"""The command line of the entry points: `--config FILE`, `--work-dir DIR` and KEY=VALUE words."""
 
 from __future__ import annotations
 
 import argparse
+from typing import Any, Dict, Iterable, Optional, Tuple
 
-from ..config import KEYS, load_config
+from ..config import KEYS, Config, load_config
 
 
-def parse(description, work_dir=None, options=(), words=True):
-    """(the frozen configuration, the parsed arguments) of an entry point.
+def parse(
+    description: str,
+    work_dir: Optional[str] = None,
+    options: Iterable[Tuple[str, Dict[str, Any]]] = (),
+    takes_files: bool = False,
+) -> Tuple[Config, argparse.Namespace]:
+    """Read the command line of an entry point.
 
-    description: its docstring, shown by --help; work_dir: the default of --work-dir (None: there is no such option); options: further
-    arguments as (names, keywords) of `add_argument`; words=False: the positional words that are not KEY=VALUE stay in `args.rest`.
+    Args:
+        description: The entry point's docstring, which --help shows.
+        work_dir: The default of --work-dir; None: there is no such option.
+        options: Further arguments: (name, keywords of `add_argument`).
+        takes_files: Positional words that are not KEY=VALUE are allowed; they are in `args.files`.
+
+    Returns:
+        (the frozen configuration, the parsed arguments)
     """
     parser = argparse.ArgumentParser(
         description=description,
@@ -29,26 +41,26 @@ def parse(description, work_dir=None, options=(), words=True):
             default=work_dir,
             help=f"folder for what is written (default: {work_dir})",
         )
-    for names, keywords in options:
-        parser.add_argument(*names, **keywords)
+    for name, keywords in options:
+        parser.add_argument(name, **keywords)
     parser.add_argument("words", nargs="*", metavar="KEY=VALUE", help="settings over those of --config")
     args = parser.parse_intermixed_args()
-    args.rest = []
-    if not words:
-        args.rest = [word for word in args.words if "=" not in word]
+    args.files = []
+    if takes_files:
+        args.files = [word for word in args.words if "=" not in word]
         args.words = [word for word in args.words if "=" in word]
     return load_config(args.words, args.config), args
 
 
 class _ShowKeys(argparse.Action):
-    """Ends the command where the option stands, whatever else is missing, as --help does."""
+    """Prints all keys and ends the command, as --help does, even if arguments are missing."""
 
     def __call__(self, parser, namespace, values, option_string=None):
         for key in KEYS:
-            print(f"{key.name} = {_shown(key.default)}    {key.meaning}")
+            print(f"{key.name} = {_default_text(key.default)}    {key.meaning}")
         parser.exit()
 
 
-def _shown(value):
+def _default_text(value: Any) -> str:
     text = str(value)
     return text if len(text) <= 60 else text[:57] + "..."

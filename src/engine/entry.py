@@ -1,4 +1,4 @@
-"""How an entry point runs: errors as one line, exit codes, and Ctrl-C. Standard library only, so that nothing has to be installed."""
+"""How an entry point runs: errors as one line, exit codes, and Ctrl-C. Standard library only."""
 
 from __future__ import annotations
 
@@ -7,13 +7,20 @@ import os
 import signal
 import sys
 import threading
+from typing import Callable, NoReturn, Optional
 
 from ..errors import UserError
+from ..log import configure_logging
 
 
-def run_main(main):
-    """Run an entry point's `main()`; a UserError ends the process with its line on stderr and its exit code, 2 for what the user can mend."""
-    take_interrupts()
+def run_main(main: Callable[[], Optional[int]]) -> NoReturn:
+    """Run an entry point's `main()` and end the process with the exit code that it returns.
+
+    A `UserError` is printed as one line on stderr; the process ends with its code, which is 2 for what the
+    user can correct. After Ctrl-C it ends with 130.
+    """
+    configure_logging()
+    handle_interrupts()
     try:
         sys.exit(main())
     except UserError as error:
@@ -24,25 +31,25 @@ def run_main(main):
         sys.exit(130)
 
 
-def take_interrupts():
-    """From now on SIGINT reaches Python's handler, whatever the libraries of this process do. Before MindSpore is loaded, once a process.
+def handle_interrupts() -> None:
+    """From now on SIGINT reaches Python's handler, whatever the libraries of this process do.
 
-    MindSpore's threads, and every run of a graph, put a handler of their own in place of Python's, which sends SIGTERM: a Ctrl-C would look like
-    one. So SIGINT is blocked in all threads that start from here on, and one of them waits for it. Where it was ignored (a shell's background
-    job) it stays so.
+    MindSpore's threads, and every run of a graph, replace Python's handler by one that sends SIGTERM, so that
+    Ctrl-C would look like SIGTERM. Therefore all threads that start from here on block SIGINT, and one of
+    them waits for it. Where SIGINT was ignored (a shell's background job) it stays ignored. Call it once a
+    process, before MindSpore is loaded.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
         signal.signal(signal.SIGURG, lambda *_: None)
-        threading.Thread(target=_pass_on, name="interrupts", daemon=True).start()
+        threading.Thread(target=_forward_interrupts, name="interrupts", daemon=True).start()
 
 
-def _pass_on():
+def _forward_interrupts() -> None:
+    main_thread = threading.main_thread().ident
     while True:
         signal.sigwait({signal.SIGINT})
         if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
             os._exit(130)
         _thread.interrupt_main()
-        signal.pthread_kill(
-            threading.main_thread().ident, signal.SIGURG
-        )  # wakes it where it waits for the system
+        signal.pthread_kill(main_thread, signal.SIGURG)  # wakes it up where it waits for the system

@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import hashlib
 import json
-import logging
 import os
 import shutil
 import sys
@@ -23,14 +22,12 @@ import numpy as np
 from tqdm import tqdm
 
 from ...errors import DataError
-from ..annotations.records import read_bytes
-from ..annotations.sources import source_file
-from ..annotations.txt_reader import row_words
+from ...log import logger
+from ..annotations.source_paths import annotation_path, read_annotation_file
+from ..annotations.txt_rows import split_row
 from ..check.data_check import checked_source
 from .shard_writer import ShardTask, finished_shard, forget_marks, write_shards
 from .shards import FORMAT, LABELS, ROWS, Manifest, load_manifest
-
-logger = logging.getLogger("maskrcnn.data")
 
 _PLAN = "plan.json"
 _SHARD_BYTES, _SHARDS, _SHARD_ROWS = 128_000_000, 64, 1 << 14
@@ -61,7 +58,7 @@ def ensure_mindrecord(config, rank=0):
 
 def conversion_settings(config):
     """What a conversion's rows depend on, as a JSON-like dict: the annotation file's content and the settings that choose objects."""
-    data = read_bytes(source_file(config), "annotation file")
+    data = read_annotation_file(annotation_path(config))
     return {
         "format": FORMAT,
         "dataset": config.dataset,
@@ -89,8 +86,8 @@ def _pictures_digest(config):
             if not name.startswith(".")
         )
     else:
-        lines = read_bytes(source_file(config), "annotation file").decode("utf-8-sig", "replace").split("\n")
-        files = (os.path.join(root, row_words(line)[0]) for line in lines if line.strip())
+        lines = read_annotation_file(annotation_path(config)).decode("utf-8-sig", "replace").split("\n")
+        files = (os.path.join(root, split_row(line)[0]) for line in lines if line.strip())
     found = set()
     for file in files:
         with contextlib.suppress(OSError, ValueError):  # a missing picture is named when it is read
@@ -161,10 +158,10 @@ def convert(source, folder, config, settings, digest, pictures=None, quiet=False
     """
     start, folder = time.time(), Path(folder)
     if not source.has_annotations:
-        raise DataError(f"annotation file {source.name}: no 'annotations'; training needs them")
+        raise DataError(f"annotation file {source.annotation_file}: no 'annotations'; training needs them")
     rows, left_out = _training_rows(source.records, config)
     if not rows:
-        raise DataError(f"annotation file {source.name}: no picture with an object to learn from")
+        raise DataError(f"annotation file {source.annotation_file}: no picture with an object to learn from")
     partial = folder.with_name(folder.name + ".partial")
     rows = _with_sizes(rows)
     parts = _parts([size for _, _, size in rows], config.shard_mb)
@@ -176,7 +173,7 @@ def convert(source, folder, config, settings, digest, pictures=None, quiet=False
         _check_space(
             folder,
             sum(size for _, _, size in rows),
-            os.path.getsize(source.name),
+            os.path.getsize(source.annotation_file),
             [mark["bytes"] for mark, _ in finished.values()],
         )
         tasks = [
@@ -211,7 +208,7 @@ def convert(source, folder, config, settings, digest, pictures=None, quiet=False
             digest,
             settings,
             pictures,
-            source.name,
+            source.annotation_file,
             source.class_names,
             source.category_ids,
             source.has_masks,
