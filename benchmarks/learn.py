@@ -177,21 +177,21 @@ def learn(words, config_file, args, work):
     config = load_config(words, config_file)
     from src.engine.evaluator import evaluate
     from src.engine.hooks.hook import Hook
-    from src.engine.hooks.monitoring import read_metrics
+    from src.engine.hooks.metrics import read_metrics
     from src.engine.trainer import train
-    from src.engine.training.summary import processor
+    from src.engine.training.summary import processor_name
 
     class Reached(Hook):
         """Ends an overfitting run that has learnt enough; the evaluation of the same epoch came before."""
 
-        def epoch(self, run):
+        def after_epoch(self, trainer):
             found = [
                 row["segm"]["AP"]
-                for row in read_metrics(run.work_dir / "metrics.jsonl")
+                for row in read_metrics(trainer.work_dir / "metrics.jsonl")
                 if row.get("evaluated") == "weights"
             ]
             if found and found[-1] >= TARGET:
-                run.finish = f"segm AP {found[-1]:.3f}"
+                trainer.stop_reason = f"segm AP {found[-1]:.3f}"
 
     started = time.perf_counter()
     checkpoint = train(
@@ -239,7 +239,7 @@ def learn(words, config_file, args, work):
         **found,
         "checkpoint": str(checkpoint),
         "words": words,
-        "machine": f"{processor()}, MindSpore {version('mindspore')}",
+        "machine": f"{processor_name()}, MindSpore {version('mindspore')}",
     }
 
 

@@ -25,7 +25,7 @@ def sizes(words):
     from src.data.pipeline.examples import batch_layout
     from src.engine.hooks.sync_check import checksums
     from src.engine.training.optimizer import make_optimizer
-    from src.engine.training.resume import rest_of
+    from src.engine.training.resume import step_state_of
     from src.maskrcnn.build import build_network, norm_kind
     from src.network_define import LossNet, TrainOneStep
     from src.weights.checkpoint import save_checkpoint
@@ -55,7 +55,7 @@ def sizes(words):
             save_checkpoint(path, network, config, norm_kind(config, True), 1, 1, cell, {})
             times.append(time.perf_counter() - started)
         print(
-            f"a checkpoint: {path.stat().st_size / 1e6:.0f} MB with {len(rest_of(cell, network))} arrays of the optimiser, written in "
+            f"a checkpoint: {path.stat().st_size / 1e6:.0f} MB with {len(step_state_of(cell, network))} arrays of the optimiser, written in "
             f"{statistics.median(times):.2f} s ({min(times):.2f} to {max(times):.2f}, with fsync)"
         )
     times = []
@@ -74,10 +74,10 @@ def meet(counts):
     from tests.engine.distributed.ranks import Job
 
     body = f"""
-team.meet()
+group.barrier()
 for _ in range({MEETINGS}):
     started = time.perf_counter()
-    team.meet([7, 0], max)
+    group.barrier([7, 0], max)
     if rank == 0:
         print(time.perf_counter() - started)
 """
@@ -100,8 +100,8 @@ def compile_graph(words):
     from src.config import load_config
     from src.data.pipeline.examples import batch_layout
     from src.engine.runtime.device import start_device
-    from src.engine.trainer import BATCH_NAMES
-    from src.engine.training.training_step import make_step
+    from src.engine.train_setup import BATCH_NAMES
+    from src.engine.training.build_step import make_step
     from src.maskrcnn.build import build_network
 
     config = load_config([*words, "device_target=CPU"])

@@ -1,131 +1,169 @@
-"""When checkpoints are written during training."""
+"""When checkpoints are written during training. How one is written: `weights/checkpoint.py`."""
 
 from __future__ import annotations
 
 import math
 import time
 from pathlib import Path
+from typing import Optional
 
 import numpy as np
 
+from ...config import Config
 from ...errors import CheckpointError, TrainingError
 from ...weights.checkpoint import rotate_checkpoints, save_checkpoint
 from ..training.resume import LATEST, NUMBERED
 from ..training.weight_average import save_average
-from .hook import Hook
+from .hook import Hook, Step
 
-_SHARE, _LOST, _LONGEST = 0.02, 0.05, 600.0  # see Saving.interval
+# save_checkpoint_minutes=auto, see `Checkpointing.interval`:
+TIME_SHARE = 0.02  # of the run's time that writing may take
+LOST_SHARE = 0.05  # of the run's time that a killed run may lose
+LONGEST_INTERVAL = 600.0  # seconds
 
 
-class Saving(Hook):
-    """mask_rcnn-{epoch}_{step}.ckpt every save_checkpoint_epochs and save_checkpoint_steps and at the end, by the first rank; latest.ckpt, which
-    is there while it is newer than those, at the start, every save_checkpoint_minutes, and when a signal or a fault ends the run.
+class Checkpointing(Hook):
+    """Writes checkpoints, on the first rank. It comes after the hooks whose state a checkpoint holds.
 
-    Each holds all that a run goes on from. It comes last among the hooks, so that a checkpoint holds what the others did after the same
-    step. saved: the newest one's path.
+    mask_rcnn-{epoch}_{step}.ckpt: every save_checkpoint_epochs and save_checkpoint_steps, and at the end.
+    latest.ckpt: at the start, every save_checkpoint_minutes, and when a signal or a failure ends the run; it
+    is there while it is newer than the numbered ones. Each holds all that a run goes on from.
+
+    Attributes:
+        saved: The path of the newest one; None before the first.
     """
 
     def __init__(self):
-        self.saved, self.cost, self.spent, self.written = None, 0.0, 0.0, 0
-        self.last = self.began = time.monotonic()
+        self.saved: Optional[Path] = None
+        self.write_seconds = 0.0  # of the last one
+        self.total_write_seconds = 0.0
+        self.written = 0
+        self.last_time = self.began = time.monotonic()
 
-    def start(self, run):
-        self.last = self.began = time.monotonic()
-        if not run.config.save_checkpoint or run.device.rank != 0:
+    def before_train(self, trainer) -> None:
+        self.last_time = self.began = time.monotonic()
+        if not self.is_writer(trainer):
             return
-        for leftover in run.checkpoints.glob(".*.partial*"):  # of a run that was killed while it wrote
+        for leftover in trainer.checkpoint_dir.glob(".*.partial*"):  # of a run that was killed while it wrote
             leftover.unlink()
-        self.saved = run.resumed and Path(run.resumed.path)
-        self.put_aside(run)
-        if run.resumed is None:
-            self.write(run, LATEST)  # a folder that cannot be written is told now, not after hours
+        self.saved = trainer.resumed and Path(trainer.resumed.path)
+        self.put_aside_superseded(trainer)
+        if trainer.resumed is None:
+            # A folder that cannot be written is reported now, not after hours.
+            self.write(trainer, LATEST)
 
-    def put_aside(self, run):
-        """Checkpoints of what came after the resumed place, or of an earlier run, belong to no run any more: they would be taken for the newest."""
-        place = run.resumed.place if run.resumed else (-1, 0)
-        numbered = [(path, NUMBERED.fullmatch(path.name)) for path in run.checkpoints.glob("*.ckpt")]
-        others = [path for path, match in numbered if match and (int(match[1]) - 1, int(match[2])) > place]
-        if (run.checkpoints / LATEST).exists() and (self.saved is None or self.saved.name != LATEST):
-            others.append(run.checkpoints / LATEST)
-        for path in others:
-            (run.checkpoints / "superseded").mkdir(exist_ok=True)
-            path.replace(run.checkpoints / "superseded" / path.name)
-        if others:
+    def is_writer(self, trainer) -> bool:
+        return trainer.config.save_checkpoint and trainer.device.rank == 0
+
+    def put_aside_superseded(self, trainer) -> None:
+        """Move checkpoints of an earlier run, or from after the resumed position, into superseded/.
+
+        Left where they are, they would be taken for this run's newest.
+        """
+        folder = trainer.checkpoint_dir
+        position = trainer.resumed.position if trainer.resumed else (-1, 0)
+        superseded = []
+        for path in folder.glob("*.ckpt"):
+            match = NUMBERED.fullmatch(path.name)
+            if match and (int(match[1]) - 1, int(match[2])) > position:
+                superseded.append(path)
+        if (folder / LATEST).exists() and (self.saved is None or self.saved.name != LATEST):
+            superseded.append(folder / LATEST)
+        for path in superseded:
+            (folder / "superseded").mkdir(exist_ok=True)
+            path.replace(folder / "superseded" / path.name)
+        if superseded:
             print(
-                f"{len(others)} checkpoints that are not of this run, or from after its resumed step, are now in {run.checkpoints / 'superseded'}",
+                f"{len(superseded)} checkpoints that are not of this run, or from after its resumed step, "
+                f"are now in {folder / 'superseded'}",
                 flush=True,
             )
 
-    def step(self, run, step):
-        every = run.config.save_checkpoint_steps
-        if every is not None and step.done % every == 0 and step.done < run.total:
-            self.scheduled(run)
-        elif time.monotonic() - self.last >= self.interval(run.config) and step.done < run.total:
-            self.rescue(run)
+    def after_step(self, trainer, step: Step) -> None:
+        if step.global_step >= trainer.total_steps:
+            return  # after_train writes
+        steps = trainer.config.save_checkpoint_steps
+        if steps is not None and step.global_step % steps == 0:
+            self.write_numbered(trainer)
+        elif time.monotonic() - self.last_time >= self.interval(trainer.config):
+            self.on_interrupt(trainer)
 
-    def epoch(self, run):
-        if (run.epoch + 1) % run.config.save_checkpoint_epochs == 0:
-            self.scheduled(run)
+    def after_epoch(self, trainer) -> None:
+        if (trainer.epoch + 1) % trainer.config.save_checkpoint_epochs == 0:
+            self.write_numbered(trainer)
 
-    def end(self, run):
-        self.scheduled(run)
+    def after_train(self, trainer) -> None:
+        self.write_numbered(trainer)
         if self.written:
-            gone = time.monotonic() - self.began
+            elapsed = time.monotonic() - self.began
+            share = 100 * self.total_write_seconds / elapsed
             print(
-                f"checkpoints: {self.written} written in {self.spent:.2f} s of {gone:.1f} s ({100 * self.spent / gone:.2f}%)",
+                f"checkpoints: {self.written} written in {self.total_write_seconds:.2f} s of {elapsed:.1f} s "
+                f"({share:.2f}%)",
                 flush=True,
             )
 
-    def interval(self, config):
-        """Seconds from one writing to the next: of auto so many that writing takes _SHARE of the time, and at least as many that what a
-        killed run loses is _LOST of the time it took, up to _LONGEST."""
-        if config.save_checkpoint_minutes == "auto":
-            return max(self.cost / _SHARE, 1.0, min(_LOST * (time.monotonic() - self.began), _LONGEST))
-        return 60 * config.save_checkpoint_minutes or math.inf
-
-    def scheduled(self, run):
-        name = f"mask_rcnn-{run.epoch + 1}_{run.place}.ckpt"
-        if not run.config.save_checkpoint or run.device.rank != 0 or self.saved == run.checkpoints / name:
-            return
-        self.write(run, name)
-        rotate_checkpoints(run.checkpoints, run.config.keep_checkpoint_max)
-        save_average(run, name)
-        (run.checkpoints / LATEST).unlink(missing_ok=True)
-
-    def rescue(self, run):
-        """Write latest.ckpt; where that fails, say so and go on, as there may be room again the next time."""
-        if not run.config.save_checkpoint or run.device.rank != 0:
+    def on_interrupt(self, trainer) -> None:
+        """Write latest.ckpt. Where that fails, say so and go on: there may be room again the next time."""
+        if not self.is_writer(trainer):
             return
         try:
-            self.write(run, LATEST)
+            self.write(trainer, LATEST)
         except CheckpointError as error:
-            self.last = time.monotonic()
+            self.last_time = time.monotonic()
             print(f"warning: {error}", flush=True)
 
-    def write(self, run, name):
+    def interval(self, config: Config) -> float:
+        """Seconds from one writing of latest.ckpt to the next.
+
+        auto: so long that writing takes TIME_SHARE of the time, and that a killed run loses at most
+            LOST_SHARE of it, up to LONGEST_INTERVAL.
+        """
+        if config.save_checkpoint_minutes == "auto":
+            elapsed = time.monotonic() - self.began
+            longest = min(LOST_SHARE * elapsed, LONGEST_INTERVAL)
+            return max(self.write_seconds / TIME_SHARE, 1.0, longest)
+        return 60 * config.save_checkpoint_minutes or math.inf
+
+    def write_numbered(self, trainer) -> None:
+        """Write mask_rcnn-{epoch}_{step}.ckpt, and the average beside it; delete the oldest."""
+        name = f"mask_rcnn-{trainer.epoch + 1}_{trainer.step_in_epoch}.ckpt"
+        if not self.is_writer(trainer) or self.saved == trainer.checkpoint_dir / name:
+            return
+        self.write(trainer, name)
+        rotate_checkpoints(trainer.checkpoint_dir, trainer.config.keep_checkpoint_max)
+        save_average(trainer, name)
+        (trainer.checkpoint_dir / LATEST).unlink(missing_ok=True)
+
+    def write(self, trainer, name: str) -> None:
+        """Write a checkpoint.
+
+        Raises:
+            TrainingError: A weight is not finite; nothing is written.
+            CheckpointError: The file cannot be written.
+        """
         started = time.monotonic()
-        run.device.team.at(f"while it wrote {name} {run.where()}", idle=300)
-        bad = [
-            weight
-            for weight, value in run.network.parameters_dict().items()
-            if not np.isfinite(value.asnumpy()).all()
-        ]
-        if bad:
-            raise TrainingError(
-                f"weights are not finite {run.where()} (the first: {bad[0]}), so they are not saved; a lower base_lr or a longer "
-                f"warmup_step may help, and {self.saved or 'nothing'} was saved before"
-            )
+        trainer.device.group.report(f"while it wrote {name} {trainer.position_text()}", idle_limit=300)
+        for weight, value in trainer.network.parameters_dict().items():
+            if not np.isfinite(value.asnumpy()).all():
+                raise TrainingError(
+                    f"weights are not finite {trainer.position_text()} (the first: {weight}), so they are "
+                    "not saved; a lower base_lr or a longer warmup_step may help, "
+                    f"and {self.saved or 'nothing'} was saved before"
+                )
+        path = trainer.checkpoint_dir / name
         save_checkpoint(
-            run.checkpoints / name,
-            run.network,
-            run.config,
-            run.norm,
-            run.epoch + 1,
-            run.place,
-            run.step_cell,
-            run.state(),
+            path,
+            trainer.network,
+            trainer.config,
+            trainer.norm,
+            trainer.epoch + 1,
+            trainer.step_in_epoch,
+            trainer.step_cell,
+            trainer.state_dict(),
         )
-        self.saved = run.checkpoints / name
-        self.last = time.monotonic()
-        self.cost = self.last - started
-        self.spent, self.written = self.spent + self.cost, self.written + 1
+        self.saved = path
+        self.last_time = time.monotonic()
+        self.write_seconds = self.last_time - started
+        self.total_write_seconds += self.write_seconds
+        self.written += 1

@@ -6,13 +6,15 @@ import csv
 import re
 from collections import defaultdict
 from pathlib import Path
+from typing import List, Tuple
 
 from ...errors import DataError
-from .hook import Hook
+from .hook import Hook, Step
 
 SKIPPED = 2  # the first steps compile the graph and load kernels
 SHOWN = 15  # operators that are printed
-# Where an operator belongs, found in its full name, e.g. "Default/network-MaskRcnn/backbone-ResNet/.../Conv2D-op3"; gradients keep their scope.
+# Parts of the network as they stand in an operator's full name, for instance
+# "Default/network-MaskRcnn/backbone-ResNet/.../Conv2D-op3". Gradients keep their scope.
 PARTS = (
     "backbone",
     "fpn",
@@ -31,42 +33,47 @@ PARTS = (
 
 
 class Profile(Hook):
-    """Runs MindSpore's profiler over `profile` steps from the third step on; the first rank writes profile.csv and prints what took longest.
+    """Runs MindSpore's profiler over `profile` steps, from the third step on.
 
-    MindSpore's own files, with the timeline for chrome://tracing, stay in the folder profile/.
+    The first rank writes profile.csv and prints what took longest. MindSpore's own files, with the timeline
+    for chrome://tracing, stay in the folder profile/.
     """
 
     profiler = None
 
-    def start(self, run):
-        self.begin, self.seconds, self.waited = run.done + SKIPPED, 0.0, 0.0
-        self.steps = min(run.config.profile, run.total - self.begin)
-        if self.steps < 1 and run.device.rank == 0:
+    def before_train(self, trainer) -> None:
+        self.first_step = trainer.global_step + SKIPPED
+        self.steps = min(trainer.config.profile, trainer.total_steps - self.first_step)
+        self.seconds = 0.0
+        self.data_seconds = 0.0
+        if self.steps < 1 and trainer.device.rank == 0:
             print(
-                f"profile={run.config.profile}: the run ends before step {SKIPPED + 1}, where profiling would begin",
+                f"profile={trainer.config.profile}: the run ends before step {SKIPPED + 1}, "
+                "where profiling would begin",
                 flush=True,
             )
 
-    def step(self, run, step):
-        if run.device.rank != 0 or self.steps < 1:
+    def after_step(self, trainer, step: Step) -> None:
+        if trainer.device.rank != 0 or self.steps < 1:
             return
-        if step.done == self.begin:
-            self.profiler = start_profiler(run.work_dir / "profile", self.steps)
+        if step.global_step == self.first_step:
+            self.profiler = start_profiler(trainer.work_dir / "profile", self.steps)
         elif self.profiler is not None:
-            self.seconds, self.waited = self.seconds + step.seconds, self.waited + step.waited
+            self.seconds += step.seconds
+            self.data_seconds += step.data_seconds
             self.profiler.step()
-            if step.done == self.begin + self.steps:
-                self.close(run)
-                report(run.work_dir, self.steps, self.seconds, self.waited)
+            if step.global_step == self.first_step + self.steps:
+                self.close(trainer)
+                report(trainer.work_dir, self.steps, self.seconds, self.data_seconds)
 
-    def close(self, run):
+    def close(self, trainer) -> None:
         if self.profiler is not None:
             self.profiler.stop()
             self.profiler = None
 
 
-def start_profiler(folder, steps):
-    """MindSpore's profiler, started; its `step` is to be called after each of `steps` steps, and then `stop`."""
+def start_profiler(folder: Path, steps: int):
+    """MindSpore's profiler, started. Call its `step` after each of `steps` steps, and then `stop`."""
     from mindspore.profiler import ProfilerActivity, profile, schedule, tensorboard_trace_handler
 
     return profile(
@@ -76,50 +83,69 @@ def start_profiler(folder, steps):
     )
 
 
-def report(work_dir, steps, seconds, waited):
-    """Write profile.csv from MindSpore's table of operators and print its head."""
-    found = sorted(Path(work_dir).glob("profile/*/FRAMEWORK/cpu_op_detail_info_*.csv"))
-    if not found:
+def report(work_dir: Path, steps: int, seconds: float, data_seconds: float) -> None:
+    """Write profile.csv from MindSpore's table of operators and print its head.
+
+    Args:
+        work_dir: The run's folder, which holds profile/.
+        steps: How many steps were profiled.
+        seconds: The wall time of all of them.
+        data_seconds: The time spent waiting for their pictures.
+
+    Raises:
+        DataError: profile.csv cannot be written.
+    """
+    tables = sorted(Path(work_dir).glob("profile/*/FRAMEWORK/cpu_op_detail_info_*.csv"))
+    if not tables:
         print(f"profile: MindSpore's tables of {steps} steps are in {Path(work_dir) / 'profile'}", flush=True)
         return
-    rows = operator_table(found[-1], steps)
+    rows = operator_table(tables[-1], steps)
     path = Path(work_dir) / "profile.csv"
     try:
         with open(path, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(("operator", "part", "calls_a_step", "ms_a_step", "share"))
-            writer.writerows((*row[:2], f"{row[2]:g}", f"{row[3]:.3f}", f"{row[4]:.4f}") for row in rows)
+            for operator, part, calls, milliseconds, share in rows:
+                writer.writerow((operator, part, f"{calls:g}", f"{milliseconds:.3f}", f"{share:.4f}"))
     except OSError as error:
         raise DataError(
             f"{path}: {error.strerror or error}; choose a work folder that can be written"
         ) from None
-    inside = sum(row[3] for row in rows)
+    in_operators = sum(row[3] for row in rows)
     print(
-        f"profile of {steps} steps: {1e3 * seconds / steps:.0f} ms a step, operators {inside:.0f} ms, and {1e3 * waited / steps:.0f} ms waiting "
-        f"for pictures; all in {path}"
+        f"profile of {steps} steps: {1e3 * seconds / steps:.0f} ms a step, operators {in_operators:.0f} ms, "
+        f"and {1e3 * data_seconds / steps:.0f} ms waiting for pictures; all in {path}"
     )
     for operator, part, calls, milliseconds, share in rows[:SHOWN]:
         print(f"{100 * share:5.1f}%  {milliseconds:10.2f} ms  {calls:6g} x  {operator} ({part})", flush=True)
 
 
-def operator_table(path, steps):
-    """Rows (operator, part of the network, calls a step, ms a step, share of all operators), the longest first, of MindSpore's
-    cpu_op_detail_info CSV (op_type, full_op_name, op_occurrences, op_total_time in ms) over `steps` steps."""
-    calls, times = defaultdict(int), defaultdict(float)
+def operator_table(path: Path, steps: int) -> List[Tuple[str, str, float, float, float]]:
+    """MindSpore's CSV of operators, summed by operator and part of the network.
+
+    Args:
+        path: A cpu_op_detail_info CSV (op_type, full_op_name, op_occurrences, op_total_time in ms).
+        steps: How many steps it covers.
+
+    Returns:
+        Rows (operator, part, calls a step, ms a step, share of all operators), the longest first.
+    """
+    calls = defaultdict(int)
+    times = defaultdict(float)
     with open(path, newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            key = row["op_type"], part_of(row["full_op_name"])
+            key = (row["op_type"], part_of(row["full_op_name"]))
             calls[key] += int(row["op_occurrences"])
             times[key] += float(row["op_total_time(ms)"])
-    whole = max(sum(times.values()), 1e-9)
+    total = max(sum(times.values()), 1e-9)
     return [
-        (*key, calls[key] / steps, times[key] / steps, times[key] / whole)
+        (*key, calls[key] / steps, times[key] / steps, times[key] / total)
         for key in sorted(times, key=times.get, reverse=True)
     ]
 
 
-def part_of(name):
-    """The part of the network that an operator's full name lies in, "other" for none; "backward" is said where it is a gradient's."""
+def part_of(name: str) -> str:
+    """The part of the network that an operator belongs to ("other" for none); gradients say "backward"."""
     scopes = re.split(r"[/-]", name)
     part = next((part for part in PARTS if part in scopes), "other")
     return f"{part}, backward" if name.startswith("Gradients") else part

@@ -4,68 +4,90 @@ from __future__ import annotations
 
 import json
 import zlib
+from typing import Dict
 
+from mindspore import nn
+
+from ...config import Config
 from ...errors import TrainingError
-from .hook import Hook
+from .hook import Hook, Step
 
-
-def own_statistics(config, norm):
-    """Whether the network has plain batch norms, whose moving statistics are each rank's own. norm: the kind that the trunk was built with."""
-    heads = [config.fpn_norm, config.rcnn_mask_norm, *([config.rcnn_norm] if config.rcnn_num_convs else [])]
-    return "bn" in (norm, *heads)
-
-
-def checksums(step_cell, own_statistics):
-    """{name: CRC-32 of its bytes} of the step cell's parameters; own_statistics: the moving statistics of plain batch norms, which are
-    each rank's own, are left out."""
-    return {
-        name: zlib.crc32(value.asnumpy().tobytes())
-        for name, value in step_cell.parameters_dict().items()
-        if not (own_statistics and name.rsplit(".", 1)[-1] in ("moving_mean", "moving_variance"))
-    }
-
-
-def check_parameters(run):
-    """TrainingError, on every rank, where one rank's parameters differ from the others' in any bit."""
-    sums = checksums(run.step_cell, own_statistics(run.config, run.norm))
-
-    def compare(values):
-        counts = [values.count(value) for value in values]
-        return [rank for rank, count in enumerate(counts) if count < max(counts)] or (
-            [1] if counts[0] < len(values) else []
-        )
-
-    strangers = run.device.team.meet(zlib.crc32(json.dumps(sums).encode()), compare)
-    if not strangers:
-        return
-
-    def name_them(values):
-        stranger, other = strangers[0], next(rank for rank in range(len(values)) if rank not in strangers)
-        names = [name for name in values[other] if values[stranger].get(name) != values[other][name]]
-        raise TrainingError(
-            f"rank {stranger} differs from rank {other} {run.where()}: {len(names)} of {len(sums)} parameters, the first is "
-            f"{names[0]}; a device or its memory may be failing; resume=auto goes on from the last checkpoint"
-        )
-
-    run.device.team.meet(sums, name_them)
-
-
-INTERVAL = 30.0  # seconds between two checks of check_sync_steps=auto: a rank that differs is told of within a minute
+# check_sync_steps=auto: seconds between two checks, so that a difference is reported within a minute.
+INTERVAL = 30.0
 
 
 class SyncCheck(Hook):
-    """`check_parameters` before the first step, and after every check_sync_steps steps, of auto at the first step after INTERVAL seconds."""
+    """`check_parameters` before the first step and after every check_sync_steps steps.
 
-    checked = 0.0
+    With check_sync_steps=auto at the first step after INTERVAL seconds.
+    """
 
-    def start(self, run):
-        if run.device.num > 1 and run.config.check_sync_steps:
-            check_parameters(run)
+    last_check = 0.0  # seconds of the run
 
-    def step(self, run, step):
-        every = run.config.check_sync_steps
-        if run.device.num == 1 or every == 0:
+    def before_train(self, trainer) -> None:
+        if trainer.device.num > 1 and trainer.config.check_sync_steps:
+            check_parameters(trainer)
+
+    def after_step(self, trainer, step: Step) -> None:
+        steps = trainer.config.check_sync_steps
+        if trainer.device.num == 1 or steps == 0:
             return
-        if run.clock - self.checked >= INTERVAL if every == "auto" else step.done % every == 0:
-            check_parameters(run)
-            self.checked = run.clock
+        if steps == "auto":
+            is_due = trainer.elapsed_seconds - self.last_check >= INTERVAL
+        else:
+            is_due = step.global_step % steps == 0
+        if is_due:
+            check_parameters(trainer)
+            self.last_check = trainer.elapsed_seconds
+
+
+def check_parameters(trainer) -> None:
+    """Raise TrainingError, on every rank, where one rank's parameters differ from the others' in any bit."""
+    group = trainer.device.group
+    sums = checksums(trainer.step_cell, has_rank_statistics(trainer.config, trainer.norm))
+
+    def find_different(values):
+        counts = [values.count(value) for value in values]
+        different = [rank for rank, count in enumerate(counts) if count < max(counts)]
+        if not different and counts[0] < len(values):
+            return [1]  # no majority (two ranks, say): rank 1 is named
+        return different
+
+    different = group.barrier(zlib.crc32(json.dumps(sums).encode()), find_different)
+    if not different:
+        return
+
+    def raise_with_name(values):
+        rank = different[0]
+        other = next(rank for rank in range(len(values)) if rank not in different)
+        names = [name for name in values[other] if values[rank].get(name) != values[other][name]]
+        raise TrainingError(
+            f"rank {rank} differs from rank {other} {trainer.position_text()}: {len(names)} of {len(sums)} "
+            f"parameters, the first is {names[0]}; a device or its memory may be failing; "
+            "resume=auto goes on from the last checkpoint"
+        )
+
+    group.barrier(sums, raise_with_name)
+
+
+def has_rank_statistics(config: Config, norm: str) -> bool:
+    """Whether the network has plain batch norms, whose moving statistics differ from rank to rank.
+
+    Args:
+        config: The norms of pyramid and heads.
+        norm: The kind of norm that the trunk was built with.
+    """
+    norms = [norm, config.fpn_norm, config.rcnn_mask_norm]
+    if config.rcnn_num_convs:
+        norms.append(config.rcnn_norm)
+    return "bn" in norms
+
+
+def checksums(step_cell: nn.Cell, without_statistics: bool) -> Dict[str, int]:
+    """{name: CRC-32 of its bytes} of the step cell's parameters, without moving statistics if asked."""
+    sums = {}
+    for name, value in step_cell.parameters_dict().items():
+        is_statistic = name.rsplit(".", 1)[-1] in ("moving_mean", "moving_variance")
+        if not (without_statistics and is_statistic):
+            sums[name] = zlib.crc32(value.asnumpy().tobytes())
+    return sums

@@ -1,87 +1,110 @@
-"""Going on with a run: finding its newest whole checkpoint, taking over its settings, and filling in what its step cell held."""
+"""Resuming a run: its newest whole checkpoint, its settings, and what its step cell held."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Dict, Optional, Tuple
 
 import numpy as np
-from mindspore import Tensor, ops
+from mindspore import Parameter, Tensor, nn, ops
 
-from ...config import settings_from
+from ...config import Config, settings_from
 from ...errors import CheckpointError, ConfigError
 from ...weights.checkpoint import CANVAS_KEYS, NETWORK_KEYS, read_training
 from ...weights.loading import config_from_checkpoint, load_network
 
 LATEST = "latest.ckpt"
-# What belongs to a machine or to one call, not to the run: the checkpoint's is not taken over.
-_OWN = {"resume", "max_steps", "device_target", "num_parallel_workers", "checkpoint_path", "ann_file"}
 NUMBERED = re.compile(r"mask_rcnn-(\d+)_(\d+)\.ckpt")
+# These belong to a machine or to one call, not to the run: they are not taken from the checkpoint.
+_NOT_TAKEN_OVER = {
+    "resume",
+    "max_steps",
+    "device_target",
+    "num_parallel_workers",
+    "checkpoint_path",
+    "ann_file",
+}
 
 
 @dataclass
 class Resumed:
-    """What a run goes on from. path: the checkpoint; settings: what its weights mean; state: where the run was (`state_of`); entries, rest:
-    {name: Parameter} of the network and of the rest of the step cell, on rank 0 only."""
+    """The checkpoint of a run that is resumed.
+
+    Attributes:
+        path: The checkpoint file.
+        settings: The settings that its weights need (`weights.checkpoint.network_settings`).
+        state: Where the run was (`Trainer.state_dict`).
+        entries: {name: Parameter} of the network; on rank 0 only.
+        step_state: {name: Parameter} of the rest of the step cell (momenta, averages ...); on rank 0 only.
+    """
 
     path: str
-    settings: dict
-    state: dict
-    entries: dict = field(default_factory=dict)
-    rest: dict = field(default_factory=dict)
+    settings: Dict[str, Any]
+    state: Dict[str, Any]
+    entries: Dict[str, Any] = field(default_factory=dict)
+    step_state: Dict[str, Any] = field(default_factory=dict)
 
     @property
-    def place(self):
-        """(epoch, steps of it that were done), both as the run that saved it counted, the epoch from 0."""
+    def position(self) -> Tuple[int, int]:
+        """(epoch from 0, steps of it that are done), as the run that saved it counted them."""
         return self.state["epoch"], self.state["place"]
 
 
-def find_resumed(config, folder, team):
-    """The Resumed that `resume` asks for, on every rank; None to start anew. folder: where rank 0 keeps its checkpoints.
+def find_resumed(config: Config, folder: Path, group) -> Optional[Resumed]:
+    """The checkpoint that the key `resume` asks for, on every rank; None where the run starts anew.
 
-    auto takes the newest that is whole, says which are not, and says so where there is none. Raises CheckpointError for a named file.
+    Args:
+        config: resume=auto takes the newest whole checkpoint and names those that are damaged.
+        folder: Where rank 0 keeps its checkpoints.
+        group: The ranks of the job.
+
+    Raises:
+        CheckpointError: The file that `resume` names cannot be read.
     """
-    found = None
-    if team.rank == 0 and config.resume is not None:
-        found = _newest(Path(folder)) if config.resume == "auto" else _read(config.resume)
-    answer = team.meet(
-        decide=lambda _: found and {"path": str(found.path), "settings": found.settings, "state": found.state}
+    resumed = None
+    if group.rank == 0 and config.resume is not None:
+        resumed = _newest(Path(folder)) if config.resume == "auto" else _read(config.resume)
+    shared = group.barrier(
+        decide=lambda _: (
+            resumed and {"path": str(resumed.path), "settings": resumed.settings, "state": resumed.state}
+        )
     )
-    return found if team.rank == 0 else answer and Resumed(**answer)
+    if group.rank == 0:
+        return resumed
+    return shared and Resumed(**shared)
 
 
-def _read(path):
-    entries, settings, rest, state = read_training(path)
-    return Resumed(str(path), settings, state, entries, rest)
+def _read(path) -> Resumed:
+    entries, settings, step_state, state = read_training(path)
+    return Resumed(str(path), settings, state, entries, step_state)
 
 
-def _newest(folder):
-    numbered = sorted(
-        (
-            (int(match[1]), int(match[2]), path)
-            for path in folder.glob("*.ckpt")
-            for match in [NUMBERED.fullmatch(path.name)]
-            if match
-        ),
-        reverse=True,
-    )
+def _newest(folder: Path) -> Optional[Resumed]:
+    numbered = []
+    for path in folder.glob("*.ckpt"):
+        match = NUMBERED.fullmatch(path.name)
+        if match:
+            numbered.append((int(match[1]), int(match[2]), path))
+    numbered.sort(reverse=True)
     candidates = [path for _, _, path in numbered]
     if (folder / LATEST).exists():
-        latest = _whole(folder / LATEST)
-        newer = latest and [path for epoch, place, path in numbered if (epoch - 1, place) > latest.place]
-        if latest and not newer:
-            return latest
-        candidates = newer + [folder / LATEST] if latest else candidates
+        latest = _read_if_whole(folder / LATEST)
+        if latest is not None:
+            newer = [path for epoch, step, path in numbered if (epoch - 1, step) > latest.position]
+            if not newer:
+                return latest
+            candidates = [*newer, folder / LATEST]
     for path in candidates:
-        found = _whole(path)
-        if found:
-            return found
+        resumed = _read_if_whole(path)
+        if resumed is not None:
+            return resumed
     print(f"resume=auto: no checkpoint of a run in {folder}, so it starts from the beginning", flush=True)
     return None
 
 
-def _whole(path):
+def _read_if_whole(path: Path) -> Optional[Resumed]:
     try:
         return _read(path)
     except CheckpointError as error:
@@ -89,84 +112,95 @@ def _whole(path):
         return None
 
 
-def config_of(config, resumed):
-    """`config` with the settings of the resumed run for all keys that the user does not write now; other values are said."""
+def resumed_config(config: Config, resumed: Resumed) -> Config:
+    """`config` with the resumed run's value of every key that the user does not write now.
+
+    A value that the user writes and that differs is reported in one line.
+
+    Raises:
+        ConfigError: Another seed: the order of the pictures would be another one.
+    """
     config = config_from_checkpoint(config, resumed.settings, resumed.path)
-    was = {
-        name: _tuples(value)
-        for name, value in resumed.state["config"].items()
-        if name in config and name not in _OWN
-    }
-    kept = {*NETWORK_KEYS, *CANVAS_KEYS, "norm", "coco_root", "pre_trained"}
+    saved = {}
+    for name, value in resumed.state["config"].items():
+        if name in config and name not in _NOT_TAKEN_OVER:
+            saved[name] = _to_tuples(value)
+    checked_elsewhere = {*NETWORK_KEYS, *CANVAS_KEYS, "norm", "coco_root", "pre_trained"}
     different = [
-        f"{name}={config[name]} (was {was[name]})"
-        for name in sorted(was)
-        if name in config.written and name not in kept and config[name] != was[name]
+        f"{name}={config[name]} (was {saved[name]})"
+        for name in sorted(saved)
+        if name in config.written and name not in checked_elsewhere and config[name] != saved[name]
     ]
     if different:
         print(f"resumed with other settings than {resumed.path}: {', '.join(different)}", flush=True)
-    if config.seed != was.get("seed", config.seed) and "seed" in config.written:
+    if config.seed != saved.get("seed", config.seed) and "seed" in config.written:
         raise ConfigError(
-            f"seed={config.seed}: the run in {resumed.path} has seed {was['seed']}, and its order of pictures would be another"
+            f"seed={config.seed}: the run in {resumed.path} has seed {saved['seed']}, "
+            "and its order of pictures would be another"
         )
-    return settings_from(
-        config, resumed.path, {name: value for name, value in was.items() if name not in config.written}
-    )
+    taken_over = {name: value for name, value in saved.items() if name not in config.written}
+    return settings_from(config, resumed.path, taken_over)
 
 
-def check_data(resumed, manifest):
-    """CheckpointError where the data are not those that the run has learnt from, as its place in them would mean nothing."""
+def check_same_data(resumed: Resumed, manifest) -> None:
+    """Raise CheckpointError where the run was trained on other data, in which its position means nothing."""
     data = resumed.state["data"]
-    if data != data_of(manifest):
+    if data != data_fingerprint(manifest):
         raise CheckpointError(
-            f"{resumed.path} was trained on other data ({data['pictures']} pictures; here {manifest.pictures}, from "
-            f"{manifest.source}); to go on with these, start a new run with pre_trained={resumed.path}"
+            f"{resumed.path} was trained on other data ({data['pictures']} pictures; "
+            f"here {manifest.pictures}, from {manifest.source}); to go on with these, start a new run with "
+            f"pre_trained={resumed.path}"
         )
 
 
-def data_of(manifest):
+def data_fingerprint(manifest) -> Dict[str, int]:
+    """Counts and the CRC of the rows: what tells two conversions apart."""
     return {"pictures": manifest.pictures, "objects": manifest.objects, "rows": manifest.rows_crc}
 
 
-def restore(step_cell, network, resumed):
-    """Fill in the network and every other parameter of the step cell; CheckpointError, and nothing is changed, where names or shapes differ."""
-    rest = rest_of(step_cell, network)
-    problems = [f"{name} is missing" for name in rest if name not in resumed.rest]
-    problems += [f"{name} is not known here" for name in resumed.rest if name not in rest]
-    problems += [
-        f"{name} is {tuple(resumed.rest[name].shape)}, needed {tuple(value.shape)}"
-        for name, value in rest.items()
-        if name in resumed.rest and tuple(resumed.rest[name].shape) != tuple(value.shape)
-    ]
+def restore_step_cell(step_cell: nn.Cell, network: nn.Cell, resumed: Resumed) -> None:
+    """Fill in the network and every other parameter of the step cell.
+
+    Raises:
+        CheckpointError: A name or a shape differs; nothing is changed then.
+    """
+    needed = step_state_of(step_cell, network)
+    saved = resumed.step_state
+    problems = [f"{name} is missing" for name in needed if name not in saved]
+    problems += [f"{name} is not known here" for name in saved if name not in needed]
+    for name, parameter in needed.items():
+        if name in saved and tuple(saved[name].shape) != tuple(parameter.shape):
+            problems.append(f"{name} is {tuple(saved[name].shape)}, needed {tuple(parameter.shape)}")
     if problems:
+        more = f" and {len(problems) - 4} more" if len(problems) > 4 else ""
         raise CheckpointError(
-            f"{resumed.path} was trained with other settings (the optimiser's?): {', '.join(problems[:4])}"
-            + (f" and {len(problems) - 4} more" if len(problems) > 4 else "")
+            f"{resumed.path} was trained with other settings (the optimiser's?): "
+            f"{', '.join(problems[:4])}{more}"
         )
     load_network(network, resumed.entries, resumed.path)
-    for name, parameter in rest.items():
-        parameter.set_data(Tensor(resumed.rest[name].asnumpy().reshape(parameter.shape), parameter.dtype))
+    for name, parameter in needed.items():
+        parameter.set_data(Tensor(saved[name].asnumpy().reshape(parameter.shape), parameter.dtype))
 
 
-def rest_of(step_cell, network):
-    """{name: Parameter} of what the step cell holds beside the network."""
+def step_state_of(step_cell: nn.Cell, network: nn.Cell) -> Dict[str, Parameter]:
+    """{name: Parameter} of what the step cell holds beside the network's weights."""
     weights = network.parameters_dict()
     return {name: value for name, value in step_cell.parameters_dict().items() if name not in weights}
 
 
-def share_parameters(step_cell, device):
-    """Every rank takes rank 0's values of all parameters: whatever it started from, it starts as the others."""
+def broadcast_parameters(step_cell: nn.Cell, device) -> None:
+    """Give every rank rank 0's values of all parameters, whatever it started from."""
     if device.num == 1:
         return
-    device.team.meet()  # MindSpore's collectives on the CPU wait for 30 seconds only
+    device.group.barrier()  # MindSpore's collectives on the CPU wait for 30 seconds only
     broadcast = ops.Broadcast(0)
     for parameter in step_cell.parameters_dict().values():
         value = parameter.asnumpy()
-        # one dtype that the collectives of every device know carries all others, bit by bit
+        # Every device's collectives know int32: the bytes of all other dtypes travel as int32.
         words = np.frombuffer(value.tobytes() + bytes(-value.nbytes % 4), np.int32)
         received = broadcast((Tensor(words),))[0].asnumpy().tobytes()[: value.nbytes]
         parameter.set_data(Tensor(np.frombuffer(received, value.dtype).reshape(value.shape), parameter.dtype))
 
 
-def _tuples(value):
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+def _to_tuples(value):
+    return tuple(_to_tuples(item) for item in value) if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C as a wish that is granted between two steps."""
+"""SIGTERM and Ctrl-C while training: the first one is noted, so that the run ends after its current step."""
 
 from __future__ import annotations
 
@@ -7,25 +7,30 @@ import threading
 
 
 class StopSignals:
-    """Within it the first SIGTERM or SIGINT is only noted, in `received` (0: none came); a second one ends the process at once."""
+    """Inside it the first SIGTERM or SIGINT is only noted; a second one ends the process at once.
+
+    Attributes:
+        received: The number of the signal that came, 0 if none did.
+    """
 
     def __init__(self):
-        self.received, self._before = 0, {}
+        self.received = 0
+        self._previous_handlers = {}
 
-    def __enter__(self):
+    def __enter__(self) -> "StopSignals":
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
-                if (
-                    signal.getsignal(number) != signal.SIG_IGN
-                ):  # as a shell sets it for what runs in the background
-                    self._before[number] = signal.signal(number, self._note)
+                # A shell sets SIG_IGN for what runs in the background: it stays so.
+                if signal.getsignal(number) != signal.SIG_IGN:
+                    self._previous_handlers[number] = signal.signal(number, self._note)
         return self
 
     def _note(self, number, frame):
         self.received = number
-        for other in self._before:
-            signal.signal(other, signal.SIG_DFL)  # the system's own, which works within MindSpore too
+        for other in self._previous_handlers:
+            # The system's own handler also ends a process that is inside MindSpore's code.
+            signal.signal(other, signal.SIG_DFL)
 
     def __exit__(self, *_):
-        for number, handler in self._before.items():
+        for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)

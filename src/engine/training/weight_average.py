@@ -1,36 +1,74 @@
-"""The average of the weights (`ema_decay`) on its way out of a training step: as a network's entries, and as a checkpoint of its own."""
+"""The exponential moving average of the weights (`ema_decay`): its update, and its checkpoint."""
 
 from __future__ import annotations
 
+from typing import Dict, Optional, Sequence
+
+import mindspore as ms
+from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
+
 from ...weights.checkpoint import network_settings, write_checkpoint
 
-WEIGHTS, AVERAGE = "mask_rcnn-", "mask_rcnn_ema-"  # checkpoints are called {...}{epoch}_{step}.ckpt
+# Checkpoints are called PREFIX{epoch}_{step}.ckpt.
+WEIGHTS_PREFIX = "mask_rcnn-"
+AVERAGE_PREFIX = "mask_rcnn_ema-"
 
 
-def average_entries(step_cell):
-    """{parameter's name: its average, a Parameter} of a step with `ema_decay`, else None."""
-    average = getattr(step_cell, "average", None)
-    return (
-        None
-        if average is None
-        else {source.name: mean for source, mean in zip(average.sources, average.averages)}
-    )
+class WeightAverage(nn.Cell):
+    """average += (1 - d) * (weight - average), for every parameter of a network (Polyak & Juditsky 1992).
 
-
-def save_average(run, name):
-    """Write the average beside checkpoint `name` (mask_rcnn-{epoch}_{step}.ckpt), where there is one, and delete those whose checkpoint is gone.
-
-    It is a whole model's checkpoint, for eval.py, predict.py, export.py and `pre_trained`.
+    d = min(decay, (1 + t) / (10 + t)) at update t from 0, so that a short run's average is not its first
+    weights (TensorFlow's ExponentialMovingAverage with num_updates). Norms' moving statistics are averaged
+    like weights.
     """
-    entries = average_entries(run.step_cell)
+
+    def __init__(self, parameters: Sequence[Parameter], decay: float):
+        super().__init__(auto_prefix=False)
+        self.sources = ParameterTuple(parameters)
+        self.decay = decay
+        self.averages = ParameterTuple(
+            [
+                Parameter(Tensor(source.asnumpy()), name=f"ema.{source.name}", requires_grad=False)
+                for source in parameters
+            ]
+        )
+        self.updates = Parameter(Tensor(0.0, ms.float32), name="ema_updates", requires_grad=False)
+
+    def construct(self):
+        step = self.updates.value()
+        rest = 1.0 - ops.minimum((1.0 + step) / (10.0 + step), Tensor(self.decay, ms.float32))
+        done = ops.depend(True, ops.assign(self.updates, step + 1.0))
+        for i in range(len(self.averages)):
+            done = ops.depend(
+                done, ops.assign_add(self.averages[i], rest * (self.sources[i] - self.averages[i]))
+            )
+        return done
+
+
+def average_entries(step_cell: nn.Cell) -> Optional[Dict[str, Parameter]]:
+    """{parameter's name: its average} of a step cell with `ema_decay`, else None."""
+    average = getattr(step_cell, "average", None)
+    if average is None:
+        return None
+    return {source.name: mean for source, mean in zip(average.sources, average.averages)}
+
+
+def save_average(trainer, name: str) -> None:
+    """Write the average, where there is one, beside the checkpoint `name` (mask_rcnn-{epoch}_{step}.ckpt).
+
+    It is a whole model's checkpoint, for eval.py, predict.py, export.py and `pre_trained`. Averages whose
+    checkpoint has been deleted are deleted too.
+    """
+    entries = average_entries(trainer.step_cell)
     if entries is None:
         return
+    folder = trainer.checkpoint_dir
     write_checkpoint(
-        run.checkpoints / name.replace(WEIGHTS, AVERAGE, 1),
+        folder / name.replace(WEIGHTS_PREFIX, AVERAGE_PREFIX, 1),
         entries,
-        network_settings(run.config, run.norm),
-        {"epoch_num": run.epoch + 1, "step_num": run.place},
+        network_settings(trainer.config, trainer.norm),
+        {"epoch_num": trainer.epoch + 1, "step_num": trainer.step_in_epoch},
     )
-    for path in run.checkpoints.glob(f"{AVERAGE}*.ckpt"):
-        if not path.with_name(path.name.replace(AVERAGE, WEIGHTS, 1)).exists():
+    for path in folder.glob(f"{AVERAGE_PREFIX}*.ckpt"):
+        if not path.with_name(path.name.replace(AVERAGE_PREFIX, WEIGHTS_PREFIX, 1)).exists():
             path.unlink()

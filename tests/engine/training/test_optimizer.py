@@ -6,7 +6,8 @@ import pytest
 from mindspore import Parameter, Tensor
 
 from src.config import load_config
-from src.engine.training.optimizer import AdamW, MomentumSGD, WeightAverage, make_optimizer
+from src.engine.training.optimizer import AdamW, MomentumSGD, make_optimizer
+from src.engine.training.weight_average import WeightAverage
 from src.network_define import GradientLimits
 
 RATES = (0.01, 0.02, 0.03, 0.04)

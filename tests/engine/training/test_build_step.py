@@ -8,8 +8,9 @@ import pytest
 from mindspore import Parameter, Tensor, nn, ops
 
 from src.config import load_config
-from src.engine.training.optimizer import MomentumSGD, WeightAverage
-from src.engine.training.training_step import make_step
+from src.engine.training.build_step import make_step
+from src.engine.training.optimizer import MomentumSGD
+from src.engine.training.weight_average import WeightAverage
 from src.network_define import TrainOneStep
 from tests.small_network import BATCH_NAMES, CPU_FORM, draw_weights, small_batch, small_config
 

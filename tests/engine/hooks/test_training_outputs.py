@@ -1,14 +1,10 @@
-"""Watching a run: from a real training with evaluation, average, pictures and profile, all that it leaves behind; and the parts by hand."""
+"""What the hooks of a real training leave: evaluation, average, pictures, metrics, curves and profile."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import struct
-import subprocess
-import sys
-import types
 
 import cv2
 import numpy as np
@@ -16,10 +12,7 @@ import pytest
 
 from src.data.shapes.drawn_data import draw_shapes
 from src.engine.display.progress import LOSS_NAMES, read_loss_log
-from src.engine.hooks.monitoring import MetricsFile, losses_text, read_metrics, speed
-from src.engine.hooks.profiling import operator_table
-from src.errors import DataError
-from tests.conftest import ROOT
+from src.engine.hooks.metrics import read_metrics
 from tests.test_commands import SMALL, run
 
 WORDS = [
@@ -181,85 +174,3 @@ def test_profile_by_operator(watched):
     step = [row for row in read_metrics(folder / "metrics.jsonl") if "total_loss" in row][2:4]
     assert 0 < sum(float(row[2]) for row in rows) < 2 * 1000 * max(row["seconds"] for row in step) * 2
     assert "profile of 2 steps: " in done.stdout
-
-
-def test_metrics_after_a_kill_go_on_where_the_run_does(tmp_path):
-    path = tmp_path / "metrics.jsonl"
-    path.write_text(
-        "".join(json.dumps({"step": step, "total_loss": 1.0}) + "\n" for step in (1, 2, 3))
-        + '{"step": 4, "tot'
-    )
-    file = MetricsFile(path, done=2)
-    file.write({"step": 3, "total_loss": 2.0})
-    file.close()
-    assert [(row["step"], row["total_loss"]) for row in read_metrics(path)] == [(1, 1.0), (2, 1.0), (3, 2.0)]
-    MetricsFile(path).close()
-    assert read_metrics(path) == []
-    path.write_text('{"step": 1}\nhello\n')
-    with pytest.raises(DataError, match="line 2"):
-        read_metrics(path)
-
-
-def test_figures_of_the_display():
-    """Six steps of 4 pictures, 1.5 s each, a third of it waiting."""
-    assert speed([({}, 0.5, 1.0)] * 6, 4) == {"images/s": pytest.approx(4 / 1.5), "data": "33%"}
-    text = losses_text(dict(zip(LOSS_NAMES, (0.057, 0.812, 0.048, 0.009, 0.288, 0.176, 0.348, 0.869))))
-    assert text == "0.869 = rpn 0.057 (class 0.048 box 0.009) + rcnn 0.812 (class 0.288 box 0.176 mask 0.348)"
-
-
-def test_operators_are_summed_by_kind_and_part(tmp_path):
-    """MindSpore's table, as its profiler writes it on the CPU, of two steps."""
-    path = tmp_path / "cpu_op_detail_info_0.csv"
-    path.write_text(
-        "op_side,op_type,op_name,full_op_name,op_occurrences,op_total_time(ms),op_avg_time(ms),total_proportion,subgraph,pid\n"
-        "Host,Conv2D,Conv2D-op0,Default/network-MaskRcnn/backbone-ResNet/conv1-Conv/Conv2D-op0,2,30,15,0.3,Default,7\n"
-        "Host,Conv2D,Conv2D-op1,Default/network-MaskRcnn/backbone-ResNet/layer1-CellList/Conv2D-op1,2,10,5,0.1,Default,7\n"
-        "Host,Conv2DBackpropInput,Conv2DBackpropInput-op0,Gradients/Default/network-MaskRcnn/fpn-FeaturePyramid/X-op0,4,50,5,.5,D,7\n"
-        "Host,Add,Add-op0,Default/Add-op0,2,10,5,0.1,Default,7\n"
-    )
-    assert operator_table(path, 2) == [
-        ("Conv2DBackpropInput", "fpn, backward", 2, 25, 0.5),
-        ("Conv2D", "backbone", 2, 20, 0.4),
-        ("Add", "other", 1, 5, 0.1),
-    ]
-
-
-def test_early_stop(capsys):
-    """AP .1 .3 .2 .3: the second stays the best, and after two without a better one the run is told to end."""
-    from src.config import load_config
-    from src.engine.hooks.evaluation import Evaluation
-
-    config = load_config(["eval_interval=1", "early_stop=2", "save_checkpoint=False"])
-    run_ = types.SimpleNamespace(
-        config=config, epoch=0, place=1, device=types.SimpleNamespace(rank=0), finish=None
-    )
-    hook = Evaluation(None)
-    hook.source = types.SimpleNamespace(has_masks=True)
-    finished = []
-    for precision in (0.1, 0.3, 0.2, 0.3):
-        hook.judge(run_, {"weights": {}}, {"weights": precision})
-        finished.append(run_.finish is not None)
-    assert finished == [False, False, False, True] and "0.3000" in run_.finish
-    again = Evaluation(None)
-    again.restore(json.loads(json.dumps(hook.state())))
-    assert (again.best, again.since) == (0.3, 2)
-    assert "best 0.3000" in capsys.readouterr().out
-
-
-def test_tensorboards_writer_does_not_load_pytorch(tmp_path):
-    """Where PyTorch is installed, tensorboardX loads it: here one that says so."""
-    (tmp_path / "torch").mkdir()
-    (tmp_path / "torch" / "__init__.py").write_text("raise SystemExit('PyTorch was loaded')")
-    program = "from src.engine.hooks.monitoring import summary_writer; summary_writer()('events').add_scalar('a', 1, 2); import torch"
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (
-        done.stderr.endswith("PyTorch was loaded\n") and "summary_writer" not in done.stderr
-    )  # by the program's last word alone
-    assert len(list((tmp_path / "events").iterdir())) == 1

@@ -1,0 +1,76 @@
+"""Pictures of detections beside the ground truth, in TensorBoard while training."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Optional
+
+from ...data.images.decode import read_picture
+from ...dataset import evaluation_batches, read_source
+from ..display.visualize import draw_detections, draw_ground_truth, side_by_side
+from ..inference.predictor import detect
+from ..training.weight_average import average_entries
+from .evaluation import Evaluation, EvaluationNetwork
+from .hook import Hook, Step
+from .metrics import Metrics
+
+PICTURES = 4  # the first ones of the evaluation split
+SCORE_THRESHOLD = 0.5
+
+
+class DetectionPictures(Hook):
+    """What the network detects in four fixed pictures of the evaluation split, beside what is annotated.
+
+    After each evaluation, or every `picture_interval` steps. The first rank draws; the others wait for it at
+    the next step.
+    """
+
+    def __init__(self, metrics: Metrics, evaluation: Optional[Evaluation] = None):
+        self.metrics = metrics
+        self.evaluation = evaluation
+
+    def before_train(self, trainer) -> None:
+        if trainer.device.rank != 0:
+            return
+        if self.evaluation is None:
+            source = read_source(trainer.config, "val")
+            self.evaluation_network = EvaluationNetwork(trainer)
+        else:
+            source = self.evaluation.source
+            self.evaluation_network = self.evaluation.evaluation_network
+        self.sample = dataclasses.replace(source, records=source.records[:PICTURES])
+
+    def after_step(self, trainer, step: Step) -> None:
+        interval = trainer.config.picture_interval
+        if interval is not None and step.global_step % interval == 0:
+            self.draw(trainer)
+
+    def after_epoch(self, trainer) -> None:
+        if trainer.config.picture_interval is None and self.evaluation.evaluated_at == trainer.global_step:
+            self.draw(trainer)
+
+    def draw(self, trainer) -> None:
+        if trainer.device.rank != 0:
+            return
+        config = trainer.config
+        trainer.device.group.report("while it drew pictures of detections", idle_limit=None)
+        weights = average_entries(trainer.step_cell) or trainer.network.parameters_dict()
+        network = self.evaluation_network.load(weights)
+        records = iter(enumerate(self.sample.records))
+        for batch in evaluation_batches(config, self.sample):
+            for detections in detect(network, batch):
+                number, record = next(records)
+                picture = read_picture(record.path, (record.height, record.width))
+                left = draw_detections(
+                    picture, detections, config.coco_classes, SCORE_THRESHOLD, config.mask_thr_binary
+                )
+                right = draw_ground_truth(
+                    picture,
+                    record.boxes,
+                    record.labels,
+                    config.coco_classes,
+                    record.segmentations,
+                    record.crowd,
+                )
+                both = side_by_side([left, right], ["found", "annotated"])
+                self.metrics.add_picture(trainer, f"picture_{number}", both)

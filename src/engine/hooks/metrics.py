@@ -1,0 +1,158 @@
+"""metrics.jsonl, and TensorBoard's event files beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any, Dict, List
+
+import numpy as np
+
+from ...errors import DataError
+from ..display.progress import LOSS_NAMES
+from .hook import Hook, Step
+from .progress_display import memory_gb
+
+
+class MetricsFile:
+    """metrics.jsonl: one JSON object a line, each with "step". Lines reach the file at once."""
+
+    def __init__(self, path: Path, global_step: int = 0):
+        """Open for appending.
+
+        Args:
+            path: The file; its folder is made.
+            global_step: Where the run goes on. Lines after it, which a killed run wrote, are removed; with 0
+                all are.
+
+        Raises:
+            DataError: The file cannot be written.
+        """
+        self.path = Path(path)
+        kept = []
+        if global_step and self.path.exists():
+            kept = [row for row in read_metrics(path) if row["step"] <= global_step]
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = self.path.with_name(f".{self.path.name}.partial")
+            temporary.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+            os.replace(temporary, self.path)
+            self._file = open(self.path, "a", encoding="utf-8")
+        except OSError as error:
+            raise DataError(
+                f"{path}: {error.strerror or error}; choose a work folder that can be written"
+            ) from None
+
+    def write(self, row: Dict[str, Any]) -> None:
+        self._file.write(json.dumps(row) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def read_metrics(path: Path) -> List[Dict[str, Any]]:
+    """The lines of a metrics.jsonl as dicts, in the file's order; a last line without its end is left out.
+
+    Raises:
+        DataError: The file cannot be read, or another line is not a JSON object with "step".
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines(keepends=True)
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    rows = []
+    for number, line in enumerate(lines, 1):
+        if not line.endswith("\n"):
+            continue
+        try:
+            rows.append(json.loads(line))
+            rows[-1]["step"]
+        except (ValueError, KeyError, TypeError):
+            raise DataError(
+                f"{path}, line {number}: a JSON object with \"step\" expected, found '{line.strip()[:60]}'"
+            ) from None
+    return rows
+
+
+class Metrics(Hook):
+    """metrics.jsonl and TensorBoard's event files (in tensorboard/, unless tensorboard=False).
+
+    A line every `log_interval` steps: step, epoch, place (the step within the epoch), lr, the losses,
+    gradient_norm, loss_scale, skipped, seconds, data_seconds, images_per_second, memory_gb. Other hooks add
+    lines by `add_row` and pictures by `add_picture`.
+    """
+
+    file = None
+    writer = None
+
+    def before_train(self, trainer) -> None:
+        if trainer.device.rank != 0:
+            return
+        self.file = MetricsFile(trainer.work_dir / "metrics.jsonl", trainer.global_step)
+        if trainer.config.tensorboard:
+            purge_step = trainer.global_step + 1 if trainer.global_step else None
+            self.writer = summary_writer_class()(str(trainer.work_dir / "tensorboard"), purge_step=purge_step)
+
+    def after_step(self, trainer, step: Step) -> None:
+        is_last = step.global_step >= trainer.total_steps
+        if self.file is None or (step.global_step % trainer.config.log_interval and not is_last):
+            return
+        elapsed = max(step.data_seconds + step.seconds, 1e-9)
+        timing = {
+            "seconds": round(step.seconds, 4),
+            "data_seconds": round(step.data_seconds, 4),
+            "images_per_second": round(trainer.config.batch_size * trainer.device.num / elapsed, 4),
+            "memory_gb": round(memory_gb(trainer.device.target), 3),
+        }
+        position = {"step": step.global_step, "epoch": step.epoch, "place": step.step_in_epoch}
+        self.file.write({**position, "lr": step.lr, **step.losses, **timing})
+        scalars = {"lr": step.lr}
+        scalars.update({f"loss/{name}": step.losses[name] for name in LOSS_NAMES})
+        scalars["gradient_norm"] = step.losses["gradient_norm"]
+        scalars.update({f"run/{name}": value for name, value in timing.items()})
+        if trainer.config.loss_scale == "dynamic":
+            scalars.update({name: step.losses[name] for name in ("loss_scale", "skipped")})
+        self.add_scalars(step.global_step, scalars)
+
+    def add_row(self, trainer, row: Dict[str, Any], scalars: Dict[str, float]) -> None:
+        """Add a line of other figures after the last step, and `scalars` to TensorBoard."""
+        if self.file is not None:
+            self.file.write({"step": trainer.global_step, "epoch": trainer.epoch + 1, **row})
+            self.add_scalars(trainer.global_step, scalars)
+
+    def add_scalars(self, global_step: int, values: Dict[str, float]) -> None:
+        if self.writer is not None:
+            for name, value in values.items():
+                self.writer.add_scalar(name, value, global_step)
+
+    def add_picture(self, trainer, name: str, picture: np.ndarray) -> None:
+        """Show a picture, uint8 [H, W, 3] RGB, in TensorBoard."""
+        if self.writer is not None:
+            self.writer.add_image(name, picture, trainer.global_step, dataformats="HWC")
+            self.writer.flush()
+
+    def close(self, trainer) -> None:
+        if self.file is not None:
+            self.file.close()
+        if self.writer is not None:
+            self.writer.close()
+
+
+def summary_writer_class():
+    """tensorboardX's SummaryWriter, without PyTorch.
+
+    tensorboardX imports PyTorch where it is installed, for drawing PyTorch's own graphs and tensors: 2
+    seconds and 0.2 GB of every start.
+    """
+    hide_torch = "torch" not in sys.modules
+    if hide_torch:
+        sys.modules["torch"] = None  # importing it fails now, as where it is not installed
+    try:
+        from tensorboardX import SummaryWriter
+    finally:
+        if hide_torch:
+            del sys.modules["torch"]
+    return SummaryWriter

@@ -1,0 +1,28 @@
+"""Early stop."""
+
+from __future__ import annotations
+
+import json
+import types
+
+from src.config import load_config
+from src.engine.hooks.evaluation import Evaluation
+
+
+def test_early_stop(capsys):
+    """AP .1 .3 .2 .3: the second stays the best, and after two without a better one the run is told to end."""
+    config = load_config(["eval_interval=1", "early_stop=2", "save_checkpoint=False"])
+    trainer = types.SimpleNamespace(
+        config=config, epoch=0, step_in_epoch=1, device=types.SimpleNamespace(rank=0), stop_reason=None
+    )
+    hook = Evaluation(None)
+    hook.source = types.SimpleNamespace(has_masks=True)
+    finished = []
+    for precision in (0.1, 0.3, 0.2, 0.3):
+        hook.keep_best(trainer, {"weights": {}}, {"weights": precision})
+        finished.append(trainer.stop_reason is not None)
+    assert finished == [False, False, False, True] and "0.3000" in trainer.stop_reason
+    again = Evaluation(None)
+    again.load_state_dict(json.loads(json.dumps(hook.state_dict())))
+    assert (again.best, again.evaluations_since_best) == (0.3, 2)
+    assert "best 0.3000" in capsys.readouterr().out
