@@ -1,0 +1,5 @@
+"""Mask R-CNN in MindSpore."""
+
+from .environment import set_library_variables
+
+set_library_variables()

@@ -1,40 +1,36 @@
-"""Starting MindSpore: which device, how many of them, and this process's place among them."""
+"""Starting MindSpore: which device, how many processes, and this process's number among them."""
 
 from __future__ import annotations
 
 import glob
 import os
 from dataclasses import dataclass, field
+from typing import Optional
 
-# On CPUs with AVX-512, MindSpore 2.9 and 2.10 send float32 convolutions to oneDNN's reference code (150 times slower);
-# limiting the instruction set brings them back. It has to be set before MindSpore is imported.
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, ops
+from mindspore.communication import get_group_size, get_rank, init
+
+from ...config import Config
+from ...errors import ConfigError
+from ...log import logger, set_log_rank
+from ..distributed.rank_group import RankGroup, reachable_host
+
 TESTED_VERSION = "2.8.0"
-_SLOW_VERSIONS = ("2.9.", "2.10.")
-
-
-def _installed_version():
-    from importlib.metadata import version
-
-    return version("mindspore")
-
-
-os.environ.setdefault("GLOG_v", "3")  # MindSpore's errors only; its warnings are about its own optimiser
-
-if _installed_version().startswith(_SLOW_VERSIONS):
-    os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
-
-import mindspore as ms  # noqa: E402  after the variable above
-import numpy as np  # noqa: E402
-from mindspore import Tensor, ops  # noqa: E402
-from mindspore.communication import get_group_size, get_rank, init  # noqa: E402
-
-from ...errors import ConfigError  # noqa: E402
-from ..distributed.rank_group import RankGroup, reachable_host  # noqa: E402
+_BROADCAST_BYTES = 512
 
 
 @dataclass(frozen=True)
 class Device:
-    """target: 'Ascend' or 'CPU'; rank: this process among `num` processes, one a device; group: how they wait for each other."""
+    """The device of this process.
+
+    Attributes:
+        target: "Ascend" or "CPU".
+        rank: The number of this process.
+        num: The number of processes, one for each device.
+        group: How they wait for each other.
+    """
 
     target: str
     rank: int = 0
@@ -42,55 +38,67 @@ class Device:
     group: RankGroup = field(default_factory=RankGroup, compare=False)
 
 
-def ascend_is_here():
+def ascend_is_here() -> bool:
     """Whether this machine has an Ascend card that MindSpore can use."""
-    if not glob.glob(
-        "/dev/davinci[0-9]*"
-    ):  # without the driver's device files MindSpore only prints pages of errors
+    # Without the driver's device files MindSpore only prints pages of errors.
+    if not glob.glob("/dev/davinci[0-9]*"):
         return False
     try:
         return ms.hal.is_available("Ascend") and ms.hal.device_count("Ascend") > 0
-    except (RuntimeError, ValueError):  # a build without Ascend raises instead of answering
+    except (RuntimeError, ValueError):  # raised by a MindSpore without Ascend
         return False
 
 
-def start_device(config):
+def start_device(config: Config) -> Device:
     """Set MindSpore up (graph mode) on the configured device and join the other processes, if there are any.
 
-    Processes are started by msrun (MS_ROLE) or from a rank table (RANK_TABLE_FILE, RANK_SIZE, RANK_ID, DEVICE_ID).
-    Raises ConfigError if the device is not there.
+    Processes are started by msrun (MS_ROLE) or from a rank table (RANK_TABLE_FILE, RANK_SIZE, RANK_ID,
+    DEVICE_ID).
+
+    Raises:
+        ConfigError: The device is not there.
     """
-    target = config.device_target
-    has_ascend = target != "CPU" and ascend_is_here()
-    if target == "auto":
-        target = "Ascend" if has_ascend else "CPU"
-    elif target == "Ascend" and not has_ascend:
-        raise ConfigError(
-            "device_target=Ascend: no Ascend card (or no MindSpore for it) on this machine; device_target=CPU runs here"
-        )
+    target = _target_of(config)
     if ms.__version__ != TESTED_VERSION:
-        print(
-            f"warning: MindSpore {ms.__version__} is installed; {TESTED_VERSION} is what this project is tested with",
-            flush=True,
+        logger.warning(
+            "MindSpore %s is installed; %s is what this project is tested with",
+            ms.__version__,
+            TESTED_VERSION,
         )
     ms.set_context(mode=ms.GRAPH_MODE)
     ms.set_device(target, int(os.environ.get("DEVICE_ID", "0")) if target == "Ascend" else 0)
-    # msrun's scheduler process (MS_ROLE) runs this script too and must go into init() even for a single worker.
+    # The scheduler process of msrun (MS_ROLE) runs this too, and must call init() even for a single worker.
     if "MS_ROLE" not in os.environ and int(os.environ.get("RANK_SIZE") or 1) == 1:
         return Device(target)
     init()
-    rank, num = get_rank(), get_group_size()
+    rank = get_rank()
+    num = get_group_size()
+    set_log_rank(rank)
     ms.set_auto_parallel_context(
         parallel_mode=ms.ParallelMode.DATA_PARALLEL, gradients_mean=True, device_num=num
     )
-    return Device(
-        target, rank, num, RankGroup(rank, num, _from_rank_0, reachable_host() if rank == 0 else None)
-    )
+    host = reachable_host() if rank == 0 else None
+    return Device(target, rank, num, RankGroup(rank, num, _broadcast_from_rank_0, host))
 
 
-def _from_rank_0(data):
+def _target_of(config: Config) -> str:
+    target = config.device_target
+    if target == "CPU":
+        return target
+    if ascend_is_here():
+        return "Ascend"
+    if target == "Ascend":
+        raise ConfigError(
+            "device_target=Ascend: no Ascend card (or no MindSpore for it) on this machine; "
+            "device_target=CPU runs here"
+        )
+    return "CPU"
+
+
+def _broadcast_from_rank_0(data: Optional[bytes]) -> bytes:
     """Rank 0's bytes (at most 512, no zeros at their end), on every rank."""
-    buffer = np.zeros(512, np.int32)
+    buffer = np.zeros(_BROADCAST_BYTES, np.int32)
     if data is not None:
         buffer[: len(data)] = np.frombuffer(data, np.uint8)
-    return ops.Broadcast(0)((Tensor(buffer),))[0].asnumpy().astype(np.uint8).tobytes().rstrip(b"\0")
+    received = ops.Broadcast(0)((Tensor(buffer),))[0].asnumpy()
+    return received.astype(np.uint8).tobytes().rstrip(b"\0")

@@ -1,0 +1,122 @@
+"""The name of a kept graph: a digest of everything that a graph follows from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import sys
+from pathlib import Path
+from typing import Any, List, Sequence, Tuple
+
+import mindspore as ms
+
+from ...config import Config
+from ...maskrcnn.cpu.custom_operator import operator_names
+from .device import Device
+
+PACKAGE = Path(__file__).resolve().parents[2]
+# Keys whose values are no part of a graph. They say where files are, which inputs a step gets (pictures,
+# learning rate), or what is done between steps.
+NOT_IN_A_GRAPH = {
+    "coco_root",
+    "train_data_type",
+    "val_data_type",
+    "instance_set",
+    "ann_file",
+    "IMAGE_DIR",
+    "ANNO_PATH",
+    "mindrecord_dir",
+    "shard_mb",
+    "pre_trained",
+    "checkpoint_path",
+    "resume",
+    "compile_cache",
+    "max_steps",
+    "log_interval",
+    "tensorboard",
+    "eval_interval",
+    "early_stop",
+    "picture_interval",
+    "profile",
+    "save_checkpoint",
+    "save_checkpoint_epochs",
+    "save_checkpoint_steps",
+    "save_checkpoint_minutes",
+    "keep_checkpoint_max",
+    "save_checkpoint_path",
+    "check_sync_steps",
+    "check_data",
+    "bad_pictures",
+    "num_parallel_workers",
+    "base_lr",
+    "base_step",
+    "total_epoch",
+    "lr_schedule",
+    "lr_milestones",
+    "lr_gamma",
+    "base_batch",
+    "warmup_step",
+    "warmup_ratio",
+    "epoch_size",
+    "pretrain_epoch_size",
+    "seed",
+    "flip_ratio",
+    "expand_ratio",
+    "crop_ratio",
+    "crop_min_side",
+    "multi_scale",
+    "large_scale_jitter",
+    "color_jitter",
+    "copy_paste_ratio",
+    "repeat_factor_threshold",
+}
+_ATTRIBUTES_OF_ALL_CELLS = frozenset(vars(ms.nn.Cell()))
+
+
+def digest(cell: ms.nn.Cell, inputs: Sequence[ms.Tensor], config: Config, device: Device) -> str:
+    """32 hex digits of everything that a cell's graph for inputs of these shapes follows from."""
+    sources = [path for path in (Path(sys.argv[0]), *sorted(PACKAGE.rglob("*.py"))) if path.is_file()]
+    parts = {
+        "versions": [ms.__version__, platform.python_version(), platform.machine()],
+        "sources": [hashlib.sha256(path.read_bytes()).hexdigest() for path in sources],
+        "settings": {name: value for name, value in config.items() if name not in NOT_IN_A_GRAPH},
+        "devices": [device.target, device.num],
+        "inputs": [[list(tensor.shape), str(tensor.dtype)] for tensor in inputs],
+        "parameters": [
+            [parameter.name, list(parameter.shape), str(parameter.dtype), parameter.requires_grad]
+            for parameter in cell.get_parameters()
+        ],
+        "cells": [
+            [name, type(part).__qualname__, part.training, sorted(_constants(part))]
+            for name, part in cell.cells_and_names()
+        ],
+        "operators": sorted(operator_names()),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def _constants(cell: ms.nn.Cell) -> List[Tuple[str, Any]]:
+    """(name, value) of a cell's own attributes, which its graph holds as constants."""
+    return [
+        (name, _stable_value(value))
+        for name, value in vars(cell).items()
+        if name not in _ATTRIBUTES_OF_ALL_CELLS
+    ]
+
+
+def _stable_value(value: Any) -> Any:
+    """A value as JSON that is equal in every process.
+
+    Tensors by a digest of their bytes, Parameters by name, numbers and texts as they are, all else by its
+    type.
+    """
+    if isinstance(value, ms.Parameter):
+        return value.name
+    if isinstance(value, ms.Tensor):
+        return hashlib.sha256(value.asnumpy().tobytes()).hexdigest()
+    if isinstance(value, (tuple, list)):
+        return [_stable_value(item) for item in value]
+    if isinstance(value, (type(None), bool, int, float, str, ms.Type)):
+        return repr(value)
+    return type(value).__qualname__
