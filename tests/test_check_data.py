@@ -87,7 +87,7 @@ def test_exit_codes(coco_folder, tmp_path, mistake, code, words):
 @pytest.mark.parametrize(
     "name, code, words",
     [
-        ("coco_zero_height.json", 2, "without the parts that its form has"),
+        ("coco_zero_height.json", 2, "without the parts that its format requires"),
         ("null_sizes_and_wrong_keys.json", 2, "picture that is missing"),
         ("crowd_rle_and_empty_segmentation.json", 2, "picture that is missing"),
         ("mixed_int_str_ids.json", 2, "picture that is missing"),

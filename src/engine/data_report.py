@@ -17,7 +17,7 @@ def report_data(config, split, out, limit=10_000, browse=0):
     check = check_data(config, split, limit=limit)
     source, out = check.source, Path(out)
     print(
-        "\n".join([f"{check.findings.name} (check_data={check.mode})", "", *report_text(check)]), flush=True
+        "\n".join([f"{check.findings.annotation_file} (check_data={check.mode})", "", *report_text(check)]), flush=True
     )
     written = [out / "data_report.json"]
     if source is not None and source.records:

@@ -3,48 +3,80 @@
 from __future__ import annotations
 
 import os
+from typing import NamedTuple, Optional, Tuple
 
 from ...errors import DataError
-from ..findings import PICTURE_KINDS, short
+from ..finding_kinds import PICTURE_KINDS
+from ..findings import Findings, short
 from ..images.decode import picture_size
 from ..images.picture_checks import check_picture, picture_detail
-from .records import leads_out
+
+
+class PictureEntry(NamedTuple):
+    """One picture as an annotation file lists it.
+
+    Attributes:
+        image_id: the file's id.
+        path: the picture file.
+        width, height: pixels of the displayed picture. Width 0 marks a picture that cannot be used.
+        location: where the annotation file lists it.
+    """
+
+    image_id: int
+    path: str
+    width: int
+    height: int
+    location: str
 
 
 class PictureFolder:
-    """The pictures that an annotation file names, below its folder; counted: what the file tells pictures by ("image" ids, or a "line")."""
+    """Finds the pictures that an annotation file names, below its folder.
 
-    def __init__(self, folder, findings, counted):
-        self.folder, self.findings, self.counted = str(folder), findings, counted
-        self._seen = {}
+    Args:
+        folder: path of the folder.
+        findings: problems with names and picture files are added here.
+        id_word: what users know an image id as: "image", or "line" in a txt file.
+    """
 
-    def path(self, name, place, image_id):
-        """The path of a picture's name, None for one that leads out of the folder. That, and a name that comes again, are findings."""
+    def __init__(self, folder: str, findings: Findings, id_word: str):
+        self.folder = str(folder)
+        self.findings = findings
+        self.id_word = id_word
+        self._image_ids = {}  # {picture name: the first image id that has it}
+
+    def path(self, name: str, location: str, image_id: int) -> Optional[str]:
+        """The path of a picture by its name; None for a name that leads out of the folder.
+
+        That, and a name that is listed twice, are findings.
+        """
         if leads_out(name):
-            return self.findings.add(
-                "image_outside",
-                place,
-                image_id,
-                detail=(
-                    f"the picture name {short(name)} leads out of the picture folder {self.folder}; write names relative to it"
-                ),
-            )
-        if name in self._seen:
-            self.findings.add(
-                "image_file_twice", place, image_id, detail=f"{name}, also {self.counted} {self._seen[name]}"
-            )
-        self._seen.setdefault(name, image_id)
+            detail = f"the picture name {short(name)} leads out of the picture folder {self.folder}"
+            detail += "; write names relative to it"
+            self.findings.add("image_outside", location, image_id, detail=detail)
+            return None
+        if name in self._image_ids:
+            detail = f"{name}, also {self.id_word} {self._image_ids[name]}"
+            self.findings.add("image_file_twice", location, image_id, detail=detail)
+        self._image_ids.setdefault(name, image_id)
         return os.path.join(self.folder, name)
 
-    def size(self, path, place, image_id, why=""):
-        """(height, width) in pixels as the picture is displayed, None where it cannot tell; then the finding begins with `why` it was asked."""
+    def size(self, path: str, location: str, image_id: int, reason: str = "") -> Optional[Tuple[int, int]]:
+        """(height, width) in pixels of the displayed picture; None, with a finding, where it cannot be read.
+
+        reason: why the size is needed, the start of the finding's detail.
+        """
         try:
             return picture_size(path)
         except DataError:
             found = check_picture(path, decode=False)
-            kind, detail = (
-                found[-1] if found and found[-1][0] in PICTURE_KINDS else ("picture_unreadable", "")
-            )
-            return self.findings.add(
-                kind, place, image_id, detail=why + picture_detail(path, kind, detail, image_id)
-            )
+        kind, detail = found[-1] if found and found[-1][0] in PICTURE_KINDS else ("picture_unreadable", "")
+        detail = reason + picture_detail(path, kind, detail, image_id)
+        self.findings.add(kind, location, image_id, detail=detail)
+        return None
+
+
+def leads_out(file_name: str) -> bool:
+    """Whether a picture's name is absolute or leads out of its folder: annotation files are not trusted."""
+    if os.path.isabs(file_name) or "\0" in file_name:
+        return True
+    return os.path.normpath(file_name).split(os.sep)[0] == ".."

@@ -1,98 +1,118 @@
-"""The check of a whole data set: annotations, pictures, and what training would leave out. `check_data.py` and every conversion run it."""
+"""The check of a whole data set: annotations, pictures, and what training would leave out.
+
+`check_data.py` and every conversion run it.
+"""
 
 from __future__ import annotations
 
 import json
-import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 import numpy as np
 
 from ...errors import ConfigError, DataError
+from ...log import logger
 from ..annotations.records import DataSource
-from ..annotations.sources import read_source, resolve_classes, source_file, source_folder
-from ..findings import ACTIONS, FATAL, KINDS, SKIPPED, Findings, one_line
+from ..annotations.source_paths import annotation_path, picture_folder_path
+from ..annotations.sources import read_source, resolve_classes
+from ..finding_kinds import ACTIONS, FATAL, KINDS, SKIPPED
+from ..findings import Findings, one_line
 from ..images.picture_checks import check_pictures
 from ..images.placement import resized_size
 
-logger = logging.getLogger("maskrcnn.data")
+if TYPE_CHECKING:
+    from ...config import Config
 
 
 @dataclass
 class DataCheck:
-    """What a check found; source: the data without the pictures that cannot be used, None where the annotation file could not be read."""
+    """What a check found.
 
-    config: Any
+    Attributes:
+        config: the configuration of the check.
+        findings: everything that was found.
+        source: the data without pictures that cannot be used. None if the annotation file could not be read.
+        mode: what was checked of the pictures, as `check_data`: "full", "quick" or "off".
+        statistics: see `data_statistics`; None until the caller sets them.
+    """
+
+    config: Config
     findings: Findings
     source: Optional[DataSource]
     mode: str
     statistics: Optional[Dict[str, Any]] = None
 
     @property
-    def exit_code(self):
+    def exit_code(self) -> int:
+        """2 with anything fatal, 1 where something is left out, else 0."""
         return self.findings.exit_code
 
-    def as_json(self):
+    def as_json(self) -> Dict[str, Any]:
         """The content of data_report.json."""
-        source = self.source
-        counts = (
-            None
-            if source is None
-            else {
-                "pictures": len(source.records),
-                "objects": int(sum((~record.crowd).sum() for record in source.records)),
-                "crowds": int(sum(record.crowd.sum() for record in source.records)),
-                "classes": len(source.class_names) - 1,
-                "masks": source.has_masks,
-            }
-        )
         return {
-            "annotation_file": self.findings.name,
+            "annotation_file": self.findings.annotation_file,
             "check_data": self.mode,
             "exit_code": self.exit_code,
             "counts": {action: self.findings.count(action) for action in ACTIONS},
-            "usable": counts,
+            "usable": None if self.source is None else _usable_counts(self.source),
             **self.findings.as_json(),
             "statistics": self.statistics,
         }
 
-    def save(self, path):
-        """Write data_report.json; a DataError says why that is not possible."""
+    def save(self, path: str | Path) -> None:
+        """Write data_report.json. Raises DataError if it cannot be written."""
         path = Path(path)
+        partial = path.with_name(path.name + ".new")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.with_name(path.name + ".new").write_text(
-                json.dumps(self.as_json(), indent=1), encoding="utf-8"
-            )
-            os.replace(path.with_name(path.name + ".new"), path)
+            partial.write_text(json.dumps(self.as_json(), indent=1), encoding="utf-8")
+            os.replace(partial, path)
         except OSError as error:
-            raise DataError(
-                f"{path}: {error.strerror or error}; choose a folder that can be written"
-            ) from None
+            reason = error.strerror or error
+            raise DataError(f"{path}: {reason}; choose a folder that can be written") from None
 
-    def first_fatal(self):
-        """The sentence of the first fatal finding, with how many more there are; None without one."""
-        kind = next((kind for kind in self.findings.counts if self.findings.action(kind) == FATAL), None)
+    def first_fatal(self) -> Optional[str]:
+        """The message of the first fatal finding, with how many more there are; None without one."""
+        findings = self.findings
+        kind = next((kind for kind in findings.counts if findings.action(kind) == FATAL), None)
         if kind is None:
             return None
-        more = self.findings.count(FATAL) - 1
-        return self.findings.sentence(self.findings.found[kind][0]) + (
-            f" (and {more} more like it or as bad)" if more else ""
-        )
+        message = findings.message(findings.listed[kind][0])
+        others = findings.count(FATAL) - 1
+        return message + (f" (and {others} more fatal)" if others else "")
 
 
-def check_data(config, split="train", mode=None, limit=10_000, quiet=False):
-    """The DataCheck of a split ("train" or "val"); nothing is changed and nothing is logged.
+def _usable_counts(source):
+    return {
+        "pictures": len(source.records),
+        "objects": int(sum((~record.crowd).sum() for record in source.records)),
+        "crowds": int(sum(record.crowd.sum() for record in source.records)),
+        "classes": len(source.class_names) - 1,
+        "masks": source.has_masks,
+    }
 
-    mode: check_data's value by default; limit: findings of a kind that are listed (all are counted). Raises ConfigError for settings that
-    contradict the data.
+
+def check_data(
+    config: Config, split: str = "train", mode: Optional[str] = None, limit: int = 10_000, quiet: bool = False
+) -> DataCheck:
+    """Check a split; nothing is changed and nothing is logged.
+
+    Args:
+        config: the configuration.
+        split: "train" or "val". Only of "train" the needs of training are checked.
+        mode: "full", "quick" or "off"; the configuration's `check_data` by default.
+        limit: how many findings of a kind are listed; all are counted.
+        quiet: show no progress bar.
+
+    Raises:
+        ConfigError: settings contradict the data.
     """
     mode = mode or config.check_data
     findings = Findings(
-        str(source_file(config, split)),
+        str(annotation_path(config, split)),
         collect=True,
         limit=limit,
         skip_pictures=config.bad_pictures == "skip",
@@ -101,95 +121,111 @@ def check_data(config, split="train", mode=None, limit=10_000, quiet=False):
         source = read_source(config, split, findings)
     except DataError as error:
         if not findings.count(FATAL):
-            findings.add("file_unreadable", "", detail=str(error).split(f"{findings.name}: ", 1)[-1])
+            reason = str(error).split(f"{findings.annotation_file}: ", 1)[-1]
+            findings.add("file_unreadable", "", detail=reason)
         return DataCheck(config, findings, None, mode)
     resolve_classes(config, source)
     if mode != "off":
         unusable = check_pictures(
             source.records,
             findings,
-            source_folder(config, split),
+            picture_folder_path(config, split),
             decode=mode == "full",
             threads=config.num_parallel_workers,
             quiet=quiet,
         )
         source.records = [record for record in source.records if record.image_id not in unusable]
     if split == "train":
-        _check_training(config, source, findings)
+        _check_for_training(config, source, findings)
     return DataCheck(config, findings, source, mode)
 
 
-def _check_training(config, source, findings):
-    """What training leaves out, and what it cannot do without."""
-    count = 0
+def _check_for_training(config, source, findings):
+    """Find what training leaves out, and what makes it impossible."""
+    usable = 0
     for record in source.records:
-        objects, crowds = int((~record.crowd).sum()), int(record.crowd.sum())
-        count += objects > 0 or config.keep_empty
-        if objects == 0 and not config.keep_empty:
-            findings.add("crowd_only" if crowds else "empty_picture", record.place, record.image_id)
-        elif objects > config.max_instance_count:
-            findings.add("too_many", record.place, record.image_id, detail=f"{objects} objects")
+        num_crowds = int(record.crowd.sum())
+        num_objects = len(record.crowd) - num_crowds
+        usable += num_objects > 0 or config.keep_empty
+        if num_objects == 0 and not config.keep_empty:
+            kind = "crowd_only" if num_crowds else "empty_picture"
+            findings.add(kind, record.location, record.image_id)
+        elif num_objects > config.max_instance_count:
+            findings.add("too_many", record.location, record.image_id, detail=f"{num_objects} objects")
     if not source.has_annotations:
         findings.add("nothing", "", detail="no 'annotations'; training needs them")
-    elif not count and not findings.count(FATAL):
+    elif not usable and not findings.count(FATAL):
         findings.add("nothing", "", detail="no picture with an object to learn from")
-    sizes = np.unique(
-        np.array([(record.height, record.width) for record in source.records], np.int64).reshape(-1, 2),
-        axis=0,
-    )
-    for height, width in sizes.tolist():
+    sizes = [(record.height, record.width) for record in source.records]
+    for height, width in np.unique(np.array(sizes, np.int64).reshape(-1, 2), axis=0).tolist():
         try:
             resized_size(height, width, config)
         except ConfigError as error:
             findings.add("canvas", "", detail=str(error))
 
 
-def checked_source(config, report, quiet=False):
-    """The DataSource that a conversion takes, checked as `check_data` says; a line a kind of finding is logged.
+def checked_source(config: Config, report: str | Path, quiet: bool = False) -> DataSource:
+    """The training data for a conversion, checked as `check_data` says. Each kind of finding is logged.
 
-    report: the path of data_report.json, which is written where there is anything to report. Raises DataError with the first fatal finding.
+    Args:
+        config: the configuration.
+        report: path of data_report.json, which is written if anything was found.
+        quiet: log nothing and show no progress bar.
+
+    Raises:
+        DataError: something is fatal; the message is the first such finding's.
     """
     check = check_data(config, quiet=quiet)
-    if not check.findings.counts:
+    findings = check.findings
+    if not findings.counts:
         return check.source
     check.save(report)
     fatal = check.first_fatal()
-    kinds = [kind for kind in check.findings.counts if check.findings.action(kind) == FATAL]
-    if not quiet:
-        # where one line says all there is, it is the error's
-        for line in check.findings.lines(None if len(check.findings.counts) > 1 or not fatal else ()):
+    # a single fatal finding is the error's message, and need not be logged too
+    if not quiet and not (fatal and len(findings.counts) == 1):
+        for line in findings.summary():
             logger.warning(line)
     if fatal:
-        raise DataError(
-            f"{fatal}; the whole report: {report}"
-            if sum(check.findings.counts[kind] for kind in kinds) > 1
-            else fatal
-        )
+        raise DataError(f"{fatal}; the whole report: {report}" if findings.count(FATAL) > 1 else fatal)
     return check.source
 
 
-def report_text(check, examples=3):
-    """The report as lines for a person: a paragraph a kind, the worst first, with the first few places."""
-    findings, lines = check.findings, []
+def report_text(check: DataCheck, examples: int = 3) -> List[str]:
+    """The report in lines for users: a paragraph with examples for each kind, the most serious first."""
+    findings = check.findings
+    lines = []
     for action in ACTIONS:
-        for kind in (kind for kind in findings.counts if findings.action(kind) == action):
-            lines.append(f"{action:8s}{findings.counts[kind]:>8d} x {KINDS[kind][1]}")
-            for one in findings.found[kind][:examples]:
-                ids = (("image", one.image_id), ("annotation", one.annotation_id))
-                named = "".join(f", {name} {value}" for name, value in ids if value is not None)
-                lines.append(
-                    one_line(
-                        f"{'':19s}{one.place or 'the file'}{named}{': ' + one.detail if one.detail else ''}"
-                    )
-                )
-            if findings.counts[kind] > examples:
-                lines.append(f"{'':19s}... and {findings.counts[kind] - examples} more")
-    skipped, fatal = (
-        f"{count} finding{'s' * (count != 1)}" for count in (findings.count(SKIPPED), findings.count(FATAL))
-    )
-    verdict = {
-        0: "nothing stands in the way of training",
-        1: f"something is left out ({skipped}); training would go on",
-        2: f"something is fatal ({fatal}); training would not start",
-    }[check.exit_code]
-    return [*(lines or ["no findings"]), verdict]
+        for kind, count in findings.counts.items():
+            if findings.action(kind) != action:
+                continue
+            lines.append(f"{action:8s}{count:>8d} x {KINDS[kind].text}")
+            lines += [_example_line(finding) for finding in findings.listed[kind][:examples]]
+            if count > examples:
+                lines.append(f"{'':19s}... and {count - examples} more")
+    if not lines:
+        lines.append("no findings")
+    return [*lines, _verdict(findings)]
+
+
+def _example_line(finding):
+    line = f"{'':19s}{finding.location or 'the file'}"
+    if finding.image_id is not None:
+        line += f", image {finding.image_id}"
+    if finding.annotation_id is not None:
+        line += f", annotation {finding.annotation_id}"
+    if finding.detail:
+        line += f": {finding.detail}"
+    return one_line(line)
+
+
+def _verdict(findings):
+    """The last line of the report: whether training would start."""
+    if findings.exit_code == 2:
+        return f"something is fatal ({_counted(findings.count(FATAL))}); training would not start"
+    if findings.exit_code == 1:
+        return f"something is left out ({_counted(findings.count(SKIPPED))}); training would go on"
+    return "nothing stands in the way of training"
+
+
+def _counted(count):
+    return f"{count} finding{'s' * (count != 1)}"

@@ -13,7 +13,8 @@ from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
 from ...errors import DataError
-from ..findings import PICTURE_KINDS, one_line
+from ..finding_kinds import PICTURE_KINDS
+from ..findings import one_line
 from .decode import decode_picture, picture_size
 
 # the first bytes of forms that Pillow knows: a file that starts so but cannot be opened is a picture that is cut off
@@ -177,12 +178,12 @@ def check_pictures(records, findings, folder, decode=True, threads=2, quiet=Fals
             for record, items in zip(part, executor.map(check, part)):
                 if _leads_out_by_link(record.path, root, inside):
                     findings.add(
-                        "image_link", record.place, record.image_id, detail=os.path.realpath(record.path)
+                        "image_link", record.location, record.image_id, detail=os.path.realpath(record.path)
                     )
                 for kind, detail in items:
                     findings.add(
                         kind,
-                        record.place,
+                        record.location,
                         record.image_id,
                         detail=picture_detail(record.path, kind, detail, record.image_id),
                     )

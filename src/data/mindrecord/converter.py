@@ -24,7 +24,7 @@ from tqdm import tqdm
 from ...errors import DataError
 from ...log import logger
 from ..annotations.source_paths import annotation_path, read_annotation_file
-from ..annotations.txt_rows import split_row
+from ..annotations.txt_rows import split_txt_row
 from ..check.data_check import checked_source
 from .shard_writer import ShardTask, finished_shard, forget_marks, write_shards
 from .shards import FORMAT, LABELS, ROWS, Manifest, load_manifest
@@ -87,7 +87,7 @@ def _pictures_digest(config):
         )
     else:
         lines = read_annotation_file(annotation_path(config)).decode("utf-8-sig", "replace").split("\n")
-        files = (os.path.join(root, split_row(line)[0]) for line in lines if line.strip())
+        files = (os.path.join(root, split_txt_row(line)[0]) for line in lines if line.strip())
     found = set()
     for file in files:
         with contextlib.suppress(OSError, ValueError):  # a missing picture is named when it is read

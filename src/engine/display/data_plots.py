@@ -47,7 +47,7 @@ def plot_statistics(config, source, path, columns=None):
     )
     _recall(axes[5], config, columns["best_iou"])
     figure.suptitle(
-        f"{Path(source.name).name}: {len(source.records)} pictures, {len(sides)} objects, {len(source.class_names) - 1} classes"
+        f"{Path(source.annotation_file).name}: {len(source.records)} pictures, {len(sides)} objects, {len(source.class_names) - 1} classes"
     )
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Evaluation of a network on a DataSource: detections, COCO's tables, metrics.json and the result files; by one process or several."""
+"""Evaluation of a network: detections, COCO's tables, metrics.json and the result files; by one process or several."""
 
 from __future__ import annotations
 
@@ -7,84 +7,122 @@ import dataclasses
 import json
 import zlib
 from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
+from ...config import Config
+from ...data.annotations.records import DataSource
 from ...dataset import evaluation_batches
 from ...util import detections_to_results, evaluate_coco, records_to_coco, write_metrics, write_results
 from ..display.progress import Progress
 from ..distributed.rank_group import RankGroup
-from .predictor import detect
+from .predictor import Network, detect
 
 
-def evaluate_network(network, config, source, work_dir, group=None):
-    """The same for a network in evaluation mode and a DataSource, whose batches the ranks of `group` take in turns; all get the figures,
-    rank 0 writes the files."""
+class ResultRows(NamedTuple):
+    """COCO's result rows: of boxes, and of masks."""
+
+    bbox: List[Dict[str, Any]]
+    segm: List[Dict[str, Any]]
+
+
+def evaluate_network(
+    network: Network, config: Config, source: DataSource, work_dir, group: Optional[RankGroup] = None
+) -> Dict[str, Any]:
+    """Evaluate a network in evaluation mode on a DataSource. The ranks share the pictures, rank 0 writes the files.
+
+    Args:
+        network: See `predictor.detect`.
+        config: The settings.
+        source: The pictures, with annotations or without.
+        work_dir: The folder for metrics.json and the result files.
+        group: The ranks that evaluate together; None: this process alone.
+
+    Returns:
+        On every rank {"bbox": {...}, "segm": {...}}, the figures of `evaluate_coco`; "segm" where there are
+        masks;
+        {} without annotations.
+    """
     group = group or RankGroup()
     with_masks = source.has_masks or not source.has_annotations
-    rows = detect_share(network, config, source, with_masks, group)
-    pieces = group.gather(zlib.compress(json.dumps(rows).encode(), 1)) if group.num > 1 else None
+    rows = detect_own_pictures(network, config, source, with_masks, group)
+    shares = [rows]
+    if group.num > 1:
+        shares = group.gather(zlib.compress(json.dumps(rows).encode(), 1))
     group.report("while rank 0 computed the figures", idle_limit=None)
-    if pieces is not None:
-        # in the order of the pictures, as one process finds them
-        order = {record.image_id: place for place, record in enumerate(source.records)}
-        shares = [json.loads(zlib.decompress(piece)) for piece in pieces]
-        rows = [
-            sorted((row for share in shares for row in share[kind]), key=lambda row: order[row["image_id"]])
-            for kind in range(2)
-        ]
-    return group.barrier(decide=lambda _: score(rows, config, source, work_dir, with_masks))
+    if group.num > 1 and group.rank == 0:
+        rows = _join_shares([ResultRows(*json.loads(zlib.decompress(share))) for share in shares], source)
+    return group.barrier(decide=lambda _: write_figures(rows, config, source, work_dir, with_masks))
 
 
-def share(records, batch_size, rank, num):
-    """The records of rank `rank` of `num`: every num-th batch of `batch_size`, so that each is seen once and none is seen twice."""
-    return [record for place, record in enumerate(records) if place // batch_size % num == rank]
+def own_records(records: Sequence[Any], batch_size: int, rank: int, num: int) -> List[Any]:
+    """The records of rank `rank` of `num`: every num-th batch, so that each record is evaluated once."""
+    return [record for index, record in enumerate(records) if index // batch_size % num == rank]
 
 
-def detect_share(network, config, source, with_masks, group):
-    """[bbox result rows, segm result rows] of this rank's pictures: every num-th batch, made of the pictures it has in one process too."""
-    records = share(source.records, config.test_batch_size, group.rank, group.num)
+def detect_own_pictures(
+    network: Network, config: Config, source: DataSource, with_masks: bool, group: RankGroup
+) -> ResultRows:
+    """The result rows of this rank's pictures. The batches are those of an evaluation by one process."""
+    records = own_records(source.records, config.test_batch_size, group.rank, group.num)
     sizes = {record.image_id: (record.height, record.width) for record in records}
-    bbox_rows, segm_rows = [], []
-    with (
-        Progress(len(records), "evaluation", unit="picture")
-        if group.rank == 0
-        else contextlib.nullcontext() as progress
-    ):
-        for batch in evaluation_batches(config, dataclasses.replace(source, records=records)):
-            group.report(f"while it evaluated pictures {batch['image_id'].tolist()}")
-            for image_id, found in zip(batch["image_id"].tolist(), detect(network, batch)):
-                rows = detections_to_results(
-                    found, image_id, *sizes[image_id], source.category_ids, config.mask_thr_binary, with_masks
+    rows = ResultRows([], [])
+    own_source = dataclasses.replace(source, records=records)
+    with contextlib.ExitStack() as stack:
+        progress = None
+        if group.rank == 0:
+            progress = stack.enter_context(Progress(len(records), "evaluation", unit="picture"))
+        for batch in evaluation_batches(config, own_source):
+            image_ids = batch["image_id"].tolist()
+            group.report(f"while it evaluated pictures {image_ids}")
+            for image_id, detections in zip(image_ids, detect(network, batch)):
+                height, width = sizes[image_id]
+                bbox_rows, segm_rows = detections_to_results(
+                    detections,
+                    image_id,
+                    height,
+                    width,
+                    source.category_ids,
+                    config.mask_thr_binary,
+                    with_masks,
                 )
-                bbox_rows += rows[0]
-                segm_rows += rows[1]
+                rows.bbox.extend(bbox_rows)
+                rows.segm.extend(segm_rows)
             if progress is not None:
-                progress.update(batch["count"], detections=len(bbox_rows))
-    return [bbox_rows, segm_rows]
+                progress.update(batch["count"], detections=len(rows.bbox))
+    return rows
 
 
-def score(rows, config, source, work_dir, with_masks):
+def _join_shares(shares: Sequence[ResultRows], source: DataSource) -> ResultRows:
+    """The rows of all ranks in the order of the pictures, as one process gives them."""
+    order = {record.image_id: index for index, record in enumerate(source.records)}
+
+    def join(parts):
+        return sorted((row for part in parts for row in part), key=lambda row: order[row["image_id"]])
+
+    return ResultRows(join(share.bbox for share in shares), join(share.segm for share in shares))
+
+
+def write_figures(
+    rows: ResultRows, config: Config, source: DataSource, work_dir, with_masks: bool
+) -> Dict[str, Any]:
     """Write the result rows, and the figures where there are annotations; returns the figures."""
     work_dir = Path(work_dir)
     work_dir.mkdir(parents=True, exist_ok=True)
     write_results(work_dir, *rows)
-    truth = source.name if config.dataset == "coco" else records_to_coco(source)
-    categories = [category for category in source.category_ids[1:] if category is not None]
+    ground_truth = source.annotation_file if config.dataset == "coco" else records_to_coco(source)
+    category_ids = [category for category in source.category_ids[1:] if category is not None]
+    image_ids = [record.image_id for record in source.records]
     metrics = {}
-    for kind, found in zip(("bbox", "segm"), rows):
+    for kind, kind_rows in zip(("bbox", "segm"), rows):
         if kind == "bbox" or with_masks:
             figures = evaluate_coco(
-                truth,
-                found,
-                kind,
-                image_ids=[record.image_id for record in source.records],
-                category_ids=categories,
+                ground_truth, kind_rows, kind, image_ids=image_ids, category_ids=category_ids
             )
             if figures:
                 metrics[kind] = figures
+    written = f"wrote {work_dir / 'results_bbox.json'}"
     if metrics:
         write_metrics(work_dir, metrics)
-    print(
-        f"wrote {work_dir / 'results_bbox.json'}" + (f" and {work_dir / 'metrics.json'}" if metrics else ""),
-        flush=True,
-    )
+        written += f" and {work_dir / 'metrics.json'}"
+    print(written, flush=True)
     return metrics

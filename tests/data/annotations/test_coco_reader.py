@@ -12,7 +12,8 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from src.config import load_config
-from src.data.annotations.coco_reader import read_coco, whole
+from src.data.annotations.coco_reader import read_coco
+from src.data.annotations.json_values import whole_number
 from src.data.annotations.sources import read_source, resolve_classes
 from src.data.images.masks import rle_counts
 from src.errors import ConfigError, DataError
@@ -296,8 +297,8 @@ def test_sizes_of_turned_pictures_come_as_displayed(coco_folder):
 
 
 def test_whole():
-    assert [whole(value) for value in (7, 7.0, "7", " 7 ", -1)] == [7, 7, 7, 7, -1]
+    assert [whole_number(value) for value in (7, 7.0, "7", " 7 ", -1)] == [7, 7, 7, 7, -1]
     assert [
-        whole(value)
+        whole_number(value)
         for value in (7.5, "7.5", "x", None, True, float("nan"), float("inf"), 2**63, "9" * 30, [7])
     ] == [None] * 10

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.data.annotations.json_stream import PIECE, Taken, walk_object
+from src.data.annotations.json_stream import CHUNK_ITEMS, ItemCount, parse_object
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=4),
@@ -26,12 +26,12 @@ VALUES = st.recursive(
 def test_as_json_loads(content, indent, cut):
     text = json.dumps(content, indent=indent)
     seen = {"a": [], "b": []}
-    found = walk_object(
+    found = parse_object(
         text, {name: lambda first, piece, name=name: seen[name].append((first, piece)) for name in seen}
     )
     if isinstance(found, dict):
         found = {
-            key: [item for _, piece in seen[key] for item in piece] if isinstance(value, Taken) else value
+            key: [item for _, piece in seen[key] for item in piece] if isinstance(value, ItemCount) else value
             for key, value in found.items()
         }
     assert found == content
@@ -40,19 +40,19 @@ def test_as_json_loads(content, indent, cut):
         expected = json.loads(broken)
     except json.JSONDecodeError:
         with pytest.raises(json.JSONDecodeError):
-            walk_object(broken, {})
+            parse_object(broken, {})
     else:
-        assert walk_object(broken, {}) == expected
+        assert parse_object(broken, {}) == expected
 
 
 def test_pieces_follow_one_another_and_a_second_list_is_an_error():
     pieces = []
-    found = walk_object(
-        json.dumps({"a": list(range(2 * PIECE + 5)), "b": []}),
+    found = parse_object(
+        json.dumps({"a": list(range(2 * CHUNK_ITEMS + 5)), "b": []}),
         {"a": lambda first, piece: pieces.append((first, len(piece)))},
     )
-    assert pieces == [(0, PIECE), (PIECE, PIECE), (2 * PIECE, 5)] and found == {"a": 2 * PIECE + 5, "b": []}
+    assert pieces == [(0, CHUNK_ITEMS), (CHUNK_ITEMS, CHUNK_ITEMS), (2 * CHUNK_ITEMS, 5)] and found == {"a": 2 * CHUNK_ITEMS + 5, "b": []}
     with pytest.raises(json.JSONDecodeError, match="second time"):
-        walk_object('{"a": [1], "a": [2]}', {"a": lambda first, piece: None})
+        parse_object('{"a": [1], "a": [2]}', {"a": lambda first, piece: None})
     with pytest.raises(json.JSONDecodeError, match="line 2 column 1"):
-        walk_object('{"a": [1],\n}', {})
+        parse_object('{"a": [1],\n}', {})

@@ -282,7 +282,7 @@ def run(reader, make, config, folder, count, highest):
                 seen["read" if not collect else "checked to the end"] += 1
             except UserError as error:
                 assert "\n" not in str(error) and path in str(error)
-            assert all("\n" not in line and line.isprintable() for line in findings.lines())
+            assert all("\n" not in line and line.isprintable() for line in findings.summary())
             json.dumps(findings.as_json())
             seen.update(findings.counts if collect else ())
 

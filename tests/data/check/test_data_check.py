@@ -9,7 +9,7 @@ from PIL import Image
 
 from src.config import load_config
 from src.data.check.data_check import check_data, checked_source, report_text
-from src.data.findings import KINDS
+from src.data.finding_kinds import KINDS
 from src.errors import ConfigError, DataError
 from tests.data.check.checking import CLASSES, JSON, check, found, said_before_training
 
@@ -308,13 +308,13 @@ def test_each_mistake_is_found_and_named(
         image_id,
         annotation_id,
     )
-    assert one["file"] == str(root / JSON) and one["what"] == KINDS[kind][1] and "\n" not in one["detail"]
+    assert one["file"] == str(root / JSON) and one["what"] == KINDS[kind].text and "\n" not in one["detail"]
     assert result.exit_code == {"fatal": 2, "skipped": 1}.get(action, result.exit_code) and (
         action in ("fatal", "skipped") or result.exit_code == 0
     )
-    assert sum(line.startswith(action) and KINDS[kind][1] in line for line in report_text(result)) == 1
+    assert sum(line.startswith(action) and KINDS[kind].text in line for line in report_text(result)) == 1
     lines, error = said_before_training(result, root, caplog)
-    assert sum(f"{root / JSON}: 1 x {KINDS[kind][1]}" in line for line in lines) == (
+    assert sum(f"{root / JSON}: 1 x {KINDS[kind].text}" in line for line in lines) == (
         len(result.findings.counts) > 1 or error is None
     )
     assert (error is not None) == (result.exit_code == 2)
@@ -482,7 +482,7 @@ def check_rows(folder, data, *words):
 def test_each_mistake_in_a_txt_file(tmp_path, caplog, data, kind, place):
     result = check_rows(tmp_path, data)
     (one,) = found(result, kind)
-    assert (one["place"], one["action"], one["file"]) == (place, KINDS[kind][0], str(tmp_path / "rows.txt"))
+    assert (one["place"], one["action"], one["file"]) == (place, KINDS[kind].action, str(tmp_path / "rows.txt"))
     assert result.exit_code == (
         2 if one["action"] == "fatal" else max(result.exit_code, one["action"] == "skipped")
     )
@@ -490,7 +490,7 @@ def test_each_mistake_in_a_txt_file(tmp_path, caplog, data, kind, place):
     if one["action"] == "fatal":
         assert str(tmp_path / "rows.txt") in error and (not place or f"rows.txt:{place[5:]}:" in error)
     else:
-        assert sum(f"rows.txt: 1 x {KINDS[kind][1]}" in line for line in lines) == 1
+        assert sum(f"rows.txt: 1 x {KINDS[kind].text}" in line for line in lines) == 1
 
 
 def test_all_mistakes_of_a_txt_file_are_found_at_once(tmp_path):
@@ -498,7 +498,7 @@ def test_all_mistakes_of_a_txt_file_are_found_at_once(tmp_path):
         tmp_path,
         b"a.jpg 1,2,x,4,1\nb c.jpg 1,2,30,40,7\nnone.jpg 5,5,20,20,1\n9,9,9,9,9\na.jpg 1,2,30,40,2\n",
     )
-    assert {kind: count for kind, count in result.findings.counts.items() if KINDS[kind][0] == "fatal"} == {
+    assert {kind: count for kind, count in result.findings.counts.items() if KINDS[kind].action == "fatal"} == {
         "row_number": 1,
         "row_class": 1,
         "picture_missing": 1,

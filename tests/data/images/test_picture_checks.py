@@ -14,7 +14,7 @@ from PIL import Image
 
 from src.config import load_config
 from src.data.check.data_check import check_data, report_text
-from src.data.findings import KINDS
+from src.data.finding_kinds import KINDS
 from tests.data.check.checking import CLASSES, check, found, said_before_training
 
 
@@ -124,11 +124,11 @@ def test_each_kind_of_picture(coco_folder, caplog, kind, make, mode):
             or kind == "image_link"
             for one in seen
         )
-    fatal = KINDS[kind][0] == "fatal"
+    fatal = KINDS[kind].action == "fatal"
     assert result.exit_code == (2 if fatal else 0)
     assert len(result.source.records) == (2 if fatal else 3)
     lines, error = said_before_training(result, root, caplog)
-    assert sum(f"1 x {KINDS[kind][1]}" in line for line in lines) == 1 and fatal == (error is not None)
+    assert sum(f"1 x {KINDS[kind].text}" in line for line in lines) == 1 and fatal == (error is not None)
     assert not fatal or (
         "000002.jpg of image 20" in error
         and error.endswith("; replace it, or leave such pictures out with bad_pictures=skip")

@@ -1,0 +1,136 @@
+"""The checks of all boxes of an annotation file at once: which are usable, and clipping to the picture."""
+
+from __future__ import annotations
+
+from typing import Dict, Tuple
+
+import numpy as np
+
+from ..findings import Findings, short_numbers
+from .object_columns import BAD_BOX, INFINITE_BOX, NO_BOX, MaskExtents, ObjectColumns
+
+ROUNDING = 1.0  # a box or polygon may reach this many pixels out of its picture without a finding
+
+
+def beyond_picture(boxes: np.ndarray, width: np.ndarray, height: np.ndarray) -> np.ndarray:
+    """float64 [n]: how many pixels boxes x1, y1, x2, y2 reach out of their pictures, on the worst side."""
+    low = np.maximum(-boxes[:, 0], -boxes[:, 1])
+    high = np.maximum(boxes[:, 2] - width, boxes[:, 3] - height)
+    return np.maximum(low, high)
+
+
+def clip_boxes(
+    boxes: np.ndarray, width: np.ndarray, height: np.ndarray
+) -> Tuple[np.ndarray, Dict[str, np.ndarray]]:
+    """Clip boxes to their pictures.
+
+    Boxes that are not finite, empty or outside the picture cannot be used.
+    Reaching out by up to ROUNDING is no finding.
+
+    Args:
+        boxes: float64 [n, 4], x1, y1, x2, y2 in pixels.
+        width: [n], pixels of each box's picture.
+        height: [n].
+
+    Returns:
+        The clipped boxes float64 [n, 4], and {kind of finding: bool [n]}.
+    """
+    with np.errstate(invalid="ignore"):
+        finite = (np.abs(boxes) < 1e9).all(1)
+        empty = finite & ((boxes[:, 2] <= boxes[:, 0]) | (boxes[:, 3] <= boxes[:, 1]))
+        clipped = np.clip(boxes, 0, np.stack([width, height, width, height], 1))
+        sides = clipped[:, 2:] - clipped[:, :2]
+        valid = finite & ~empty
+        outside = valid & (sides <= 0).any(1)
+        valid &= ~outside
+        # so thin that it would be empty in float32, in which boxes are kept
+        thin = valid & (sides <= 1e-6 * clipped[:, 2:] + 1e-6).any(1)
+        partly = valid & ~thin & (beyond_picture(boxes, width, height) > ROUNDING)
+    return clipped, {
+        "box_infinite": ~finite,
+        "box_empty": empty | thin,
+        "box_outside": outside,
+        "box_partly": partly,
+    }
+
+
+def check_boxes(
+    objects: ObjectColumns,
+    picture_valid: np.ndarray,
+    width: np.ndarray,
+    height: np.ndarray,
+    masks: MaskExtents,
+    findings: Findings,
+) -> Tuple[np.ndarray, np.ndarray]:
+    """Check and clip the objects' boxes; an object without a box gets the one around its mask.
+
+    Args:
+        objects: n objects.
+        picture_valid: bool [n], whether the object's picture can be used.
+        width, height: float64 [n], pixels of the object's picture.
+        masks: of the objects.
+        findings: what is left out or changed is added here.
+
+    Returns:
+        (boxes float64 [n, 4] within the picture, valid bool [n]).
+    """
+    state = objects.box_state
+    boxes = objects.boxes.copy()
+    valid = picture_valid.copy()
+    from_mask = valid & (state == NO_BOX) & masks.has_mask
+    objects.add_findings(findings, "box_missing", from_mask, ".bbox")
+    boxes[from_mask] = masks.boxes[from_mask]
+    for kind, mask in (
+        ("box_form", (state == BAD_BOX) | ((state == NO_BOX) & ~masks.has_mask)),
+        ("box_infinite", state == INFINITE_BOX),
+    ):
+        objects.add_findings(findings, kind, valid & mask, ".bbox")
+        valid &= ~mask
+    if objects.boxes_are_sizes:
+        _correct_corners(objects, boxes, valid & ~from_mask, width, height, masks, findings)
+    clipped, problems = clip_boxes(boxes, width, height)
+
+    def as_written(row):
+        x1, y1, x2, y2 = boxes[row].tolist()
+        return short_numbers((x1, y1, x2 - x1, y2 - y1) if objects.boxes_are_sizes else (x1, y1, x2, y2))
+
+    for kind, mask in problems.items():
+        objects.add_findings(findings, kind, valid & mask, ".bbox", as_written)
+        if kind != "box_partly":
+            valid = valid & ~mask
+    return clipped, valid
+
+
+def _correct_corners(objects, boxes, valid, width, height, masks, findings):
+    """Find boxes meant as x1, y1, x2, y2 where COCO has x, y, width, height.
+
+    Where the mask shows it, the box is corrected in `boxes`.
+    Where many boxes without a mask look like it, that is a fatal finding.
+    """
+    with np.errstate(invalid="ignore"):
+        corners = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
+        possible = valid & (corners[:, 2:] > corners[:, :2]).all(1)
+        corner_error = np.abs(corners - masks.boxes).max(1)
+        size_error = np.abs(boxes - masks.boxes).max(1)
+        is_corners = (corner_error <= 2) & (size_error > 4) & (size_error > 2 * corner_error)
+        is_corners &= possible & masks.has_mask
+        outside = beyond_picture(boxes, width, height) > ROUNDING
+        fits = possible & (beyond_picture(corners, width, height) <= ROUNDING)
+    objects.add_findings(
+        findings, "box_corners", is_corners, ".bbox", lambda row: short_numbers(corners[row])
+    )
+    boxes[is_corners] = corners[is_corners]
+    without_mask = valid & ~masks.has_mask
+    if without_mask.sum() < 3 or not fits[without_mask].all() or outside[without_mask].mean() < 0.3:
+        return
+    rows = np.flatnonzero(without_mask & outside)
+    row = int(rows[0])
+    findings.add(
+        "boxes_as_corners",
+        *objects.describe(row, ".bbox"),
+        detail=(
+            f"{short_numbers(corners[row])} and {len(rows) - 1} others of {int(without_mask.sum())} "
+            "leave their pictures as COCO's x, y, width, height, "
+            "and all of them fit as corners x1, y1, x2, y2; write widths and heights"
+        ),
+    )

@@ -1,0 +1,122 @@
+"""The checks of all masks of an annotation file at once: polygons and RLE."""
+
+from __future__ import annotations
+
+from typing import Any, List, Optional
+
+import numpy as np
+
+from ..findings import Findings, short_numbers
+from ..images.polygons import Polygons
+from .box_checks import ROUNDING, beyond_picture
+from .object_columns import RLE, MaskExtents, ObjectColumns
+
+
+def check_polygons(
+    objects: ObjectColumns,
+    picture_valid: np.ndarray,
+    width: np.ndarray,
+    height: np.ndarray,
+    findings: Findings,
+) -> Polygons:
+    """The usable polygons of the objects.
+
+    Args:
+        objects: n objects.
+        picture_valid: bool [n], whether the object's picture can be used.
+        width, height: float64 [n], pixels of the object's picture.
+        findings: what is left out or unusual is added here.
+    """
+    polygons = objects.polygons
+    if not len(polygons):
+        return polygons
+    polygons = polygons.take(picture_valid[polygons.owner])
+
+    def add(kind, mask):
+        rows = np.flatnonzero(mask)
+        if len(rows):
+            findings.add_rows(kind, rows, describe)
+
+    def describe(row):
+        part = f".segmentation[{polygons.part[row]}]"
+        return *objects.describe(int(polygons.owner[row]), part), short_numbers(extents[row])
+
+    extents = polygons.extents()
+    picture_width = width[polygons.owner]
+    picture_height = height[polygons.owner]
+    reach = np.maximum(picture_width, picture_height)
+    # A point farther out than the picture is wide is a mistake in units or axes, and drawing it could take
+    # any amount of memory. NaN fails here too.
+    near = (extents[:, :2].min(1) >= -reach) & (extents[:, 2:].max(1) <= 2 * reach)
+    add("polygon_far", ~near)
+    left_or_above = (extents[:, 2] <= 0) | (extents[:, 3] <= 0)
+    right_or_below = (extents[:, 0] >= picture_width) | (extents[:, 1] >= picture_height)
+    outside = near & (left_or_above | right_or_below)
+    add("polygon_outside", outside)
+    valid = near & ~outside
+    add("polygon_partly", valid & (beyond_picture(extents, picture_width, picture_height) > ROUNDING))
+    polygons = polygons.take(valid)
+    extents = extents[valid]
+    if len(polygons):
+        add("polygon_crossing", polygons.crossing())
+        undrawn = polygons.without_pixel(
+            picture_height[valid], picture_width[valid], polygons.areas(), extents
+        )
+        add("polygon_no_pixel", undrawn)
+    return polygons
+
+
+def mask_extents(
+    objects: ObjectColumns,
+    polygons: Polygons,
+    picture_valid: np.ndarray,
+    width: np.ndarray,
+    height: np.ndarray,
+    findings: Findings,
+) -> MaskExtents:
+    """What the masks of the objects cover. polygons: the usable ones; the others as in `check_polygons`."""
+    count = len(objects.labels)
+    boxes = np.full((count, 4), np.nan)
+    areas = np.zeros(count)
+    has_mask = np.zeros(count, bool)
+    if len(polygons):
+        owner = polygons.owner
+        first = np.flatnonzero(np.concatenate([[True], owner[1:] != owner[:-1]]))  # polygon of each object
+        extents = polygons.extents()
+        rows = owner[first]
+        low = np.minimum.reduceat(extents[:, :2], first)
+        high = np.maximum.reduceat(extents[:, 2:], first)
+        boxes[rows] = np.concatenate([low, high], 1)
+        areas[rows] = np.add.reduceat(polygons.areas(), first)
+        has_mask[rows] = True
+    for row in np.flatnonzero((objects.mask_kind == RLE) & picture_valid).tolist():
+        mask = objects.rles[row]
+        size = mask.rle["size"]
+        if size != [height[row], width[row]]:
+            detail = f"{size[0]}x{size[1]} for a picture of {height[row]:.0f}x{width[row]:.0f}"
+            findings.add("rle_size", *objects.describe(row, ".segmentation.size"), detail)
+        elif mask.box is None:
+            findings.add("rle_empty", *objects.describe(row, ".segmentation.counts"))
+        else:
+            boxes[row] = mask.box
+            areas[row] = mask.area
+            has_mask[row] = True
+    return MaskExtents(boxes, areas, has_mask)
+
+
+def join_segmentations(
+    objects: ObjectColumns, polygons: Polygons, has_mask: np.ndarray
+) -> List[Optional[Any]]:
+    """For each object its list of polygons (float32 arrays), its RLE dict, or None; has_mask: bool [n]."""
+    segmentations = [None] * len(objects.labels)
+    for row, mask in objects.rles.items():
+        if has_mask[row]:
+            segmentations[row] = mask.rle
+    points = polygons.points
+    starts = polygons.starts.tolist()
+    for owner, start, end in zip(polygons.owner.tolist(), starts, starts[1:]):
+        if segmentations[owner] is None:
+            segmentations[owner] = [points[start:end]]
+        else:
+            segmentations[owner].append(points[start:end])
+    return segmentations

@@ -1,0 +1,127 @@
+"""Every kind of problem that the checks of a data set can find, and what is done about it."""
+
+from __future__ import annotations
+
+from typing import Dict, NamedTuple
+
+FATAL = "fatal"  # the data cannot be used
+SKIPPED = "skipped"  # something is left out
+FIXED = "fixed"  # read as it was meant
+KEPT = "kept"  # used as it is, but worth a look
+ACTIONS = (FATAL, SKIPPED, FIXED, KEPT)  # the most serious first
+
+
+class Kind(NamedTuple):
+    """One kind of finding.
+
+    Attributes:
+        action: what is done about it, one of ACTIONS.
+        text: what it is, as users read it; it ends with what is done about it.
+    """
+
+    action: str
+    text: str
+
+
+KINDS: Dict[str, Kind] = {
+    # the annotation file
+    "file_unreadable": Kind(FATAL, "annotation file that cannot be read"),
+    "file_syntax": Kind(FATAL, "file that is not JSON or not UTF-8 text"),
+    "file_form": Kind(FATAL, "file without the parts that its format requires"),
+    "byte_order_mark": Kind(FIXED, "byte-order mark at the start of the file, passed over"),
+    "windows_line_ends": Kind(FIXED, "Windows line end, read as a line end"),
+    # classes
+    "category_form": Kind(FATAL, "category without a usable id and name"),
+    "category_twice": Kind(FATAL, "category id or name that is used twice"),
+    "category_names": Kind(FATAL, "category that coco_classes does not name"),
+    "category_zero": Kind(KEPT, "category with id 0, a class like the others (labels are counted from 1)"),
+    "category_gaps": Kind(KEPT, "gaps in the category ids, closed by counting labels from 1"),
+    # pictures in the file
+    "image_form": Kind(FATAL, "image without a usable id and file_name"),
+    "image_twice": Kind(FATAL, "image id that is used twice"),
+    "image_file_twice": Kind(
+        KEPT,
+        "picture file listed under more than one image id, kept: objects of one are background in the other",
+    ),
+    "image_outside": Kind(FATAL, "picture name that leads out of the picture folder"),
+    "image_link": Kind(KEPT, "picture that is a link to a file outside the picture folder, followed"),
+    "image_size_missing": Kind(FIXED, "picture without a usable size in the file, read from the picture"),
+    "respelled": Kind(FIXED, "whole number written as text or as a fraction, read as a number"),
+    "large_id": Kind(KEPT, "id over 2^32, which other tools may cut, kept"),
+    "name_spaces": Kind(FIXED, "picture name with spaces, read as one name"),
+    # picture files
+    "picture_missing": Kind(FATAL, "picture that is missing"),
+    "picture_empty": Kind(FATAL, "picture file of zero bytes"),
+    "picture_truncated": Kind(FATAL, "picture that is cut off"),
+    "picture_not": Kind(FATAL, "file that is not a picture"),
+    "picture_bomb": Kind(FATAL, "picture of more pixels than are safe to decode"),
+    "picture_unreadable": Kind(FATAL, "picture that cannot be read or decoded"),
+    "picture_size": Kind(FATAL, "picture of another size than the file says"),
+    "picture_turned": Kind(FIXED, "picture rotated by its EXIF orientation, as viewers show it"),
+    "picture_stored": Kind(KEPT, "picture annotated as it is stored, its EXIF orientation ignored"),
+    "picture_grey": Kind(FIXED, "grey picture, becomes RGB"),
+    "picture_16bit": Kind(FIXED, "16-bit picture, becomes 8-bit"),
+    "picture_cmyk": Kind(FIXED, "CMYK picture, becomes RGB"),
+    "picture_alpha": Kind(FIXED, "picture with transparency, which is dropped"),
+    "picture_palette": Kind(FIXED, "palette picture, becomes RGB"),
+    "picture_animated": Kind(FIXED, "animated picture, its first frame is taken"),
+    # annotations
+    "annotation_form": Kind(SKIPPED, "annotation that is not an object, left out"),
+    "annotation_image": Kind(SKIPPED, "annotation of an image id that the file does not list, left out"),
+    "annotation_category": Kind(SKIPPED, "annotation of a category id that the file does not list, left out"),
+    "annotation_id": Kind(FIXED, "annotation id missing or used twice, the annotation is kept"),
+    "crowd_spelled": Kind(FIXED, "is_crowd for iscrowd, read as iscrowd"),
+    "crowd_value": Kind(FIXED, "iscrowd that is neither 0 nor 1, read as a crowd unless it is false"),
+    "box_form": Kind(SKIPPED, "box that is not four numbers, left out"),
+    "box_infinite": Kind(SKIPPED, "box that is not finite, left out"),
+    "box_empty": Kind(SKIPPED, "box without area (zero or negative width or height), left out"),
+    "box_outside": Kind(SKIPPED, "box outside the picture, left out"),
+    "box_partly": Kind(FIXED, "box reaching out of the picture, clipped"),
+    "box_missing": Kind(FIXED, "object without a box, which is taken around its mask"),
+    "box_corners": Kind(FIXED, "box given as corners x1, y1, x2, y2 (its mask says so), read as such"),
+    "boxes_as_corners": Kind(FATAL, "boxes that look like corners x1, y1, x2, y2"),
+    "area_form": Kind(FIXED, "area that is missing or not a number from 0, computed"),
+    "area_wrong": Kind(KEPT, "area unlike its mask or box, kept (evaluation sorts objects by it)"),
+    "polygon_form": Kind(SKIPPED, "polygon that is not a list of numbers, left out"),
+    "polygon_short": Kind(SKIPPED, "polygon of under three points, left out"),
+    "polygon_odd": Kind(SKIPPED, "polygon of odd length, left out"),
+    "polygon_far": Kind(SKIPPED, "polygon that is not finite or far out of the picture, left out"),
+    "polygon_outside": Kind(SKIPPED, "polygon outside the picture, left out"),
+    "polygon_partly": Kind(FIXED, "polygon reaching out of the picture, clipped"),
+    "polygon_crossing": Kind(KEPT, "polygon that crosses itself, kept and filled by COCO's rule"),
+    "polygon_no_pixel": Kind(KEPT, "polygon too small to cover a pixel, kept and drawn finer"),
+    "rle_corrupt": Kind(SKIPPED, "RLE that is corrupt, left out"),
+    "rle_size": Kind(SKIPPED, "RLE of another size than its picture, left out"),
+    "rle_empty": Kind(SKIPPED, "RLE without a pixel, left out"),
+    "segmentation_form": Kind(SKIPPED, "segmentation that is neither polygons nor RLE, left out"),
+    "mask_missing": Kind(SKIPPED, "object without a usable mask in a file with masks, left out"),
+    "mask_apart": Kind(SKIPPED, "object whose mask lies outside its box, left out"),
+    "mask_box": Kind(KEPT, "mask and box that disagree (IoU under 0.5), kept"),
+    # rows of a txt file
+    "row_form": Kind(FATAL, "row that is not a path and boxes x1,y1,x2,y2,class"),
+    "row_number": Kind(FATAL, "box with something that is not a number"),
+    "row_class": Kind(FATAL, "class that is not one of 1 to num_classes-1"),
+    "masks_mixed": Kind(FATAL, "boxes with polygons and boxes without in one file"),
+    # training
+    "empty_picture": Kind(
+        SKIPPED, "picture without objects, left out of training (keep_empty=True keeps it)"
+    ),
+    "crowd_only": Kind(
+        SKIPPED, "picture with nothing but crowds, left out of training (keep_empty=True keeps it)"
+    ),
+    "too_many": Kind(
+        SKIPPED, "picture with more than max_instance_count objects, the smallest are left out of training"
+    ),
+    "canvas": Kind(FATAL, "picture that does not fit the canvas"),
+    "nothing": Kind(FATAL, "no picture with an object to learn from"),
+}
+# pictures that cannot be used: fatal, or left out with bad_pictures=skip
+PICTURE_KINDS = (
+    "picture_missing",
+    "picture_empty",
+    "picture_truncated",
+    "picture_not",
+    "picture_bomb",
+    "picture_unreadable",
+    "picture_size",
+)
