@@ -115,7 +115,7 @@ def overfit(args, work):
 def backbone(args, work):
     """Train a network on drawn shapes for a while and keep its ResNet and feature pyramid, which are those of the default one."""
     from src.data.shapes.drawn_data import draw_shapes
-    from src.weights.checkpoint import read_checkpoint, write_checkpoint
+    from src.weights.checkpoint_file import read_checkpoint, write_checkpoint
 
     data = Path(work) / "data"
     draw_shapes(data, 1600, 16, size=(128, 128), seed=args.seed)

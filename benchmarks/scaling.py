@@ -28,7 +28,7 @@ def sizes(words):
     from src.engine.training.resume import step_state_of
     from src.maskrcnn.build import build_network, norm_kind
     from src.network_define import LossNet, TrainOneStep
-    from src.weights.checkpoint import save_checkpoint
+    from src.weights.checkpoint_file import save_checkpoint
 
     config = load_config(words)
     for loads in (False, True):

@@ -13,7 +13,7 @@ import pytest
 
 from src.data.shapes.drawn_data import draw_shapes
 from src.engine.display.progress import LOSS_NAMES, read_loss_log
-from src.weights.checkpoint import read_training
+from src.weights.checkpoint_file import read_training
 from tests.conftest import ROOT
 
 # Small enough to compile and run in seconds; the same cells as the full network.

@@ -15,7 +15,7 @@ from ..config import Config, changed
 from ..dataset import ensure_mindrecord, resolve_classes, steps_per_epoch
 from ..maskrcnn.build import build_network
 from ..network_define import TrainOneStep
-from ..weights.loading import Start, load_start, open_start
+from ..weights.pretrained import PretrainedWeights, load_pretrained, open_pretrained
 from .distributed.agreement import check_settings
 from .runtime.device import Device
 from .training.build_step import make_step
@@ -61,17 +61,17 @@ class TrainSetup:
     resumed: Optional[Resumed] = None
 
 
-def open_weights(config: Config) -> Tuple[Config, Optional[Start]]:
+def open_weights(config: Config) -> Tuple[Config, Optional[PretrainedWeights]]:
     """(the configuration with what the weights of `pre_trained` need, those weights or None).
 
     A resumed run has weights of its own, so nothing is opened for it.
     """
     if config.pre_trained is None or config.resume is not None:
         return config, None
-    return open_start(config)
+    return open_pretrained(config)
 
 
-def set_up(config: Config, weights: Optional[Start], work_dir: str, device: Device) -> TrainSetup:
+def set_up(config: Config, weights: Optional[PretrainedWeights], work_dir: str, device: Device) -> TrainSetup:
     """A new run, or the run that `resume` names, ready for the first step."""
     folder = checkpoint_dir_of(config, Path(work_dir.replace("{rank}", "0")))
     resumed = find_resumed(config, folder, device.group)
@@ -80,14 +80,14 @@ def set_up(config: Config, weights: Optional[Start], work_dir: str, device: Devi
     return start_resumed_run(config, resumed, work_dir, device)
 
 
-def start_new_run(config: Config, weights: Optional[Start], work_dir: str, device: Device) -> TrainSetup:
+def start_new_run(config: Config, weights: Optional[PretrainedWeights], work_dir: str, device: Device) -> TrainSetup:
     """From weights (`pre_trained`), or from scratch."""
     if config.pre_trained is not None and weights is None:
-        config, weights = open_start(config)  # resume=auto found no checkpoint
+        config, weights = open_pretrained(config)  # resume=auto found no checkpoint
     asked_classes = config.coco_classes
     config, data_dir, manifest = prepare_data(config, asked_classes, device)
     network = new_network(config, device, loads_weights=weights is not None)
-    weights_lines = ("from scratch",) if weights is None else load_start(network, weights, config)
+    weights_lines = ("from scratch",) if weights is None else load_pretrained(network, weights, config)
     network.set_train(True)
     step_cell = make_step(config, network, device.num)
     facts = {

@@ -11,7 +11,7 @@ from ..errors import CheckpointError
 
 SETTINGS = "maskrcnn_settings"  # the metadata entry that holds the settings as JSON, as in a checkpoint
 # Settings that are fixed in a file besides what its weights need.
-FIXED_KEYS = (
+EXPORTED_KEYS = (
     "img_width",
     "img_height",
     "rpn_nms_across_levels",

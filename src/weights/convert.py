@@ -1,6 +1,6 @@
-"""Other projects' weights to a checkpoint of this one: names, class rows, and what the weights need to know.
+"""Weights of any project under this project's names, with the class rows and settings that belong to them.
 
-weights = load_weights(path, config)          # any file of src/weights/readers.py
+weights = convert_weights(path, config)
 write_checkpoint(out, weights.entries, weights.settings)
 """
 
@@ -9,18 +9,19 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import Any, Dict, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ..config import COCO_CLASSES, settings_from
+from ..config import COCO_CLASSES, Config, settings_from
 from ..errors import CheckpointError
-from .naming import CLASS_LAYERS, last_to_first
+from .checkpoint_settings import CAUTION, config_from_checkpoint, lists_to_tuples
+from .naming import CLASS_LAYERS, NamingScheme, move_background_first, shorten_list
 from .readers import read_weights
-from .schemes import SCHEMES, recognise
+from .schemes import SCHEMES, recognise_scheme
 from .torchvision import COCO_IDS, COCO_ROWS
 
-# Keys that a backbone alone needs.
+# The settings that a backbone needs.
 BACKBONE_KEYS = (
     "resnet_block",
     "resnet_in_channels",
@@ -34,118 +35,125 @@ BACKBONE_KEYS = (
 
 
 @dataclass
-class Weights:
-    """A file's weights under this project's names, with the configuration they want.
+class ConvertedWeights:
+    """The weights of a file under this project's names.
 
-    entries: {name: array}; config: the user's with the weights' settings in it; found: what the file is, in words; remarks: what was
-    decided, a line each; caution: what is to be said whenever the weights are loaded; whole: a model, not a backbone alone; called: a
-    function from this project's name of an entry to the file's; own: the file is a checkpoint of this project.
+    Attributes:
+        entries: {name: array}.
+        config: the user's configuration with the settings that the weights need.
+        description: what the file is, in words.
+        remarks: lines about what was decided.
+        caution: a line to be printed whenever the weights are loaded; "" for none.
+        is_whole_model: whether it is a Mask R-CNN, not a backbone.
+        name_in_file: a function from this project's name of an entry to its name in the file.
+        is_own_checkpoint: whether the file is a checkpoint of this project.
     """
 
     entries: Dict[str, np.ndarray]
-    config: Any
-    found: str
+    config: Config
+    description: str
     remarks: Tuple[str, ...]
     caution: str
-    whole: bool
-    called: Any
-    own: bool = False
+    is_whole_model: bool
+    name_in_file: Callable[[str], Optional[str]]
+    is_own_checkpoint: bool = False
 
 
-def load_weights(path, config, scheme_name="auto"):
-    """The Weights of a file; `scheme_name` as in `SCHEMES`, or 'auto' to recognise it.
+def convert_weights(path: str, config: Config, scheme_name: str = "auto") -> ConvertedWeights:
+    """Read a weights file of this or another project.
 
-    Settings that the user wrote win over what another project's scheme supposes; one that contradicts a checkpoint of this project is a
-    ConfigError. Raises CheckpointError for entries without a place and for classes without names; whether all are there and of the right
-    shape is seen when they are loaded into a network.
+    Whether all entries are there in the right shape is checked when they are loaded into a network.
+
+    Args:
+        path: a file of a kind that `read_weights` reads.
+        config: settings that the user wrote replace those that are usual in the other project.
+        scheme_name: a name of `SCHEMES`, or 'auto' to recognise the scheme.
+
+    Raises:
+        CheckpointError: for unknown entries and for classes without names.
+        ConfigError: for a setting that contradicts a checkpoint of this project.
     """
-    arrays, meta = read_weights(path)
+    arrays, rest = read_weights(path)
     if scheme_name == "auto" and "backbone.bn1.gamma" in arrays:
-        return _own(path, arrays, meta.get("settings"), config)
-    scheme = recognise(arrays, path) if scheme_name == "auto" else SCHEMES[scheme_name]
-    entries, strange = scheme.renamed(arrays)
-    if strange or not entries:
+        return _own_checkpoint(path, arrays, rest.get("settings"), config)
+    scheme = recognise_scheme(arrays, path) if scheme_name == "auto" else SCHEMES[scheme_name]
+    entries, unknown = scheme.rename(arrays)
+    if unknown or not entries:
         raise CheckpointError(
-            f"{path}: entries without a place in a Mask R-CNN ResNet FPN, by {scheme.title}'s names: {some(strange or arrays)}"
+            f"{path}: entries without a place in a Mask R-CNN ResNet FPN, by {scheme.title}'s names: "
+            f"{shorten_list(unknown or arrays)}"
         )
-    whole = any(not name.startswith("backbone.") for name in entries)
-    reading = scheme.read(entries, {**meta, "arrays": arrays})
-    settings, remarks = {**reading.settings, **architecture(entries)}, list(reading.remarks)
-    if meta.get("settings"):  # written by this project
-        settings, remarks = {**settings, **meta["settings"]}, ["settings are those that the file carries"]
-    if whole:
+    requirements = scheme.read_requirements(entries, {**rest, "arrays": arrays})
+    settings = {**requirements.settings, **settings_from_shapes(entries)}
+    remarks = list(requirements.remarks)
+    if rest.get("settings"):  # written by this project
+        settings.update(rest["settings"])
+        remarks = ["settings are those that the file carries"]
+    is_whole_model = any(not name.startswith("backbone.") for name in entries)
+    if is_whole_model:
         settings.setdefault("norm", "frozen")
         if scheme.background == "last":
-            entries = last_to_first(entries)
-        rows = len(entries.get("box_head.cls.weight", ()))
-        entries, settings["coco_classes"] = pick_classes(
-            entries, scheme, config, settings.get("coco_classes"), path
-        )
-        if len(entries["box_head.cls.weight"]) != rows:
+            entries = move_background_first(entries)
+        row_count = len(entries.get("box_head.cls.weight", ()))
+        entries, class_names = pick_classes(entries, scheme, config, settings.get("coco_classes"), path)
+        settings["coco_classes"] = class_names
+        if len(entries["box_head.cls.weight"]) != row_count:
             remarks.insert(
                 0,
-                f"of {rows} category ids the {len(COCO_IDS) - 1} that COCO uses and the background were kept",
+                f"of {row_count} category ids the {len(COCO_IDS) - 1} that COCO uses "
+                "and the background were kept",
             )
-    found = f"{scheme.title}, " + (
-        f"a whole model with {len(settings['coco_classes']) - 1} classes" if whole else "a backbone"
-    )
-    wanted = {name: _tuples(value) for name, value in settings.items() if name not in config.written}
-    return Weights(
+        kind = f"a whole model with {len(class_names) - 1} classes"
+    else:
+        kind = "a backbone"
+    not_set_by_user = {
+        name: lists_to_tuples(value) for name, value in settings.items() if name not in config.written
+    }
+    return ConvertedWeights(
         entries,
-        settings_from(config, path, wanted),
-        f"{found}, {len(arrays)} entries",
+        settings_from(config, path, not_set_by_user),
+        f"{scheme.title}, {kind}, {len(arrays)} entries",
         tuple(remarks),
-        reading.caution,
-        whole,
-        scheme.theirs,
+        requirements.caution,
+        is_whole_model,
+        scheme.foreign_name,
     )
 
 
-def _own(path, arrays, settings, config):
-    """The Weights of a checkpoint of this project."""
-    from .loading import CAUTION, config_from_checkpoint, is_whole_model  # MindSpore takes seconds to load
+def _own_checkpoint(path, arrays, settings, config):
+    """The ConvertedWeights of a checkpoint of this project."""
+    from .loading import is_whole_model  # imported here, as MindSpore takes seconds to import
 
-    whole = is_whole_model(arrays)
-    kind = "a whole model" if whole else "a backbone"
-    return Weights(
+    is_whole = is_whole_model(arrays)
+    return ConvertedWeights(
         arrays,
         config_from_checkpoint(config, settings, path),
-        f"this project's, {kind}, {len(arrays)} entries",
+        f"this project's, {'a whole model' if is_whole else 'a backbone'}, {len(arrays)} entries",
         (),
         (settings or {}).get(CAUTION, ""),
-        whole,
+        is_whole,
         str,
-        own=True,
+        is_own_checkpoint=True,
     )
 
 
-def architecture(entries):
-    """Depth and widths, as configuration keys, that the shapes of {name: array} tell; a key that they do not tell is left out."""
-    shape = {name: array.shape for name, array in entries.items()}
-    settings = {}
-    blocks = tuple(
-        sum(re.fullmatch(rf"backbone\.layer{stage}\.\d+\.conv1\.weight", name) is not None for name in shape)
-        for stage in range(1, 5)
-    )
-    outputs = tuple(shape.get(f"backbone.layer{stage}.0.conv3.weight", (0,))[0] for stage in range(1, 5))
-    if all(blocks) and all(outputs) and "backbone.conv1.weight" in shape:
-        settings = {
-            "resnet_block": blocks,
-            "resnet_out_channels": outputs,
-            "resnet_in_channels": (shape["backbone.conv1.weight"][0], *outputs[:3]),
-        }
+def settings_from_shapes(entries: Mapping[str, np.ndarray]) -> Dict[str, Any]:
+    """The configuration keys for depths and widths that follow from the shapes of {name: array}."""
+    shapes = {name: array.shape for name, array in entries.items()}
+    settings = _backbone_settings(shapes)
     for key, name in (
         ("fpn_out_channels", "fpn.lateral.0.weight"),
         ("rpn_feat_channels", "rpn.conv.weight"),
         ("rcnn_fc_out_channels", "box_head.fc.0.weight"),
         ("rcnn_mask_out_channels", "mask_head.conv.0.weight"),
     ):
-        if name in shape:
-            settings[key] = shape[name][0]
-    layers = sum(re.fullmatch(r"box_head\.fc\.\d+\.weight", name) is not None for name in shape)
-    if layers and settings.get("fpn_out_channels"):
-        settings["rcnn_num_layers"] = layers
-        side = math.isqrt(shape["box_head.fc.0.weight"][-1] // settings["fpn_out_channels"])
+        if name in shapes:
+            settings[key] = shapes[name][0]
+    fc_layers = _count(shapes, r"box_head\.fc\.\d+\.weight")
+    if fc_layers and settings.get("fpn_out_channels"):
+        settings["rcnn_num_layers"] = fc_layers
+        # a pooled RoI has fpn_out_channels x side x side values
+        side = math.isqrt(shapes["box_head.fc.0.weight"][-1] // settings["fpn_out_channels"])
         if side:
             settings["roi_layer"] = {
                 "type": "RoIAlign",
@@ -156,46 +164,74 @@ def architecture(entries):
     return settings
 
 
-def pick_classes(entries, scheme, config, names, path):
-    """(entries with a row a class, class names with 'background' first): the user's names, the file's, or COCO's.
+def _backbone_settings(shapes):
+    """Depths and widths of a ResNet; {} if it is not complete."""
+    blocks = []
+    widths = []
+    for stage in range(1, 5):
+        blocks.append(_count(shapes, rf"backbone\.layer{stage}\.\d+\.conv1\.weight"))
+        widths.append(shapes.get(f"backbone.layer{stage}.0.conv3.weight", (0,))[0])
+    if not all(blocks) or not all(widths) or "backbone.conv1.weight" not in shapes:
+        return {}
+    return {
+        "resnet_block": tuple(blocks),
+        "resnet_out_channels": tuple(widths),
+        "resnet_in_channels": (shapes["backbone.conv1.weight"][0], *widths[:3]),
+    }
 
-    torchvision's 91 rows of COCO's category ids become 81. Raises CheckpointError where names and rows do not match.
+
+def _count(names, pattern):
+    return sum(re.fullmatch(pattern, name) is not None for name in names)
+
+
+def pick_classes(
+    entries: Mapping[str, np.ndarray],
+    scheme: NamingScheme,
+    config: Config,
+    names_in_file: Optional[Sequence[str]],
+    path: str,
+) -> Tuple[Dict[str, np.ndarray], Tuple[str, ...]]:
+    """Decide the class names: those that the user wrote, else those of the file, else COCO's.
+
+    Of torchvision's 91 rows, one for each of COCO's category ids, the 81 that are used are kept.
+
+    Returns:
+        (entries with one row for each class, class names with "background" first).
+
+    Raises:
+        CheckpointError: if the number of names is not the number of rows.
     """
     if "box_head.cls.weight" not in entries:
         raise CheckpointError(f"{path}: has no class scores (box_head.cls.weight)")
-    rows = len(entries["box_head.cls.weight"])
+    row_count = len(entries["box_head.cls.weight"])
     if "coco_classes" in config.written and config.coco_classes != "auto":
-        names, whose = config.coco_classes, "coco_classes has"
-    elif names is not None:
+        names = config.coco_classes
+        whose = "coco_classes has"
+    elif names_in_file is not None:
+        names = names_in_file
         whose = "the names in the file are"
     else:
-        names, whose = COCO_CLASSES, "COCO has"
-    if rows == COCO_ROWS and scheme.name == "torchvision" and tuple(names) == COCO_CLASSES:
-        return keep_rows(entries, COCO_IDS), COCO_CLASSES
-    if len(names) != rows:
+        names = COCO_CLASSES
+        whose = "COCO has"
+    if row_count == COCO_ROWS and scheme.name == "torchvision" and tuple(names) == COCO_CLASSES:
+        return keep_class_rows(entries, COCO_IDS), COCO_CLASSES
+    if len(names) != row_count:
         raise CheckpointError(
-            f'{path}: {rows} classes with the background, but {whose} {len(names)}; write coco_classes="[background, ...]" with '
-            "the names of all after the file names"
+            f"{path}: {row_count} classes with the background, but {whose} {len(names)}; "
+            'write coco_classes="[background, ...]" with the names of all after the file names'
         )
     return entries, tuple(names)
 
 
-def keep_rows(entries, rows):
-    """`entries` with the class layers' rows `rows` (box deltas: four a class) in that order."""
-    rows, result, total = np.asarray(rows), dict(entries), len(entries["box_head.cls.weight"])
+def keep_class_rows(entries: Mapping[str, np.ndarray], rows: Sequence[int]) -> Dict[str, np.ndarray]:
+    """`entries` with only these rows of the class layers, in this order (box deltas: four for a class)."""
+    rows = np.asarray(rows)
+    row_count = len(entries["box_head.cls.weight"])
+    result = dict(entries)
     for name in CLASS_LAYERS:
-        each = 4 if ".reg." in name else 1
-        if (
-            name in entries and len(entries[name]) == each * total
-        ):  # another length is listed when the entries are loaded
-            result[name] = entries[name][(rows[:, None] * each + np.arange(each)).reshape(-1)]
+        rows_per_class = 4 if ".reg." in name else 1
+        # an array of another length is left as it is: loading it reports the wrong shape
+        if name in entries and len(entries[name]) == rows_per_class * row_count:
+            index = rows[:, None] * rows_per_class + np.arange(rows_per_class)
+            result[name] = entries[name][index.reshape(-1)]
     return result
-
-
-def some(names):
-    names = list(names)
-    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
-
-
-def _tuples(value):
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

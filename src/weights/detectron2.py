@@ -1,13 +1,14 @@
-"""detectron2: R50-FPN of its model zoo (`mask_rcnn_R_50_FPN_*`), and its backbone alone. The background is the last class.
+"""detectron2: R50-FPN of its model zoo (`mask_rcnn_R_50_FPN_*`), or its backbone.
 
-Its defaults are those of Caffe2's ResNet: BGR pixels with a standard deviation of 1, and a block's stride in its first 1x1 convolution.
+The background is the last class. The defaults are those of Caffe2's ResNet: BGR pixels with a standard
+deviation of 1, and the stride of a block in its first 1x1 convolution.
 """
 
 from __future__ import annotations
 
-from .naming import SHORT_SIDE, Reading, Scheme
+from .naming import SHORT_SIDE, NamingScheme, Requirements
 
-_TRUNK = (
+_BACKBONE_TABLE = (
     ("stem.conv1", "backbone.conv1"),
     ("stem.conv1.norm", "backbone.bn1"),
     ("res{+1}.{}.conv{}", "backbone.layer{}.{}.conv{}"),
@@ -16,7 +17,7 @@ _TRUNK = (
     ("res{+1}.{}.shortcut.norm", "backbone.layer{}.{}.down_sample.1"),
 )
 _TABLE = (
-    *((f"backbone.bottom_up.{theirs}", ours) for theirs, ours in _TRUNK),
+    *((f"backbone.bottom_up.{foreign}", own) for foreign, own in _BACKBONE_TABLE),
     ("backbone.fpn_lateral{+2}", "fpn.lateral.{}"),
     ("backbone.fpn_output{+2}", "fpn.output.{}"),
     ("proposal_generator.rpn_head.conv", "rpn.conv"),
@@ -28,15 +29,15 @@ _TABLE = (
     ("roi_heads.mask_head.mask_fcn{+1}", "mask_head.conv.{}"),
     ("roi_heads.mask_head.deconv", "mask_head.up"),
     ("roi_heads.mask_head.predictor", "mask_head.logits"),
-    *_TRUNK,
+    *_BACKBONE_TABLE,
 )
-_DROPPED = (
+_IGNORED = (
     r".*\.num_batches_tracked|proposal_generator\.anchor_generator\.cell_anchors\.\d|pixel_mean|pixel_std"
     r"|(?:backbone\.bottom_up\.)?(?:linear|fc)\.(weight|bias)|stem\.fc\.(weight|bias)"
 )
 
 
-def _read(arrays, meta):
+def _requirements(arrays, rest):
     settings = {
         "img_mean": (103.53, 116.28, 123.675),
         "img_std": (1.0, 1.0, 1.0),
@@ -47,13 +48,14 @@ def _read(arrays, meta):
     if "box_head.cls.weight" in arrays:
         settings.update(SHORT_SIDE, roi_align_aligned=True, anchor_round=False)
     remarks = [
-        "BGR, Caffe2's pixel statistics and the stride in the 1x1 convolution, as detectron2's R-50 models want them; a model made with other "
-        "settings wants them after the file names (channel_order, img_mean, img_std, stride_in_1x1)"
+        "BGR, Caffe2's pixel statistics and the stride in the 1x1 convolution, as detectron2's R-50 models "
+        "want them; a model made with other settings wants them after the file names "
+        "(channel_order, img_mean, img_std, stride_in_1x1)"
     ]
     for key, name in (("img_mean", "pixel_mean"), ("img_std", "pixel_std")):
-        if name in meta["arrays"]:
-            settings[key] = tuple(round(float(value), 6) for value in meta["arrays"][name].reshape(-1))
-    return Reading(settings, tuple(remarks))
+        if name in rest["arrays"]:
+            settings[key] = tuple(round(float(value), 6) for value in rest["arrays"][name].reshape(-1))
+    return Requirements(settings, tuple(remarks))
 
 
-DETECTRON2 = Scheme("detectron2", "detectron2", _TABLE, _DROPPED, _read, background="last")
+DETECTRON2 = NamingScheme("detectron2", "detectron2", _TABLE, _IGNORED, _requirements, background="last")

@@ -1,28 +1,19 @@
-"""What a naming scheme is: a table of module names, read in both directions, and what else a file of that kind tells.
+"""Naming schemes: how another project calls the entries of its weights, and what else its files say.
 
-A row pairs another project's module name with this project's. `{}` stands for a number that both share, `{+1}` for one that is
-larger by 1 over there. Several rows may have one counterpart here (older spellings); the first is what is written.
+A scheme is a table of module names that is used in both directions. Each row pairs another project's name
+with this project's name. `{}` stands for a number that is the same in both, `{+1}` for one that is larger by
+1 in the other project. If several rows have the same name here (older spellings), the first one is written.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-_IS_NORM = re.compile(r"backbone\.(?:.*\.)?(?:bn\d|down_sample\.1)")
-# Parameters that are no layer of their own here are called module_leaf instead of module.leaf.
-_JOINED = ("mask_head.up", "mask_head.logits")
-_NORM_LEAVES = {
-    "weight": "gamma",
-    "bias": "beta",
-    "running_mean": "moving_mean",
-    "running_var": "moving_variance",
-}
-_SAME = {name: name for name in _NORM_LEAVES.values()}
-# The layers that have a row (box deltas: four) a class
+# Layers that have a row for each class (of box deltas: four rows).
 CLASS_LAYERS = (
     "box_head.cls.weight",
     "box_head.cls.bias",
@@ -31,9 +22,11 @@ CLASS_LAYERS = (
     "mask_head.logits_weight",
     "mask_head.logits_bias",
 )
-IMAGENET_MEAN, IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # RGB, of pixels 0 to 255
-# How the published detectors place a picture: the shorter side 800, the longer at most 1333, whatever its orientation, and zeros around it
-# after normalising
+# Mean and standard deviation of RGB pixels from 0 to 255.
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)
+# How the published detectors place a picture: the shorter side 800, the longer at most 1333, upright or not,
+# and zeros around it after normalisation.
 SHORT_SIDE = {
     "resize": "short_side",
     "resize_short": 800,
@@ -43,117 +36,169 @@ SHORT_SIDE = {
     "padding": "mean",
 }
 
+_IS_NORM = re.compile(r"backbone\.(?:.*\.)?(?:bn\d|down_sample\.1)")
+# Modules whose parameters are called module_leaf here, not module.leaf.
+_JOINED_BY_UNDERSCORE = ("mask_head.up", "mask_head.logits")
+# PyTorch's name of a norm's parameter -> MindSpore's
+_TORCH_NORM_LEAVES = {
+    "weight": "gamma",
+    "bias": "beta",
+    "running_mean": "moving_mean",
+    "running_var": "moving_variance",
+}
+_MINDSPORE_NORM_LEAVES = {leaf: leaf for leaf in _TORCH_NORM_LEAVES.values()}
+
 
 @dataclass(frozen=True)
-class Reading:
-    """What a scheme makes of a file beyond its names: configuration keys that its weights need, lines to say about them, and a caution that
-    is said again whenever the weights are loaded."""
+class Requirements:
+    """What the weights of a file need besides their names.
+
+    Attributes:
+        settings: {configuration key: value} with which the weights were trained.
+        remarks: lines about these settings, to be printed.
+        caution: a line to be printed whenever the weights are loaded; "" for none.
+    """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     remarks: Tuple[str, ...] = ()
     caution: str = ""
 
 
-class Scheme:
-    """One project's names. `dropped`: a pattern of entries that have no counterpart and may be left out; `background`: where the class
-    'background' stands in the box head, 'first' (with box and mask rows of its own) or 'last' (without); `read(arrays, meta)`: its Reading.
+class NamingScheme:
+    """The names of one project.
+
+    Args:
+        name: short name, for --from.
+        title: the project's name, for messages.
+        table: pairs (name there, name here) of modules, with `{}` and `{+1}` as the module's docstring says.
+        ignored: a regular expression of entries that have no counterpart here and may be left out.
+        read_requirements: a function (arrays by this project's names, rest of the file) -> Requirements.
+        background: which class the background is in the box head: 'first', with rows for its boxes and masks,
+            or 'last', without such rows.
+        torch_leaves: whether the parameters of norms have PyTorch's names, not MindSpore's.
     """
 
-    def __init__(self, name, title, table, dropped, read, background="first", torch_leaves=True):
-        self.name, self.title, self.background, self.read = name, title, background, read
-        self._leaves = _NORM_LEAVES if torch_leaves else _SAME
-        self._dropped = re.compile(dropped)
-        self._to_ours = [(_Pattern(theirs), ours) for theirs, ours in table]
-        self._to_theirs = [(_Pattern(ours), theirs) for theirs, ours in table]
+    def __init__(
+        self,
+        name: str,
+        title: str,
+        table: Sequence[Tuple[str, str]],
+        ignored: str,
+        read_requirements: Callable[[Mapping[str, np.ndarray], Mapping[str, Any]], Requirements],
+        background: str = "first",
+        torch_leaves: bool = True,
+    ):
+        self.name = name
+        self.title = title
+        self.background = background
+        self.read_requirements = read_requirements
+        self._norm_leaves = _TORCH_NORM_LEAVES if torch_leaves else _MINDSPORE_NORM_LEAVES
+        self._ignored = re.compile(ignored)
+        self._to_own = [(_Pattern(foreign), own) for foreign, own in table]
+        self._to_foreign = [(_Pattern(own), foreign) for foreign, own in table]
 
-    def ours(self, name) -> Optional[str]:
-        """This project's name of an entry, or None where it has none."""
+    def own_name(self, name: str) -> Optional[str]:
+        """This project's name of another project's entry, or None if it has none."""
         module, _, leaf = name.rpartition(".")
-        for pattern, template in self._to_ours:
+        for pattern, template in self._to_own:
             match = pattern.fullmatch(module)
             if match:
-                owner = _fill(template, match.groups(), pattern.offsets, -1)
-                if _IS_NORM.fullmatch(owner):
-                    return f"{owner}.{self._leaves[leaf]}" if leaf in self._leaves else None
+                own_module = _fill(template, match.groups(), pattern.offsets, -1)
+                if _IS_NORM.fullmatch(own_module):
+                    return f"{own_module}.{self._norm_leaves[leaf]}" if leaf in self._norm_leaves else None
                 if leaf in ("weight", "bias"):
-                    return f"{owner}{'_' if owner in _JOINED else '.'}{leaf}"
+                    return f"{own_module}{'_' if own_module in _JOINED_BY_UNDERSCORE else '.'}{leaf}"
         return None
 
-    def theirs(self, name) -> Optional[str]:
-        """The inverse of `ours`: the entry's name over there, in the spelling that is written."""
-        joined = next(
-            (f"{owner}." + name[len(owner) + 1 :] for owner in _JOINED if name.startswith(owner + "_")), name
-        )
-        module, _, leaf = joined.rpartition(".")
-        for pattern, template in self._to_theirs:
+    def foreign_name(self, name: str) -> Optional[str]:
+        """The other project's name of this project's entry (the inverse of `own_name`), or None."""
+        for joined in _JOINED_BY_UNDERSCORE:
+            if name.startswith(joined + "_"):
+                name = f"{joined}.{name[len(joined) + 1 :]}"
+                break
+        module, _, leaf = name.rpartition(".")
+        for pattern, template in self._to_foreign:
             match = pattern.fullmatch(module)
             if match:
                 if _IS_NORM.fullmatch(module):
-                    leaf = {ours: theirs for theirs, ours in self._leaves.items()}[leaf]
+                    leaf = {own: foreign for foreign, own in self._norm_leaves.items()}[leaf]
                 return f"{_fill(template, match.groups(), _offsets(template), 1)}.{leaf}"
         return None
 
-    def is_dropped(self, name):
-        """Whether an entry has no counterpart and may be left out."""
-        return self._dropped.fullmatch(name) is not None
+    def is_ignored(self, name: str) -> bool:
+        """Whether an entry has no counterpart here and may be left out."""
+        return self._ignored.fullmatch(name) is not None
 
-    def share(self, names):
-        """The share of `names` that this scheme has a place for, 0 to 1; 0 if it has one for none."""
-        placed = sum(self.ours(name) is not None for name in names)
-        return (placed + sum(self.is_dropped(name) for name in names)) / len(names) if placed else 0.0
+    def matching_share(self, names: Sequence[str]) -> float:
+        """The share of entry names that this scheme knows, from 0 to 1; 0 if none has a counterpart here."""
+        known = sum(self.own_name(name) is not None for name in names)
+        ignored = sum(self.is_ignored(name) for name in names)
+        return (known + ignored) / len(names) if known else 0.0
 
-    def renamed(self, arrays):
-        """({this project's name: array}, the names that have no place) of {name: array}; classes as they stood there."""
-        result, strange = {}, []
+    def rename(self, arrays: Mapping[str, np.ndarray]) -> Tuple[Dict[str, np.ndarray], List[str]]:
+        """({this project's name: array}, names that the scheme does not know). The order of classes stays."""
+        entries = {}
+        unknown = []
         for name, array in arrays.items():
-            ours = self.ours(name)
-            if ours is not None:
-                result[ours] = (
-                    array.reshape(array.shape[:2])
-                    if ours == "mask_head.logits_weight" and array.shape[2:] == (1, 1)
-                    else array
-                )
-            elif not self.is_dropped(name):
-                strange.append(name)
-        return result, strange
+            own_name = self.own_name(name)
+            if own_name is not None:
+                if own_name == "mask_head.logits_weight" and array.shape[2:] == (1, 1):
+                    array = array.reshape(array.shape[:2])  # a 1x1 convolution there, a matrix here
+                entries[own_name] = array
+            elif not self.is_ignored(name):
+                unknown.append(name)
+        return entries, unknown
 
 
 class _Pattern:
-    """A module template as a regular expression, with the offset of each of its numbers."""
+    """A module name of a table as a regular expression.
+
+    Attributes:
+        offsets: the offset of each number in it.
+        fullmatch: a function from a module's name to its match, with a group for each number, or None.
+    """
 
     def __init__(self, template):
         self.offsets = _offsets(template)
-        self.fullmatch = re.compile(
-            r"(\d+)".join(re.escape(part) for part in re.split(r"\{(?:\+\d)?\}", template))
-        ).fullmatch
+        parts = re.split(r"\{(?:\+\d)?\}", template)
+        self.fullmatch = re.compile(r"(\d+)".join(re.escape(part) for part in parts)).fullmatch
 
 
 def _offsets(template):
+    """[0, 1] of 'res{}.{+1}'."""
     return [int(offset or 0) for offset in re.findall(r"\{(\+\d)?\}", template)]
 
 
-def _plain(template):
-    return re.sub(r"\{\+\d\}", "{}", template)
-
-
 def _fill(template, numbers, offsets, sign):
-    return _plain(template).format(*(int(number) + sign * offset for number, offset in zip(numbers, offsets)))
+    """The template with numbers in it, each changed by its offset times the sign."""
+    plain_template = re.sub(r"\{\+\d\}", "{}", template)
+    return plain_template.format(*(int(number) + sign * offset for number, offset in zip(numbers, offsets)))
 
 
-def last_to_first(arrays):
-    """Class rows of a project that counts the background last and gives it no box and no mask, as rows with the background first.
+def move_background_first(arrays: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
+    """Class rows of a project whose background is the last class, as rows with the background first.
 
-    box_head.cls [K + 1, ...] is turned round, box_head.reg [4K, ...] and mask_head.logits [K, ...] get rows of zeros, which nothing reads.
+    Args:
+        arrays: {this project's name: array}. box_head.cls [K + 1, ...] has the background last;
+            box_head.reg [4K, ...] and mask_head.logits [K, ...] have no rows for it.
+
+    Returns:
+        The same with the background first. Its boxes and masks get rows of zeros, which nothing reads.
     """
     result = dict(arrays)
     for leaf in ("weight", "bias"):
-        for name, extra in (
-            (f"box_head.cls.{leaf}", None),
-            (f"box_head.reg.{leaf}", 4),
-            (f"mask_head.logits_{leaf}", 1),
-        ):
+        scores = f"box_head.cls.{leaf}"
+        if scores in arrays:
+            result[scores] = np.roll(arrays[scores], 1, axis=0)
+        for name, rows_per_class in ((f"box_head.reg.{leaf}", 4), (f"mask_head.logits_{leaf}", 1)):
             if name in arrays:
                 array = arrays[name]
-                first = array[-1:] if extra is None else np.zeros((extra, *array.shape[1:]), array.dtype)
-                result[name] = np.concatenate([first, array[:-1] if extra is None else array])
+                zeros = np.zeros((rows_per_class, *array.shape[1:]), array.dtype)
+                result[name] = np.concatenate([zeros, array])
     return result
+
+
+def shorten_list(names: Iterable[str]) -> str:
+    """At most six names for a message, and how many more there are."""
+    names = list(names)
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")

@@ -1,13 +1,18 @@
 """torchvision: `maskrcnn_resnet50_fpn`, and the classifier `resnet50` as a backbone.
 
-Names of torchvision 0.8 to 0.28; until 0.13 its FPN, RPN and mask head spelled some of them without the inner `.0`.
+Names of torchvision 0.8 to 0.28. Until 0.12 some names of FPN, RPN and mask head are without the inner `.0`.
 """
 
 from __future__ import annotations
 
-from .naming import IMAGENET_MEAN, IMAGENET_STD, SHORT_SIDE, Reading, Scheme
+from typing import Dict, Mapping, Optional
 
-# Its COCO models have a class for every category id 0 to 90, of which COCO uses these (0 is the background): rows of 81 classes among 91.
+import numpy as np
+
+from .naming import IMAGENET_MEAN, IMAGENET_STD, SHORT_SIDE, NamingScheme, Requirements
+
+# torchvision's COCO models have a class for every category id from 0 to 90. COCO uses 80 of them. 0 is the
+# background.
 COCO_ROWS = 91
 COCO_IDS = tuple(i for i in range(COCO_ROWS) if i not in (12, 26, 29, 30, 45, 66, 68, 69, 71, 83))
 _TABLE = (
@@ -42,7 +47,7 @@ _TABLE = (
 )
 
 
-def _read(arrays, meta):
+def _requirements(arrays, rest):
     settings = {
         "img_mean": IMAGENET_MEAN,
         "img_std": IMAGENET_STD,
@@ -52,31 +57,31 @@ def _read(arrays, meta):
     }
     cls = arrays.get("box_head.cls.weight")
     if cls is None:
-        return Reading(settings)
+        return Requirements(settings)
     settings.update(SHORT_SIDE, roi_align_aligned=False, anchor_round=True)
     if len(cls) != COCO_ROWS:
-        return Reading(settings)
-    # torchvision's weights=COCO_V1 sets the epsilon of its norms to 0 after loading, since they were trained so.
+        return Requirements(settings)
+    # With weights=COCO_V1 torchvision sets the epsilon of its norms to 0, because they were trained so.
     settings["norm_eps"] = 0.0
-    return Reading(
+    return Requirements(
         settings,
         (
-            "norm_eps=0, as the published COCO_V1 weights want it; a model of 91 classes that you trained yourself wants "
-            "norm_eps=1e-5 after the file names",
+            "norm_eps=0, as the published COCO_V1 weights want it; a model of 91 classes that you trained "
+            "yourself wants norm_eps=1e-5 after the file names",
         ),
     )
 
 
-TORCHVISION = Scheme(
-    "torchvision", "torchvision", _TABLE, r".*\.num_batches_tracked|fc\.(weight|bias)", _read
+TORCHVISION = NamingScheme(
+    "torchvision", "torchvision", _TABLE, r".*\.num_batches_tracked|fc\.(weight|bias)", _requirements
 )
 
 
-def project_name(name):
-    """This project's name of a torchvision state_dict entry, or None where there is no counterpart."""
-    return TORCHVISION.ours(name)
+def project_name(name: str) -> Optional[str]:
+    """This project's name of an entry of torchvision's state_dict, or None if there is none."""
+    return TORCHVISION.own_name(name)
 
 
-def from_torchvision(state):
-    """{this project's name: array} of a torchvision state_dict {name: array}; all class rows as they are."""
-    return TORCHVISION.renamed(state)[0]
+def from_torchvision(state_dict: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
+    """torchvision's state_dict {name: array} under this project's names. All class rows stay as they are."""
+    return TORCHVISION.rename(state_dict)[0]

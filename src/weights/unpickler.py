@@ -1,9 +1,11 @@
-"""Pickle files of strangers: NumPy arrays and plain containers, and nothing that runs code."""
+"""Untrusted pickle files: only NumPy arrays and plain containers are read, and no code is executed."""
 
 from __future__ import annotations
 
 import pickle
 from collections import OrderedDict
+from pathlib import Path
+from typing import Any, Union
 
 import numpy as np
 
@@ -11,14 +13,14 @@ from ..errors import CheckpointError
 
 
 class _Refused(Exception):
-    """A pickle that asks for something else than arrays and containers."""
+    """The pickle asks for something that is not an array or a plain container."""
 
 
-_NDARRAY = object()  # stands for the class numpy.ndarray, which may be named but not called
+_NDARRAY = object()  # in place of the class numpy.ndarray, which a pickle may name but not call
 
 
 def _dtype(code, align=False, copy=True):
-    """A type of numbers or text, always a copy: a pickle sets its byte order afterwards."""
+    """A NumPy type of numbers or text. It is a copy, because the pickle sets its byte order afterwards."""
     dtype = np.dtype(str(code), False, True)
     if dtype.kind not in "biufcSU":
         raise _Refused(f"an array of the type {code}")
@@ -32,10 +34,9 @@ def _reconstruct(kind, shape, code):
 
 
 def _scalar(dtype, data=b""):
+    # NumPy's own function would unpickle `data` for a dtype of objects
     if not isinstance(data, bytes) or len(data) != dtype.itemsize:
-        raise _Refused(
-            "a NumPy number that is none"
-        )  # (for objects NumPy's own function would unpickle `data`)
+        raise _Refused("a NumPy number that is none")
     return np.frombuffer(data, dtype)[0]
 
 
@@ -44,19 +45,20 @@ def _frombuffer(data, dtype, shape, order):
 
 
 def _encode(text, encoding="latin1"):
-    """How pickles below protocol 3 hold bytes."""
+    """Bytes, as pickles below protocol 3 hold them."""
     if encoding not in ("latin1", "latin-1"):
         raise _Refused(f"the encoding {encoding}")
     return text.encode("latin1")
 
 
 def _bytes():
-    """Empty bytes, as protocols below 3 hold them."""
+    """Empty bytes, as pickles below protocol 3 hold them."""
     return b""
 
 
-# Names a pickle may ask for, and what it gets: the project's own functions where NumPy's do more than is wanted.
-_ADMITTED = {
+# {(module, name) that a pickle may ask for: what it gets}. Functions of this file take the place of NumPy's
+# where those could do more than make an array.
+_ALLOWED = {
     ("collections", "OrderedDict"): OrderedDict,
     ("numpy", "ndarray"): _NDARRAY,
     ("numpy", "dtype"): _dtype,
@@ -75,7 +77,7 @@ _ADMITTED = {
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module, name):
         try:
-            return _ADMITTED[module, name]
+            return _ALLOWED[module, name]
         except KeyError:
             raise _Refused(f"{module}.{name}") from None
 
@@ -83,21 +85,24 @@ class _Unpickler(pickle.Unpickler):
         raise _Refused("a reference to something outside the file")
 
 
-def load_plain_pickle(path):
-    """The object of a pickle file that is made of NumPy arrays, numbers, texts, lists, tuples, sets and dicts.
+def load_plain_pickle(path: Union[str, Path]) -> Any:
+    """Read a pickle file that has only NumPy arrays, numbers, texts, lists, tuples, sets and dicts in it.
 
-    Texts of Python 2 are read as latin1, as detectron2 does. Raises CheckpointError naming the file, and what else it asked for.
+    Texts of Python 2 are read as latin1, as detectron2 does.
+
+    Raises:
+        CheckpointError: for a file that is missing, damaged, or asks for anything else.
     """
     try:
         with open(path, "rb") as file:
             return _Unpickler(file, encoding="latin1").load()
     except _Refused as error:
         raise CheckpointError(
-            f"{path}: holds {error}, which is neither a NumPy array nor a plain container; nothing of it was read"
+            f"{path}: holds {error}, which is neither a NumPy array nor a plain container; "
+            "nothing of it was read"
         ) from None
     except OSError as error:
         raise CheckpointError(f"{path}: {error.strerror or error}") from None
-    except Exception as error:  # a damaged pickle can raise nearly anything
-        raise CheckpointError(
-            f"{path}: not a whole pickle file ({' '.join(str(error).split())[:120] or type(error).__name__})"
-        ) from None
+    except Exception as error:  # a damaged pickle can raise nearly any exception
+        line = " ".join(str(error).split())[:120] or type(error).__name__
+        raise CheckpointError(f"{path}: not a whole pickle file ({line})") from None

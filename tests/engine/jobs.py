@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from src.engine.display.progress import read_loss_log
-from src.weights.checkpoint import read_checkpoint
+from src.weights.checkpoint_file import read_checkpoint
 from tests.conftest import ROOT
 from tests.scripts.conftest import interruptible
 from tests.test_commands import SMALL

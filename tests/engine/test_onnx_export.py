@@ -21,7 +21,7 @@ from src.engine.inference.predictor import detect, load_for_inference
 from src.errors import CheckpointError, ConfigError, UserError
 from src.maskrcnn.build import build_network
 from src.onnx_graph.runtime import OnnxNetwork
-from src.weights.checkpoint import save_checkpoint
+from src.weights.checkpoint_file import save_checkpoint
 from tests.conftest import ROOT
 from tests.small_network import draw_weights, small_config
 

@@ -10,7 +10,7 @@ from mindspore import Tensor
 
 from src.maskrcnn.build import build_network, norm_kind
 from src.onnx_graph.runtime import OnnxNetwork
-from src.weights.checkpoint import network_settings
+from src.weights.checkpoint_settings import network_settings
 from tests.small_network import CPU_FORM, draw_weights, small_batch, small_config
 
 # Group norms, aligned RoIs, sigmoid scores; a score threshold that leaves few detections.

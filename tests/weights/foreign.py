@@ -1,6 +1,7 @@
-"""Weights files as other projects write them, made of drawn weights: torchvision's names, and what each other project calls the same entry.
+"""Random weights under torchvision's names, and under those of other projects.
 
-The tables are written from the projects' own sources (see each), not from `src/weights`. Class rows are moved here by plain NumPy.
+The tables are written from the projects' own sources (see each), not from `src/weights`.
+Class rows are moved here by plain NumPy.
 """
 
 from __future__ import annotations
@@ -89,8 +90,10 @@ def draw(shapes, seed=3):
     }
 
 
-# torchvision's name as a regular expression -> the other project's, {n} being the n-th group. First match wins; None: not there.
-# detectron2/modeling/backbone/resnet.py, fpn.py, proposal_generator/rpn.py, roi_heads/{box_head,fast_rcnn,mask_head}.py
+# (torchvision's name as a regular expression, the other project's name); the first row that matches is taken.
+# {n} is the n-th group. None: the project does not have it.
+# detectron2/modeling: backbone/resnet.py, backbone/fpn.py, proposal_generator/rpn.py,
+# roi_heads/{box_head,fast_rcnn,mask_head}.py
 DETECTRON2 = (
     (r"backbone\.body\.conv1\.(weight)", "backbone.bottom_up.stem.conv1.{0}"),
     (r"backbone\.body\.bn1\.(\w+)", "backbone.bottom_up.stem.conv1.norm.{0}"),
@@ -116,7 +119,8 @@ DETECTRON2 = (
     (r"roi_heads\.mask_predictor\.conv5_mask\.(\w+)", "roi_heads.mask_head.deconv.{0}"),
     (r"roi_heads\.mask_predictor\.mask_fcn_logits\.(\w+)", "roi_heads.mask_head.predictor.{0}"),
 )
-# mmdet/models: backbones/resnet.py, necks/fpn.py, dense_heads/rpn_head.py, roi_heads/bbox_heads/convfc_bbox_head.py, mask_heads/fcn_mask_head.py
+# mmdet/models: backbones/resnet.py, necks/fpn.py, dense_heads/rpn_head.py,
+# roi_heads/bbox_heads/convfc_bbox_head.py, roi_heads/mask_heads/fcn_mask_head.py
 MMDET = (
     (r"backbone\.body\.(.+)", "backbone.{0}"),
     (r"backbone\.fpn\.inner_blocks\.(\d)\.0\.(\w+)", "neck.lateral_convs.{0}.conv.{1}"),
@@ -164,9 +168,8 @@ def rename(name, table):
             if template is None:
                 return None
 
-            return re.sub(
-                r"\{(\w+(?:\+\d)?)\}", lambda field: _field(field[1], match.groups(default="")), template
-            )  # noqa: B023
+            groups = match.groups(default="")
+            return re.sub(r"\{(\w+(?:\+\d)?)\}", lambda field: _field(field[1], groups), template)  # noqa: B023
     raise AssertionError(f"{name} is in no row")
 
 
@@ -186,8 +189,11 @@ def renamed(state, table):
 
 
 def background_last(state):
-    """torchvision's rows (background first in all three layers) as detectron2 and mmdetection have them: it is the last of the class scores,
-    and has neither box nor mask."""
+    """torchvision's class rows as detectron2 and mmdetection have them.
+
+    torchvision has the background first in all three layers. There it is the last of the class scores,
+    and it has no box and no mask.
+    """
     result = dict(state)
     for leaf in ("weight", "bias"):
         result[f"roi_heads.box_predictor.cls_score.{leaf}"] = np.roll(

@@ -1,4 +1,4 @@
-"""Weights files of strangers: arrays come out, nothing in them runs, and what is damaged or more than weights is refused in one line."""
+"""Untrusted weights files: arrays are read, no code is executed, and other files are refused in one line."""
 
 from __future__ import annotations
 
@@ -58,8 +58,10 @@ def test_arrays_and_plain_containers_come_out_of_a_pickle(tmp_path, protocol):
 def test_a_pickle_of_python_2_is_read_as_latin1(tmp_path):
     # {"model": {"a": float32 [1.0]}} as Python 2's cPickle writes it: texts are byte strings
     data = (
-        b"\x80\x02}U\x05model}U\x01acnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01K\x01\x85cnumpy\ndtype\n"
-        b"U\x02f4K\x00K\x01\x87R(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89U\x04\x00\x00\x80?tbss."
+        b"\x80\x02}U\x05model}U\x01acnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n"
+        b"K\x00\x85U\x01b\x87R(K\x01K\x01\x85cnumpy\ndtype\n"
+        b"U\x02f4K\x00K\x01\x87R(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xff"
+        b"K\x00tb\x89U\x04\x00\x00\x80?tbss."
     )
     (tmp_path / "old.pkl").write_bytes(data)
     assert read_weights(tmp_path / "old.pkl")[0]["a"].tolist() == [1.0]
@@ -154,7 +156,8 @@ def test_a_pickle_cannot_change_what_later_ones_see(tmp_path):
     """BUILD on what a pickle may name must not reach into this process."""
     before = np.dtype("<f4").byteorder
     for data in (
-        b"\x80\x02cnumpy\ndtype\nX\x02\x00\x00\x00f4K\x00K\x00\x87R(K\x03X\x01\x00\x00\x00>NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb.",
+        b"\x80\x02cnumpy\ndtype\nX\x02\x00\x00\x00f4K\x00K\x00\x87R(K\x03X\x01\x00\x00\x00>NNN"
+        b"J\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb.",
         b"\x80\x02cnumpy.core.multiarray\n_reconstruct\n}X\x01\x00\x00\x00xK\x01sb.",
     ):
         (tmp_path / "x.pkl").write_bytes(data)

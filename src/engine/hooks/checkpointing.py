@@ -1,4 +1,4 @@
-"""When checkpoints are written during training. How one is written: `weights/checkpoint.py`."""
+"""When checkpoints are written during training. How one is written: `weights/checkpoint_file.py`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from ...config import Config
 from ...errors import CheckpointError, TrainingError
-from ...weights.checkpoint import rotate_checkpoints, save_checkpoint
+from ...weights.checkpoint_file import rotate_checkpoints, save_checkpoint
 from ..training.resume import LATEST, NUMBERED
 from ..training.weight_average import save_average
 from .hook import Hook, Step

@@ -10,7 +10,8 @@ from ...config import changed
 from ...dataset import read_source, resolve_classes
 from ...errors import ConfigError
 from ...maskrcnn.build import build_network
-from ...weights.checkpoint import network_settings, write_checkpoint
+from ...weights.checkpoint_file import write_checkpoint
+from ...weights.checkpoint_settings import network_settings
 from ..inference.evaluation import evaluate_network
 from ..training.weight_average import average_entries
 from .hook import Hook

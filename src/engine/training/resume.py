@@ -12,8 +12,9 @@ from mindspore import Parameter, Tensor, nn, ops
 
 from ...config import Config, settings_from
 from ...errors import CheckpointError, ConfigError
-from ...weights.checkpoint import CANVAS_KEYS, NETWORK_KEYS, read_training
-from ...weights.loading import config_from_checkpoint, load_network
+from ...weights.checkpoint_file import read_training
+from ...weights.checkpoint_settings import CANVAS_KEYS, NETWORK_KEYS, config_from_checkpoint
+from ...weights.loading import load_network
 
 LATEST = "latest.ckpt"
 NUMBERED = re.compile(r"mask_rcnn-(\d+)_(\d+)\.ckpt")
@@ -34,7 +35,7 @@ class Resumed:
 
     Attributes:
         path: The checkpoint file.
-        settings: The settings that its weights need (`weights.checkpoint.network_settings`).
+        settings: The settings that its weights need (`weights.checkpoint_settings.network_settings`).
         state: Where the run was (`Trainer.state_dict`).
         entries: {name: Parameter} of the network; on rank 0 only.
         step_state: {name: Parameter} of the rest of the step cell (momenta, averages ...); on rank 0 only.

@@ -26,7 +26,7 @@ def print_summary(
         manifest: The manifest of the converted data.
         network: The network, with its weights.
         steps_per_epoch: Steps of an epoch over all devices.
-        weights_lines: Where the weights come from, then further remarks (`weights.loading.load_start`).
+        weights_lines: Where the weights come from, then further remarks (see `load_pretrained`).
     """
     lr_schedule = schedule(config, steps_per_epoch, device.num)
     trained = sum(parameter.size for parameter in network.trainable_params())

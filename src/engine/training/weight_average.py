@@ -7,7 +7,8 @@ from typing import Dict, Optional, Sequence
 import mindspore as ms
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
-from ...weights.checkpoint import network_settings, write_checkpoint
+from ...weights.checkpoint_file import write_checkpoint
+from ...weights.checkpoint_settings import network_settings
 
 # Checkpoints are called PREFIX{epoch}_{step}.ckpt.
 WEIGHTS_PREFIX = "mask_rcnn-"

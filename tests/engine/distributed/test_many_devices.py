@@ -16,7 +16,7 @@ import pytest
 from src.config import load_config
 from src.data.pipeline.sampler import rank_steps
 from src.engine.hooks.sync_check import has_rank_statistics
-from src.weights.checkpoint import read_training
+from src.weights.checkpoint_file import read_training
 from tests.conftest import ROOT
 from tests.engine.jobs import PATIENCE, QUIET_CLUSTER, Job, losses, processes_with, weights
 from tests.test_commands import SMALL

@@ -15,7 +15,7 @@ from src.engine.distributed.rank_group import RankGroup
 from src.engine.hooks.checkpointing import Checkpointing
 from src.engine.training.resume import find_resumed, restore_step_cell, resumed_config
 from src.errors import CheckpointError, ConfigError, TrainingError
-from src.weights.checkpoint import read_checkpoint, read_training
+from src.weights.checkpoint_file import read_checkpoint, read_training
 from tests.conftest import ROOT
 
 
@@ -182,7 +182,7 @@ def test_settings_come_from_the_run_unless_they_are_written_now(tmp_path, capsys
 
 
 def test_weights_alone_are_no_run_to_go_on_from(tmp_path):
-    from src.weights.checkpoint import save_checkpoint
+    from src.weights.checkpoint_file import save_checkpoint
 
     trainer = make_trainer(tmp_path)
     save_checkpoint(tmp_path / "weights.ckpt", trainer.network, trainer.config, "bn", 1, 2)

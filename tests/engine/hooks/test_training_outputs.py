@@ -110,7 +110,7 @@ def test_evaluations_of_the_weights_and_of_their_average(watched):
 
 def test_checkpoints_of_the_weights_the_average_and_the_best(watched):
     folder, _ = watched
-    from src.weights.checkpoint import read_checkpoint
+    from src.weights.checkpoint_file import read_checkpoint
 
     names = {path.name for path in (folder / "checkpoint").glob("*.ckpt")}
     assert {

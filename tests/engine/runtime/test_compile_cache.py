@@ -17,7 +17,7 @@ from src.engine.runtime.compile_cache import Store, cache_folder, digest, graph_
 from src.engine.runtime.device import Device
 from src.errors import ConfigError
 from src.maskrcnn.cpu.custom_operator import custom_operator, name_of, operator_names
-from src.weights.checkpoint import read_checkpoint
+from src.weights.checkpoint_file import read_checkpoint
 from tests.conftest import ROOT
 from tests.test_commands import SMALL, run
 

@@ -9,7 +9,7 @@ import pytest
 
 from src.engine.display.progress import cut_loss_log, read_loss_log
 from src.engine.hooks.metrics import read_metrics
-from src.weights.checkpoint import read_training
+from src.weights.checkpoint_file import read_training
 from tests.engine.jobs import STEPS, Job, assert_equal_runs, assert_equal_weights, processes_with
 
 

@@ -1,41 +1,24 @@
-"""Checkpoints: whole or not at all, strict, and with the network's settings inside."""
+"""Checkpoint files: complete or not at all, and with the network's settings inside."""
+
+from __future__ import annotations
 
 import os
 import subprocess
 import sys
 
-import numpy as np
 import pytest
-from mindspore import Parameter, Tensor, nn
 
 from src.config import load_config
 from src.errors import CheckpointError
-from src.weights.checkpoint import read_checkpoint, rotate_checkpoints, save_checkpoint
-from src.weights.loading import config_from_checkpoint, is_whole_model, load_network
-
-
-class Part(nn.Cell):
-    def __init__(self, value):
-        super().__init__()
-        self.weight = Parameter(Tensor(np.full((2, 3), value, np.float32)))
-        self.bias = Parameter(Tensor(np.full((3,), value, np.float32)))
-
-
-class Net(nn.Cell):
-    """Names as the real network has them: backbone.* and others."""
-
-    def __init__(self, value=0.0):
-        super().__init__()
-        self.backbone, self.rpn = Part(value), Part(value)
+from src.weights.checkpoint_file import read_checkpoint, rotate_checkpoints, save_checkpoint
+from src.weights.checkpoint_settings import config_from_checkpoint
+from src.weights.loading import is_whole_model, load_network
+from tests.weights.small_net import Net, values
 
 
 @pytest.fixture
 def config():
     return load_config(["img_mean=[1,2,3]", "coco_classes=[background, cat]"])
-
-
-def values(network):
-    return {name: parameter.asnumpy().copy() for name, parameter in network.parameters_dict().items()}
 
 
 def test_round_trip_with_settings(tmp_path, config):
@@ -89,10 +72,15 @@ def test_a_failed_write_leaves_the_last_good_one(tmp_path, config):
     save_checkpoint(path, Net(1.0), config, "bn", 1, 1)
     good = path.read_bytes()
     script = (
-        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))\n"
+        "import resource, signal, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))\n"
         "sys.path[:0] = sys.argv[2:]\n"
-        "from tests.weights.test_checkpoint import Net\nfrom src.weights.checkpoint import save_checkpoint\nfrom src.config import load_config\n"
-        "from src.engine.entry import run_main\nrun_main(lambda: save_checkpoint(sys.argv[1], Net(2.0), load_config(), 'bn', 1, 1))"
+        "from tests.weights.small_net import Net\n"
+        "from src.weights.checkpoint_file import save_checkpoint\n"
+        "from src.config import load_config\n"
+        "from src.engine.entry import run_main\n"
+        "run_main(lambda: save_checkpoint(sys.argv[1], Net(2.0), load_config(), 'bn', 1, 1))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, str(path), os.getcwd()],
