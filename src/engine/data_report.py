@@ -1,45 +1,57 @@
-"""`check_data.py`'s job: check, print, and write the report, its plots and the pictures to look at."""
+"""The job of `check_data.py`: check, print, and write the report, its plots and drawn pictures."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from ..config import Config
 from ..data.annotations.sources import resolve_classes
 from ..data.check.data_check import check_data, report_text
-from ..data.check.statistics import columns_of, data_statistics, statistics_text
+from ..data.check.statistics import data_statistics, measure_objects
+from ..data.check.statistics_table import statistics_text
 from ..errors import ConfigError
 
+_SHOWN_FILES = 6
 
-def report_data(config, split, out, limit=10_000, browse=0):
-    """Check a split, print the report and write out/data_report.json and .png, and with browse > 0 out/data_browse/; returns the exit code."""
+
+def report_data(config: Config, split: str, out, limit: int = 10_000, browse: int = 0) -> int:
+    """Check a split of the data and report on it.
+
+    Args:
+        config: The settings.
+        split: "train" or "val".
+        out: The folder for data_report.json, data_report.png and data_browse/.
+        limit: The number of findings of a kind that are listed.
+        browse: The number of pictures that are drawn with their objects.
+
+    Returns:
+        The exit code of `check_data.py`.
+    """
     if limit < 1 or browse < 0:
         raise ConfigError(f"--limit {limit} --browse {browse}: a limit from 1 and a number from 0 expected")
     check = check_data(config, split, limit=limit)
-    source, out = check.source, Path(out)
-    print(
-        "\n".join([f"{check.findings.annotation_file} (check_data={check.mode})", "", *report_text(check)]), flush=True
-    )
+    source = check.source
+    out = Path(out)
+    title = f"{check.findings.annotation_file} (check_data={check.mode})"
+    print("\n".join([title, "", *report_text(check)]), flush=True)
     written = [out / "data_report.json"]
-    if source is not None and source.records:
+    if source is None or not source.records:
+        check.save(written[0])
+    else:
         config = resolve_classes(config, source)
-        columns = columns_of(config, source)
-        check.statistics = data_statistics(config, source, columns)
+        objects = measure_objects(config, source)
+        check.statistics = data_statistics(config, source, objects)
         print("\n".join(["", *statistics_text(check.statistics), ""]), flush=True)
         check.save(written[0])
         from .display.data_plots import plot_statistics  # matplotlib takes a second to load
 
         written.append(out / "data_report.png")
-        plot_statistics(config, source, written[-1], columns)
+        plot_statistics(config, source, written[-1], objects)
         if browse:
             from .display.browse import browse_data
 
             written += browse_data(config, source, browse, out / "data_browse")
-    else:
-        check.save(written[0])
-    print(
-        "wrote "
-        + ", ".join(map(str, written[:6]))
-        + (f" and {len(written) - 6} more" if len(written) > 6 else ""),
-        flush=True,
-    )
+    shown = ", ".join(map(str, written[:_SHOWN_FILES]))
+    more = len(written) - _SHOWN_FILES
+    print(f"wrote {shown}" + (f" and {more} more" if more > 0 else ""), flush=True)
     return check.exit_code

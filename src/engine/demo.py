@@ -1,4 +1,4 @@
-"""The demo: the whole job on drawn shapes - data, training from scratch, COCO AP, export, and the exported file at work.
+"""The demo, the whole job on drawn shapes: data, training from scratch, COCO AP, export, use of the export.
 
 bash scripts/run_demo.sh [KEY=VALUE ...]          writes demo/ in the current folder
 """
@@ -10,6 +10,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from typing import Any, Dict, Sequence
 
 from ..config import load_config
 from ..data.shapes.drawn_data import draw_shapes
@@ -19,13 +20,25 @@ CONFIG = Path(__file__).parents[2] / "configs" / "demo.yaml"
 FOLDER = Path("demo")
 
 
-def run(words, folder=FOLDER):
-    """Run every stage with configs/demo.yaml and `words` over it; returns the metrics. Everything is written below `folder`."""
+def run(words: Sequence[str], folder: Path = FOLDER) -> Dict[str, Any]:
+    """Run every stage with configs/demo.yaml and `words` over it.
+
+    Args:
+        words: KEY=VALUE words.
+        folder: Everything is written below it.
+
+    Returns:
+        The metrics of the evaluation.
+    """
     started = time.perf_counter()
+
+    def announce(stage: str) -> None:
+        print(f"[{time.perf_counter() - started:5.0f} s] {stage}", flush=True)
+
     folder.mkdir(parents=True, exist_ok=True)
-    defaults = [f"coco_root={folder / 'data'}"]
-    config = load_config(defaults + list(words), CONFIG)
-    say(started, "drawing the data set")
+    words = [f"coco_root={folder / 'data'}", *words]
+    config = load_config(words, CONFIG)
+    announce("drawing the data set")
     draw_shapes(config.coco_root, 800, 50, (config.img_width, config.img_height), seed=1)
     from .evaluator import evaluate
     from .exporter import export, load_exported
@@ -34,22 +47,22 @@ def run(words, folder=FOLDER):
     from .trainer import train
 
     (folder / "loss_0.log").unlink(missing_ok=True)
-    say(started, "training from scratch")
+    announce("training from scratch")
     checkpoint = train(config, folder)
-    say(started, "evaluating on the held-out pictures")
-    config = load_config(defaults + list(words) + [f"checkpoint_path={checkpoint}"], CONFIG)
+    announce("evaluating on the held-out pictures")
+    config = load_config([*words, f"checkpoint_path={checkpoint}"], CONFIG)
     metrics = evaluate(config, folder)
-    say(started, "exporting")
+    announce("exporting")
     pictures = sorted((Path(config.coco_root) / config.val_data_type).iterdir())[:6]
     exported = export(config, "MINDIR", folder / "mask_rcnn.mindir", picture=pictures[0])
-    say(started, "drawing what the exported file finds")
+    announce("drawing what the exported file finds")
     shutil.rmtree(folder / "pictures", ignore_errors=True)
-    drawn = draw_files(
-        load_exported(exported), open_checkpoint(config)[0], pictures, folder / "pictures", 0.5
-    )
+    config, _ = open_checkpoint(config)  # for the settings that the checkpoint carries
+    drawn = draw_files(load_exported(exported), config, pictures, folder / "pictures", 0.5)
+    minutes = (time.perf_counter() - started) / 60
     print(
-        f"\nbbox AP {metrics['bbox']['AP']:.3f}, segm AP {metrics['segm']['AP']:.3f} on {config.val_data_type}, "
-        f"in {(time.perf_counter() - started) / 60:.1f} minutes. In {folder}{os.sep}:"
+        f"\nbbox AP {metrics['bbox']['AP']:.3f}, segm AP {metrics['segm']['AP']:.3f} "
+        f"on {config.val_data_type}, in {minutes:.1f} minutes. In {folder}{os.sep}:"
     )
     for name, path in (
         ("checkpoint", checkpoint),
@@ -63,11 +76,7 @@ def run(words, folder=FOLDER):
     return metrics
 
 
-def say(started, what):
-    print(f"[{time.perf_counter() - started:5.0f} s] {what}", flush=True)
-
-
-def main():
+def main() -> None:
     if any(word in ("-h", "--help") for word in sys.argv[1:]):
         print(__doc__)
         return

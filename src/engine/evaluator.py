@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Any, Dict
+
+from ..config import Config
 from ..dataset import read_source, resolve_classes
 from .inference.evaluation import evaluate_network
-from .inference.predictor import compile_inference, network_from, open_checkpoint
+from .inference.predictor import compile_inference, inference_network, open_checkpoint
 from .runtime.device import start_device
 
 
-def evaluate(config, work_dir):
-    """Evaluate `checkpoint_path` on the evaluation split (or `ann_file`); returns {"bbox": {...}, "segm": {...}} (segm where there are masks).
+def evaluate(config: Config, work_dir) -> Dict[str, Any]:
+    """Evaluate `checkpoint_path` on the evaluation split (or `ann_file`).
 
-    Writes metrics.json and results_{bbox,segm}.json into `work_dir`; without annotations (a test set) only the result files. Under msrun
-    the processes share the pictures; the figures are those of one process.
+    Under msrun the processes share the pictures; the figures are those of one process.
+
+    Args:
+        config: The settings.
+        work_dir: The folder for metrics.json and results_{bbox,segm}.json. Without annotations (a test set)
+            there is no metrics.json.
+
+    Returns:
+        {"bbox": {...}, "segm": {...}}; "segm" where there are masks.
     """
-    config, entries = open_checkpoint(config)
+    config, weights = open_checkpoint(config)
     device = start_device(config)
     with device.group as group:
         source = read_source(config, "val")
         config = resolve_classes(config, source)
-        network = network_from(config, entries, device.target)
+        network = inference_network(config, weights, device.target)
         group.report("while it compiled", idle_limit=None)
         compile_inference(network, config, device, config.test_batch_size)
         return evaluate_network(network, config, source, work_dir, group)

@@ -2,63 +2,91 @@
 
 from __future__ import annotations
 
-import copy
+import dataclasses
 import tempfile
 from pathlib import Path
+from typing import Any, List, Mapping, Sequence
 
 import numpy as np
 
-from ...config import changed
+from ...config import Config, changed
+from ...data.annotations.records import DataSource
 from ...data.images.decode import read_picture
 from ...data.images.masks import mask_to_rle, paste_mask
 from ...data.mindrecord.converter import conversion_settings, convert
 from ...dataset import create_maskrcnn_dataset
 from .visualize import draw_ground_truth, save_png, side_by_side
 
+_TITLES = ("as it is", "as training gets it")
 
-def browse_data(config, source, count, folder):
-    """Write `count` PNG files, spread over a DataSource's pictures with objects, into `folder`; returns their Paths.
 
-    On the left the picture and all it is annotated with, crowds too; on the right the picture, boxes and masks of one training example out
-    of the training pipeline itself: it converts these pictures into a temporary folder and reads them back, augmented as configured.
+def browse_data(config: Config, source: DataSource, count: int, folder) -> List[Path]:
+    """Draw some pictures of a DataSource, evenly spread over its pictures with objects.
+
+    On the left there is the picture with all its annotations, crowds too. On the right there are the image,
+    boxes and masks of one training example. It comes from the training pipeline itself: these pictures are
+    converted into a temporary folder and read back, with the configured augmentation.
+
+    Args:
+        config: The settings.
+        source: The data.
+        count: The number of pictures.
+        folder: The folder for the PNG files.
+
+    Returns:
+        The paths of the files.
     """
     usable = [record for record in source.records if config.keep_empty or (~record.crowd).any()]
-    chosen = [
-        usable[i] for i in np.unique(np.linspace(0, len(usable) - 1, min(count, len(usable))).astype(int))
-    ]
-    if not chosen:
+    positions = np.linspace(0, len(usable) - 1, min(count, len(usable))).astype(int)
+    selected = {usable[i].image_id: usable[i] for i in np.unique(positions)}
+    if not selected:
         return []
-    part = copy.copy(source)
-    part.records = chosen
-    names, records, written = source.class_names, {record.image_id: record for record in chosen}, []
+    written = []
     config = changed(config, batch_size=1)
-    with tempfile.TemporaryDirectory() as shards:
-        convert(part, Path(shards) / "pictures", config, conversion_settings(config), "browse", quiet=True)
-        for batch in create_maskrcnn_dataset(config, Path(shards) / "pictures", 0):
-            record = records[int(batch["image_id"][0])]
-            picture = read_picture(record.path, (record.height, record.width))
-            left = draw_ground_truth(
-                picture, record.boxes, record.labels, names, record.segmentations, record.crowd
+    part = dataclasses.replace(source, records=list(selected.values()))
+    with tempfile.TemporaryDirectory() as temporary:
+        shards = Path(temporary) / "pictures"
+        convert(part, shards, config, conversion_settings(config), "browse", quiet=True)
+        for batch in create_maskrcnn_dataset(config, shards, 0):
+            record = selected[int(batch["image_id"][0])]
+            annotated = draw_ground_truth(
+                read_picture(record.path, (record.height, record.width)),
+                record.boxes,
+                record.labels,
+                source.class_names,
+                record.segmentations,
+                record.crowd,
             )
-            written.append(Path(folder) / f"{record.image_id}_{Path(record.path).stem}.png")
-            save_png(
-                written[-1],
-                side_by_side(
-                    [left, draw_example(batch, 0, names, source.has_masks)],
-                    ["as it is", "as training gets it"],
-                ),
-            )
+            example = draw_example(batch, 0, source.class_names, source.has_masks)
+            path = Path(folder) / f"{record.image_id}_{Path(record.path).stem}.png"
+            save_png(path, side_by_side([annotated, example], _TITLES))
+            written.append(path)
     return sorted(written)
 
 
-def draw_example(batch, position, class_names, has_masks):
-    """uint8 [kH, kW, 3] RGB: one example of a training batch (see `examples.batch_layout`) with its valid objects, padding cut off."""
-    image, valid = batch["image"][position], batch["gt_valid"][position]
-    height, width = (int(side) for side in batch["image_meta"][position][:2])
-    boxes, labels, masks = (batch[name][position][valid] for name in ("gt_boxes", "gt_labels", "gt_masks"))
-    pasted = (
-        [mask_to_rle(paste_mask(mask / 255, box, height, width)) for mask, box in zip(masks, boxes)]
-        if has_masks
-        else None
-    )
-    return draw_ground_truth(image[:height, :width], boxes, labels, class_names, pasted)
+def draw_example(
+    batch: Mapping[str, Any], index: int, class_names: Sequence[str], has_masks: bool
+) -> np.ndarray:
+    """One example of a training batch with its valid objects, without the padding of the canvas.
+
+    Args:
+        batch: The arrays of `examples.batch_layout`.
+        index: The example's position in the batch.
+        class_names: Names by label.
+        has_masks: Whether gt_masks are the objects' masks.
+
+    Returns:
+        uint8 [kH, kW, 3], RGB.
+    """
+    gt_valid = batch["gt_valid"][index]
+    gt_boxes = batch["gt_boxes"][index][gt_valid]
+    gt_labels = batch["gt_labels"][index][gt_valid]
+    height, width = (int(side) for side in batch["image_meta"][index][:2])
+    segmentations = None
+    if has_masks:
+        gt_masks = batch["gt_masks"][index][gt_valid]
+        segmentations = [
+            mask_to_rle(paste_mask(mask / 255, box, height, width)) for mask, box in zip(gt_masks, gt_boxes)
+        ]
+    image = batch["image"][index][:height, :width]
+    return draw_ground_truth(image, gt_boxes, gt_labels, class_names, segmentations)

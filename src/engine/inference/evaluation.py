@@ -1,4 +1,4 @@
-"""Evaluation of a network: detections, COCO's tables, metrics.json and the result files; by one process or several."""
+"""Evaluation of a network, by one process or several: detections, COCO's tables, the result files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ResultRows(NamedTuple):
 def evaluate_network(
     network: Network, config: Config, source: DataSource, work_dir, group: Optional[RankGroup] = None
 ) -> Dict[str, Any]:
-    """Evaluate a network in evaluation mode on a DataSource. The ranks share the pictures, rank 0 writes the files.
+    """Evaluate a network in evaluation mode. The ranks share the pictures, rank 0 writes the files.
 
     Args:
         network: See `predictor.detect`.

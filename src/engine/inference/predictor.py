@@ -1,72 +1,103 @@
-"""Inference with a trained network: a checkpoint to a network, batches of pictures to detections in the pictures' own pixels."""
+"""Inference with trained weights: a network from a checkpoint, detections from batches of pictures."""
 
 from __future__ import annotations
 
+from typing import Any, Callable, Dict, List, Mapping, Tuple, Union
+
+import mindspore as ms
 import numpy as np
 from mindspore import Tensor
 
+from ...config import Config
 from ...data.images.placement import to_picture
 from ...errors import ConfigError
 from ...maskrcnn.build import build_network
-from ...onnx_graph.runtime import FIXED_KEYS, OnnxNetwork, is_onnx
-from ...weights.checkpoint import read_checkpoint
-from ...weights.loading import config_from_checkpoint, load_network
+from ...onnx_graph.runtime import EXPORTED_KEYS, OnnxNetwork, is_onnx
+from ...weights.checkpoint_file import read_checkpoint
+from ...weights.checkpoint_settings import config_from_checkpoint
+from ...weights.loading import load_network
 from ..runtime.compile_cache import compile_cell
+from ..runtime.device import Device
+
+Network = Union[ms.nn.Cell, OnnxNetwork]
+# What `checkpoint_path` names: the entries of a checkpoint, or an exported ONNX file, which is a network
+# already.
+Weights = Union[Mapping[str, ms.Parameter], OnnxNetwork]
 
 
-def load_for_inference(config, device_target, exported=False):
-    """(network in evaluation mode with the weights of `checkpoint_path`, the configuration with the settings they carry).
+def load_for_inference(config: Config, device_target: str, exported: bool = False) -> Tuple[Network, Config]:
+    """The network with the weights of `checkpoint_path`, in evaluation mode.
 
-    exported: the form that goes to a file. `checkpoint_path` may be an exported ONNX file, unless it is to be exported.
+    Args:
+        config: `checkpoint_path` may be an exported ONNX file, unless `exported` is set.
+        device_target: "CPU" or "Ascend".
+        exported: Build the form of the network that is exported to a file.
+
+    Returns:
+        (network, the configuration with the settings that the weights carry)
     """
-    config, entries = open_checkpoint(config)
-    return network_from(config, entries, device_target, exported), config
+    config, weights = open_checkpoint(config)
+    return inference_network(config, weights, device_target, exported), config
 
 
-def open_checkpoint(config):
-    """(the configuration with the settings that `checkpoint_path` carries, its entries, or the OnnxNetwork where it is an exported ONNX file)."""
-    if config.checkpoint_path is None:
+def open_checkpoint(config: Config) -> Tuple[Config, Weights]:
+    """Read `checkpoint_path`; returns (the configuration with the settings that it carries, its weights).
+
+    Raises:
+        ConfigError: `checkpoint_path` is not set, or a setting contradicts the checkpoint's.
+        CheckpointError: The file cannot be read.
+    """
+    path = config.checkpoint_path
+    if path is None:
         raise ConfigError("checkpoint_path is not set: which weights? (checkpoint_path=FILE.ckpt)")
-    if is_onnx(config.checkpoint_path):
-        network = OnnxNetwork(config.checkpoint_path)
-        return config_from_checkpoint(
-            config, network.settings, config.checkpoint_path, fixed=FIXED_KEYS
-        ), network
-    entries, settings, _ = read_checkpoint(config.checkpoint_path)
-    return config_from_checkpoint(config, settings, config.checkpoint_path), entries
+    if is_onnx(path):
+        network = OnnxNetwork(path)
+        config = config_from_checkpoint(config, network.settings, path, exported_keys=EXPORTED_KEYS)
+        return config, network
+    checkpoint = read_checkpoint(path)
+    return config_from_checkpoint(config, checkpoint.settings, path), checkpoint.entries
 
 
-def network_from(config, entries, device_target, exported=False):
-    """The network of `config` in evaluation mode with a checkpoint's entries; an OnnxNetwork is one already."""
-    if isinstance(entries, OnnxNetwork):
-        return entries
+def inference_network(
+    config: Config, weights: Weights, device_target: str, exported: bool = False
+) -> Network:
+    """The network of `config` in evaluation mode, with weights of `open_checkpoint`."""
+    if isinstance(weights, OnnxNetwork):
+        return weights
     network = build_network(config, device_target, loads_weights=True, exported=exported)
-    load_network(network, entries, config.checkpoint_path)
+    load_network(network, weights, config.checkpoint_path)
     return network.set_train(False)
 
 
-def compile_inference(network, config, device, batch_size):
-    """Compile a network for batches of `batch_size` pictures, or read its graph of an earlier run; an OnnxNetwork needs nothing."""
-    if not isinstance(network, OnnxNetwork):
-        image = Tensor(np.zeros((batch_size, config.img_height, config.img_width, 3), np.uint8))
-        compile_cell(network, (image, Tensor(np.zeros((batch_size, 6), np.float32))), config, device)
-
-
-def detect(network, batch):
-    """Detections of the batch's real pictures, a dict each: boxes float32 [n, 4] in the picture's pixels, scores float32 [n], labels int32
-    [n] and masks float32 [n, 28, 28] (probabilities in the boxes' frames).
-
-    batch: image uint8 [B, H, W, 3], image_meta float32 [B, 6], and count, how many of the B are real. `network` is anything that is called
-    like `MaskRcnn`, or an `OnnxNetwork`.
-    """
+def compile_inference(network: Network, config: Config, device: Device, batch_size: int) -> None:
+    """Compile a network for batches of `batch_size` pictures, or read the graph of an earlier run."""
     if isinstance(network, OnnxNetwork):
-        outputs = network(batch["image"], batch["image_meta"])
+        return
+    image = Tensor(np.zeros((batch_size, config.img_height, config.img_width, 3), np.uint8))
+    image_meta = Tensor(np.zeros((batch_size, 6), np.float32))
+    compile_cell(network, (image, image_meta), config, device)
+
+
+def detect(network: Union[Network, Callable], batch: Mapping[str, Any]) -> List[Dict[str, np.ndarray]]:
+    """Detections of a batch's pictures, without those that fill the batch up.
+
+    Args:
+        network: Is called like `MaskRcnn`, or is an `OnnxNetwork`.
+        batch: image uint8 [B, H, W, 3]; image_meta float32 [B, 6] (`Placement.meta`); count: how many of the
+            B pictures do not just fill the batch up.
+
+    Returns:
+        A dict a picture: boxes float32 [n, 4], x1, y1, x2, y2 in the picture's pixels; scores float32 [n];
+        labels int32 [n]; masks float32 [n, 28, 28], probabilities within the boxes.
+    """
+    image = batch["image"]
+    image_meta = batch["image_meta"]
+    if isinstance(network, OnnxNetwork):
+        outputs = network(image, image_meta)
     else:
-        outputs = [
-            output.asnumpy() for output in network(Tensor(batch["image"]), Tensor(batch["image_meta"]))
-        ]
-    boxes, scores, labels, found, masks = outputs
+        outputs = [output.asnumpy() for output in network(Tensor(image), Tensor(image_meta))]
+    boxes, scores, labels, det_valid, masks = outputs
     return [
-        to_picture(boxes[i], scores[i], labels[i], found[i], masks[i], batch["image_meta"][i])
+        to_picture(boxes[i], scores[i], labels[i], det_valid[i], masks[i], image_meta[i])
         for i in range(batch["count"])
     ]

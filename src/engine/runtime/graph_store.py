@@ -13,7 +13,7 @@ from typing import Optional, Tuple
 
 
 class GraphStore:
-    """One rank's graph in its folder. A new graph is written beside the folder, and moved there when complete.
+    """One rank's graph in its folder. A new graph is written beside the folder and moved there when complete.
 
     Use it as a context manager: what was not kept is deleted at its end.
 

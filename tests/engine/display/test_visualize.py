@@ -1,24 +1,21 @@
-"""Drawn pictures: what is tinted, where, in which colours; and the curves of a loss log."""
+"""Drawn pictures: what is tinted, where, and in which colours."""
 
 import subprocess
 import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from src.engine.display.progress import LOSS_NAMES, LossLog
 from src.engine.display.visualize import (
     draw_detections,
     draw_ground_truth,
     instance_colours,
-    plot_losses,
     save_png,
     side_by_side,
-    smooth,
 )
 from src.errors import DataError
+from tests.conftest import ROOT
 
 NAMES = ("background", "circle", "Zürich")
 
@@ -97,7 +94,7 @@ def test_small_pictures_are_enlarged(size, factor):
 
 
 def test_captions_can_be_read():
-    """The caption's plate is of the instance's colour and holds ink of far other brightness, at the picture's edge too."""
+    """The plate has the instance's colour, the ink a very different brightness, at the picture's edge too."""
     found = two_found()
     found["boxes"] = np.array([[0, 0, 80, 80], [560, 350, 600, 400]], np.float32)
     drawn = draw_detections(picture(), {**found, "masks": None}, NAMES)
@@ -151,41 +148,10 @@ def test_png_is_what_was_drawn(tmp_path):
         save_png(tmp_path / "file" / "a.png", drawn)
 
 
-def test_smoothing_by_hand():
-    assert smooth([1.0, 2, 3]).tolist() == [1, 2, 3]  # under 40 values the window is one
-    values = np.zeros(80)
-    values[40] = 5
-    expected = np.zeros(80)
-    expected[38:43] = 1  # a window of five
-    assert smooth(values) == pytest.approx(expected, abs=1e-12)
-    assert smooth([*[4.0] * 30, np.nan, *[4.0] * 50]) == pytest.approx(np.full(81, 4.0))
-    assert smooth(np.arange(80.0))[[0, 40, 79]] == pytest.approx(
-        [1, 40, 78]
-    )  # cut off at the ends: (0+1+2)/3
-
-
-def test_loss_curves(tmp_path):
-    with LossLog(tmp_path / "loss_0.log") as log:
-        for step in range(1, 101):
-            log.write(
-                1 + (step - 1) // 50,
-                1 + (step - 1) % 50,
-                dict.fromkeys(LOSS_NAMES, 1 / step if step != 60 else float("nan")),
-            )
-    plot_losses(log.path, tmp_path / "plots" / "loss.png")
-    drawn = cv2.imread(str(tmp_path / "plots" / "loss.png"))
-    assert min(drawn.shape[:2]) > 400 and (drawn < 128).mean() > 0.005
-    (tmp_path / "empty.log").write_text("")
-    with pytest.raises(DataError, match="no line"):
-        plot_losses(tmp_path / "empty.log", tmp_path / "loss.png")
-
-
 def test_imports_start_neither_a_device_nor_matplotlib():
     code = (
         "import sys, src.util, src.data.shapes, src.engine.display.visualize, src.engine.display.progress; "
         "sys.exit(' '.join(name for name in ('mindspore', 'matplotlib.pyplot') if name in sys.modules) or 0)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=Path(__file__).resolve().parents[3], capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
