@@ -41,27 +41,20 @@ def snapshot(folder):
 
 
 def test_a_report_its_plots_and_pictures_to_look_at(coco_folder, tmp_path):
-    root, out = coco_folder(pictures=5), tmp_path / "out"
+    root = coco_folder(pictures=5)
+    out = tmp_path / "out"
     before = snapshot(root)
     done = run("check_data.py", tmp_path, f"coco_root={root}", CLASSES, "--out", "out", "--browse", "3")
     assert snapshot(root) == before  # it changes nothing
     report = json.loads((out / "data_report.json").read_text())
-    assert report["exit_code"] == 0 and report["usable"] == {
-        "pictures": 5,
-        "objects": 15,
-        "crowds": 0,
-        "classes": 2,
-        "masks": True,
-    }
-    assert (
-        sum(report["statistics"]["instances_per_class"].values()) == 15
-        and "nothing stands in the way" in done.stdout
-    )
+    assert report["exit_code"] == 0
+    assert report["usable"] == {"pictures": 5, "objects": 15, "crowds": 0, "classes": 2, "masks": True}
+    assert sum(report["statistics"]["instances_per_class"].values()) == 15
+    assert "nothing stands in the way" in done.stdout
     assert cv2.imread(str(out / "data_report.png")).shape == (900, 1500, 3)
     names = sorted(path.name for path in (out / "data_browse").iterdir())
-    assert names == ["10_000001.png", "30_000003.png", "50_000005.png"] and all(
-        name in done.stdout for name in names
-    )
+    assert names == ["10_000001.png", "30_000003.png", "50_000005.png"]
+    assert all(name in done.stdout for name in names)
     assert not (tmp_path / "mindrecord").exists()
 
 
@@ -80,7 +73,8 @@ def test_exit_codes(coco_folder, tmp_path, mistake, code, words):
     if mistake == "json":
         (root / "annotations/instances_train2017.json").write_text("{")
     done = run("check_data.py", tmp_path, f"coco_root={root}", CLASSES, code=code)
-    assert words in done.stdout and not done.stderr.count("error")
+    assert words in done.stdout
+    assert not done.stderr.count("error")
     assert json.loads((tmp_path / "data_report.json").read_text())["exit_code"] == code
 
 
@@ -93,24 +87,26 @@ def test_exit_codes(coco_folder, tmp_path, mistake, code, words):
         ("mixed_int_str_ids.json", 2, "picture that is missing"),
     ],
 )
-def test_dirty_files_of_the_wild_give_a_report(shared, tmp_path, capsys, name, code, words):
-    """Their pictures are not there; what else is wrong with them is found all the same."""
+def test_files_of_other_tools_give_a_report(shared, tmp_path, capsys, name, code, words):
+    """Their pictures are missing; what else is wrong with them is found too."""
     config = load_config(
         [f"coco_root={tmp_path}", f"ann_file={shared}/data/dirty/{name}", "coco_classes=auto"]
     )
     assert report_data(config, "val", tmp_path / "out") == code
     said = capsys.readouterr().out
     report = json.loads((tmp_path / "out/data_report.json").read_text())
-    assert words in said and name in said and report["exit_code"] == code
-    assert (
-        all(one["file"].endswith(name) and one["what"] and one["action"] for one in report["findings"])
-        and report["findings"]
-    )
+    assert words in said
+    assert name in said
+    assert report["exit_code"] == code
+    assert report["findings"]
+    assert all(one["file"].endswith(name) and one["what"] and one["action"] for one in report["findings"])
 
 
 def test_a_wrong_setting_is_one_line(tmp_path):
     done = run("check_data.py", tmp_path, "check_data=some", code=2)
-    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1 and "full" in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert "full" in done.stderr
     assert run("check_data.py", tmp_path, "--limit", "0", code=2).stderr.startswith("error: --limit 0")
     assert "python check_data.py" in run("check_data.py", tmp_path, "--help").stdout
 
@@ -125,25 +121,25 @@ def test_training_ends_before_its_first_step_with_a_line_a_kind(coco_folder, tmp
     (root / "train2017/000003.jpg").write_bytes(b"")
     done = run("train.py", tmp_path, f"coco_root={root}", CLASSES, "device_target=CPU", code=2)
     said = [line for line in done.stderr.splitlines() if "instances_train2017.json" in line]
-    assert [
-        word
-        for word in (
-            "3 x box without area",
-            "1 x picture of another size",
-            "1 x picture file of zero bytes",
-            "1 x picture without objects",
-        )
-        if sum(word in line for line in said) != 1
-    ] == []
+    words = (
+        "3 x box without area",
+        "1 x picture of another size",
+        "1 x picture file of zero bytes",
+        "1 x picture without objects",
+    )
+    assert [word for word in words if sum(word in line for line in said) != 1] == []
     error = done.stderr.splitlines()[-1]
-    assert error.startswith("error: ") and "its annotations say 100x96" in error and "and 1 more" in error
+    assert error.startswith("error: ")
+    assert "its annotations say 100x96" in error
+    assert "and 1 more" in error
     report = next((tmp_path / "mindrecord").glob("*.data_report.json"))
-    assert f"mindrecord/{report.name}" in error and json.loads(report.read_text())["counts"]["fatal"] == 2
+    assert f"mindrecord/{report.name}" in error
+    assert json.loads(report.read_text())["counts"]["fatal"] == 2
     assert [path for path in (tmp_path / "mindrecord").iterdir() if path.is_dir()] == []
 
 
 def test_browsing_shows_the_picture_and_what_training_gets(coco_folder, tmp_path):
-    """Without augmentation on a canvas of the picture's size, both sides are the same picture with the same marks."""
+    """Without augmentation, on a canvas of the picture's size, both halves show the same picture and objects."""
     root = coco_folder(pictures=1, size=(448, 512))
     config = load_config(
         [
@@ -158,6 +154,7 @@ def test_browsing_shows_the_picture_and_what_training_gets(coco_folder, tmp_path
     )
     (path,) = browse_data(config, read_source(config), 4, tmp_path)
     sheet = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB).astype(int)
-    left, right = sheet[-8 - 448 : -8, 8 : 8 + 512], sheet[-8 - 448 : -8, 16 + 512 : 16 + 1024]
+    left = sheet[-8 - 448 : -8, 8 : 8 + 512]
+    right = sheet[-8 - 448 : -8, 16 + 512 : 16 + 1024]
     assert np.abs(left - right).mean() < 3
     assert np.abs(left - read_picture(root / "train2017/000001.jpg")).mean() > 10

@@ -16,8 +16,9 @@ import gc
 import hashlib
 import json
 import shlex
-from typing import TYPE_CHECKING, Optional
+from typing import Optional
 
+from ...config import Config
 from ..findings import Findings, short
 from .coco_columns import AnnotationCollector
 from .coco_images import ImageCollector
@@ -27,9 +28,6 @@ from .json_values import whole_number
 from .object_checks import checked_records
 from .records import DataSource
 from .source_paths import coco_annotation_path, coco_picture_folder, read_annotation_file
-
-if TYPE_CHECKING:
-    from ...config import Config
 
 _EXPECTED = "COCO's object with images, annotations and categories expected"
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from ...config import Config
 from ...errors import ConfigError, DataError
-
-if TYPE_CHECKING:
-    from ...config import Config
 
 
 def annotation_path(config: Config, split: str = "train") -> str:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Optional
+from typing import Optional
 
+from ...config import Config
 from ...errors import ConfigError
 from ..findings import Findings
 from .coco_reader import read_coco
 from .records import DataSource
 from .txt_reader import read_txt
-
-if TYPE_CHECKING:
-    from ...config import Config
 
 
 def read_source(config: Config, split: str = "train", findings: Optional[Findings] = None) -> DataSource:

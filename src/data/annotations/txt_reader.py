@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import codecs
 import hashlib
-from typing import TYPE_CHECKING, Optional
+from typing import Optional
 
 import numpy as np
 
+from ...config import Config
 from ...errors import ConfigError
 from ..findings import Findings
 from .object_checks import checked_records
 from .records import DataSource
 from .source_paths import read_annotation_file, txt_annotation_path
 from .txt_rows import BLANK, RowCollector
-
-if TYPE_CHECKING:
-    from ...config import Config
 
 
 def read_txt(

@@ -9,10 +9,11 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional
 
 import numpy as np
 
+from ...config import Config
 from ...errors import ConfigError, DataError
 from ...log import logger
 from ..annotations.records import DataSource
@@ -22,9 +23,6 @@ from ..finding_kinds import ACTIONS, FATAL, KINDS, SKIPPED
 from ..findings import Findings, one_line
 from ..images.picture_checks import check_pictures
 from ..images.placement import resized_size
-
-if TYPE_CHECKING:
-    from ...config import Config
 
 
 @dataclass

@@ -9,7 +9,9 @@ import pytest
 
 from src.config import load_config
 from src.data.annotations.sources import read_source
-from src.data.check.statistics import best_anchor_iou, data_statistics, statistics_text
+from src.data.check.anchor_overlap import best_anchor_iou
+from src.data.check.statistics import data_statistics
+from src.data.check.statistics_table import statistics_text
 from src.engine.display.data_plots import plot_statistics
 from src.maskrcnn.anchor_generator import pyramid_anchors
 
@@ -26,10 +28,9 @@ def test_the_nearest_anchor_is_the_best(words):
     expected = []
     for box in boxes:
         sides = np.minimum(anchors[:, 2:], box[2:]) - np.maximum(anchors[:, :2], box[:2])
-        common = np.maximum(sides, 0).prod(1)
-        expected.append(
-            (common / ((anchors[:, 2:] - anchors[:, :2]).prod(1) + (box[2:] - box[:2]).prod() - common)).max()
-        )
+        intersection = np.maximum(sides, 0).prod(1)
+        areas = (anchors[:, 2:] - anchors[:, :2]).prod(1)
+        expected.append((intersection / (areas + (box[2:] - box[:2]).prod() - intersection)).max())
     # the anchors themselves are float32
     assert np.allclose(best_anchor_iou(config, boxes), expected, atol=1e-5)
 
@@ -50,10 +51,8 @@ def test_counts_equal_the_files(shared):
     per_picture = sorted(
         sum(item["image_id"] == image["id"] for item in objects) for image in content["images"]
     )
-    assert (statistics["instances_per_picture"]["0"], statistics["instances_per_picture"]["100"]) == (
-        per_picture[0],
-        per_picture[-1],
-    )
+    assert statistics["instances_per_picture"]["0"] == per_picture[0]
+    assert statistics["instances_per_picture"]["100"] == per_picture[-1]
     assert statistics["pictures_without_objects"] == per_picture.count(0)
     small = sum(item["bbox"][2] * item["bbox"][3] < 1024 for item in objects) / len(objects)
     assert statistics["box_area"]["small"] == pytest.approx(small, abs=1e-4)
@@ -62,9 +61,8 @@ def test_counts_equal_the_files(shared):
     anchors = statistics["anchors"]
     assert anchors["recall"]["0.3"] >= anchors["recall"]["0.5"] >= anchors["recall"]["0.7"] > 0
     assert sum(row["objects"] for row in anchors["by_size"]) == len(objects)
-    assert any(
-        line.startswith("person") and " 185" in line for line in statistics_text(statistics)
-    ) and json.dumps(statistics)
+    assert any(line.startswith("person") and " 185" in line for line in statistics_text(statistics))
+    assert json.dumps(statistics)
 
 
 def test_data_without_objects_has_statistics_too(coco_folder, tmp_path):
@@ -72,10 +70,8 @@ def test_data_without_objects_has_statistics_too(coco_folder, tmp_path):
     config = load_config([f"coco_root={root}", "coco_classes=[background,square,disc]"])
     source = read_source(config)
     statistics = data_statistics(config, source)
-    assert (
-        statistics["pictures_without_objects"] == 2
-        and statistics["anchors"]["unreached"] == 0
-        and statistics_text(statistics)
-    )
+    assert statistics["pictures_without_objects"] == 2
+    assert statistics["anchors"]["unreached"] == 0
+    assert statistics_text(statistics)
     plot_statistics(config, source, tmp_path / "plots.png")
     assert (tmp_path / "plots.png").stat().st_size > 5000
