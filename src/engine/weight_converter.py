@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, List, Mapping, Union
 
-from mindspore import Tensor
+from mindspore import Parameter, Tensor
 
+from ..config import Config
 from ..errors import CheckpointError
 from ..maskrcnn.build import build_network, norm_kind
 from ..weights.checkpoint_file import write_checkpoint
@@ -14,8 +16,8 @@ from ..weights.convert import BACKBONE_KEYS, convert_weights
 from ..weights.loading import load_backbone, load_network
 from ..weights.writers import to_torchvision, write_state_dict
 
-# What is worth showing of the settings that a converted file carries
-SHOWN = (
+# The settings of a converted file that are printed.
+SHOWN_KEYS = (
     "channel_order",
     "img_mean",
     "img_std",
@@ -29,12 +31,31 @@ SHOWN = (
 )
 
 
-def convert(config, source, out, scheme="auto", target="mindspore"):
-    """Convert the file `source` to `out`, a .ckpt or torchvision's state_dict; returns the written Paths.
+def convert(
+    config: Config,
+    source: Union[str, Path],
+    out: Union[str, Path],
+    scheme: str = "auto",
+    target: str = "mindspore",
+) -> List[Path]:
+    """Convert a weights file to a checkpoint, or to torchvision's state_dict.
 
-    scheme: whose names the file has, 'auto' to recognise them. The weights are loaded strictly into the
-    network they claim to be of, so that nothing is written that could not be used. Raises CheckpointError,
-    ConfigError.
+    All weights are loaded into the network that they are for before anything is written, so that a written
+    file can be used.
+
+    Args:
+        config: Settings that the user wrote; they replace those of the file or of its project.
+        source: The file to read.
+        out: The file to write.
+        scheme: Whose names the file has (a name of SCHEMES); 'auto': recognise them.
+        target: "mindspore" or "torchvision".
+
+    Returns:
+        The paths of the written files.
+
+    Raises:
+        CheckpointError: The file cannot be read, is not complete, or `out` has a wrong suffix.
+        ConfigError: The settings contradict the file.
     """
     if target == "mindspore" and Path(out).suffix != ".ckpt":
         raise CheckpointError(f"{out}: a name that ends in .ckpt expected")
@@ -47,18 +68,14 @@ def convert(config, source, out, scheme="auto", target="mindspore"):
         raise CheckpointError(
             f"{source}: holds a backbone alone; torchvision's Mask R-CNN needs a whole model"
         )
-    print(
-        f"{source}: {weights.description}",
-        *weights.remarks,
-        *filter(None, [weights.caution]),
-        sep="\n  ",
-        flush=True,
-    )
+    lines = [f"{source}: {weights.description}", *weights.remarks]
+    if weights.caution:
+        lines.append(weights.caution)
+    print("\n  ".join(lines), flush=True)
     config = weights.config
     network = build_network(config, loads_weights=True)
-    (load_network if weights.is_whole_model else load_backbone)(
-        network, weights.entries, source, weights.name_in_file
-    )
+    load = load_network if weights.is_whole_model else load_backbone
+    load(network, weights.entries, source, weights.name_in_file)
     kind = norm_kind(config, True)
     settings = network_settings(config, kind)
     entries = {
@@ -67,26 +84,28 @@ def convert(config, source, out, scheme="auto", target="mindspore"):
         if weights.is_whole_model or name in weights.entries
     }
     if target == "torchvision":
-        state, lines = to_torchvision(
-            {name: parameter.asnumpy() for name, parameter in entries.items()}, config, kind, source
-        )
-        written = write_state_dict(state, settings, out)
-        print(*(f"wrote {path}" for path in written), *lines, sep="\n", flush=True)
+        arrays = {name: parameter.asnumpy() for name, parameter in entries.items()}
+        state_dict, lines = to_torchvision(arrays, config, kind, source)
+        written = write_state_dict(state_dict, settings, out)
+        print("\n".join([*(f"wrote {path}" for path in written), *lines]), flush=True)
         return written
     if not weights.is_whole_model:
         settings = {name: settings[name] for name in BACKBONE_KEYS}
     if weights.caution:
         settings[CAUTION] = weights.caution
+    return [_write_converted(out, entries, settings)]
+
+
+def _write_converted(
+    out: Union[str, Path], entries: Mapping[str, Parameter], settings: Mapping[str, Any]
+) -> Path:
     write_checkpoint(
         out, {name: Tensor(parameter.asnumpy()) for name, parameter in entries.items()}, settings
     )
-    print(
-        f"wrote {out}; it carries "
-        + ", ".join(f"{name}={_shown(settings[name])}" for name in SHOWN if name in settings),
-        flush=True,
-    )
-    return [Path(out)]
+    shown = [f"{name}={_as_list(settings[name])}" for name in SHOWN_KEYS if name in settings]
+    print(f"wrote {out}; it carries {', '.join(shown)}", flush=True)
+    return Path(out)
 
 
-def _shown(value):
+def _as_list(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value

@@ -7,7 +7,8 @@ from src.errors import DataError
 
 LINE = (
     "epoch: 1 step: 7393 ,rpn_loss: 0.05716, rcnn_loss: 0.81152, "
-    "rpn_cls_loss: 0.04828, rpn_reg_loss: 0.00889, rcnn_cls_loss: 0.28784, rcnn_reg_loss: 0.17590, rcnn_mask_loss: 0.34790, total_loss: 0.86868\n"
+    "rpn_cls_loss: 0.04828, rpn_reg_loss: 0.00889, "
+    "rcnn_cls_loss: 0.28784, rcnn_reg_loss: 0.17590, rcnn_mask_loss: 0.34790, total_loss: 0.86868\n"
 )
 
 
