@@ -139,7 +139,7 @@ def test_training_ends_before_its_first_step_with_a_line_a_kind(coco_folder, tmp
 
 
 def test_browsing_shows_the_picture_and_what_training_gets(coco_folder, tmp_path):
-    """Without augmentation, on a canvas of the picture's size, both halves show the same picture and objects."""
+    """Without augmentation, on a canvas of the picture's size, both halves show the same."""
     root = coco_folder(pictures=1, size=(448, 512))
     config = load_config(
         [

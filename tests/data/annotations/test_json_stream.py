@@ -51,7 +51,10 @@ def test_pieces_follow_one_another_and_a_second_list_is_an_error():
         json.dumps({"a": list(range(2 * CHUNK_ITEMS + 5)), "b": []}),
         {"a": lambda first, piece: pieces.append((first, len(piece)))},
     )
-    assert pieces == [(0, CHUNK_ITEMS), (CHUNK_ITEMS, CHUNK_ITEMS), (2 * CHUNK_ITEMS, 5)] and found == {"a": 2 * CHUNK_ITEMS + 5, "b": []}
+    assert pieces == [(0, CHUNK_ITEMS), (CHUNK_ITEMS, CHUNK_ITEMS), (2 * CHUNK_ITEMS, 5)] and found == {
+        "a": 2 * CHUNK_ITEMS + 5,
+        "b": [],
+    }
     with pytest.raises(json.JSONDecodeError, match="second time"):
         parse_object('{"a": [1], "a": [2]}', {"a": lambda first, piece: None})
     with pytest.raises(json.JSONDecodeError, match="line 2 column 1"):

@@ -33,25 +33,26 @@ def test_the_rows_of_the_documentation(pictures):
         "train2017/0000001.jpg 0,259,401,399,7 35,28,324,201,2 0,30,59,80,2\ntrain2017/0000002.jpg\n",
     )
     first, second = source.records
-    assert (
-        first.image_id == 1
-        and (first.height, first.width) == (400, 500)
-        and first.path == str(pictures / "train2017/0000001.jpg")
-    )
-    assert first.boxes.tolist() == [
-        [0, 259, 401, 399],
-        [35, 28, 324, 201],
-        [0, 30, 59, 80],
-    ] and first.labels.tolist() == [7, 2, 2]
-    assert second.image_id == 2 and second.boxes.shape == (0, 4)
-    assert not source.has_masks and first.segmentations is None and source.has_annotations
-    assert source.class_names[7] == "train" and source.category_ids[7] == 7 and not first.crowd.any()
+    assert first.image_id == 1
+    assert (first.height, first.width) == (400, 500)
+    assert first.path == str(pictures / "train2017/0000001.jpg")
+    assert first.boxes.tolist() == [[0, 259, 401, 399], [35, 28, 324, 201], [0, 30, 59, 80]]
+    assert first.labels.tolist() == [7, 2, 2]
+    assert second.image_id == 2
+    assert second.boxes.shape == (0, 4)
+    assert not source.has_masks
+    assert first.segmentations is None
+    assert source.has_annotations
+    assert source.class_names[7] == "train"
+    assert source.category_ids[7] == 7
+    assert not first.crowd.any()
 
 
 def test_masks(pictures):
     source = read(
         pictures,
-        "train2017/0000001.jpg 10,10,50,40,1;10,10,50,10,50,40;12,20,14,20,14,30,12,30 0,0,9,9,2;0,0,9,0,9,9\n",
+        "train2017/0000001.jpg 10,10,50,40,1;10,10,50,10,50,40;12,20,14,20,14,30,12,30"
+        " 0,0,9,9,2;0,0,9,0,9,9\n",
     )
     assert source.has_masks
     assert [[polygon.tolist() for polygon in polygons] for polygons in source.records[0].segmentations] == [
@@ -65,9 +66,8 @@ def test_windows_line_ends_byte_order_mark_blank_lines(pictures):
         pictures,
         b"\xef\xbb\xbftrain2017/0000001.jpg 1,2,30,40,1\r\n\r\ntrain2017/0000003.jpg 1,2,30,40,2\r\n",
     )
-    assert [record.image_id for record in source.records] == [1, 3] and source.records[1].labels.tolist() == [
-        2
-    ]
+    assert [record.image_id for record in source.records] == [1, 3]
+    assert source.records[1].labels.tolist() == [2]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,9 @@ def test_windows_line_ends_byte_order_mark_blank_lines(pictures):
 def test_errors_name_the_line(pictures, row, words):
     with pytest.raises(DataError) as error:
         read(pictures, f"train2017/0000001.jpg 1,2,30,40,1\n{row}\n")
-    assert words in str(error.value) and "rows.txt:2:" in str(error.value) and "\n" not in str(error.value)
+    assert words in str(error.value)
+    assert "rows.txt:2:" in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_a_box_without_polygons_among_masks(pictures):
@@ -109,9 +111,9 @@ def test_bad_boxes_are_counted(pictures):
     )
     assert source.records[0].boxes.tolist() == [[0, 5, 20, 400], [1, 1, 2, 2]]
     notes = "\n".join(source.notes)
-    assert (
-        "2 x box without area" in notes and "1 x box that is not finite" in notes and "line 1 box 3" in notes
-    )
+    assert "2 x box without area" in notes
+    assert "1 x box that is not finite" in notes
+    assert "line 1 box 3" in notes
 
 
 def test_not_utf8_empty_and_missing(pictures, tmp_path):
