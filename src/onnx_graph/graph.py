@@ -1,15 +1,17 @@
-"""An ONNX graph as it is written: nodes in order, constants by name. Standard operators of one opset only."""
+"""An ONNX graph while it is written: nodes in order, and constants. All operators are of one opset."""
 
 from __future__ import annotations
 
 import hashlib
+from typing import Any, List, Mapping, Sequence, Tuple, Union
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-# 16 is the first whose RoiAlign knows half-pixel-correct boxes; IR version 8 is what its time's runtimes read.
-OPSET, IR_VERSION = 16, 8
+# Opset 16 is the first whose RoiAlign can align boxes to half pixels. Its runtimes read IR version 8.
+OPSET = 16
+IR_VERSION = 8
 TYPES = {
     "float32": TensorProto.FLOAT,
     "int32": TensorProto.INT32,
@@ -20,74 +22,102 @@ TYPES = {
 
 
 class Graph:
-    """`graph("Add", x, y)` adds a node and returns its output's name.
+    """A graph that grows node by node: `graph("Add", x, y)` adds a node and returns the name of its output.
 
-    Inputs are names, "" for one that is left out, or numbers and NumPy arrays, which become constants: Python's floats float32, whole
-    numbers int64. `part` names the part of the network that is being written, for whoever looks at the file.
+    A tensor is represented by its name: in this folder's docstrings, `boxes [B, N, 4]` is the name of a
+    tensor of that shape.
+
+    Attributes:
+        scope: name of the part of the network that is being written. Node names begin with it.
+        nodes: the nodes so far.
+        constants: the constants so far.
     """
 
     def __init__(self):
-        self.part, self.nodes, self.constants, self._names, self._seen = "", [], [], {}, set()
+        self.scope = ""
+        self.nodes = []
+        self.constants = []
+        self._constant_names = {}
+        self._used_names = set()
 
-    def __call__(self, kind, *inputs, outputs=1, **attributes):
-        """Add a node; attributes as ONNX's documentation of the operator names them. Returns a name, or a list of `outputs` names."""
-        name = self._fresh(kind)
-        names = [name if outputs == 1 else f"{name}.{i}" for i in range(outputs)]
-        self.nodes.append(
-            helper.make_node(
-                kind,
-                [one if isinstance(one, str) else self.constant(one) for one in inputs],
-                names,
-                name=name,
-                **attributes,
-            )
-        )
+    def __call__(self, kind: str, *inputs: Any, outputs: int = 1, **attributes: Any) -> Union[str, List[str]]:
+        """Add a node.
+
+        Args:
+            kind: the operator, as ONNX calls it.
+            inputs: names of tensors ("" for an input that is left out), or numbers and arrays, which become
+                constants: Python's floats float32, whole numbers int64.
+            outputs: how many outputs the node has.
+            attributes: as ONNX's documentation of the operator calls them.
+
+        Returns:
+            The name of the output; a list of names if there are several.
+        """
+        name = self._new_name(kind)
+        names = [name] if outputs == 1 else [f"{name}.{i}" for i in range(outputs)]
+        input_names = [value if isinstance(value, str) else self.constant(value) for value in inputs]
+        self.nodes.append(helper.make_node(kind, input_names, names, name=name, **attributes))
         return names[0] if outputs == 1 else names
 
-    def constant(self, value):
-        """The name of a constant; equal ones are stored once."""
+    def constant(self, value: Any) -> str:
+        """The name of a constant. Equal constants are stored once."""
         array = np.asarray(value)
         if not isinstance(value, (np.ndarray, np.generic)):
             array = array.astype(np.float32 if array.dtype.kind == "f" else np.int64)
-        array = np.ascontiguousarray(array).reshape(array.shape)  # the former makes a 0-d array 1-d
-        key = (array.dtype.str, array.shape, hashlib.blake2b(array.tobytes(), digest_size=16).digest())
-        if key not in self._names:
-            name = self._fresh("constant")
+        array = np.ascontiguousarray(array).reshape(array.shape)  # ascontiguousarray makes a 0-d array 1-d
+        digest = hashlib.blake2b(array.tobytes(), digest_size=16).digest()
+        key = (array.dtype.str, array.shape, digest)
+        if key not in self._constant_names:
+            name = self._new_name("constant")
             self.constants.append(numpy_helper.from_array(array, name))
-            self._names[key] = name
-        return self._names[key]
+            self._constant_names[key] = name
+        return self._constant_names[key]
 
-    def cast(self, x, dtype):
+    def cast(self, x: str, dtype: str) -> str:
+        """x in another type, a key of TYPES."""
         return self("Cast", x, to=TYPES[dtype])
 
-    def flat(self, x):
-        """x as one axis."""
+    def flatten(self, x: str) -> str:
+        """x with one axis."""
         return self("Reshape", x, [-1])
 
-    def length(self, x):
-        """int64 [1]: the number of rows of x."""
+    def row_count(self, x: str) -> str:
+        """int64 [1]: the length of the first axis of x."""
         return self("Slice", self("Shape", x), [0], [1])
 
-    def filled(self, shape, value):
-        """`value` everywhere, in its own type; shape int64 [n]."""
+    def full(self, shape: str, value: np.generic) -> str:
+        """An array of one value, in the value's type; shape int64 [n]."""
         return self("ConstantOfShape", shape, value=numpy_helper.from_array(np.array([value])))
 
-    def true_places(self, flags):
-        """int64 [R]: where bool [N] is true, in order; R may be 0."""
-        return self("Squeeze", self("NonZero", flags), [0])
+    def nonzero(self, mask: str) -> str:
+        """int64 [R]: the indices where bool [N] is true, in order. R may be 0."""
+        return self("Squeeze", self("NonZero", mask), [0])
 
-    def arange(self, count):
+    def arange(self, count: str) -> str:
         """int64 [count]: 0, 1, ...; count int64 [1]."""
         return self("Range", np.int64(0), self("Squeeze", count, [0]), np.int64(1))
 
-    def pick(self, values, index):
-        """values [B, N, ...] at index int64 [B, K] of each row: [B, K, ...]."""
+    def gather_rows(self, values: str, index: str) -> str:
+        """[B, K, ...]: of values [B, N, ...] the rows index int64 [B, K] of each picture."""
         return self("GatherND", values, self("Unsqueeze", index, [2]), batch_dims=1)
 
-    def model(self, inputs, outputs, settings, description):
-        """The checked ModelProto. inputs: {name: (type, shape)}; outputs: {name: (type, shape, the graph's own name)}; settings: {key: text}."""
-        for name, (_, _, made) in outputs.items():
-            self.nodes.append(helper.make_node("Identity", [made], [name], name=f"output/{name}"))
+    def build_model(
+        self,
+        inputs: Mapping[str, Tuple[str, Sequence]],
+        outputs: Mapping[str, Tuple[str, Sequence, str]],
+        metadata: Mapping[str, str],
+        description: str,
+    ) -> onnx.ModelProto:
+        """The finished model, checked by `onnx.checker`.
+
+        Args:
+            inputs: {name: (type, shape)}.
+            outputs: {name: (type, shape, name of the tensor in this graph)}.
+            metadata: {key: text} to store in the model.
+            description: one line about the model.
+        """
+        for name, (_, _, tensor) in outputs.items():
+            self.nodes.append(helper.make_node("Identity", [tensor], [name], name=f"output/{name}"))
         graph = helper.make_graph(
             self.nodes,
             "mask_rcnn",
@@ -108,13 +138,14 @@ class Graph:
             opset_imports=[helper.make_opsetid("", OPSET)],
         )
         model.ir_version = IR_VERSION
-        helper.set_model_props(model, settings)
+        helper.set_model_props(model, metadata)
         onnx.checker.check_model(model, full_check=True)
         return model
 
-    def _fresh(self, kind):
-        name, number = f"{self.part}/{kind}", 1
-        while f"{name}_{number}" in self._seen:
+    def _new_name(self, kind):
+        number = 1
+        while f"{self.scope}/{kind}_{number}" in self._used_names:
             number += 1
-        self._seen.add(f"{name}_{number}")
-        return f"{name}_{number}"
+        name = f"{self.scope}/{kind}_{number}"
+        self._used_names.add(name)
+        return name

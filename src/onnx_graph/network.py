@@ -1,51 +1,70 @@
-"""The inference network as an ONNX model, written from the network's weights; no MindSpore takes part.
+"""The inference network as an ONNX model, written from the network's weights without MindSpore.
 
-MindSpore's own ONNX export cannot hold the network (docs/design.md). This one has true shapes where padding would cost time: heads work on
-real RoIs only, and the batch is as large as what it is given.
+MindSpore's own ONNX export cannot hold the network (docs/design.md). In this model the heads compute valid
+RoIs only, without padding, and the batch may have any size.
 """
 
 from __future__ import annotations
 
 import json
+from typing import Any, Mapping
 
-from .boxes import limits
+import numpy as np
+import onnx
+
+from ..config import Config
+from ..weights.checkpoint_settings import SETTINGS_ENTRY
+from .backbone import resnet
+from .boxes import picture_limits
+from .detections import make_detections
+from .fpn import feature_pyramid
 from .graph import Graph
-from .heads import detections, masks
 from .layers import Layers
-from .proposals import proposals
-from .runtime import SETTINGS
-from .trunk import pyramid, resnet, rpn_head
+from .mask_head import make_masks
+from .proposals import make_proposals
+from .rpn import rpn_head
 
 
-def onnx_model(config, norm, weights, settings):
-    """The ModelProto. norm: the trunk's kind of norm; weights: {parameter name: float32 array}; settings: what travels inside, JSON-able.
+def onnx_model(
+    config: Config, norm: str, weights: Mapping[str, np.ndarray], settings: Mapping[str, Any]
+) -> onnx.ModelProto:
+    """The network as an ONNX model with the inputs and outputs of `MaskRcnn`.
 
-    Inputs and outputs are `MaskRcnn`'s: image uint8 [B, H, W, 3] and image_meta float32 [B, 6] to boxes, scores, labels, found and masks.
+    Its inputs are image uint8 [B, H, W, 3] and image_meta float32 [B, 6]. Its outputs are boxes float32
+    [B, D, 4], scores float32 [B, D], labels int32 [B, D], found bool [B, D] and masks float32 [B, D, 2s, 2s].
+
+    Args:
+        config: the network's configuration.
+        norm: kind of the backbone's norms.
+        weights: {parameter name: float32 array}.
+        settings: stored in the model; a dict that JSON can hold.
     """
     graph = Graph()
     layers = Layers(graph, weights, config.norm_eps)
-    features = pyramid(layers, resnet(layers, "image", config, norm), config.fpn_norm)
+    features = feature_pyramid(layers, resnet(layers, "image", config, norm), config.fpn_norm)
     logits, deltas = rpn_head(layers, features, config)
-    graph.part = "proposals"
-    limit = limits(graph, "image_meta")
-    rois, valid, count = proposals(graph, logits, deltas, config, limit)
-    boxes, scores, labels, found = detections(layers, features[:4], rois, valid, count, config, limit)
-    pasted = masks(layers, features[:4], boxes, labels, found, config)
-    slots, side = config.test_max_per_img, config.mask_shape[0]
+    graph.scope = "proposals"
+    limits = picture_limits(graph, "image_meta")
+    proposals = make_proposals(graph, logits, deltas, config, limits)
+    roi_features = features[:4]  # P2 to P5
+    detections = make_detections(layers, roi_features, proposals, config, limits)
+    masks = make_masks(layers, roi_features, detections, config)
+    slots = config.test_max_per_img
+    side = config.mask_shape[0]
     outputs = {
-        "boxes": ("float32", ["batch", slots, 4], boxes),
-        "scores": ("float32", ["batch", slots], scores),
-        "labels": ("int32", ["batch", slots], graph.cast(labels, "int32")),
-        "found": ("bool", ["batch", slots], found),
-        "masks": ("float32", ["batch", slots, side, side], pasted),
+        "boxes": ("float32", ["batch", slots, 4], detections.boxes),
+        "scores": ("float32", ["batch", slots], detections.scores),
+        "labels": ("int32", ["batch", slots], graph.cast(detections.labels, "int32")),
+        "found": ("bool", ["batch", slots], detections.valid),
+        "masks": ("float32", ["batch", slots, side, side], masks),
     }
     inputs = {
         "image": ("uint8", ["batch", config.img_height, config.img_width, 3]),
         "image_meta": ("float32", ["batch", 6]),
     }
-    return graph.model(
+    return graph.build_model(
         inputs,
         outputs,
-        {SETTINGS: json.dumps(settings)},
+        {SETTINGS_ENTRY: json.dumps(settings)},
         "Mask R-CNN: boxes in canvas pixels, masks in the boxes' frames",
     )

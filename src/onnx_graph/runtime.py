@@ -1,53 +1,52 @@
-"""An exported ONNX file in ONNX Runtime."""
+"""Exported ONNX files in ONNX Runtime."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import List, Optional, Union
 
 import numpy as np
 
+from ..config import keys_with
 from ..errors import CheckpointError
+from ..weights.checkpoint_settings import SETTINGS_ENTRY
 
-SETTINGS = "maskrcnn_settings"  # the metadata entry that holds the settings as JSON, as in a checkpoint
-# Settings that are fixed in a file besides what its weights need.
-EXPORTED_KEYS = (
-    "img_width",
-    "img_height",
-    "rpn_nms_across_levels",
-    "rpn_nms_pre",
-    "rpn_nms_post",
-    "rpn_max_num",
-    "rpn_nms_thr",
-    "rpn_min_bbox_min_size",
-    "test_score_thr",
-    "test_iou_thr",
-    "test_max_per_img",
-    "test_nms_pre",
-    "test_min_bbox_size",
-)
+# Keys that an exported file fixes, besides those that its weights need.
+EXPORTED_KEYS = keys_with("exported")
 OUTPUTS = ("boxes", "scores", "labels", "found", "masks")
 
 
-def is_onnx(path):
+def is_onnx(path: Optional[Union[str, Path]]) -> bool:
+    """Whether a path has the suffix of an ONNX file."""
     return path is not None and Path(path).suffix.lower() == ".onnx"
 
 
 class OnnxNetwork:
-    """A file that `export.py --file-format ONNX` wrote, called with arrays: image uint8 [B, H, W, 3], image_meta float32 [B, 6].
+    """A network that `export.py --file-format ONNX` wrote, in ONNX Runtime on the CPU.
 
-    Gives boxes float32 [B, D, 4] in canvas pixels, scores [B, D], labels int32 [B, D], found bool [B, D] and masks float32 [B, D, 28, 28].
-    `settings` is what travels inside the file. threads: of an operator; None is one a core. profile: how the name of ONNX Runtime's profile
-    begins, which `session.end_profiling()` writes; None is no profile. Raises CheckpointError for a file that is missing, damaged or not of
-    this project, or where ONNX Runtime is not installed.
+    Args:
+        path: the file.
+        threads: threads of an operator; None for one on each core.
+        profile: how the name of ONNX Runtime's profile begins, which `session.end_profiling()` writes;
+            None for no profile.
+
+    Attributes:
+        session: ONNX Runtime's session.
+        settings: the settings that are stored in the file.
+
+    Raises:
+        CheckpointError: for a file that is missing, damaged or not of this project, and if ONNX Runtime is
+            not installed.
     """
 
-    def __init__(self, path, threads=None, profile=None):
+    def __init__(self, path: Union[str, Path], threads: Optional[int] = None, profile: Optional[str] = None):
         try:
             import onnxruntime
         except ImportError:
             raise CheckpointError(
-                f"{path}: running it needs ONNX Runtime, which this project does not install: pip install onnxruntime"
+                f"{path}: running it needs ONNX Runtime, which this project does not install: "
+                "pip install onnxruntime"
             ) from None
         if not Path(path).is_file():
             raise CheckpointError(f"{path}: no such file")
@@ -55,24 +54,36 @@ class OnnxNetwork:
         if threads is not None:
             options.intra_op_num_threads = threads
         if profile is not None:
-            options.enable_profiling, options.profile_file_prefix = True, str(profile)
+            options.enable_profiling = True
+            options.profile_file_prefix = str(profile)
         options.log_severity_level = 3  # errors only
         try:
             self.session = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # ONNX Runtime raises a dozen types of its own
+        except Exception as error:  # ONNX Runtime has many exception types
             raise CheckpointError(
                 f"{path}: not an ONNX file that ONNX Runtime can run ({' '.join(str(error).split())[:160]})"
             ) from None
-        carried = self.session.get_modelmeta().custom_metadata_map.get(SETTINGS)
-        if carried is None:
+        settings = self.session.get_modelmeta().custom_metadata_map.get(SETTINGS_ENTRY)
+        if settings is None:
             raise CheckpointError(
-                f"{path}: an ONNX file of another project; one that export.py --file-format ONNX wrote expected"
+                f"{path}: an ONNX file of another project; "
+                "one that export.py --file-format ONNX wrote expected"
             )
-        self.settings = json.loads(carried)
+        self.settings = json.loads(settings)
 
-    def __call__(self, image, image_meta):
+    def __call__(self, image: np.ndarray, image_meta: np.ndarray) -> List[np.ndarray]:
+        """Run the network on a batch of any size.
+
+        Args:
+            image: uint8 [B, H, W, 3].
+            image_meta: float32 [B, 6].
+
+        Returns:
+            boxes float32 [B, D, 4] in canvas pixels, scores float32 [B, D], labels int32 [B, D],
+            found bool [B, D] and masks float32 [B, D, 28, 28].
+        """
         return self.session.run(
             list(OUTPUTS),
             {

@@ -12,9 +12,8 @@ import mindspore as ms
 
 from ..config import Config
 from ..errors import CheckpointError
-from .checkpoint_settings import network_settings
+from .checkpoint_settings import SETTINGS_ENTRY, network_settings
 
-SETTINGS_ENTRY = "maskrcnn_settings"  # the network's settings, as JSON
 STATE_ENTRY = "maskrcnn_training"  # the state of the training run, as JSON
 STEP_CELL_PREFIX = "training."  # before the names of the step cell's other parameters (optimiser, averages)
 

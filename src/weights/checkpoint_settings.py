@@ -11,6 +11,8 @@ from ..errors import CheckpointError, ConfigError
 NETWORK_KEYS = keys_with("network")
 # Keys that say how a picture is placed on the canvas. They are taken over too, but the user may change them.
 CANVAS_KEYS = keys_with("canvas")
+# The entry of a file with the settings as JSON.
+SETTINGS_ENTRY = "maskrcnn_settings"
 # The entry of the settings with a line that is printed whenever the weights are loaded.
 CAUTION = "caution"
 

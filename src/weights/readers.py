@@ -14,6 +14,7 @@ from typing import Any, Dict, Tuple, Union
 import numpy as np
 
 from ..errors import CheckpointError
+from .checkpoint_settings import SETTINGS_ENTRY
 from .unpickler import load_plain_pickle
 
 # The keys under which training programs save the weights, beside an optimiser's state and more.
@@ -101,9 +102,9 @@ def _read_safetensors(path):
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{path}: not a whole .safetensors file ({_one_line(error)})") from None
     try:
-        settings = json.loads(metadata["maskrcnn_settings"]) if "maskrcnn_settings" in metadata else None
+        settings = json.loads(metadata[SETTINGS_ENTRY]) if SETTINGS_ENTRY in metadata else None
     except ValueError:
-        raise CheckpointError(f"{path}: its maskrcnn_settings are damaged") from None
+        raise CheckpointError(f"{path}: its {SETTINGS_ENTRY} are damaged") from None
     return arrays, {"settings": settings}
 
 

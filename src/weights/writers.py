@@ -13,6 +13,7 @@ import numpy as np
 
 from ..config import Config
 from ..errors import CheckpointError
+from .checkpoint_settings import SETTINGS_ENTRY
 from .naming import IMAGENET_MEAN, IMAGENET_STD
 from .torchvision import TORCHVISION
 
@@ -142,7 +143,7 @@ def _write_safetensors(state_dict, settings, path):
     from safetensors.numpy import save_file
 
     try:
-        save_file(state_dict, str(path), metadata={"format": "pt", "maskrcnn_settings": json.dumps(settings)})
+        save_file(state_dict, str(path), metadata={"format": "pt", SETTINGS_ENTRY: json.dumps(settings)})
     except SafetensorError as error:
         raise OSError(str(error)) from None
 

@@ -1,4 +1,4 @@
-"""The ONNX file in ONNX Runtime against the network in MindSpore: every output, for settings that take every branch of the writer."""
+"""The ONNX file in ONNX Runtime against the network in MindSpore, for all branches of the writer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from tests.small_network import CPU_FORM, draw_weights, small_batch, small_confi
 
 # Group norms, aligned RoIs, sigmoid scores; a score threshold that leaves few detections.
 PLAIN = (*CPU_FORM, "test_score_thr=0.45", "test_max_per_img=60")
-# Folded norms in the heads and the other branch of every setting; more slots than candidates, a canvas that P6 covers unevenly.
+# Folded norms in the heads and the other branch of every setting. There are more slots than candidates, and
+# the canvas is not a multiple of P6's stride.
 OTHER = (
     "norm_eps=0.001",
     "fpn_norm=bn",
@@ -45,7 +46,8 @@ OTHER = (
     "img_std=[50, 60, 70]",
     "test_score_thr=0.1",
 )
-# Folded norms in the trunk, adaptive sampling, other pooled sizes, plain heads, more proposals wanted than there are.
+# Folded norms in the backbone, adaptive sampling, other pooled sizes, heads without norms,
+# and more proposals asked for than there are.
 ADAPTIVE = (
     "roi_layer={type: RoIAlign, out_size: 5, mask_out_size: 8, sample_num: 0}",
     "norm=frozen",
@@ -61,18 +63,21 @@ ADAPTIVE = (
 
 
 @functools.lru_cache(maxsize=None)
-def answers(words, sizes):
-    """(MindSpore's, ONNX Runtime's) five arrays for pictures of these (height, width) on the canvas; 0 leaves nothing to find in one."""
+def run_both(words, sizes):
+    """(MindSpore's five outputs, ONNX Runtime's) for pictures of these (height, width) on the canvas.
+
+    A picture of height 0 has nothing in it, so no detection is possible.
+    """
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
-    network, model = pair(words)
+    network, model = network_and_file(words)
     image, meta = pictures(small_config(*words), sizes)
     return [part.asnumpy() for part in network(Tensor(image), Tensor(meta))], model(image, meta)
 
 
 @functools.lru_cache(maxsize=None)
-def pair(words):
-    """(the network in evaluation mode with drawn weights, the OnnxNetwork of the file written from them)."""
+def network_and_file(words):
+    """(a network with drawn weights in evaluation mode, the OnnxNetwork of its file)."""
     import tempfile
     from pathlib import Path
 
@@ -115,22 +120,23 @@ def pictures(config, sizes):
     ids=["plain", "one picture", "among empty ones", "nothing at all", "other settings", "adaptive"],
 )
 def test_the_file_gives_what_the_network_gives(words, sizes):
-    want, got = answers(words, sizes)
-    counts = want[3].sum(1)
+    expected, outputs = run_both(words, sizes)
+    counts = expected[3].sum(1)
     assert all((count > 0) == (height > 0) for count, (height, _) in zip(counts, sizes))
-    # rounding on its way through drawn weights: up to 3e-3 pixels, 1e-4 and 1.4e-3 were seen, and much less on average
-    for name, ours, theirs, limit in zip(
-        ("boxes", "scores", "labels", "found", "masks"), want, got, (1e-2, 5e-4, 0, 0, 5e-3)
+    # drawn weights amplify rounding: up to 3e-3 pixels, 1e-4 and 1.4e-3 were seen, and much less on average
+    for name, want, got, limit in zip(
+        ("boxes", "scores", "labels", "found", "masks"), expected, outputs, (1e-2, 5e-4, 0, 0, 5e-3)
     ):
-        assert ours.shape == theirs.shape and ours.dtype == theirs.dtype, name
-        assert np.abs(ours.astype(np.float64) - theirs).mean() <= limit / 50, name
+        assert want.shape == got.shape and want.dtype == got.dtype, name
+        assert np.abs(want.astype(np.float64) - got).mean() <= limit / 50, name
         np.testing.assert_allclose(
-            theirs.astype(np.float64), ours.astype(np.float64), atol=limit, rtol=0, err_msg=name
+            got.astype(np.float64), want.astype(np.float64), atol=limit, rtol=0, err_msg=name
         )
 
 
 def test_the_settings_reach_other_branches():
-    """What the comparison rests on: fewer detections than slots in one case, as many as slots in another, several classes."""
-    plain, other = answers(PLAIN, ((128, 128), (80, 100)))[0], answers(OTHER, ((96, 160), (70, 60)))[0]
+    """The comparison covers outputs with empty slots and with several classes."""
+    plain = run_both(PLAIN, ((128, 128), (80, 100)))[0]
+    other = run_both(OTHER, ((96, 160), (70, 60)))[0]
     assert 0 < plain[3].sum() < plain[3].size and 0 < other[3].sum() < other[3].size
     assert len(set(plain[2][plain[3]])) > 1 and len(set(other[2][other[3]])) > 1
