@@ -1,11 +1,12 @@
 """Download COCO 2017 into a folder, check it and unpack it.
 
-    bash scripts/get_coco.sh FOLDER         pictures to train on and to evaluate on, and their annotations (20 GB)
-    bash scripts/get_coco.sh FOLDER val     those to evaluate on alone, and the annotations (1 GB)
+    bash scripts/get_coco.sh FOLDER         pictures to train and to evaluate on, annotations (20 GB)
+    bash scripts/get_coco.sh FOLDER val     only the pictures to evaluate on, annotations (1 GB)
 
-It leaves FOLDER/annotations, FOLDER/val2017 and FOLDER/train2017: coco_root=FOLDER. Room on the disk is checked first (twice the largest
-archive at most is needed beside what stays). Interrupted, it goes on where it was when it is called again; what is there already is
-left alone. Archives are deleted when they are unpacked.
+It makes FOLDER/annotations, FOLDER/val2017 and FOLDER/train2017: coco_root=FOLDER. The space on the disk is
+checked first: besides what stays, at most twice the largest archive is needed. After an interruption call it
+again: it goes on where it was, and leaves alone what is there already. Archives are deleted when they are
+unpacked.
 """
 
 from __future__ import annotations
@@ -13,37 +14,39 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
-import hashlib
-import http.client
 import os
 import shutil
 import sys
-import time
-import urllib.error
-import urllib.request
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Mapping, Sequence
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from scripts.http_download import Meter, check_md5, download, size_on_server
 from src.engine.entry import run_main
-from src.errors import UserError  # noqa: E402
+from src.errors import UserError
 
 SOURCE = "http://images.cocodataset.org"
-_BLOCK = 1 << 20
 
 
 @dataclass
 class Archive:
-    """path: below the source; md5: as published; top: the folder it unpacks to; grows: bytes unpacked over bytes packed, rounded up."""
+    """One of COCO's archives.
+
+    Attributes:
+        path: Its path on the server.
+        md5: Its checksum, as published.
+        top: The folder that it unpacks to.
+        growth: The size unpacked, divided by the size packed, rounded up.
+    """
 
     path: str
     md5: str
     top: str
-    grows: float
+    growth: float
 
     @property
-    def name(self):
+    def name(self) -> str:
         return self.path.rpartition("/")[2]
 
 
@@ -54,188 +57,96 @@ VAL = Archive("zips/val2017.zip", "442b8da7639aecaf257c1dceb8ba8c80", "val2017",
 TRAIN = Archive("zips/train2017.zip", "cced6f7f71b7629ddf16f17bbcfab6b2", "train2017", 1.02)
 
 
-class Meter:
-    """How far a long work is, on standard error: on a terminal in place, else a line now and then."""
-
-    def __init__(self, what, total, unit=1e6, name="MB"):
-        self.what, self.total, self.unit, self.name = what, total, unit, name
-        self.live = sys.stderr.isatty()
-        self.start = self.shown = time.monotonic()
-        self.begun = None
-
-    def show(self, done, last=False):
-        self.begun = done if self.begun is None else self.begun
-        now = time.monotonic()
-        if not last and now - self.shown < (0.5 if self.live else 60):
-            return
-        self.shown = now
-        rate = (done - self.begun) / max(now - self.start, 1e-9)
-        left = f", {(self.total - done) / rate:.0f} s left" if rate and self.total and not last else ""
-        total = f" of {self.total / self.unit:.0f}" if self.total else ""
-        print(
-            f"{self.what}: {done / self.unit:.0f}{total} {self.name}{left}",
-            end="\033[K\r" if self.live and not last else "\n",
-            file=sys.stderr,
-            flush=True,
-        )
-
-
-def size_on_server(url, timeout):
-    """Bytes of a file on the server."""
-    try:
-        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=timeout) as answer:
-            return int(answer.headers["Content-Length"])
-    except (OSError, http.client.HTTPException, TypeError, ValueError) as error:
-        raise UserError(f"{url}: {_reason(error)}") from None
-
-
-def download(url, file, size, timeout=60, tries=6):
-    """Download to `file`, going on at what it holds already. Raises UserError when `tries` attempts in a row brought nothing."""
-    meter, failed = Meter(f"downloading {url.rpartition('/')[2]}", size), 0
-    while (there := file.stat().st_size if file.exists() else 0) != size:
-        if there > size:
-            file.unlink()
-            continue
-        try:
-            _attempt(url, file, there, meter, timeout)
-            reason = "the connection was cut"
-        except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
-            reason = _reason(error)
-        failed = failed + 1 if file.exists() and file.stat().st_size <= there or not file.exists() else 0
-        if failed == tries:
-            raise UserError(
-                f"{url}: {reason}; call the command again to go on at {there / 1e6:.0f} of {size / 1e6:.0f} MB"
-            )
-        if failed:
-            time.sleep(min(2**failed / 4, 8))
-    meter.show(size, last=True)
-
-
-def _attempt(url, file, there, meter, timeout):
-    request = urllib.request.Request(url, headers={"Range": f"bytes={there}-"} if there else {})
-    with urllib.request.urlopen(request, timeout=timeout) as answer:
-        goes_on = answer.status == 206
-        with open(
-            file, "ab" if goes_on else "wb"
-        ) as out:  # a server that knows no ranges sends all of it again
-            done = there if goes_on else 0
-            while True:
-                block = answer.read1(_BLOCK)
-                if not block:
-                    return
-                try:
-                    out.write(block)
-                    out.flush()
-                except OSError as error:
-                    raise UserError(
-                        f"cannot write {file}: {error.strerror}; what is there is kept: make room and call the command again"
-                    ) from None
-                done += len(block)
-                meter.show(done)
-
-
-def check(file, md5, url):
-    """Raises UserError, and deletes the file, unless it is what was published."""
-    digest, meter = hashlib.md5(), Meter(f"checking {file.name}", file.stat().st_size)
-    with open(file, "rb") as data:
-        for block in iter(lambda: data.read(_BLOCK), b""):
-            digest.update(block)
-            meter.show(data.tell())
-    if digest.hexdigest() != md5:
-        file.unlink()
-        raise UserError(
-            f"{url}: the file's md5 is {digest.hexdigest()} instead of {md5}, so it was damaged on its way; it is deleted: call the "
-            "command again"
-        )
-
-
-def unpack(file, top, folder):
-    """Unpack an archive's folder `top` into `folder`: beside it first, so that half an archive never looks like a whole one."""
-    beside = folder / f".{top}.unpacking"
-    shutil.rmtree(beside, ignore_errors=True)
-    try:
-        with zipfile.ZipFile(file) as archive:
-            members = [member for member in archive.infolist() if member.filename.startswith(f"{top}/")]
-            if not members:
-                raise UserError(f"{file}: holds no folder {top}")
-            meter = Meter(f"unpacking {top}", len(members), 1, "files")
-            for number, member in enumerate(members):
-                archive.extract(member, beside)
-                meter.show(number + 1, last=number + 1 == len(members))
-        if not (folder / top).exists():
-            os.rename(beside / top, folder / top)
-        else:
-            for path in sorted((beside / top).iterdir()):
-                os.replace(path, folder / top / path.name)
-    except zipfile.BadZipFile as error:
-        raise UserError(f"{file}: {error}") from None
-    except OSError as error:
-        raise UserError(
-            f"cannot unpack {file.name} to {folder}: {error.strerror or error}; the archive is kept: make room and call the command "
-            "again"
-        ) from None
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-
-
-def get(folder, archives, source, timeout=60):
-    """Bring the archives' folders below `folder`; one process at a time."""
+def get(folder: Path, archives: Sequence[Archive], source: str, timeout: float = 60) -> None:
+    """Download and unpack archives into `folder`; one process at a time."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / ".get_coco.lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(f"another get_coco.sh works in {folder}") from None
-        missing = [archive for archive in archives if not _is_there(folder, archive)]
+        missing = []
         for archive in archives:
-            if archive not in missing:
+            if _is_there(folder, archive):
                 print(f"{archive.top}: is there already")
+            else:
+                missing.append(archive)
         sizes = {archive.name: size_on_server(f"{source}/{archive.path}", timeout) for archive in missing}
         _check_space(folder, missing, sizes)
         for archive in missing:
-            url, file = f"{source}/{archive.path}", folder / f"{archive.name}.part"
+            url = f"{source}/{archive.path}"
+            file = folder / f"{archive.name}.part"
             download(url, file, sizes[archive.name], timeout)
-            check(file, archive.md5, url)
+            check_md5(file, archive.md5, url)
             unpack(file, archive.top, folder)
             _mark(folder, archive).write_text(archive.md5 + "\n", encoding="ascii")
             file.unlink()
             print(f"{archive.top}: {sum(1 for _ in (folder / archive.top).iterdir())} files", flush=True)
 
 
-def _mark(folder, archive):
+def unpack(file: Path, top: str, folder: Path) -> None:
+    """Unpack an archive's folder `top` into `folder`.
+
+    It is unpacked into a hidden folder first and moved then, so that a part of an archive never looks like
+    all of it.
+    """
+    unpacked = folder / f".{top}.unpacking"
+    shutil.rmtree(unpacked, ignore_errors=True)
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = [member for member in archive.infolist() if member.filename.startswith(f"{top}/")]
+            if not members:
+                raise UserError(f"{file}: holds no folder {top}")
+            meter = Meter(f"unpacking {top}", len(members), 1, "files")
+            for number, member in enumerate(members, 1):
+                archive.extract(member, unpacked)
+                meter.show(number, is_last=number == len(members))
+        if not (folder / top).exists():
+            os.rename(unpacked / top, folder / top)
+        else:
+            for path in sorted((unpacked / top).iterdir()):
+                os.replace(path, folder / top / path.name)
+    except zipfile.BadZipFile as error:
+        raise UserError(f"{file}: {error}") from None
+    except OSError as error:
+        raise UserError(
+            f"cannot unpack {file.name} to {folder}: {error.strerror or error}; the archive is kept: "
+            "make room and call the command again"
+        ) from None
+    finally:
+        shutil.rmtree(unpacked, ignore_errors=True)
+
+
+def _mark(folder: Path, archive: Archive) -> Path:
+    """The file that says that an archive is unpacked."""
     return folder / f".{archive.top}.md5"
 
 
-def _is_there(folder, archive):
+def _is_there(folder: Path, archive: Archive) -> bool:
     with contextlib.suppress(OSError):
         return (folder / archive.top).is_dir() and _mark(folder, archive).read_text().strip() == archive.md5
     return False
 
 
-def _check_space(folder, archives, sizes):
-    """UserError where the disk has less room than archive after archive is going to need."""
-    stays, most = 0, 0
+def _check_space(folder: Path, archives: Sequence[Archive], sizes: Mapping[str, int]) -> None:
+    """UserError where the disk is too small for downloading and unpacking one archive after the other."""
+    kept = 0
+    needed = 0
     for archive in archives:
-        size, part = sizes[archive.name], folder / f"{archive.name}.part"
-        there = part.stat().st_size if part.exists() else 0
-        most = max(most, stays + size + size * archive.grows - there)
-        stays += size * archive.grows - there
+        size = sizes[archive.name]
+        part = folder / f"{archive.name}.part"
+        present = part.stat().st_size if part.exists() else 0
+        needed = max(needed, kept + size + size * archive.growth - present)
+        kept += size * archive.growth - present
     free = shutil.disk_usage(folder).free
-    if most > free:
+    if needed > free:
         raise UserError(
-            f"{folder}: {most / 1e9:.1f} GB are needed while archives are unpacked, {free / 1e9:.1f} GB are free; make room, or name a "
-            "folder on another disk"
+            f"{folder}: {needed / 1e9:.1f} GB are needed while archives are unpacked, "
+            f"{free / 1e9:.1f} GB are free; make room, or name a folder on another disk"
         )
 
 
-def _reason(error):
-    if isinstance(error, urllib.error.HTTPError):
-        return f"{error.code} {error.reason}"
-    error = getattr(error, "reason", None) or error
-    return getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
-
-
-def main():
+def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="get_coco.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -249,18 +160,28 @@ def main():
         action="append",
         default=[],
         metavar="NAME=MD5",
-        help="another checksum, for a server that packs otherwise",
+        help="another checksum, for a server whose archives differ",
     )
-    args = parser.parse_args()
-    archives = [ANNOTATIONS, VAL] + [TRAIN] * (args.what == "all")
+    return parser.parse_args()
+
+
+def _set_md5(word: str) -> None:
+    """Take a NAME=MD5 word."""
+    name, _, md5 = word.partition("=")
+    named = [archive for archive in (ANNOTATIONS, VAL, TRAIN) if archive.name == name]
+    if not named or len(md5) != 32:
+        names = ", ".join(archive.name for archive in (ANNOTATIONS, VAL, TRAIN))
+        raise UserError(f"--md5 {word}: NAME=MD5 expected, NAME being one of {names}")
+    named[0].md5 = md5
+
+
+def main() -> int:
+    args = parse()
+    archives = [ANNOTATIONS, VAL]
+    if args.what == "all":
+        archives.append(TRAIN)
     for word in args.md5:
-        name, _, md5 = word.partition("=")
-        chosen = [archive for archive in (ANNOTATIONS, VAL, TRAIN) if archive.name == name]
-        if not chosen or len(md5) != 32:
-            raise UserError(
-                f"--md5 {word}: NAME=MD5 expected, NAME being one of annotations_trainval2017.zip, val2017.zip, train2017.zip"
-            )
-        chosen[0].md5 = md5
+        _set_md5(word)
     try:
         get(args.folder, archives, args.source.rstrip("/"))
     except KeyboardInterrupt:

@@ -1,12 +1,16 @@
-"""Print the lines of requirement files that this interpreter's packages do not meet: `python missing_requirements.py FILE...`.
+"""Print the lines of requirement files that this interpreter's packages do not meet.
 
-For environments that are the user's own, where nothing may be replaced needlessly: MindSpore 2.7 to 2.10 counts as met there.
+    python missing_requirements.py FILE...
+
+For environments that are the user's own, where nothing may be replaced needlessly: MindSpore 2.7 to 2.10
+counts as met there.
 """
 
 from __future__ import annotations
 
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from typing import List
 
 try:
     from packaging.requirements import Requirement
@@ -15,20 +19,21 @@ except ImportError:  # pip, which will install what is missing, brings its own c
         from pip._vendor.packaging.requirements import Requirement
     except ImportError:
         sys.exit(
-            f"error: {sys.executable} has no pip: run '{sys.executable} -m ensurepip' first, or set PYTHON=..."
+            f"error: {sys.executable} has no pip: "
+            f"run '{sys.executable} -m ensurepip' first, or set PYTHON=..."
         )
 
 ALSO_FINE = {"mindspore": Requirement("mindspore>=2.7,<2.11").specifier}
 
 
-def requirements(path):
+def requirements(path: str) -> List[Requirement]:
     """The requirements of a file, without comments, blank lines and options such as `-r FILE`."""
     with open(path, encoding="utf-8") as lines:
         texts = (line.split("#")[0].strip() for line in lines)
         return [Requirement(text) for text in texts if text and not text.startswith("-")]
 
 
-def is_met(requirement):
+def is_met(requirement: Requirement) -> bool:
     if requirement.marker is not None and not requirement.marker.evaluate():
         return True
     try:

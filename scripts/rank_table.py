@@ -1,9 +1,17 @@
-"""What a rank table says of this server: `python rank_table.py RANK_TABLE_FILE`, for run_distribute_train.sh.
+"""What a rank table says about this server, for run_distribute_train.sh: `rank_table RANK_TABLE_FILE`.
 
-Prints a line `RANK_SIZE DEVICES SERVER`, then for each device of this server a line `RANK DEVICE CORES`. A table with one server
-is this server's; of several, the environment variable SERVER_ID (a position, from 0) or else this host's addresses choose.
-CORES is an equal share of this process's processor cores, as taskset takes them, or '-' where there are fewer cores than devices.
-Form of the file (HCCL's template 1): {"server_list": [{"server_id": "10.0.0.1", "device": [{"device_id": "0", "rank_id": "0"}]}]}.
+Prints a line `RANK_SIZE DEVICES SERVER`, then for each device of this server a line `RANK DEVICE CORES`.
+
+SERVER   The position of this server in the table, from 0: the only one, or the environment variable
+SERVER_ID, or
+         the one with an address of this host.
+CORES    An equal share of this process's processor cores, as taskset takes them; '-' where there are fewer
+cores
+         than devices.
+
+Form of the file (HCCL's template 1):
+
+    {"server_list": [{"server_id": "10.0.0.1", "device": [{"device_id": "0", "rank_id": "0"}]}]}
 """
 
 from __future__ import annotations
@@ -13,14 +21,25 @@ import os
 import socket
 import sys
 from pathlib import Path
+from typing import Collection, List, NamedTuple, Sequence, Set, Tuple, Union
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from src.engine.entry import run_main
-from src.errors import UserError  # noqa: E402
+from src.errors import UserError
 
 
-def read_rank_table(path):
-    """[(server_id, [(rank, device), ...] by rank), ...] of a rank table file; UserError for one that cannot be used."""
+class Server(NamedTuple):
+    """A server of a rank table: its id, and (rank, device) of its cards, in the order of the ranks."""
+
+    server_id: str
+    devices: List[Tuple[int, int]]
+
+
+def read_rank_table(path: Union[str, Path]) -> List[Server]:
+    """The servers of a rank table file.
+
+    Raises:
+        UserError: The file cannot be used.
+    """
     try:
         table = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
@@ -29,7 +48,7 @@ def read_rank_table(path):
         raise UserError(f"RANK_TABLE_FILE {path}: not a JSON file: {error}") from None
     try:
         servers = [
-            (
+            Server(
                 str(server["server_id"]),
                 sorted((int(device["rank_id"]), int(device["device_id"])) for device in server["device"]),
             )
@@ -37,10 +56,10 @@ def read_rank_table(path):
         ]
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
-            f"RANK_TABLE_FILE {path}: a server_list of server_id and device (device_id, rank_id) expected; at fault: {error}; "
-            "scripts/make_rank_table.sh writes one"
+            f"RANK_TABLE_FILE {path}: a server_list of server_id and device (device_id, rank_id) expected; "
+            f"at fault: {error}; scripts/make_rank_table.sh writes one"
         ) from None
-    ranks = sorted(rank for _, devices in servers for rank, _ in devices)
+    ranks = sorted(rank for server in servers for rank, _ in server.devices)
     if not ranks or ranks != list(range(len(ranks))):
         raise UserError(
             f"RANK_TABLE_FILE {path}: the rank_ids are {ranks}; 0, 1, 2, ... without gaps or doubles expected"
@@ -53,26 +72,37 @@ def read_rank_table(path):
     return servers
 
 
-def this_server(path, servers, wanted, addresses):
-    """The position in `servers` of the one that this process runs on."""
-    names = [name for name, _ in servers]
+def this_server(
+    path: Union[str, Path], servers: Sequence[Server], server_id: str, addresses: Collection[str]
+) -> int:
+    """The position of the server that this process runs on.
+
+    Args:
+        path: The rank table, for messages.
+        servers: Its servers.
+        server_id: The environment variable SERVER_ID, or "".
+        addresses: The addresses of this host.
+    """
+    names = [server.server_id for server in servers]
     if len(servers) == 1:
         return 0
-    if wanted:
-        if not wanted.isdigit() or int(wanted) >= len(servers):
+    if server_id:
+        if not server_id.isdigit() or int(server_id) >= len(servers):
             raise UserError(
-                f"SERVER_ID={wanted}: 0 to {len(servers) - 1} expected, the position of this server in {path}"
+                f"SERVER_ID={server_id}: 0 to {len(servers) - 1} expected, "
+                f"the position of this server in {path}"
             )
-        return int(wanted)
+        return int(server_id)
     found = [index for index, name in enumerate(names) if name in addresses]
     if len(found) != 1:
         raise UserError(
-            f"RANK_TABLE_FILE {path}: this host's addresses are not one of {', '.join(names)}: set SERVER_ID=0, 1, ..."
+            f"RANK_TABLE_FILE {path}: this host's addresses are not one of {', '.join(names)}: "
+            "set SERVER_ID=0, 1, ..."
         )
     return found[0]
 
 
-def host_addresses():
+def host_addresses() -> Set[str]:
     """This host's name and the IPv4 addresses that it answers to."""
     name = socket.gethostname()
     addresses = {name, outward_address()}
@@ -83,30 +113,32 @@ def host_addresses():
     return addresses
 
 
-def outward_address():
-    """The address of the interface with the default route; 127.0.0.1 without one. Connecting a datagram socket sends nothing."""
+def outward_address() -> str:
+    """The address of the interface with the default route; 127.0.0.1 without one."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # an address reserved for documentation (RFC 5737)
+            # An address that is reserved for documentation (RFC 5737). Connecting a datagram socket sends
+            # nothing.
+            probe.connect(("192.0.2.1", 9))
             return probe.getsockname()[0]
         except OSError:
             return "127.0.0.1"
 
 
-def deal_cores(cores, devices):
-    """Equal, contiguous shares of the core numbers, one a device, as comma lists; '-' for each where there are too few."""
+def share_cores(cores: Sequence[int], devices: int) -> List[str]:
+    """Equal, contiguous shares of the core numbers, one a device, as "0,1,2"; '-' where there are too few."""
     share = len(cores) // devices
     return [",".join(map(str, cores[i * share : (i + 1) * share])) or "-" for i in range(devices)]
 
 
-def main():
+def main() -> None:
     path = sys.argv[1]
     servers = read_rank_table(path)
     index = this_server(path, servers, os.environ.get("SERVER_ID", ""), host_addresses())
-    devices = servers[index][1]
+    devices = servers[index].devices
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    print(sum(len(each) for _, each in servers), len(devices), index)
-    for (rank, device), share in zip(devices, deal_cores(cores, len(devices))):
+    print(sum(len(server.devices) for server in servers), len(devices), index)
+    for (rank, device), share in zip(devices, share_cores(cores, len(devices))):
         print(rank, device, share)
 
 

@@ -66,7 +66,7 @@ if [[ $table == - ]]; then
     done
 else
     table=$(absolute "$table")
-    lines=$("$python3" "$PROJECT_ROOT/scripts/rank_table.py" "$table") || exit $?
+    lines=$(PYTHON=$python3 run_module scripts.rank_table "$table") || exit $?
     { read -r rank_size here server; while read -r rank device share; do
         ranks+=("$rank"); devices+=("$device"); cores+=("$share")
     done; } <<<"$lines"

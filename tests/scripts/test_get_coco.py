@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scripts import get_coco
+from scripts import http_download
 from src.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -183,7 +183,7 @@ def test_a_server_that_sends_no_more_is_given_up(server, tmp_path):
     with pytest.raises(
         UserError, match="the connection was cut; call the command again to go on at 0 of 1 MB"
     ):
-        get_coco.download(
+        http_download.download(
             server.url + PATHS["val2017"], tmp_path / "f", len(server.files[PATHS["val2017"]]), tries=2
         )
     assert (tmp_path / "f").stat().st_size == 250_000
