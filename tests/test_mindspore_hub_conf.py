@@ -1,4 +1,6 @@
-"""The hub's interface."""
+"""MindSpore Hub's interface."""
+
+from __future__ import annotations
 
 import pytest
 
