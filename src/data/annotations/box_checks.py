@@ -7,7 +7,7 @@ from typing import Dict, Tuple
 import numpy as np
 
 from ..findings import Findings, short_numbers
-from .object_columns import BAD_BOX, INFINITE_BOX, NO_BOX, MaskExtents, ObjectColumns
+from .object_columns import BAD_BOX, INFINITE_BOX, NO_BOX, MaskExtents, ObjectColumns, ObjectPictures
 
 ROUNDING = 1.0  # a box or polygon may reach this many pixels out of its picture without a finding
 
@@ -55,20 +55,14 @@ def clip_boxes(
 
 
 def check_boxes(
-    objects: ObjectColumns,
-    picture_valid: np.ndarray,
-    width: np.ndarray,
-    height: np.ndarray,
-    masks: MaskExtents,
-    findings: Findings,
+    objects: ObjectColumns, pictures: ObjectPictures, masks: MaskExtents, findings: Findings
 ) -> Tuple[np.ndarray, np.ndarray]:
     """Check and clip the objects' boxes; an object without a box gets the one around its mask.
 
     Args:
         objects: n objects.
-        picture_valid: bool [n], whether the object's picture can be used.
-        width, height: float64 [n], pixels of the object's picture.
-        masks: of the objects.
+        pictures: the picture of each.
+        masks: what the mask of each covers.
         findings: what is left out or changed is added here.
 
     Returns:
@@ -76,7 +70,7 @@ def check_boxes(
     """
     state = objects.box_state
     boxes = objects.boxes.copy()
-    valid = picture_valid.copy()
+    valid = pictures.valid.copy()
     from_mask = valid & (state == NO_BOX) & masks.has_mask
     objects.add_findings(findings, "box_missing", from_mask, ".bbox")
     boxes[from_mask] = masks.boxes[from_mask]
@@ -87,8 +81,8 @@ def check_boxes(
         objects.add_findings(findings, kind, valid & mask, ".bbox")
         valid &= ~mask
     if objects.boxes_are_sizes:
-        _correct_corners(objects, boxes, valid & ~from_mask, width, height, masks, findings)
-    clipped, problems = clip_boxes(boxes, width, height)
+        _correct_corners(objects, boxes, valid & ~from_mask, pictures, masks, findings)
+    clipped, problems = clip_boxes(boxes, pictures.width, pictures.height)
 
     def as_written(row):
         x1, y1, x2, y2 = boxes[row].tolist()
@@ -101,7 +95,7 @@ def check_boxes(
     return clipped, valid
 
 
-def _correct_corners(objects, boxes, valid, width, height, masks, findings):
+def _correct_corners(objects, boxes, valid, pictures, masks, findings):
     """Find boxes meant as x1, y1, x2, y2 where COCO has x, y, width, height.
 
     Where the mask shows it, the box is corrected in `boxes`.
@@ -114,8 +108,8 @@ def _correct_corners(objects, boxes, valid, width, height, masks, findings):
         size_error = np.abs(boxes - masks.boxes).max(1)
         is_corners = (corner_error <= 2) & (size_error > 4) & (size_error > 2 * corner_error)
         is_corners &= possible & masks.has_mask
-        outside = beyond_picture(boxes, width, height) > ROUNDING
-        fits = possible & (beyond_picture(corners, width, height) <= ROUNDING)
+        outside = beyond_picture(boxes, pictures.width, pictures.height) > ROUNDING
+        fits = possible & (beyond_picture(corners, pictures.width, pictures.height) <= ROUNDING)
     objects.add_findings(
         findings, "box_corners", is_corners, ".bbox", lambda row: short_numbers(corners[row])
     )

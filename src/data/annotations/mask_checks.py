@@ -9,79 +9,76 @@ import numpy as np
 from ..findings import Findings, short_numbers
 from ..images.polygons import Polygons
 from .box_checks import ROUNDING, beyond_picture
-from .object_columns import RLE, MaskExtents, ObjectColumns
+from .object_columns import RLE, MaskExtents, ObjectColumns, ObjectPictures
 
 
-def check_polygons(
-    objects: ObjectColumns,
-    picture_valid: np.ndarray,
-    width: np.ndarray,
-    height: np.ndarray,
-    findings: Findings,
-) -> Polygons:
+def check_polygons(objects: ObjectColumns, pictures: ObjectPictures, findings: Findings) -> Polygons:
     """The usable polygons of the objects.
 
     Args:
         objects: n objects.
-        picture_valid: bool [n], whether the object's picture can be used.
-        width, height: float64 [n], pixels of the object's picture.
+        pictures: the picture of each.
         findings: what is left out or unusual is added here.
     """
     polygons = objects.polygons
     if not len(polygons):
         return polygons
-    polygons = polygons.take(picture_valid[polygons.owner])
+    polygons = polygons.take(pictures.valid[polygons.owner])
+    extents = polygons.extents()
+    width = pictures.width[polygons.owner]
+    height = pictures.height[polygons.owner]
+    reach = np.maximum(width, height)
+    # A point farther out than the picture is wide is a mistake in units or axes, and drawing it could take
+    # any amount of memory. NaN fails here too.
+    near = (extents[:, :2].min(1) >= -reach) & (extents[:, 2:].max(1) <= 2 * reach)
+    _add_findings("polygon_far", ~near, polygons, extents, objects, findings)
+    left_or_above = (extents[:, 2] <= 0) | (extents[:, 3] <= 0)
+    right_or_below = (extents[:, 0] >= width) | (extents[:, 1] >= height)
+    outside = near & (left_or_above | right_or_below)
+    _add_findings("polygon_outside", outside, polygons, extents, objects, findings)
+    valid = near & ~outside
+    partly = valid & (beyond_picture(extents, width, height) > ROUNDING)
+    _add_findings("polygon_partly", partly, polygons, extents, objects, findings)
+    polygons = polygons.take(valid)
+    extents = extents[valid]
+    if len(polygons):
+        crossing = polygons.crossing()
+        _add_findings("polygon_crossing", crossing, polygons, extents, objects, findings)
+        no_pixel = polygons.without_pixel(height[valid], width[valid], polygons.areas(), extents)
+        _add_findings("polygon_no_pixel", no_pixel, polygons, extents, objects, findings)
+    return polygons
 
-    def add(kind, mask):
-        rows = np.flatnonzero(mask)
-        if len(rows):
-            findings.add_rows(kind, rows, describe)
+
+def _add_findings(kind, mask, polygons, extents, objects, findings):
+    """Add a finding for each polygon where mask (bool [p]) is true; extents: float64 [p, 4]."""
 
     def describe(row):
         part = f".segmentation[{polygons.part[row]}]"
         return *objects.describe(int(polygons.owner[row]), part), short_numbers(extents[row])
 
-    extents = polygons.extents()
-    picture_width = width[polygons.owner]
-    picture_height = height[polygons.owner]
-    reach = np.maximum(picture_width, picture_height)
-    # A point farther out than the picture is wide is a mistake in units or axes, and drawing it could take
-    # any amount of memory. NaN fails here too.
-    near = (extents[:, :2].min(1) >= -reach) & (extents[:, 2:].max(1) <= 2 * reach)
-    add("polygon_far", ~near)
-    left_or_above = (extents[:, 2] <= 0) | (extents[:, 3] <= 0)
-    right_or_below = (extents[:, 0] >= picture_width) | (extents[:, 1] >= picture_height)
-    outside = near & (left_or_above | right_or_below)
-    add("polygon_outside", outside)
-    valid = near & ~outside
-    add("polygon_partly", valid & (beyond_picture(extents, picture_width, picture_height) > ROUNDING))
-    polygons = polygons.take(valid)
-    extents = extents[valid]
-    if len(polygons):
-        add("polygon_crossing", polygons.crossing())
-        undrawn = polygons.without_pixel(
-            picture_height[valid], picture_width[valid], polygons.areas(), extents
-        )
-        add("polygon_no_pixel", undrawn)
-    return polygons
+    rows = np.flatnonzero(mask)
+    if len(rows):
+        findings.add_rows(kind, rows, describe)
 
 
 def mask_extents(
-    objects: ObjectColumns,
-    polygons: Polygons,
-    picture_valid: np.ndarray,
-    width: np.ndarray,
-    height: np.ndarray,
-    findings: Findings,
+    objects: ObjectColumns, polygons: Polygons, pictures: ObjectPictures, findings: Findings
 ) -> MaskExtents:
-    """What the masks of the objects cover. polygons: the usable ones; the others as in `check_polygons`."""
+    """What the masks of the objects cover.
+
+    Args:
+        objects: n objects.
+        polygons: their usable polygons.
+        pictures: the picture of each.
+        findings: RLEs that are left out are added here.
+    """
     count = len(objects.labels)
     boxes = np.full((count, 4), np.nan)
     areas = np.zeros(count)
     has_mask = np.zeros(count, bool)
     if len(polygons):
         owner = polygons.owner
-        first = np.flatnonzero(np.concatenate([[True], owner[1:] != owner[:-1]]))  # polygon of each object
+        first = np.flatnonzero(np.concatenate([[True], owner[1:] != owner[:-1]]))  # first of each object
         extents = polygons.extents()
         rows = owner[first]
         low = np.minimum.reduceat(extents[:, :2], first)
@@ -89,11 +86,13 @@ def mask_extents(
         boxes[rows] = np.concatenate([low, high], 1)
         areas[rows] = np.add.reduceat(polygons.areas(), first)
         has_mask[rows] = True
-    for row in np.flatnonzero((objects.mask_kind == RLE) & picture_valid).tolist():
+    for row in np.flatnonzero((objects.mask_kind == RLE) & pictures.valid).tolist():
         mask = objects.rles[row]
         size = mask.rle["size"]
-        if size != [height[row], width[row]]:
-            detail = f"{size[0]}x{size[1]} for a picture of {height[row]:.0f}x{width[row]:.0f}"
+        height = pictures.height[row]
+        width = pictures.width[row]
+        if size != [height, width]:
+            detail = f"{size[0]}x{size[1]} for a picture of {height:.0f}x{width:.0f}"
             findings.add("rle_size", *objects.describe(row, ".segmentation.size"), detail)
         elif mask.box is None:
             findings.add("rle_empty", *objects.describe(row, ".segmentation.counts"))

@@ -9,7 +9,7 @@ import numpy as np
 from ..findings import Findings, short_numbers
 from .box_checks import check_boxes
 from .mask_checks import check_polygons, join_segmentations, mask_extents
-from .object_columns import ObjectColumns
+from .object_columns import ObjectColumns, ObjectPictures
 from .picture_folder import PictureEntry
 from .records import Record
 
@@ -29,17 +29,10 @@ def checked_records(
         The Records in the order of `pictures`, and has_masks: whether any object that is not a crowd has
         a usable mask. If so, objects without a mask are left out.
     """
-    picture_widths = np.array([picture.width for picture in pictures], np.int64)
-    picture_heights = np.array([picture.height for picture in pictures], np.int64)
-    if len(objects.labels):
-        picture_valid = picture_widths[objects.picture_index] > 0
-    else:
-        picture_valid = np.zeros(0, bool)
-    width = picture_widths[objects.picture_index].astype(np.float64)
-    height = picture_heights[objects.picture_index].astype(np.float64)
-    polygons = check_polygons(objects, picture_valid, width, height, findings)
-    masks = mask_extents(objects, polygons, picture_valid, width, height, findings)
-    boxes, valid = check_boxes(objects, picture_valid, width, height, masks, findings)
+    object_pictures = _object_pictures(objects, pictures)
+    polygons = check_polygons(objects, object_pictures, findings)
+    masks = mask_extents(objects, polygons, object_pictures, findings)
+    boxes, valid = check_boxes(objects, object_pictures, masks, findings)
     valid = _check_agreement(objects, boxes, valid, masks, findings)
     areas = _check_areas(objects, boxes, valid, masks, findings)
     has_masks = bool((valid & masks.has_mask & ~objects.crowd).any())
@@ -50,6 +43,13 @@ def checked_records(
         valid &= ~missing
         segmentations = join_segmentations(objects, polygons, masks.has_mask)
     return _records(objects, pictures, valid, boxes, areas, segmentations), has_masks
+
+
+def _object_pictures(objects, pictures):
+    """The ObjectPictures of the objects, given all PictureEntries."""
+    width = np.array([picture.width for picture in pictures], np.float64)[objects.picture_index]
+    height = np.array([picture.height for picture in pictures], np.float64)[objects.picture_index]
+    return ObjectPictures(width > 0, width, height)
 
 
 def _check_agreement(objects, boxes, valid, masks, findings):

@@ -28,6 +28,19 @@ class RleMask(NamedTuple):
     area: float
 
 
+class ObjectPictures(NamedTuple):
+    """The picture of each of n objects.
+
+    Attributes:
+        valid: bool [n], whether it can be used.
+        width, height: float64 [n] in pixels.
+    """
+
+    valid: np.ndarray
+    width: np.ndarray
+    height: np.ndarray
+
+
 class MaskExtents(NamedTuple):
     """What the masks of n objects cover.
 
