@@ -21,14 +21,14 @@ from src.maskrcnn.ops.nms import NMS
 from src.maskrcnn.roi_align import KernelPool
 from src.network_define import LossNet, TrainOneStep
 from src.weights.torchvision import project_name
-from tests.parity import draw_weights, drawing_functions
+from tests.parity_stages import draw_weights
 
 
 def drawn_network(config, exported=False):
     """The network with the peer's weights: each drawn from its torchvision name."""
     device.start_device(config)
     network = build_network(config, "CPU", loads_weights=True, exported=exported)
-    draw_weights(network, torchvision_names(config), 1, drawing_functions().draw_parameter)
+    draw_weights(network, torchvision_names(config), 1)
     return network
 
 

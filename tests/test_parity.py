@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 
 from tests import parity
+from tests.parity_stages import MAX_PERTURBATIONS, ParityError, perturbed_gradients
 from tests.parity_table import compare
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
-def run(shared):
-    """(the reference's arrays, this project's with every fast path: norms folded, as training and inference have them)."""
-    reference = parity.load_reference(shared / "reference/parity.npz")
+def run():
+    """(the reference's arrays, this project's with norms folded, as training and inference have them)."""
+    reference = parity.load_reference(parity.REFERENCE)
     return reference, parity.compute(reference, ["fold_norms=True"])
 
 
@@ -34,22 +35,22 @@ def test_every_stage_is_within_its_limit(run, capsys):
     output = capsys.readouterr().out
     with capsys.disabled():
         print("\n" + output)
-    assert code == 0 and "FAILED" not in output and "nudged" not in output
+    assert code == 0 and "FAILED" not in output and "perturbed" not in output
     stages = [line.split("  ")[0] for line in output.splitlines()]
     for name in (
-        "feature.p2",
-        "feature.p6",
-        "rpn_logits.p4",
-        "rpn_deltas.p6",
+        "FPN P2",
+        "FPN P6",
+        "RPN logits P4",
+        "RPN deltas P6",
         "anchors",
         "proposals",
-        "roi_align7",
-        "class_logits",
-        "box_deltas",
-        "roi_align14",
-        "mask_logits",
-        "rpn_labels",
-        "roi_assigned_labels",
+        "RoIAlign 7x7",
+        "class logits",
+        "box deltas",
+        "RoIAlign 14x14",
+        "mask logits",
+        "anchor labels",
+        "RoI labels",
         "loss rcnn_mask, call 2",
         "gradient values (95), call 2",
     ):
@@ -57,7 +58,7 @@ def test_every_stage_is_within_its_limit(run, capsys):
 
 
 def shifted(name, amount):
-    """Reference arrays with one stage moved by `amount` of its standard deviation at one entry."""
+    """Reference arrays with one stage changed by `amount` of its standard deviation at one entry."""
 
     def change(reference):
         array = reference[name].astype(np.float64)
@@ -68,6 +69,8 @@ def shifted(name, amount):
 
 
 def scaled(name, factor):
+    """Reference arrays with one of them multiplied by `factor`."""
+
     def change(reference):
         reference[name] = reference[name] * factor
 
@@ -126,10 +129,10 @@ def missing_gradient(reference):
 @pytest.mark.parametrize(
     ("change", "stages"),
     [
-        (shifted("feature.p4.value", 2e-4), ["feature.p4"]),
-        (shifted("rpn_deltas.p6.value", 2e-4), ["rpn_deltas.p6"]),
-        (shifted("class_logits", 2e-4), ["class_logits"]),
-        (shifted("mask_logits.value", 2e-4), ["mask_logits"]),
+        (shifted("feature.p4.value", 2e-4), ["FPN P4"]),
+        (shifted("rpn_deltas.p6.value", 2e-4), ["RPN deltas P6"]),
+        (shifted("class_logits", 2e-4), ["class logits"]),
+        (shifted("mask_logits.value", 2e-4), ["mask logits"]),
         (shifted("anchors", 1e-6), ["anchors"]),
         (moved_boxes("proposals.1", 12), ["proposals"]),
         (
@@ -142,36 +145,22 @@ def missing_gradient(reference):
             other_masks,
             ["detections, of the reference's proposals: masks28", "detections, whole network: masks28"],
         ),
-        (relabelled("rpn_labels", 6e-4), ["rpn_labels"]),
-        (relabelled("roi_assigned_labels", 1e-3), ["roi_assigned_labels"]),
+        (relabelled("rpn_labels", 6e-4), ["anchor labels"]),
+        (relabelled("roi_assigned_labels", 1e-3), ["RoI labels"]),
         (scaled("loss.rpn_reg", 1.0002), ["loss rpn_reg, call 1", "loss rpn_reg, call 2"]),
         (scaled(f"grad.{GRADIENT}.norm", 1.002), ["gradient norms", f"  {GRADIENT}"]),
         (other_gradient, ["gradient values", f"  {GRADIENT}"]),
         (missing_gradient, [f"gradient of {GRADIENT}, call 1", f"gradient of {GRADIENT}, call 2"]),
-        (not_a_number, ["feature.p3"]),
+        (not_a_number, ["FPN P3"]),
     ],
-    ids=[
-        "feature",
-        "rpn",
-        "class logits",
-        "mask logits",
-        "anchors",
-        "proposals",
-        "boxes",
-        "count",
-        "scores",
-        "masks",
-        "anchor labels",
-        "roi labels",
-        "loss",
-        "gradient norm",
-        "gradient value",
-        "gradient missing",
-        "nan",
-    ],
+    ids=(
+        "feature,rpn,class logits,mask logits,anchors,proposals,boxes,count,scores,masks,anchor labels,"
+        "roi labels,loss,gradient norm,gradient value,gradient missing,nan"
+    ).split(","),
 )
 def test_a_difference_ends_with_exit_code_1_and_names_its_stage(run, capsys, change, stages):
-    reference, ours = dict(run[0]), run[1]
+    reference = dict(run[0])
+    ours = run[1]
     change(reference)
     rows = compare(reference, ours)
     failed = [row.stage for row in rows if not row.ok]
@@ -181,7 +170,8 @@ def test_a_difference_ends_with_exit_code_1_and_names_its_stage(run, capsys, cha
 
 
 def test_the_second_call_of_a_gradient_is_looked_at(run):
-    reference, ours = run[0], dict(run[1])
+    reference = run[0]
+    ours = dict(run[1])
     second = dict(ours["gradients"][1])
     second[GRADIENT] = second[GRADIENT] * 1.01
     ours["gradients"] = [ours["gradients"][0], second]
@@ -193,48 +183,53 @@ def test_the_second_call_of_a_gradient_is_looked_at(run):
     assert any(not row.ok for row in compare(reference, ours))
 
 
-def test_a_gradient_at_a_kink_is_taken_from_beside_it(run):
-    """A parameter that is within its limits with the pictures nudged counts, and is said; one that is not does not."""
-    reference, ours = run[0], dict(run[1])
+def test_a_gradient_at_a_kink_may_be_that_of_perturbed_images(run):
+    """A parameter within its limits with perturbed images counts as right, with a note; another does not."""
+    reference = run[0]
+    ours = dict(run[1])
     right = ours["gradients"][0]
     wrong = {**right, GRADIENT: right[GRADIENT] * 1.002}
     ours["gradients"] = [wrong, right]
-    rows = compare(reference, {**ours, "nudged": [{GRADIENT: wrong[GRADIENT]}, {GRADIENT: right[GRADIENT]}]})
+    rows = compare(
+        reference, {**ours, "perturbed": [{GRADIENT: wrong[GRADIENT]}, {GRADIENT: right[GRADIENT]}]}
+    )
     assert all(row.ok for row in rows) and len(rows) == len(compare(*run))
     notes = {row.stage: row.note for row in rows if row.note}
     assert list(notes) == ["gradient norms (95), call 1", "gradient values (95), call 1"]
     assert (
-        all(note.startswith("1 of 95 parameters with the pictures nudged, ") for note in notes.values())
+        all(note.startswith("1 of 95 parameters with the images perturbed, ") for note in notes.values())
         and "2.00e-03 without" in notes["gradient norms (95), call 1"]
     )
-    for nudged in ([], [{GRADIENT: wrong[GRADIENT]}]):
-        rows = compare(reference, {**ours, "nudged": nudged})
+    for perturbed in ([], [{GRADIENT: wrong[GRADIENT]}]):
+        rows = compare(reference, {**ours, "perturbed": perturbed})
         assert not all(row.ok for row in rows) and not any(row.note for row in rows)
 
 
-def test_nudges_are_as_small_as_rounding_and_end(run):
-    reference, right = run[0], run[1]["gradients"][0]
+def test_perturbations_are_as_small_as_rounding_and_end(run):
+    reference = run[0]
+    right = run[1]["gradients"][0]
     wrong = {
         **right,
         GRADIENT: right[GRADIENT] * 1.01,
         "rpn.head.conv.0.0.bias": right["rpn.head.conv.0.0.bias"] * 1.01,
     }
-    image, seen = np.linspace(-2, 2, 60, dtype=np.float32).reshape(1, 4, 5, 3), []
+    image = np.linspace(-2, 2, 60, dtype=np.float32).reshape(1, 4, 5, 3)
+    images = []
 
-    def step(moved):
-        seen.append(moved)
-        return {**wrong, GRADIENT: right[GRADIENT]} if len(seen) == 3 else right if len(seen) == 5 else wrong
+    def step(perturbed):
+        images.append(perturbed)
+        if len(images) == 3:
+            return {**wrong, GRADIENT: right[GRADIENT]}
+        return right if len(images) == 5 else wrong
 
-    found = parity.nudged_gradients(reference, step, image, wrong)
-    assert [set(one) for one in found] == 3 * [{GRADIENT, "rpn.head.conv.0.0.bias"}] + 2 * [
-        {"rpn.head.conv.0.0.bias"}
-    ]
-    assert (
-        all(0 < np.abs(moved - image).max() < 2.1e-6 and moved.dtype == np.float32 for moved in seen)
-        and len(seen) == 5
-    )
-    assert len(parity.nudged_gradients(reference, lambda moved: wrong, image, wrong)) == parity.NUDGES
-    assert parity.nudged_gradients(reference, step, image, right) == [] and len(seen) == 5
+    repetitions = perturbed_gradients(reference, step, image, wrong)
+    both = {GRADIENT, "rpn.head.conv.0.0.bias"}
+    assert [set(one) for one in repetitions] == 3 * [both] + 2 * [{"rpn.head.conv.0.0.bias"}]
+    assert all(0 < np.abs(perturbed - image).max() < 2.1e-6 for perturbed in images)
+    assert all(perturbed.dtype == np.float32 for perturbed in images) and len(images) == 5
+    always_wrong = perturbed_gradients(reference, lambda perturbed: wrong, image, wrong)
+    assert len(always_wrong) == MAX_PERTURBATIONS
+    assert perturbed_gradients(reference, step, image, right) == [] and len(images) == 5
 
 
 @pytest.mark.parametrize(
@@ -251,14 +246,14 @@ def test_nudges_are_as_small_as_rounding_and_end(run):
 def test_a_file_that_cannot_be_used_is_one_line(run, tmp_path, changes, message):
     content = {**run[0], **changes}
     np.savez(tmp_path / "other.npz", **{name: value for name, value in content.items() if value is not None})
-    with pytest.raises(parity.ParityError) as caught:
+    with pytest.raises(ParityError) as caught:
         parity.load_reference(tmp_path / "other.npz")
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", ["empty", "one array", "cut", "damaged"])
-def test_a_damaged_file_is_one_line(shared, tmp_path, kind):
-    content = bytearray((shared / "reference/parity.npz").read_bytes())
+def test_a_damaged_file_is_one_line(tmp_path, kind):
+    content = bytearray(parity.REFERENCE.read_bytes())
     if kind == "damaged":
         content[len(content) // 2 : len(content) // 2 + 64] = bytes(64)
     path = tmp_path / "other.npz"
@@ -267,12 +262,12 @@ def test_a_damaged_file_is_one_line(shared, tmp_path, kind):
         (tmp_path / "other.npy").rename(path)
     else:
         path.write_bytes({"empty": b"", "cut": content[: len(content) // 2], "damaged": content}[kind])
-    with pytest.raises(parity.ParityError, match="other.npz: not a reference file") as caught:
+    with pytest.raises(ParityError, match="other.npz: not a reference file") as caught:
         parity.load_reference(path)
     assert "\n" not in str(caught.value)
 
 
-def test_the_command_ends_with_2_and_one_line_where_the_file_is_none(shared, tmp_path):
+def test_the_command_ends_with_2_and_one_line_where_the_file_is_none(tmp_path):
     (tmp_path / "text.npz").write_text("nothing")
     for path in (tmp_path / "text.npz", tmp_path / "absent.npz"):
         done = subprocess.run(
@@ -282,7 +277,7 @@ def test_the_command_ends_with_2_and_one_line_where_the_file_is_none(shared, tmp
 
 
 @pytest.mark.slow
-def test_the_command_ends_with_1_for_a_damaged_file(run, shared, tmp_path):
+def test_the_command_ends_with_1_for_a_damaged_file(run, tmp_path):
     reference = dict(run[0])
     reference["loss.rcnn_cls"] = reference["loss.rcnn_cls"] * np.float32(1.01)
     np.savez(tmp_path / "damaged.npz", **reference)

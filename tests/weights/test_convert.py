@@ -7,14 +7,15 @@ import pytest
 
 from src.config import COCO_CLASSES, load_config
 from src.weights.convert import convert_weights
+from tests.reference.make_parity import REFERENCE
 from tests.weights import foreign
 from tests.weights.conversion import assert_same, backbone, expected, fails, without_background, write
 
 
-def test_the_drawn_names_and_shapes_are_torchvisions(shared):
+def test_the_drawn_names_and_shapes_are_torchvisions():
     """The table of this test folder, at R50's size, has the 307 names of the reference."""
     shapes = foreign.torchvision_shapes((3, 4, 6, 3), (256, 512, 1024, 2048), 64, 256, 256, 1024, 256)
-    assert sorted(shapes) == sorted(str(name) for name in np.load(shared / "reference/parity.npz")["names"])
+    assert sorted(shapes) == sorted(str(name) for name in np.load(REFERENCE)["names"])
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".pt", ".safetensors", ".pkl", ".ckpt"])

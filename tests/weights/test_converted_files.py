@@ -13,7 +13,7 @@ from src.weights.checkpoint_file import read_checkpoint
 from src.weights.checkpoint_settings import config_from_checkpoint
 from src.weights.convert import convert_weights
 from src.weights.torchvision import from_torchvision
-from tests.parity import drawing_functions
+from tests.reference.make_parity import REFERENCE, draw_parameter
 from tests.weights import foreign
 from tests.weights.conversion import assert_same, backbone, expected, fails, write
 
@@ -166,14 +166,13 @@ def test_what_cannot_be_converted_is_one_line_and_writes_nothing(tmp_path, state
     assert not out.exists() and not list(tmp_path.glob(".*"))
 
 
-def test_the_references_weights_come_through_files_as_parity_loads_them(shared, tmp_path):
+def test_the_references_weights_come_through_files_as_parity_loads_them(tmp_path):
     """ResNet-50 in full size: the converter writes exactly the weights that `tests.parity` compares.
 
     Converted back, they have the reference's names and shapes.
     """
-    names = [str(name) for name in np.load(shared / "reference/parity.npz")["names"]]
+    names = [str(name) for name in np.load(REFERENCE)["names"]]
     shapes = foreign.torchvision_shapes((3, 4, 6, 3), (256, 512, 1024, 2048), 64, 256, 256, 1024, 256)
-    draw_parameter = drawing_functions().draw_parameter
     state = {name: draw_parameter(name, shapes[name], 1) for name in names}
     convert(load_config(), write(tmp_path / "drawn.safetensors", state), tmp_path / "drawn.ckpt")
     entries, settings, _ = read_checkpoint(tmp_path / "drawn.ckpt")

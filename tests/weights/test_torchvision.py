@@ -8,6 +8,7 @@ import pytest
 from src.config import load_config
 from src.maskrcnn.build import build_network
 from src.weights.torchvision import from_torchvision, project_name
+from tests.reference.make_parity import REFERENCE
 
 
 @pytest.fixture(scope="module")
@@ -19,8 +20,8 @@ def ours():
     }
 
 
-def test_every_entry_of_torchvisions_model_has_its_own_place(shared, ours):
-    names = [str(name) for name in np.load(shared / "reference/parity.npz")["names"]]
+def test_every_entry_of_torchvisions_model_has_its_own_place(ours):
+    names = [str(name) for name in np.load(REFERENCE)["names"]]
     places = [project_name(name) for name in names]
     assert len(set(places)) == len(names) == 307 and set(places) == set(ours)
 
