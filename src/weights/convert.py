@@ -9,17 +9,17 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 import numpy as np
 
-from ..config import COCO_CLASSES, Config, settings_from
+from ..config import Config, settings_from
 from ..errors import CheckpointError
 from .checkpoint_settings import CAUTION, config_from_checkpoint, lists_to_tuples
-from .naming import CLASS_LAYERS, NamingScheme, move_background_first, shorten_list
+from .class_rows import move_background_first, pick_classes
+from .naming import shorten_list
 from .readers import read_weights
 from .schemes import SCHEMES, recognise_scheme
-from .torchvision import COCO_IDS, COCO_ROWS
 
 # The settings that a backbone needs.
 BACKBONE_KEYS = (
@@ -100,7 +100,7 @@ def convert_weights(path: str, config: Config, scheme_name: str = "auto") -> Con
         if len(entries["box_head.cls.weight"]) != row_count:
             remarks.insert(
                 0,
-                f"of {row_count} category ids the {len(COCO_IDS) - 1} that COCO uses "
+                f"of {row_count} category ids the {len(class_names) - 1} that COCO uses "
                 "and the background were kept",
             )
         kind = f"a whole model with {len(class_names) - 1} classes"
@@ -182,56 +182,3 @@ def _backbone_settings(shapes):
 
 def _count(names, pattern):
     return sum(re.fullmatch(pattern, name) is not None for name in names)
-
-
-def pick_classes(
-    entries: Mapping[str, np.ndarray],
-    scheme: NamingScheme,
-    config: Config,
-    names_in_file: Optional[Sequence[str]],
-    path: str,
-) -> Tuple[Dict[str, np.ndarray], Tuple[str, ...]]:
-    """Decide the class names: those that the user wrote, else those of the file, else COCO's.
-
-    Of torchvision's 91 rows, one for each of COCO's category ids, the 81 that are used are kept.
-
-    Returns:
-        (entries with one row for each class, class names with "background" first).
-
-    Raises:
-        CheckpointError: if the number of names is not the number of rows.
-    """
-    if "box_head.cls.weight" not in entries:
-        raise CheckpointError(f"{path}: has no class scores (box_head.cls.weight)")
-    row_count = len(entries["box_head.cls.weight"])
-    if "coco_classes" in config.written and config.coco_classes != "auto":
-        names = config.coco_classes
-        whose = "coco_classes has"
-    elif names_in_file is not None:
-        names = names_in_file
-        whose = "the names in the file are"
-    else:
-        names = COCO_CLASSES
-        whose = "COCO has"
-    if row_count == COCO_ROWS and scheme.name == "torchvision" and tuple(names) == COCO_CLASSES:
-        return keep_class_rows(entries, COCO_IDS), COCO_CLASSES
-    if len(names) != row_count:
-        raise CheckpointError(
-            f"{path}: {row_count} classes with the background, but {whose} {len(names)}; "
-            'write coco_classes="[background, ...]" with the names of all after the file names'
-        )
-    return entries, tuple(names)
-
-
-def keep_class_rows(entries: Mapping[str, np.ndarray], rows: Sequence[int]) -> Dict[str, np.ndarray]:
-    """`entries` with only these rows of the class layers, in this order (box deltas: four for a class)."""
-    rows = np.asarray(rows)
-    row_count = len(entries["box_head.cls.weight"])
-    result = dict(entries)
-    for name in CLASS_LAYERS:
-        rows_per_class = 4 if ".reg." in name else 1
-        # an array of another length is left as it is: loading it reports the wrong shape
-        if name in entries and len(entries[name]) == rows_per_class * row_count:
-            index = rows[:, None] * rows_per_class + np.arange(rows_per_class)
-            result[name] = entries[name][index.reshape(-1)]
-    return result

@@ -8,9 +8,10 @@ import numpy as np
 from mindspore import Tensor, nn
 
 from ..errors import CheckpointError
+from .class_rows import CLASS_LAYERS
 from .mindcv import MINDCV
 from .modelzoo import MODELZOO
-from .naming import CLASS_LAYERS, shorten_list
+from .naming import shorten_list
 
 
 def load_network(

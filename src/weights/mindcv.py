@@ -13,8 +13,8 @@ BACKBONE_TABLE = (
 _TABLE = (*BACKBONE_TABLE, ("layer{}.{}.down_sample.{}", "backbone.layer{}.{}.down_sample.{}"))
 # Entries of an optimiser and a training loop, which MindSpore's callbacks write into a checkpoint.
 OPTIMIZER_ENTRIES = (
-    r"(?:moments?|moment[12]|accum|stat|momentum|learning_rate|lr|global_step|step_num|epoch_num|current_iterator_step"
-    r"|last_overflow_iterator_step|scale_sense|loss_scale)(?:\..*)?"
+    r"(?:moments?|moment[12]|accum|stat|momentum|learning_rate|lr|global_step|step_num|epoch_num"
+    r"|current_iterator_step|last_overflow_iterator_step|scale_sense|loss_scale)(?:\..*)?"
 )
 
 

@@ -9,6 +9,7 @@ _TABLE = (*BACKBONE_TABLE, ("layer{}.{}.down_sample_layer.{}", "backbone.layer{}
 
 
 def _requirements(arrays, rest):
+    # its source normalises RGB pixels with 0.485 * 255 and so on, and its norms have eps 1e-4
     return Requirements(
         {
             "img_mean": IMAGENET_MEAN,

@@ -13,15 +13,6 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Seque
 
 import numpy as np
 
-# Layers that have a row for each class (of box deltas: four rows).
-CLASS_LAYERS = (
-    "box_head.cls.weight",
-    "box_head.cls.bias",
-    "box_head.reg.weight",
-    "box_head.reg.bias",
-    "mask_head.logits_weight",
-    "mask_head.logits_bias",
-)
 # Mean and standard deviation of RGB pixels from 0 to 255.
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
@@ -173,29 +164,6 @@ def _fill(template, numbers, offsets, sign):
     """The template with numbers in it, each changed by its offset times the sign."""
     plain_template = re.sub(r"\{\+\d\}", "{}", template)
     return plain_template.format(*(int(number) + sign * offset for number, offset in zip(numbers, offsets)))
-
-
-def move_background_first(arrays: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
-    """Class rows of a project whose background is the last class, as rows with the background first.
-
-    Args:
-        arrays: {this project's name: array}. box_head.cls [K + 1, ...] has the background last;
-            box_head.reg [4K, ...] and mask_head.logits [K, ...] have no rows for it.
-
-    Returns:
-        The same with the background first. Its boxes and masks get rows of zeros, which nothing reads.
-    """
-    result = dict(arrays)
-    for leaf in ("weight", "bias"):
-        scores = f"box_head.cls.{leaf}"
-        if scores in arrays:
-            result[scores] = np.roll(arrays[scores], 1, axis=0)
-        for name, rows_per_class in ((f"box_head.reg.{leaf}", 4), (f"mask_head.logits_{leaf}", 1)):
-            if name in arrays:
-                array = arrays[name]
-                zeros = np.zeros((rows_per_class, *array.shape[1:]), array.dtype)
-                result[name] = np.concatenate([zeros, array])
-    return result
 
 
 def shorten_list(names: Iterable[str]) -> str:

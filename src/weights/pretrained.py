@@ -11,10 +11,10 @@ from mindspore import nn
 from ..config import Config
 from .checkpoint_file import read_checkpoint
 from .checkpoint_settings import CAUTION, config_from_checkpoint
+from .class_rows import CLASS_LAYERS
 from .loading import has_fpn, is_whole_model, load_all_but_classes, load_backbone, load_network
 from .mindcv import MINDCV
 from .modelzoo import MODELZOO
-from .naming import CLASS_LAYERS
 
 
 @dataclass

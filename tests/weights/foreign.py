@@ -169,7 +169,9 @@ def rename(name, table):
                 return None
 
             groups = match.groups(default="")
-            return re.sub(r"\{(\w+(?:\+\d)?)\}", lambda field: _field(field[1], groups), template)  # noqa: B023
+            parts = re.split(r"\{(\w+(?:\+\d)?)\}", template)
+            parts[1::2] = [_field(field, groups) for field in parts[1::2]]
+            return "".join(parts)
     raise AssertionError(f"{name} is in no row")
 
 
