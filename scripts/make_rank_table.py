@@ -1,11 +1,13 @@
 """Write a rank table file, which names the cards that train together (HCCL's JSON, version 1.0).
 
-    bash scripts/make_rank_table.sh 8                         cards 0 to 7 of this host ->
-    rank_table_8pcs.json bash scripts/make_rank_table.sh --device-ids 4,5,6,7      some of its cards
+    bash scripts/make_rank_table.sh 8
+        cards 0 to 7 of this host, into rank_table_8pcs.json
+    bash scripts/make_rank_table.sh --device-ids 4,5,6,7
+        some of its cards
     bash scripts/make_rank_table.sh 8 --servers 10.0.0.1,10.0.0.2 --device-ips 192.168.1.1,...
-                                                              16 cards of two hosts, in that order
+        16 cards of two hosts, in that order
     bash scripts/make_rank_table.sh --merge host1.json host2.json
-                                                              the same, from a file made on each host
+        the same, from a file made on each host
 
 The cards' own addresses come from --device-ips, or else from /etc/hccn.conf (lines `address_0=192.168.1.1`),
 which Ascend hosts have.

@@ -11,24 +11,26 @@ import numpy as np
 import pytest
 from PIL import Image
 
-if (
-    "PYTEST_XDIST_WORKER" in os.environ
-):  # several workers on a machine: one thread each, before MindSpore and Numba are imported
-    os.environ.update({name: os.environ.get(name, "1") for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")})
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Several workers on a machine: one thread each. It has to be set before MindSpore and Numba are imported.
+    for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
 
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 
-# What takes longest, first, so that no worker ends with it alone. The files of a line go to one worker, which compiles their networks once.
-# Before two ranks start, the kernels' own tests: the compiled kernels are kept, which the ranks would else compile each, half a minute long.
+# The test files that take longest, which run first, so that no worker ends with one of them alone. The files
+# of a line go to one worker, because they share compiled networks or fixtures. The kernels' own tests come
+# before those of two ranks: they compile the kernels and keep them, while two ranks would each compile them,
+# for half a minute.
 LONG = [
     (
         "tests/test_ascend.py",
         "tests/maskrcnn/test_mask_rcnn_r50.py",
         "tests/test_network_define.py",
-        "tests/engine/training/test_training_step.py",
+        "tests/engine/training/test_build_step.py",
     ),
     (
         "tests/maskrcnn/ops/test_matcher.py",
@@ -36,16 +38,18 @@ LONG = [
         "tests/maskrcnn/test_roi_align.py",
         "tests/maskrcnn/cpu/test_mask_kernel.py",
         "tests/maskrcnn/cpu/test_conv_kernel.py",
-        "tests/engine/distributed/test_many_devices.py",
+        "tests/engine/distributed/test_two_ranks.py",
+        "tests/engine/distributed/test_rank_failures.py",
+        "tests/engine/distributed/test_more_ranks.py",
     ),
-    ("tests/test_commands.py",),
+    ("tests/commands/test_whole_job.py", "tests/commands/test_other_runs.py"),
     ("tests/engine/training/test_resume.py",),
     ("tests/test_parity.py",),
-    ("tests/engine/hooks/test_monitoring.py",),
+    ("tests/engine/hooks/test_training_outputs.py",),
     ("tests/engine/test_onnx_export.py", "tests/onnx_graph/test_network.py"),
     ("tests/engine/runtime/test_compile_cache.py",),
 ]
-PLACE = {file: (number, inside) for number, files in enumerate(LONG) for inside, file in enumerate(files)}
+POSITIONS = {file: (line, number) for line, files in enumerate(LONG) for number, file in enumerate(files)}
 
 
 def file_of(nodeid):
@@ -53,26 +57,27 @@ def file_of(nodeid):
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: PLACE.get(file_of(item.nodeid), (len(LONG), 0)))
+    items.sort(key=lambda item: POSITIONS.get(file_of(item.nodeid), (len(LONG), 0)))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Of two workers each takes files, or a line of LONG, whole."""
+    """Each worker takes whole files, or a whole line of LONG."""
     from xdist.scheduler import LoadFileScheduling
 
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid):
-            return LONG[PLACE[file_of(nodeid)][0]][0] if file_of(nodeid) in PLACE else file_of(nodeid)
+            return LONG[POSITIONS[file_of(nodeid)][0]][0] if file_of(nodeid) in POSITIONS else file_of(nodeid)
 
-    config.option.loadscopereorder = False  # it would begin with the files of the most tests
+    config.option.loadscopereorder = False  # it would start with the files that have most tests
     return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def cpu():
-    """MindSpore on the CPU, said before anything runs in it: later it could not be said, and files run in any order and any worker."""
-    from src.engine.runtime.device import ms
+    """MindSpore on the CPU. It has to be set before anything runs, and test files run in any order."""
+    import src  # noqa: F401, I001  first: it sets variables that MindSpore reads when it is loaded
+    import mindspore as ms
 
     ms.set_context(mode=ms.GRAPH_MODE)
     ms.set_device("CPU")
@@ -80,7 +85,7 @@ def cpu():
 
 @pytest.fixture(scope="session", autouse=True)
 def graphs(tmp_path_factory):
-    """The folder of the graphs that this session's runs keep, of all workers: the user's own is left alone."""
+    """The folder for the graphs that this session's runs keep, of all workers; not the user's own."""
     folder = tmp_path_factory.getbasetemp()
     folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "cache"
     os.environ["XDG_CACHE_HOME"] = str(folder)
@@ -99,7 +104,8 @@ def shared():
 def _outline(box):
     """An octagon that touches all four sides of a box x1, y1, x2, y2, as a flat list x, y, x, y, ..."""
     x1, y1, x2, y2 = box
-    dx, dy = (x2 - x1) / 4, (y2 - y1) / 4
+    dx = (x2 - x1) / 4
+    dy = (y2 - y1) / 4
     return [
         x1 + dx,
         y1,
@@ -124,8 +130,9 @@ def _outline(box):
 def coco_folder(tmp_path):
     """A function that makes a COCO-format data set of random octagons and returns its folder.
 
-    pictures: of each split; size: (height, width) in pixels; objects: of each picture (ids of the classes "square" 3, "disc" 7);
-    change: a function that alters the JSON's content (a dict) of the training split before it is written.
+    pictures: of each split; size: (height, width) in pixels; objects: of each picture (ids of the classes
+    "square" 3, "disc" 7); change: a function that alters the JSON's content (a dict) of the training split
+    before it is written.
     """
 
     def make(pictures=6, size=(96, 128), objects=3, masks=True, name="coco", change=None):
@@ -133,7 +140,8 @@ def coco_folder(tmp_path):
         rng = np.random.default_rng(7)
         for split in ("train2017", "val2017"):
             (root / split).mkdir(parents=True)
-            images, annotations = [], []
+            images = []
+            annotations = []
             for number in range(1, pictures + 1):
                 pixels = rng.integers(0, 90, (*size, 3), dtype=np.uint8)
                 for _ in range(objects):

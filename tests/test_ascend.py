@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn, ops
 
-from src.engine.display.progress import LOSS_NAMES
+from src.engine.display.loss_log import LOSS_NAMES
 from src.engine.training.optimizer import AdamW, MomentumSGD
 from src.maskrcnn.build import build_network
 from src.maskrcnn.layers import NORMS, Conv, conv_norm

@@ -23,7 +23,8 @@ def words(tmp_path_factory):
 def straight(words, tmp_path_factory):
     """The run that is left alone; it goes on while tests do other things, until `end` is asked for.
 
-    It compiles its graph: runs whose graph an earlier one kept have to equal it, and what saving costs is told of a whole run's time.
+    It compiles its graph. Runs that read a kept graph have to equal it, and its time is what the time of
+    saving is compared with.
     """
     job = Job(tmp_path_factory.mktemp("straight"), *words, "compile_cache=off")
     yield job

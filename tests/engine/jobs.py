@@ -1,8 +1,9 @@
-"""Training jobs as a user starts them, on a small network, for the tests of resuming, of faults and of several processes."""
+"""Training jobs of a small network as a user starts them: for resuming, failures and several ranks."""
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,24 +12,29 @@ from pathlib import Path
 
 import numpy as np
 
-from src.engine.display.progress import read_loss_log
+from src.engine.display.loss_log import read_loss_log
 from src.weights.checkpoint_file import read_checkpoint
 from tests.conftest import ROOT
 from tests.scripts.conftest import interruptible
-from tests.test_commands import SMALL
+from tests.small_job import SMALL
 
 STEPS = 60  # of the run that the others are compared with
 PATIENCE = 900  # seconds within which anything has to happen, on a crowded machine too
-# MindSpore's own watch over its processes is left to this project's, which counts a pause of the whole machine as none
+# MindSpore's own timeouts are long, so that only this project's heartbeat monitors act. They count a pause of
+# the whole machine as one heartbeat.
 QUIET_CLUSTER = {"MS_NODE_TIMEOUT": "600", "MS_HEARTBEAT_RETRY_TIMEOUT": "600"}
 
 
 class Job:
-    """A run in `folder`: of train.py, or of run_distribute_train.sh with `workers` processes, in its own process group."""
+    """A run in `folder`, in a process group of its own.
+
+    It is a run of train.py, or of run_distribute_train.sh with `workers` processes.
+    """
 
     def __init__(self, folder, *words, workers=None, **environment):
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.work = folder, folder / ("train" if workers is None else "train_parallel0")
+        self.folder = folder
+        self.work = folder / ("train" if workers is None else "train_parallel0")
         command = (
             [sys.executable, str(ROOT / "train.py")]
             if workers is None
@@ -73,13 +79,15 @@ class Job:
         os.kill(self.process.pid, number)
 
     def end(self, code):
-        """Its output, once it has ended with `code`."""
+        """Its output, once it has ended with `code`. MindSpore's own notices are no part of it."""
         try:
             self.process.wait(PATIENCE)
         finally:
             self.close()
-        assert self.process.returncode == code, f"exit code {self.process.returncode}\n{self.text()}"
-        return self.text()
+        text = self.text()
+        assert self.process.returncode == code, f"exit code {self.process.returncode}\n{text}"
+        assert code or not re.search(r"\[(WARNING|INFO)\]", text), text
+        return text
 
     def close(self):
         try:
@@ -93,7 +101,7 @@ class Job:
 
 
 def processes_with(word, below=None):
-    """Ids of the running processes whose command line holds `word`, below process `below` if it is given."""
+    """Ids of the processes with `word` in their command line; `below`: only children of this process."""
     found = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
@@ -122,13 +130,15 @@ def weights(checkpoint):
 
 def assert_equal_runs(log, other, rtol=1e-5):
     """Two loss logs with the same steps and the same losses; the log rounds to 1e-5."""
-    (values, steps), (others, other_steps) = losses(log), losses(other)
+    (values, steps) = losses(log)
+    (others, other_steps) = losses(other)
     assert steps == other_steps
     np.testing.assert_allclose(values, others, rtol=rtol, atol=1.01e-5)
 
 
 def assert_equal_weights(checkpoint, other, tolerance=1e-5):
-    values, others = weights(checkpoint), weights(other)
+    values = weights(checkpoint)
+    others = weights(other)
     assert values.keys() == others.keys()
     for name in values:
         np.testing.assert_allclose(values[name], others[name], rtol=0, atol=tolerance, err_msg=name)

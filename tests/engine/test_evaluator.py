@@ -1,4 +1,4 @@
-"""How evaluation is shared over processes; the whole of it with two of them is in test_many_devices.py."""
+"""How evaluation is shared over processes; two of them evaluate in test_two_ranks.py."""
 
 import pytest
 

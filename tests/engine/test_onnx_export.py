@@ -1,4 +1,4 @@
-"""The ONNX export as a user sees it: the file, its check, the process that runs it without MindSpore, and what is refused."""
+"""The ONNX export as a user sees it: the file, its check, its use without MindSpore, what is refused."""
 
 from __future__ import annotations
 
@@ -85,7 +85,8 @@ def test_export_checks_the_file_and_says_so(job, exported):
     path, said = exported
     assert path.stat().st_mode & 0o777 == 0o644
     match = re.search(
-        r"wrote .*small\.onnx \(\d+\.\d MiB\), which gives (\d+) of the network's (\d+) detections \(boxes to .* pixels.*\)\n",
+        r"wrote .*small\.onnx \(\d+\.\d MiB\), which gives (\d+) of the network's (\d+) detections "
+        r"\(boxes to .* pixels.*\)\n",
         said,
     )
     assert match and match[1] == match[2] and int(match[1]) > 0
@@ -183,7 +184,10 @@ def test_a_file_that_gives_something_else_is_not_kept(exported):
 
 
 def test_the_readmes_program_needs_onnx_runtime_alone(job, exported, tmp_path):
-    """It runs in a process that cannot import MindSpore or this project, and its detections are those of the checkpoint's network."""
+    """It runs in a process that cannot import MindSpore or this project.
+
+    Its detections are those of the checkpoint's network.
+    """
     program = re.search(r"```python\n(import [^`]*onnxruntime[^`]*)```", (ROOT / "README.md").read_text())[1]
     program = (
         program.replace("mask_rcnn.onnx", str(exported[0]))

@@ -1,4 +1,4 @@
-"""Running the scripts as a user does, from a folder with spaces, with a stand-in for the interpreter that writes down its calls."""
+"""Running the scripts as a user does, with a program in the interpreter's place that records its calls."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+TRAIN = [str(ROOT / "train.py"), "--work-dir", "train_parallel{rank}"]
+CORES = sorted(os.sched_getaffinity(0))
 OWN = (
     "PYTHON",
     "VIRTUAL_ENV",
@@ -42,14 +44,17 @@ OWN = (
 
 
 def clean_environment(**extra):
-    """The environment without what the scripts listen to, with this interpreter's folder first in PATH (a version manager's are slow)."""
+    """The environment without the variables that the scripts read.
+
+    This interpreter's folder is first in PATH, because those of a version manager are slow.
+    """
     inherited = {name: value for name, value in os.environ.items() if name not in OWN}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     return {**inherited, "PATH": path, **{name: str(value) for name, value in extra.items()}}
 
 
 def interruptible():
-    """In a process about to run: a Ctrl-C counts, even where the tests were started in the background, whose processes ignore it."""
+    """Called in a new process: Ctrl-C ends it, even where the tests run in the background."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -61,18 +66,24 @@ def executable(path, text):
 
 
 def is_running(pid):
-    """Whether a process is there and not a zombie, which is an ended one that its parent has not asked after."""
+    """Whether a process is there and is no zombie (ended, but its parent has not waited for it)."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
 
 
+def logs(desk):
+    """{folder: its log} of all ranks."""
+    return {path.parent.name: path.read_text() for path in desk.folder.glob("train_parallel*/log")}
+
+
 class Desk:
     """A user's folder, and the calls that a script made of the stand-in."""
 
     def __init__(self, folder):
-        self.folder, self.records = folder / "my work", folder / "records"
+        self.folder = folder / "my work"
+        self.records = folder / "records"
         self.folder.mkdir()
         self.records.mkdir()
         command = shlex.join([sys.executable, str(Path(__file__).with_name("standin.py"))])
@@ -89,7 +100,12 @@ class Desk:
         )
 
     def run(self, script, *words, do=None, **extra):
-        """The finished process of `bash scripts/SCRIPT WORD...`; `do` maps ranks to what the stand-in does, `extra` is environment."""
+        """The finished process of `bash scripts/SCRIPT WORD...`.
+
+        Args:
+            do: {rank: what the stand-in does}, see standin.py.
+            extra: Environment variables.
+        """
         return subprocess.run(
             ["bash", ROOT / "scripts" / script, *map(str, words)],
             cwd=self.folder,

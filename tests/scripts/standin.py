@@ -1,7 +1,8 @@
-"""What the tests put in the interpreter's place: writes down how it was called, then does as the STANDIN_* variables say.
+"""A program in the interpreter's place: it records how it was called, then does what STANDIN_DO says.
 
 STANDIN_RECORD   folder for the records (JSON: argv, env, cores)
-STANDIN_DO       JSON: for a rank (as text; "" without one) what to do: {"sleep": seconds, "code": exit code, "file": to write}
+STANDIN_DO       JSON: for a rank (as text; "" without one) what to do: {"sleep": seconds, "code": exit code,
+"file": to write}
 """
 
 import json

@@ -1,38 +1,13 @@
-"""run_distribute_train.sh: one process a device with the right variables and cores, ended together, with and without a rank table."""
+"""run_distribute_train.sh with a rank table: one process a device, ended together."""
 
 from __future__ import annotations
 
-import os
-import shlex
 import signal
-import sys
 import time
 
 import pytest
 
-from tests.scripts.conftest import ROOT, executable, is_running
-
-TRAIN = [str(ROOT / "train.py"), "--work-dir", "train_parallel{rank}"]
-CORES = sorted(os.sched_getaffinity(0))
-
-
-@pytest.fixture
-def msrun(desk):
-    """The stand-in, but msrun itself is the real one."""
-    return executable(
-        desk.folder.parent / "with msrun",
-        f"""#!/bin/bash
-[[ $1 != -m ]] || exec {shlex.quote(sys.executable)} "$@"
-exec {shlex.quote(str(desk.python))} "$@"
-""",
-    )
-
-
-def logs(desk):
-    return {path.parent.name: path.read_text() for path in desk.folder.glob("train_parallel*/log")}
-
-
-# ---- with a rank table -----------------------------------------------------------------------------------------------
+from tests.scripts.conftest import CORES, TRAIN, executable, is_running, logs
 
 
 @pytest.mark.parametrize("devices", [[0], [0, 1], list(range(8))])
@@ -190,7 +165,8 @@ def test_a_mistake_in_the_command_leaves_no_folders_behind(desk):
             ("rank_ids are [1]",),
         ),
         (
-            '{"server_list": [{"server_id": "a", "device": [{"device_id": "0", "rank_id": "0"}, {"device_id": "0", "rank_id": "1"}]}]}',
+            '{"server_list": [{"server_id": "a", "device": [{"device_id": "0", "rank_id": "0"},'
+            ' {"device_id": "0", "rank_id": "1"}]}]}',
             ("server a", "same device_id"),
         ),
         (
@@ -205,103 +181,3 @@ def test_a_bad_table_is_one_line_and_code_2(desk, content, parts):
     run = desk.run("run_distribute_train.sh", "table.json")
     assert run.returncode == 2 and len(run.stderr.splitlines()) == 1 and not desk.calls()
     assert all(part in run.stderr for part in ("table.json", *parts)), run.stderr
-
-
-# ---- without one: msrun ----------------------------------------------------------------------------------------------
-
-
-def test_msrun_is_called_with_the_hosts_and_workers(desk):
-    hosts = {"WORKERS": 4, "NODES": 2, "NODE_RANK": 1, "MASTER_ADDR": "10.0.0.1", "MASTER_PORT": 8200}
-    run = desk.run("run_distribute_train.sh", "-", "", "device_target=CPU", **hosts)
-    assert run.returncode == 0, run.stderr
-    [call] = desk.calls()
-    assert call["argv"] == [
-        "-m",
-        "mindspore.parallel.cluster.run",
-        "--worker_num=4",
-        "--local_worker_num=2",
-        "--master_addr=10.0.0.1",
-        "--master_port=8200",
-        "--node_rank=1",
-        "--join=True",
-        "--log_dir=train_parallel2/msrun",
-        "--tail_worker_log=4",
-        *TRAIN,
-        "device_target=CPU",
-    ]
-    assert call["env"]["HCCL_CONNECT_TIMEOUT"] == "600" and set(logs(desk)) == {
-        "train_parallel2",
-        "train_parallel3",
-    }
-
-
-@pytest.mark.parametrize(
-    ("extra", "part"),
-    [
-        ({"WORKERS": "two"}, "WORKERS=two"),
-        ({"WORKERS": "0"}, "WORKERS=0"),
-        ({"WORKERS": "3", "NODES": "2", "MASTER_ADDR": "a"}, "WORKERS=3"),
-        ({"NODES": "2"}, "MASTER_ADDR"),
-        ({"NODES": "2", "NODE_RANK": "2", "MASTER_ADDR": "a"}, "NODE_RANK=2"),
-    ],
-)
-def test_a_mistake_about_the_hosts_is_one_line_and_code_2(desk, extra, part):
-    run = desk.run("run_distribute_train.sh", "-", **extra)
-    assert (
-        run.returncode == 2 and part in run.stderr and len(run.stderr.splitlines()) == 1 and not desk.calls()
-    )
-
-
-def test_ranks_of_the_real_msrun(desk, msrun):
-    run = desk.run("run_distribute_train.sh", "-", "seed=2", WORKERS=2, PYTHON=msrun)
-    assert run.returncode == 0, run.stderr
-    ranks = [call for call in desk.calls() if call["env"]["MS_ROLE"] == "MS_WORKER"]
-    assert [[call["env"][name] for name in ("RANK_ID", "RANK_SIZE", "DEVICE_ID")] for call in ranks] == [
-        list("020"),
-        list("121"),
-    ]
-    assert all(call["argv"] == TRAIN + ["seed=2"] for call in desk.calls())
-    assert all(logs(desk)[f"train_parallel{rank}"].count(f"out of rank {rank}") == 1 for rank in range(2))
-    assert "out of rank 0" in run.stdout and not list(desk.folder.glob("*/.launch"))
-
-
-def test_a_failing_rank_of_the_real_msrun(desk, msrun):
-    run = desk.run(
-        "run_distribute_train.sh",
-        "-",
-        WORKERS=2,
-        PYTHON=msrun,
-        do={"0": {"sleep": 60}, "1": {"sleep": 1, "code": 5}},
-    )
-    assert (
-        run.returncode == 5 and "rank 1 failed with exit code 5" in run.stderr and "Killed" not in run.stderr
-    )
-    assert not [call for call in desk.records.glob("*.json") if is_running(call.stem)]
-
-
-def test_msrun_kills_nobody_before_the_script_has_taken_note(desk, msrun):
-    """On a busy machine the script may look after msrun does: here it is stopped for three of msrun's looks, which are a second apart."""
-    process = desk.start(
-        "run_distribute_train.sh",
-        "-",
-        WORKERS=2,
-        PYTHON=msrun,
-        do={"0": {"sleep": 60}, "1": {"sleep": 2, "code": 5}},
-    )
-    desk.wait_for_calls(3)
-    process.send_signal(signal.SIGSTOP)
-    time.sleep(5)
-    process.send_signal(signal.SIGCONT)
-    _, errors = process.communicate(timeout=30)
-    assert process.returncode == 5 and "rank 1 failed with exit code 5" in errors
-    assert desk.signals().count(signal.SIGTERM) == 1  # rank 0 was asked to end, not killed
-
-
-def test_a_signal_ends_the_ranks_of_the_real_msrun_gently(desk, msrun):
-    process = desk.start(
-        "run_distribute_train.sh", "-", WORKERS=2, PYTHON=msrun, do={rank: {"sleep": 60} for rank in "01"}
-    )
-    desk.wait_for_calls(3)  # the scheduler and two ranks
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
-    assert process.returncode == 143 and desk.signals().count(signal.SIGTERM) == 2

@@ -2,86 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import http.server
-import io
 import os
 import shutil
 import subprocess
 import sys
 import threading
 import time
-import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from scripts import http_download
 from src.errors import UserError
-
-ROOT = Path(__file__).resolve().parents[2]
-PATHS = {
-    "annotations": "/annotations/annotations_trainval2017.zip",
-    "val2017": "/zips/val2017.zip",
-    "train2017": "/zips/train2017.zip",
-}
-
-
-def packed(top, files):
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr(f"{top}/", b"")
-        for name, data in files.items():
-            archive.writestr(f"{top}/{name}", data)
-    return buffer.getvalue()
-
-
-class Server(http.server.ThreadingHTTPServer):
-    """Serves `files`. cuts: after how many bytes the next answers end, which `hold` puts off; ranges: whether it knows them; claimed: sizes it
-    claims to have; seen: (path, Range) of each GET."""
-
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        random = np.random.default_rng(0)
-        self.content = {
-            "annotations": {f"instances_{split}2017.json": random.bytes(2000) for split in ("train", "val")},
-            "val2017": {f"{number:012d}.jpg": random.bytes(30_000) for number in range(20)},
-            "train2017": {f"{number:012d}.jpg": random.bytes(10_000) for number in range(30)},
-        }
-        self.files = {path: packed(top, self.content[top]) for top, path in PATHS.items()}
-        self.md5 = {path: hashlib.md5(data).hexdigest() for path, data in self.files.items()}
-        self.cuts, self.seen, self.ranges, self.claimed, self.hold = [], [], True, {}, None
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_HEAD(self):
-        self.answer(None)
-
-    def do_GET(self):
-        self.server.seen.append((self.path, self.headers["Range"]))
-        self.answer(self.headers["Range"])
-
-    def answer(self, wanted):
-        data = self.server.files.get(self.path)
-        if data is None:
-            self.send_error(404)
-            return
-        first = int(wanted.split("=")[1].rstrip("-")) if wanted and self.server.ranges else 0
-        self.send_response(206 if first else 200)
-        self.send_header("Content-Length", str(self.server.claimed.get(self.path, len(data) - first)))
-        self.end_headers()
-        if self.command == "GET":
-            end = first + self.server.cuts.pop(0) if self.server.cuts else len(data)
-            self.wfile.write(data[first:end])
-            if self.server.hold is not None and end < len(data):
-                self.server.hold.wait(60)
-
-    def log_message(self, *_):
-        pass
+from tests.conftest import ROOT
+from tests.scripts.coco_server import PATHS, Server
 
 
 @pytest.fixture
@@ -155,7 +89,8 @@ def test_killed_in_the_middle_and_called_again(server, tmp_path, ranges):
     """It goes on, or begins the file anew where the server knows no ranges."""
     folder = tmp_path / "coco"
     part = folder / "val2017.zip.part"
-    server.cuts, server.hold = [10**9, 250_000], threading.Event()
+    server.cuts = [10**9, 250_000]
+    server.hold = threading.Event()
     process = subprocess.Popen(
         ["bash", ROOT / "scripts/get_coco.sh", *words_of(server, folder, "val")], stderr=subprocess.DEVNULL
     )
@@ -190,7 +125,8 @@ def test_a_server_that_sends_no_more_is_given_up(server, tmp_path):
 
 
 def test_a_wrong_checksum_is_said_and_the_file_deleted(server, tmp_path):
-    folder, whole = tmp_path / "coco", server.files[PATHS["val2017"]]
+    folder = tmp_path / "coco"
+    whole = server.files[PATHS["val2017"]]
     server.files[PATHS["val2017"]] = whole[:1000] + b"X" + whole[1001:]
     run = get(server, folder, "val")
     assert (
@@ -227,7 +163,8 @@ def test_a_disk_that_fills_up_keeps_what_is_there(server, tmp_path):
     disk.mkdir()
     # 2.6 MB hold what the check asks for; 2.2 MB of them are taken when the annotations are there
     code = (
-        "import sys; sys.path.insert(0, sys.argv.pop(1)); from scripts import get_coco; from src.engine.entry import run_main\n"
+        "import sys; sys.path.insert(0, sys.argv.pop(1))\n"
+        "from scripts import get_coco; from src.engine.entry import run_main\n"
         "real = get_coco._mark\n"
         "def mark(folder, archive):\n"
         "    if archive is get_coco.ANNOTATIONS and (folder / 'annotations').is_dir():\n"
@@ -236,7 +173,8 @@ def test_a_disk_that_fills_up_keeps_what_is_there(server, tmp_path):
         "get_coco._mark = mark; run_main(get_coco.main)"
     )
     script = (
-        'mount -t tmpfs -o size=2600k none "$1" || exit; shift; "$@"; echo "first $?"; ls "$disk"; rm "$disk/full"; '
+        'mount -t tmpfs -o size=2600k none "$1" || exit; shift; "$@"; echo "first $?"; '
+        'ls "$disk"; rm "$disk/full"; '
         'bash "$again" "${@:5}"; echo "second $?"; ls "$disk/val2017" | wc -l'
     )
     run = subprocess.run(

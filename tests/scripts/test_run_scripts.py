@@ -27,7 +27,7 @@ def test_help_shows_the_command_and_starts_nothing(desk, script, word):
     assert not desk.calls() and not list(desk.folder.iterdir())
 
 
-# ---- words -----------------------------------------------------------------------------------------------------------
+# ---- words -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_missing_file_is_one_line_and_code_2(desk, script, words, name):
     assert not desk.calls() and not list(desk.folder.iterdir())
 
 
-# ---- the work folder -------------------------------------------------------------------------------------------------
+# ---- the work folder ---------------------------------------------------------------------------------------
 
 
 def test_an_earlier_run_is_refused_resumed_or_deleted(desk):
@@ -150,7 +150,7 @@ def test_an_empty_folder_is_used_and_a_file_is_in_the_way(desk):
     assert run.returncode == 2 and "train is in the way" in run.stderr
 
 
-# ---- output, exit codes, signals -------------------------------------------------------------------------------------
+# ---- output, exit codes, signals ---------------------------------------------------------------------------
 
 
 def test_output_goes_to_its_streams_and_to_the_log(desk):
@@ -189,7 +189,8 @@ def test_stderr_stays_a_terminal(desk):
     """A progress bar draws itself on a terminal only."""
     look = desk.folder.parent / "look"
     look.write_text(
-        '#!/bin/sh\n[ -t 2 ] && echo "stderr is a terminal"; [ -t 1 ] || echo "stdout is logged"; echo bar >&2\n'
+        '#!/bin/sh\n[ -t 2 ] && echo "stderr is a terminal"; [ -t 1 ] || echo "stdout is logged"\n'
+        "echo bar >&2\n"
     )
     look.chmod(0o755)
     ours, theirs = pty.openpty()

@@ -1,120 +1,18 @@
-"""The set-up: which interpreter is taken, how .venv is made, repaired and left alone, and what is installed where. No network."""
+"""The set-up: which interpreter is taken, how .venv is made, repaired and left alone, what is installed."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
 import time
-import zipfile
 
 import pytest
 
-from tests.scripts.conftest import ROOT, clean_environment, executable
-
-MODULE = 'import sys\nprint("tiny ran in", sys.prefix, *sys.argv[1:])\n'
-
-
-def wheel(folder, name, version):
-    """A wheel of one module, written by hand (PEP 427), for pip to install without an index."""
-    info = f"{name}-{version}.dist-info"
-    files = {
-        f"{name}.py": MODULE,
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    digest = {
-        path: base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-        for path, text in files.items()
-    }
-    files[f"{info}/RECORD"] = (
-        "".join(f"{path},sha256={digest[path]},{len(files[path])}\n" for path in digest)
-        + f"{info}/RECORD,,\n"
-    )
-    folder.mkdir(exist_ok=True)
-    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as archive:
-        for path, text in files.items():
-            archive.writestr(path, text)
-
-
-def shell(command):
-    """A command line that runs bash commands after common.sh of the current folder's project."""
-    return ["bash", "-euo", "pipefail", "-c", f"source scripts/common.sh; {command}"]
-
-
-class Clone:
-    """A copy of the scripts as a project of its own, whose one requirement is a tiny package in a local folder of wheels."""
-
-    def __init__(self, folder):
-        self.root, self.wheels, self.bin = folder / "fresh clone", folder / "wheels", folder / "bin"
-        shutil.copytree(ROOT / "scripts", self.root / "scripts")
-        (self.root / "requirements.txt").write_text("tiny>=1,<2   # a comment\n")
-        wheel(self.wheels, "tiny", "1.0")
-        self.venv = self.root / ".venv"
-        # PATH without the machine's own Pythons: the tools that the scripts use, and what a test adds
-        self.bin.mkdir()
-        for tool in (
-            "bash",
-            "sh",
-            "env",
-            "dirname",
-            "basename",
-            "readlink",
-            "mkdir",
-            "rm",
-            "cp",
-            "cmp",
-            "cat",
-            "flock",
-        ):
-            (self.bin / tool).symlink_to(shutil.which(tool))
-        self.add_python("python3")
-
-    def add_python(self, name, text=None):
-        return executable(
-            self.bin / name, text or f'#!/bin/sh\nexec {shlex.quote(os.path.realpath(sys.executable))} "$@"\n'
-        )
-
-    def command(self, command='"$PYTHON" -m tiny'):
-        return shell(f'setup_python requirements.txt; echo "$PYTHON_FROM"; {command}')
-
-    def environment(self, **extra):
-        (self.root.parent / "tmp dir").mkdir(exist_ok=True)  # a killed pip leaves its files there
-        offline = {
-            "PIP_NO_INDEX": 1,
-            "PIP_FIND_LINKS": self.wheels,
-            "PIP_CONFIG_FILE": os.devnull,
-            "TMPDIR": self.root.parent / "tmp dir",
-        }
-        return clean_environment(**{"PATH": self.bin, **offline, **extra})
-
-    def run(self, *command, **extra):
-        return subprocess.run(
-            self.command(*command),
-            cwd=self.root,
-            env=self.environment(**extra),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-
-    def start(self, **extra):
-        return subprocess.Popen(
-            self.command(),
-            cwd=self.root,
-            env=self.environment(**extra),
-            stdin=subprocess.DEVNULL,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+from tests.scripts.clone import Clone, shell, wheel
+from tests.scripts.conftest import executable
 
 
 @pytest.fixture
@@ -123,7 +21,7 @@ def clone(tmp_path):
 
 
 def test_the_projects_own_environment(clone):
-    """Made once, by the first Python that works; a second run installs nothing and needs no pip; other requirements are installed."""
+    """Made once, by the first Python that works. A second run installs only what is newly required."""
     clone.add_python("python3.12", "#!/bin/sh\necho 'pyenv: python3.12: command not found' >&2\nexit 127\n")
     clone.add_python("python3.11", "#!/bin/sh\nexit 1\n")  # a version that does not fit answers so
     first = clone.run()
@@ -151,7 +49,8 @@ def test_a_killed_set_up_is_repaired_and_two_do_not_meet(clone):
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert (clone.venv / ".installing").exists()
-    first, second = clone.start(), clone.start()
+    first = clone.start()
+    second = clone.start()
     results = [process.communicate(timeout=120) for process in (first, second)]
     assert [first.returncode, second.returncode] == [0, 0], results
     said = "".join(err for _, err in results)
@@ -218,7 +117,8 @@ def choice(clone, **extra):
 
 
 def test_the_order_of_choice(clone, tmp_path):
-    fitting, unfit = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n', "#!/bin/sh\nexit 1\n"
+    fitting = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n'
+    unfit = "#!/bin/sh\nexit 1\n"
     given = executable(tmp_path / "given python", fitting)
     virtual = executable(tmp_path / "virtual" / "bin" / "python", fitting)
     conda = executable(tmp_path / "conda" / "bin" / "python", fitting)
@@ -272,93 +172,3 @@ def test_the_newest_working_python_makes_the_environment(clone):
         and "3.9, 3.10, 3.11 or 3.12" in base().stderr
         and len(base().stderr.splitlines()) == 1
     )
-
-
-# ---- running a module, and the tests ---------------------------------------------------------------------------------
-
-
-def test_a_module_comes_from_the_project_not_from_the_callers_folder(clone, tmp_path):
-    for root, text in ((clone.root, "ours"), (tmp_path, "the caller's")):
-        (root / "src").mkdir()
-        (root / "src" / "__init__.py").touch()
-        (root / "src" / "job.py").write_text(
-            f'import os, sys\nprint("{text}", __name__, os.getcwd(), sys.argv[1:])\n'
-        )
-    command = [
-        "bash",
-        "-euo",
-        "pipefail",
-        "-c",
-        'source "fresh clone/scripts/common.sh"; find_python; run_module src.job "a b" c=1',
-    ]
-    run = subprocess.run(
-        command,
-        cwd=tmp_path,
-        env=clone.environment(PYTHON=sys.executable),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert run.stdout == f"ours __main__ {tmp_path} ['a b', 'c=1']\n", run.stderr
-
-
-TESTS = """
-import pytest
-def test_quick(): pass
-@pytest.mark.slow
-def test_slow(): assert False
-def test_needs_data(shared): pass
-@pytest.mark.skip(reason="a reason of its own")
-def test_other(): pass
-"""
-CONFTEST = """
-import os, pytest
-@pytest.fixture(scope="session")
-def shared():
-    pytest.skip("no data (MASKRCNN_SHARED names it)")
-"""
-
-
-@pytest.fixture
-def tested(clone):
-    (clone.root / "tests").mkdir()
-    shutil.copy(ROOT / "tests" / "require_shared.py", clone.root / "tests")
-    shutil.copy(ROOT / "pyproject.toml", clone.root)
-    (clone.root / "tests" / "conftest.py").write_text(CONFTEST)
-    (clone.root / "tests" / "test_some.py").write_text(TESTS)
-    for name in ("requirements.txt", "requirements-dev.txt"):
-        (clone.root / name).write_text("pytest\n")
-
-    def run(*words, **extra):
-        environment = clone.environment(PYTHON=sys.executable, PYTEST_DISABLE_PLUGIN_AUTOLOAD=1, **extra)
-        return subprocess.run(
-            ["bash", clone.root / "scripts" / "run_tests.sh", *words],
-            cwd=clone.wheels,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-
-    return run
-
-
-def test_run_tests_leaves_slow_ones_out_and_passes_pytests_code_on(tested, tmp_path):
-    run = tested("-p", "tests.require_shared", MASKRCNN_SHARED=tmp_path / "missing")
-    assert run.returncode == 0 and "1 passed, 2 skipped" in run.stdout, run.stdout + run.stderr
-    run = tested("--all")
-    assert run.returncode == 1 and "1 failed, 1 passed, 2 skipped" in run.stdout
-
-
-def test_a_skipped_test_that_needs_the_shared_folder_fails_where_it_is(tested, tmp_path):
-    run = tested("-p", "tests.require_shared", MASKRCNN_SHARED=tmp_path)
-    assert run.returncode == 1 and "1 passed, 1 skipped" in run.stdout and "1 error" in run.stdout, (
-        run.stdout + run.stderr
-    )
-    assert (
-        "test_some.py::test_needs_data" in run.stdout and f"skipped, though {tmp_path} is there" in run.stdout
-    )
-    module = 'import pytest\npytest.skip("no MASKRCNN_SHARED", allow_module_level=True)\n'
-    (tmp_path / "fresh clone" / "tests" / "test_some.py").write_text(module)
-    assert tested("-p", "tests.require_shared", MASKRCNN_SHARED=tmp_path).returncode not in (0, 5)

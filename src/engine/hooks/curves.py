@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..display.visualize import plot_losses, plot_precision
+from ..display.training_plots import plot_losses, plot_precision
 from .hook import Hook
 from .metrics import read_metrics
 

@@ -10,7 +10,8 @@ from typing import Any, Dict, Iterable, Tuple
 
 import mindspore as ms
 
-from ..display.progress import LOSS_NAMES, Progress
+from ..display.loss_log import LOSS_NAMES
+from ..display.progress import Progress
 from .hook import Hook, Step
 
 WINDOW = 20  # steps: displayed losses are medians over them, as in detectron2

@@ -52,7 +52,8 @@ def test_masks_are_tinted_where_they_are():
         and not where[:, :40].any()
         and not where[:70].any()
     )
-    first, second = drawn[200, 150], drawn[150, 400]
+    first = drawn[200, 150]
+    second = drawn[150, 400]
     assert np.abs(first.astype(int) - second).max() > 40  # each instance in its own colour
     assert np.array_equal(first, np.round(100 * 0.55 + 0.45 * np.array(instance_colours(2)[0])))
 

@@ -1,4 +1,4 @@
-"""Some ranks as real processes, without MindSpore in them, for tests and measurements of `src/engine/distributed/rank_group.py`."""
+"""Ranks as real processes without MindSpore, for tests and measurements of `RankGroup`."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The ranks' own line to each other, with real processes (no MindSpore in them): waiting, agreeing, and ending together."""
+"""RankGroup with real processes (no MindSpore in them): waiting, agreeing, and ending together."""
 
 import inspect
 import json
@@ -66,8 +66,8 @@ finally:
         assert (code, out) == ((-signal.SIGKILL, "") if rank == 2 else (3, "time to save\n"))
 
 
-def test_the_script_leaves_a_rank_longer_than_its_sentinel_does_and_ends_all_within_a_minute():
-    """A rank that was killed by the script before its heartbeat monitor had told what happened left no line (seen on a crowded machine)."""
+def test_the_script_leaves_a_rank_longer_than_its_monitor_does_and_ends_all_within_a_minute():
+    """A rank that the script kills before its monitor has told what happened would leave no line."""
     seconds = [
         int(word)
         for word in re.findall(
@@ -98,7 +98,7 @@ group.barrier()
 
 @pytest.mark.parametrize("how", ["stopped", "asleep"])
 def test_a_rank_that_hangs_ends_the_job(tmp_path, how):
-    """A rank that is stopped, and one that does nothing while the others wait; that those wait is no hanging."""
+    """A rank that is stopped, and one that does nothing. Those that wait at a barrier do not hang."""
     job = Job(
         tmp_path,
         2,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from src.engine.display.progress import LOSS_NAMES
+from src.engine.display.loss_log import LOSS_NAMES
 from src.engine.hooks.progress_display import losses_text, speed
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from src.data.shapes.drawn_data import draw_shapes
-from src.engine.display.progress import LOSS_NAMES, read_loss_log
+from src.engine.display.loss_log import LOSS_NAMES, read_loss_log
 from src.engine.hooks.metrics import read_metrics
-from tests.test_commands import SMALL, run
+from tests.small_job import SMALL, run
 
 WORDS = [
     *SMALL,
