@@ -36,7 +36,7 @@ class Conv(nn.Cell):
         super().__init__()
         self.stride, self.padding, self.dtype = stride, (kernel - 1) // 2, dtype
         # A 1x1 convolution is a matrix product as it stands: there the operator is as good.
-        own = cpu_kernel and kernel > 1 and dtype == ms.float32 and onednn.is_here()
+        own = cpu_kernel and kernel > 1 and dtype == ms.float32 and onednn.is_available()
         self.kernel_convolution = KernelConvolution(kernel, stride, input_gradient) if own else None
         shape = (out_channels, in_channels, kernel, kernel)
         self.weight = Parameter(
@@ -63,10 +63,10 @@ class KernelConvolution(nn.Cell):
 
     def __init__(self, kernel, stride, input_gradient=True):
         super().__init__()
-        from .cpu.conv_kernel import operators  # imported here: Numba is needed on the CPU only
+        from .cpu.conv_kernel import conv_operators  # imported here: Numba is needed on the CPU only
 
         self.input_gradient = input_gradient
-        self.forward_operator, self.gradient_operator = operators(
+        self.forward_operator, self.gradient_operator = conv_operators(
             kernel, stride, (kernel - 1) // 2, input_gradient
         )
         self.bias_gradient = BiasAddGrad()

@@ -42,8 +42,8 @@ class MaskHead(nn.Cell):
         self.logits_weight = Parameter(initializer(weight_init(0.001, width), (config.num_classes, width)))
         self.logits_bias = Parameter(initializer("zeros", (config.num_classes,)))
         self.kernel = self.logits_kernel = None
-        if kernels and dtype == ms.float32 and config.rcnn_mask_norm == "none" and onednn.is_here():
-            from .cpu.mask_kernel import (
+        if kernels and dtype == ms.float32 and config.rcnn_mask_norm == "none" and onednn.is_available():
+            from .cpu.mask_operator import (
                 MaskLogitsKernel,
                 MaskLossKernel,
             )  # imported here: Numba is needed on the CPU only

@@ -12,16 +12,16 @@ from .rcnn_cls import select_class
 
 
 class RPN(nn.Cell):
-    """The head that all levels share. `kernels`: the losses may use the compiled CPU kernel (`window_kernel.py`)."""
+    """The head that all levels share. `kernels`: the losses may use the compiled CPU kernel (`rpn_window_kernel.py`)."""
 
     def __init__(self, config, dtype=ms.float32, kernels=False):
         super().__init__()
         self.windows, self.places = None, sum(height * width for height, width in config.feature_shapes)
         if kernels and dtype == ms.float32:
             # Imported here: Numba is needed on the CPU only.
-            from .cpu.window_kernel import Windows
+            from .cpu.rpn_window_kernel import AnchorWindows
 
-            self.windows = Windows(config.feature_shapes, config.num_anchors)
+            self.windows = AnchorWindows(config.feature_shapes, config.num_anchors)
         self.num_anchors, self.num_scores = config.num_anchors, config.rpn_cls_out_channels
         self.means, self.stds = constant(config.rpn_target_means), constant(config.rpn_target_stds)
         self.beta, self.cls_weight, self.reg_weight = (

@@ -1,4 +1,4 @@
-"""RoIAlign, the CPU kernel and the operator: known tables, a plain loop in float64, gradients, and each other."""
+"""RoIAlign, the CPU kernel and the operator: known tables, a plain loop, gradients, and each other."""
 
 from __future__ import annotations
 
@@ -13,13 +13,11 @@ from hypothesis.extra.numpy import arrays
 from mindspore import Tensor
 
 from src.config import load_config
-from src.maskrcnn.cpu.roi_align_kernel import pool, spread
 from src.maskrcnn.roi_align import KernelPool, PackedPool, RoIAlign
 from tests.maskrcnn import twins
+from tests.maskrcnn.roi_align_inputs import ALIGNED, CHANNELS, SHAPES, STRIDES, draw_maps
 
 BOTH = pytest.mark.parametrize("kernel", [True, False], ids=["kernel", "operator"])
-ALIGNED = pytest.mark.parametrize("aligned", [True, False], ids=["aligned", "not aligned"])
-STRIDES, SHAPES, CHANNELS = (4, 8, 16, 32), ((32, 48), (16, 24), (8, 12), (4, 6)), 3  # of a canvas of 128x192
 
 
 def single_map(kernel, size, samples, aligned, plane):
@@ -70,116 +68,14 @@ def test_mmcvs_second_map(kernel):
     ("samples", "row", "sum_of_gradient"), [(0, [0, 0, 0, 0], 0), (2, [20.25, 20.75, 21.25, 21.5], 16)]
 )
 def test_a_box_without_height(samples, row, sum_of_gradient):
-    """detectron2's table: with adaptive sampling (0) it has no sample, gives zeros and has no gradient. With 2 samples it is pooled along its line,
-    the last one past the last cell's centre."""
+    """detectron2's table.
+
+    With adaptive sampling (0) the box has no sample: it gives zeros and has no gradient. With 2 samples
+    it is pooled along its line; the last sample is past the last cell's centre.
+    """
     got, gradient = single_map(True, 4, samples, True, np.arange(25).reshape(5, 5))([(3, 4, 5, 4)])
     np.testing.assert_allclose(got[0], np.tile(row, (4, 1)), atol=1e-5)
     assert gradient.sum() == pytest.approx(sum_of_gradient, abs=1e-4) and gradient.any() == (samples > 0)
-
-
-def draw_maps(rng, pictures=2):
-    return [rng.normal(0, 1, (pictures, CHANNELS, *shape)).astype(np.float32) for shape in SHAPES]
-
-
-def draw_rois(rng):
-    """RoIs float32 [2, 16, 4] and levels: inside, across every border, outside, smaller than a cell, without area; two empty slots."""
-    rois = np.stack([twins.random_boxes(rng, 16, 192, 128) for _ in range(2)])
-    rois[0, :6] = [
-        (-20, -30, 30, 40),
-        (150, 90, 230, 190),
-        (-50, -50, -9, -9),
-        (300, 10, 400, 90),
-        (20, 20, 20.7, 21.1),
-        (-3, 126, 3, 131),
-    ]
-    rois[1, :4] = [(191, 127, 192, 128), (60, 60, 60, 60), (0, 0, 192, 128), (189.5, 3, 192, 70)]
-    levels = rng.integers(0, 4, (2, 16)).astype(np.int32)
-    levels[0, 9] = levels[1, 15] = -1
-    return rois, levels
-
-
-def kernel_setting(size, samples, aligned):
-    return np.array(STRIDES, np.float32), np.float32(0.5 if aligned else 0), aligned, size, samples
-
-
-def run_pool(maps, rois, levels, size, samples, aligned):
-    out = np.full((levels.size, maps[0].shape[1], size, size), np.nan, np.float32)
-    pool(*maps, rois, levels, *kernel_setting(size, samples, aligned), out)
-    return out
-
-
-def run_spread(gradient, shapes, rois, levels, size, samples, aligned):
-    maps = [np.zeros((levels.shape[0], gradient.shape[1], *shape), np.float32) for shape in shapes]
-    spread(gradient, rois, levels, *kernel_setting(size, samples, aligned), *maps)
-    return maps
-
-
-@ALIGNED
-@pytest.mark.parametrize(("size", "samples"), [(7, 2), (3, 1), (3, 0)])
-def test_the_kernel_equals_a_plain_loop(rng, aligned, size, samples):
-    maps, (rois, levels) = draw_maps(rng), draw_rois(rng)
-    got = run_pool(maps, rois, levels, size, samples, aligned).reshape(2, 16, CHANNELS, size, size)
-    for n in range(2):
-        for k in range(16):
-            level = levels[n, k]
-            want = (
-                twins.roi_align(maps[level][n], rois[n, k], STRIDES[level], size, samples, aligned)
-                if level >= 0
-                else np.zeros(1)
-            )
-            np.testing.assert_allclose(
-                got[n, k], np.broadcast_to(want, got[n, k].shape), atol=2e-5, err_msg=f"picture {n}, RoI {k}"
-            )
-
-
-@ALIGNED
-@pytest.mark.parametrize("samples", [2, 0])
-def test_the_gradient_is_the_transpose(rng, aligned, samples):
-    """<pool(x), g> = <x, spread(g)> for every x and g, as pooling is linear."""
-    maps, (rois, levels) = draw_maps(rng), draw_rois(rng)
-    pooled = run_pool(maps, rois, levels, 7, samples, aligned)
-    for _ in range(3):
-        gradient = rng.normal(0, 1, pooled.shape).astype(np.float32)
-        back = run_spread(gradient, SHAPES, rois, levels, 7, samples, aligned)
-        left = (pooled.astype(np.float64) * gradient).sum()
-        right = sum((x.astype(np.float64) * d).sum() for x, d in zip(maps, back))
-        assert left == pytest.approx(right, rel=1e-5, abs=1e-3)
-
-
-@ALIGNED
-def test_the_gradient_equals_finite_differences(rng, aligned):
-    maps, (rois, levels) = draw_maps(rng, 1), draw_rois(rng)
-    rois, levels = rois[:1, :8], levels[:1, :8]
-    gradient = rng.normal(0, 1, (8, CHANNELS, 3, 3)).astype(np.float32)
-    back = run_spread(gradient, SHAPES, rois, levels, 3, 2, aligned)
-
-    def value(level, plane):
-        """What the RoIs of one level make of a map, weighted by `gradient`, in float64."""
-        return sum(
-            (twins.roi_align(plane, rois[0, k], STRIDES[level], 3, 2, aligned) * gradient[k]).sum()
-            for k in np.flatnonzero(levels[0] == level)
-        )
-
-    for level in sorted(set(levels[0].tolist())):
-        plane = maps[level][0].astype(np.float64)
-        strongest = np.argsort(-np.abs(back[level][0]).ravel())[:3]
-        for place in [*strongest, *rng.integers(0, plane.size, 2)]:
-            step = np.zeros(plane.size)
-            step[place] = 0.5
-            step = step.reshape(plane.shape)
-            assert back[level][0].ravel()[place] == pytest.approx(
-                value(level, plane + step) - value(level, plane - step), abs=1e-5
-            )
-
-
-def test_no_rois():
-    maps = [np.ones((1, CHANNELS, *shape), np.float32) for shape in SHAPES]
-    rois, levels = np.zeros((1, 0, 4), np.float32), np.zeros((1, 0), np.int32)
-    assert run_pool(maps, rois, levels, 7, 2, True).shape == (0, CHANNELS, 7, 7)
-    assert not any(
-        d.any()
-        for d in run_spread(np.zeros((0, CHANNELS, 7, 7), np.float32), SHAPES, rois, levels, 7, 2, True)
-    )
 
 
 @functools.lru_cache(maxsize=None)
@@ -211,7 +107,7 @@ def weighted(kernel, aligned):
 @settings(max_examples=12, deadline=None)
 @given(arrays(np.float32, (3, 4), elements=st.floats(0, 1, width=32)), st.integers(0, 2**31))
 def test_any_roi_equals_a_plain_loop_and_its_gradient_finite_differences(kernel, aligned, units, seed):
-    """Three RoIs of the second picture, sides from half a pixel to the canvas's; the others are empty slots."""
+    """Three RoIs of the second image, sides from half a pixel to the canvas's; other slots are empty."""
     rng = np.random.default_rng(seed)
     # not aligned, the operator's packed map ends where a RoI that is widened to a cell may not
     canvas = np.array([192, 128] if aligned or kernel else [160, 96])
@@ -266,12 +162,13 @@ def rois_on_canvas(rng):
 
 
 @ALIGNED
-def test_operator_and_kernel_give_one_answer(rng, aligned):
+def test_operator_and_kernel_give_the_same(rng, aligned):
     maps, (rois, valid) = [Tensor(m) for m in draw_maps(rng)], rois_on_canvas(rng)
     levels = cell(True, aligned).levels(Tensor(rois)).asnumpy()
     assert set(levels.ravel().tolist()) == {0, 1, 2, 3}
     cells = (rois[..., 2:] - rois[..., :2]) / np.array(STRIDES)[levels][..., None]
-    # Not aligned, a RoI that is widened to a cell can leave its map, and in the packed map another level begins there.
+    # Not aligned, a RoI that is widened to a cell can leave its map.
+    # In the packed map another level begins there.
     inside = (rois[..., 2:] + np.array(STRIDES)[levels][..., None] <= [192, 128]).all(-1)
     same = valid & ((cells.min(-1) >= 1) | inside | aligned)
     assert same.sum() >= 36 and (cells[same].min(-1) < 1).sum() >= 3
@@ -288,7 +185,7 @@ def test_operator_and_kernel_give_one_answer(rng, aligned):
 
 
 @BOTH
-def test_empty_slots_give_nothing_that_could_spread(rng, kernel):
+def test_empty_slots_give_finite_values_and_gradients(rng, kernel):
     maps, (rois, valid) = [Tensor(m) for m in draw_maps(rng)], rois_on_canvas(rng)
     nobody = np.zeros_like(valid)
     ones = Tensor(np.ones((valid.size, CHANNELS, 7, 7), np.float32))
@@ -300,7 +197,7 @@ def test_empty_slots_give_nothing_that_could_spread(rng, kernel):
 
 @BOTH
 def test_half_precision_features_are_pooled_where_the_boxes_are(rng, kernel):
-    """A ramp, on which a RoI that is off by a quarter of a cell shows; coordinates of the packed map do not fit half precision."""
+    """Coordinates of the packed map do not fit half precision. A ramp shows RoIs a quarter of a cell off."""
     maps = [np.tile(np.arange(shape[1], dtype=np.float16), (2, CHANNELS, shape[0], 1)) for shape in SHAPES]
     rois, valid = rois_on_canvas(rng)
     got = cell(kernel, True)([Tensor(m) for m in maps], Tensor(rois), Tensor(valid))

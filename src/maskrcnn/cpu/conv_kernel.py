@@ -1,10 +1,13 @@
-"""Convolutions on the CPU in oneDNN's own layouts (`onednn.py`), shared out over threads, inside the graph as custom operators.
+"""Convolutions on the CPU as custom operators: by oneDNN in its own layouts, or by Winograd's algorithm.
 
-Those of 3x3 on large maps of many channels take Winograd's way (`winograd.py`).
+`onednn.py` has the first, `winograd.py` the second. `uses_winograd` says which is taken: Winograd's for 3x3
+convolutions of stride 1 on large maps with many channels. Threads take images, or parts of an image's
+channels.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import numba
@@ -12,122 +15,163 @@ import numpy as np
 
 from . import winograd
 from .custom_operator import custom_operator
-from .onednn import convolution, once
+from .onednn import compute_once, convolution
 
-BLOCK = 16  # channels that oneDNN computes together with AVX-512
+CHANNEL_BLOCK = 16  # channels that oneDNN computes together with AVX-512
 
 
-@once
-def workers(threads):
-    """The threads that compute, always the same ones: each keeps blocks of memory (`onednn.py`)."""
+@compute_once
+def thread_pool(threads: int) -> ThreadPoolExecutor:
+    """The threads that compute. They are kept, as each has scratch buffers of its own (`onednn.py`)."""
     return ThreadPoolExecutor(threads, "convolution")
 
 
-def shares(pictures, channels, threads):
-    """(picture, first channel, end) of as many jobs as keep `threads` busy: whole pictures, or parts of their channels where those are few."""
-    parts = max(1, min(channels // BLOCK, -(-threads // pictures)))
-    cuts = [channels * part // parts // BLOCK * BLOCK for part in range(parts)] + [channels]
-    return [(picture, low, high) for picture in range(pictures) for low, high in zip(cuts, cuts[1:])]
+def split_jobs(batch: int, channels: int, threads: int) -> list[tuple[int, int, int]]:
+    """Jobs (image, first channel, end channel) that cover all channels of all images, at least one a thread.
+
+    A job is a whole image. With fewer images than threads it is a part of an image's channels, in whole
+    blocks.
+    """
+    parts = max(1, min(channels // CHANNEL_BLOCK, -(-threads // batch)))
+    cuts = [channels * part // parts // CHANNEL_BLOCK * CHANNEL_BLOCK for part in range(parts)] + [channels]
+    return [(image, low, high) for image in range(batch) for low, high in zip(cuts, cuts[1:])]
 
 
-def result_side(side, kernel, stride, padding):
-    """The height or width of what a convolution makes of a map's."""
-    return (side + 2 * padding - kernel) // stride + 1
+def output_size(size: int, kernel: int, stride: int, padding: int) -> int:
+    """The height or width of a convolution's output, given that of its input."""
+    return (size + 2 * padding - kernel) // stride + 1
 
 
-def cells(maps):
-    return maps.shape[0] * maps.shape[2] * maps.shape[3]
+def num_cells(x: np.ndarray) -> int:
+    """B * H * W of x [B, C, H, W]."""
+    return x.shape[0] * x.shape[2] * x.shape[3]
 
 
-def in_threads(job, jobs, threads):
-    for done in [workers(threads).submit(job, *words) for words in jobs]:
-        done.result()
+def run_jobs(function: Callable, jobs: Iterable[tuple], threads: int) -> None:
+    """function(*job) of all jobs, in threads. An exception of a job is raised here."""
+    for future in [thread_pool(threads).submit(function, *job) for job in jobs]:
+        future.result()
 
 
-def in_parts(job, count, threads):
-    """job(first, end) of equal parts of `count` things, a thread each."""
-    in_threads(job, winograd.equal_parts(0, count, threads), threads)
+def run_ranges(function: Callable, count: int, threads: int) -> None:
+    """function(start, end) of equal parts of range(count), one a thread."""
+    run_jobs(function, winograd.split_range(0, count, threads), threads)
 
 
-def convolved_in_tiles(mix, weight, x, bias, threads):
-    """float32 [B, O, H, W]: x [B, C, H, W] convolved by Winograd's way, with the weight that `mix` makes of `weight`, and bias [O]."""
-    mixed, y = (
-        np.empty((16, len(bias), x.shape[1]), np.float32),
-        np.empty((len(x), len(bias), *x.shape[2:]), np.float32),
+def winograd_convolution(
+    filter_transform: Callable, weight: np.ndarray, x: np.ndarray, bias: np.ndarray, threads: int
+) -> np.ndarray:
+    """The convolution of x by Winograd's algorithm.
+
+    Args:
+        filter_transform: `winograd.filter_transform`, or `winograd.transposed_filter_transform` for the
+            gradient of x.
+        weight: float32 [O, C, 3, 3]; [C, O, 3, 3] for `transposed_filter_transform`.
+        x: float32 [B, C, H, W].
+        bias: float32 [O].
+
+    Returns:
+        float32 [B, O, H, W].
+    """
+    transformed = np.empty((16, len(bias), x.shape[1]), np.float32)
+    y = np.empty((len(x), len(bias), *x.shape[2:]), np.float32)
+    run_ranges(lambda low, high: filter_transform(weight, low, high, transformed), len(bias), threads)
+    run_ranges(
+        lambda low, high: winograd.forward(x, transformed, bias, y, low, high),
+        winograd.num_tile_rows(x),
+        threads,
     )
-    in_parts(lambda low, high: mix(weight, low, high, mixed), len(bias), threads)
-    in_parts(lambda low, high: winograd.forward(x, mixed, bias, y, low, high), winograd.rows_of(x), threads)
     return y
 
 
-def weight_gradient_in_tiles(x, gradient, threads):
-    """float32 gradient of the weight [O, C, 3, 3] by Winograd's way, given x [B, C, H, W] and that of y [B, O, H, W]."""
-    weight, parts = np.empty((gradient.shape[1], x.shape[1], 3, 3), np.float32), {}
+def winograd_weight_gradient(x: np.ndarray, gradient: np.ndarray, threads: int) -> np.ndarray:
+    """As `weight_gradient` for a 3x3 kernel of stride 1 and padding 1, by Winograd's algorithm."""
+    weight = np.empty((gradient.shape[1], x.shape[1], 3, 3), np.float32)
+    parts = {}
 
-    def sums(low, high):
+    def add_tile_rows(low, high):
         parts[low] = np.zeros((16, *weight.shape[:2]), np.float32)
         winograd.weight_gradient(x, gradient, low, high, parts[low])
 
-    in_parts(sums, winograd.rows_of(x), threads)
-    whole, *others = (parts[low] for low in sorted(parts))  # in the same order always
+    run_ranges(add_tile_rows, winograd.num_tile_rows(x), threads)
+    total, *others = (parts[low] for low in sorted(parts))  # always summed in the same order
     for part in others:
-        whole += part
-    in_parts(lambda low, high: winograd.weight_of(whole, low, high, weight), len(weight), threads)
+        total += part
+    run_ranges(
+        lambda low, high: winograd.filter_transform_gradient(total, low, high, weight), len(weight), threads
+    )
     return weight
 
 
-def forward(x, weight, bias, stride, padding, threads):
-    """float32 y [B, O, H', W'] of x [B, C, H, W], weight [O, C, k, k], bias [O]."""
-    if winograd.worth(weight.shape, stride, padding, cells(x)):
-        return convolved_in_tiles(winograd.mix_weight, weight, x, bias, threads)
-    height, width = (result_side(side, weight.shape[2], stride, padding) for side in x.shape[2:])
+def forward(
+    x: np.ndarray, weight: np.ndarray, bias: np.ndarray, stride: int, padding: int, threads: int
+) -> np.ndarray:
+    """float32 y [B, O, H', W'] of x [B, C, H, W], weight [O, C, k, k] and bias [O]."""
+    if winograd.uses_winograd(weight.shape, stride, padding, num_cells(x)):
+        return winograd_convolution(winograd.filter_transform, weight, x, bias, threads)
+    height, width = (output_size(size, weight.shape[2], stride, padding) for size in x.shape[2:])
     y = np.empty((x.shape[0], weight.shape[0], height, width), np.float32)
 
-    def job(n, low, high):
-        part = y[n : n + 1, low:high]
-        kind = convolution("forward", (1, *x.shape[1:]), weight[low:high].shape, part.shape, stride, padding)
-        kind.run(x[n : n + 1], weight[low:high], part, bias[low:high])
+    def run(image, low, high):
+        x_part = x[image : image + 1]
+        w_part = weight[low:high]
+        y_part = y[image : image + 1, low:high]
+        kind = convolution("forward", x_part.shape, w_part.shape, y_part.shape, stride, padding)
+        kind.run(x_part, w_part, y_part, bias[low:high])
 
-    in_threads(job, shares(x.shape[0], weight.shape[0], threads), threads)
+    run_jobs(run, split_jobs(x.shape[0], weight.shape[0], threads), threads)
     return y
 
 
-def input_gradient(weight, gradient, height, width, stride, padding, threads):
-    """float32 gradient of x [B, C, height, width], given that of y [B, O, H', W']."""
-    if winograd.worth(weight.shape, stride, padding, cells(gradient)):
-        return convolved_in_tiles(
-            winograd.mix_turned_weight, weight, gradient, np.zeros(weight.shape[1], np.float32), threads
-        )
+def input_gradient(
+    weight: np.ndarray, gradient: np.ndarray, height: int, width: int, stride: int, padding: int, threads: int
+) -> np.ndarray:
+    """float32 gradient of x [B, C, height, width], given weight [O, C, k, k] and y's gradient."""
+    if winograd.uses_winograd(weight.shape, stride, padding, num_cells(gradient)):
+        no_bias = np.zeros(weight.shape[1], np.float32)
+        return winograd_convolution(winograd.transposed_filter_transform, weight, gradient, no_bias, threads)
     x = np.empty((gradient.shape[0], weight.shape[1], height, width), np.float32)
 
-    def job(n, low, high):
-        part, whole = x[n : n + 1, low:high], gradient[n : n + 1]
-        convolution("input", part.shape, weight[:, low:high].shape, whole.shape, stride, padding).run(
-            part, weight[:, low:high], whole
-        )
+    def run(image, low, high):
+        x_part = x[image : image + 1, low:high]
+        w_part = weight[:, low:high]
+        y_part = gradient[image : image + 1]
+        kind = convolution("input", x_part.shape, w_part.shape, y_part.shape, stride, padding)
+        kind.run(x_part, w_part, y_part)
 
-    in_threads(job, shares(x.shape[0], x.shape[1], threads), threads)
+    run_jobs(run, split_jobs(x.shape[0], x.shape[1], threads), threads)
     return x
 
 
-def weight_gradient(x, gradient, kernel, stride, padding, threads):
-    """float32 gradient of the weight [O, C, k, k], given x [B, C, H, W] and that of y [B, O, H', W']."""
-    if winograd.worth((gradient.shape[1], x.shape[1], kernel), stride, padding, cells(x)):
-        return weight_gradient_in_tiles(x, gradient, threads)
-    sums = np.empty((x.shape[0], gradient.shape[1], x.shape[1], kernel, kernel), np.float32)
+def weight_gradient(
+    x: np.ndarray, gradient: np.ndarray, kernel: int, stride: int, padding: int, threads: int
+) -> np.ndarray:
+    """float32 gradient of the weight [O, C, k, k], given x [B, C, H, W] and y's gradient [B, O, H', W']."""
+    if winograd.uses_winograd((gradient.shape[1], x.shape[1], kernel), stride, padding, num_cells(x)):
+        return winograd_weight_gradient(x, gradient, threads)
+    per_image = np.empty((x.shape[0], gradient.shape[1], x.shape[1], kernel, kernel), np.float32)
 
-    def job(n, low, high):
-        given, part = gradient[n : n + 1, low:high], sums[n, low:high]
-        convolution("weight", (1, *x.shape[1:]), part.shape, given.shape, stride, padding).run(
-            x[n : n + 1], part, given
-        )
+    def run(image, low, high):
+        x_part = x[image : image + 1]
+        w_part = per_image[image, low:high]
+        y_part = gradient[image : image + 1, low:high]
+        kind = convolution("weight", x_part.shape, w_part.shape, y_part.shape, stride, padding)
+        kind.run(x_part, w_part, y_part)
 
-    in_threads(job, shares(x.shape[0], gradient.shape[1], threads), threads)
-    return sums.sum(0) if len(sums) > 1 else sums[0]
+    run_jobs(run, split_jobs(x.shape[0], gradient.shape[1], threads), threads)
+    return per_image.sum(0) if len(per_image) > 1 else per_image[0]
 
 
-def operators(kernel, stride, padding, wants_input_gradient=True):
-    """Custom operators on Tensors: (x, weight, bias) -> y, and (x, weight, y's gradient) -> the gradients of x and weight, or the weight's alone."""
+def conv_operators(kernel: int, stride: int, padding: int, needs_input_gradient: bool = True):
+    """Custom operators on Tensors, for a convolution and its gradients.
+
+    Args:
+        needs_input_gradient: whether the second operator also computes the gradient of x.
+
+    Returns:
+        (x, weight, bias) -> y, and (x, weight, y's gradient) -> the gradients of x and of the weight, or of
+        the weight alone.
+    """
     threads = numba.get_num_threads()
 
     def convolve(x, weight, bias):
@@ -135,18 +179,17 @@ def operators(kernel, stride, padding, wants_input_gradient=True):
 
     def convolve_gradients(x, weight, gradient):
         of_weight = weight_gradient(x, gradient, kernel, stride, padding, threads)
-        return (
-            (input_gradient(weight, gradient, *x.shape[2:], stride, padding, threads), of_weight)
-            if wants_input_gradient
-            else of_weight
-        )
+        if not needs_input_gradient:
+            return of_weight
+        return input_gradient(weight, gradient, *x.shape[2:], stride, padding, threads), of_weight
 
-    def result_shape(x, weight, bias):
-        return [x[0], weight[0], *(result_side(side, kernel, stride, padding) for side in x[2:])]
+    def output_shape(x, weight, bias):
+        return [x[0], weight[0], *(output_size(size, kernel, stride, padding) for size in x[2:])]
 
     def like_inputs(x, weight, gradient):
-        return (x, weight) if wants_input_gradient else weight
+        return (x, weight) if needs_input_gradient else weight
 
-    return custom_operator(convolve, result_shape, lambda x, *_: x), custom_operator(
-        convolve_gradients, like_inputs, like_inputs
+    return (
+        custom_operator(convolve, output_shape, lambda x, *_: x),
+        custom_operator(convolve_gradients, like_inputs, like_inputs),
     )

@@ -1,319 +1,264 @@
-"""The mask branch on the CPU: its logits in one operator, and its loss with all its gradients in another, by Winograd's way (`winograd.py`).
+"""The mask head on the CPU: its logits in one function, and its loss with all gradients in another.
 
-A custom operator takes static shapes, and the mask branch's rows follow the data: so these take every slot and compute the real ones. The loss
-has one output that anything depends on, the sum of the RoIs' losses, so the gradients are computed with it, a few RoIs at a time from the
-first layer to the last and back, and are only multiplied afterwards by what comes back. Their plain twin is `MaskHead` with `MaskHead.loss`.
+The operators of `mask_operator.py` call these. A custom operator takes static shapes, while the number of
+positive RoIs follows from the data: so the functions take all slots and compute the valid ones. The 3x3
+convolutions use Winograd's algorithm (`winograd.py`). The same in MindSpore's operators is `MaskHead` with
+`MaskHead.loss`.
+
+The gradients are computed together with the loss, for a few RoIs at a time, from the first layer to the last
+and back. The backward pass of the graph only multiplies them by the gradient of the loss.
 """
 
 from __future__ import annotations
 
-import numba
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
-from mindspore import nn, ops
 
 from . import winograd
-from .conv_kernel import in_threads
-from .custom_operator import custom_operator
+from .conv_kernel import run_jobs
 from .onednn import convolution
 
-LAYERS = 4
-MOST = 16  # RoIs at a time: enough for large matrix products, few enough that their maps stay small
+NUM_CONVS = 4
+ROIS_PER_CHUNK = 16  # enough for large matrix products, few enough that their maps stay small
 
 
-def cell_by_cell(kind, x, w, y, bias=None):
-    """Fill x, w or y of a 1x1 convolution, by kind (`onednn.Convolution`)."""
+class ConvWeights(NamedTuple):
+    """A 3x3 convolution, its filters transformed as `winograd.forward` takes them.
+
+    Attributes:
+        transformed: float32 [16, O, C].
+        transposed: float32 [16, C, O], for the gradient of x; None where no gradients are computed.
+        bias: float32 [O].
+    """
+
+    transformed: np.ndarray
+    transposed: np.ndarray | None
+    bias: np.ndarray
+
+
+class HeadWeights(NamedTuple):
+    """The weights of the mask head, prepared for the kernels; W is the head's width.
+
+    Attributes:
+        convs: the four 3x3 convolutions.
+        up: (weight [4W, W, 1, 1], bias [4W]) of the transposed convolution, written as a 1x1 convolution.
+        logits: (weight [classes, W], bias [classes]).
+    """
+
+    convs: list[ConvWeights]
+    up: tuple[np.ndarray, np.ndarray]
+    logits: tuple[np.ndarray, np.ndarray]
+
+
+class HeadOutputs(NamedTuple):
+    """What the layers of the mask head give for n RoIs.
+
+    Attributes:
+        maps: RoI features [n, C, h, w], then the output [n, W, h, w] of each 3x3 convolution and its ReLU.
+        upsampled: float32 [n, 4W, h, w], the 2x2 sub-cells of every cell, after the ReLU.
+        logits: float32 [n, 4, hw], those of each RoI's own class.
+    """
+
+    maps: list[np.ndarray]
+    upsampled: np.ndarray
+    logits: np.ndarray
+
+
+def conv1x1(kind, x, w, y, bias=None):
+    """Fill and return y, or the gradient of x or w, of a 1x1 convolution, by kind (`onednn.Convolution`)."""
     convolution(kind, x.shape, w.shape, y.shape, 1, 0).run(x, w, y, bias)
     return {"forward": y, "input": x, "weight": w}[kind]
 
 
-def three_by_three(x, mixed, bias):
-    """x [n, C, h, w] convolved by a mixed weight [16, O, C], with bias [O]."""
+def conv3x3(x, transformed_weight, bias):
+    """x [n, C, h, w] convolved with transformed filters [16, O, C] and bias [O]."""
     y = np.empty((len(x), len(bias), *x.shape[2:]), np.float32)
-    winograd.forward(x, mixed, bias, y, 0, winograd.rows_of(x))
+    winograd.forward(x, transformed_weight, bias, y, 0, winograd.num_tile_rows(x))
     return y
 
 
-def through_relu(back, above, of_bias):
-    """Make `back`, the gradient of what a ReLU gave (`above`), that of what it was given; adds its sums to the gradient of the bias before."""
-    np.multiply(back, above > 0, out=back)
-    of_bias += back.sum((0, 2, 3))
+def relu_backward(gradient, output, bias_gradient):
+    """Zero `gradient` in place where the ReLU's output is 0; then add its sums to bias_gradient [C]."""
+    np.multiply(gradient, output > 0, out=gradient)
+    bias_gradient += gradient.sum((0, 2, 3))
 
 
-def branch_of(threads, parameters, backward):
-    """(layers, up, logits) of the branch's weights and biases in the graph's order.
+def prepare_weights(parameters: tuple, needs_gradients: bool, threads: int) -> HeadWeights:
+    """The `HeadWeights` of the head's parameters, given as in `mask_logits`."""
+    *conv_parameters, (up_weight, up_bias), logits = zip(parameters[::2], parameters[1::2])
+    width = len(up_bias)
+    convs = [None] * NUM_CONVS
 
-    layers: (mixed weight, mixed turned weight or None if not `backward`, bias) of each 3x3 convolution; up: (weight, bias) of the transposed one,
-    [W, W, 2, 2] (in, out), as a 1x1 one [4W, W, 1, 1]; logits: (weight [classes, W], bias).
-    """
-    *convolutions, (up, up_bias), logits = zip(parameters[::2], parameters[1::2])
-    wide, layers = len(up_bias), [None] * LAYERS
-
-    def mix(place):
-        weight, bias = convolutions[place]
+    def transform(layer):
+        weight, bias = conv_parameters[layer]
         outputs, inputs = weight.shape[:2]
-        mixed, turned = (
-            np.empty((16, outputs, inputs), np.float32),
-            np.empty((16, inputs, outputs), np.float32) if backward else None,
-        )
-        winograd.mix_weight(weight, 0, outputs, mixed)
-        if backward:
-            winograd.mix_turned_weight(weight, 0, inputs, turned)
-        layers[place] = mixed, turned, bias
+        transformed = np.empty((16, outputs, inputs), np.float32)
+        winograd.filter_transform(weight, 0, outputs, transformed)
+        transposed = None
+        if needs_gradients:
+            transposed = np.empty((16, inputs, outputs), np.float32)
+            winograd.transposed_filter_transform(weight, 0, inputs, transposed)
+        convs[layer] = ConvWeights(transformed, transposed, bias)
 
-    in_threads(mix, [(place,) for place in range(LAYERS)], threads)
-    return (
-        layers,
-        (np.ascontiguousarray(up.transpose(2, 3, 1, 0)).reshape(4 * wide, wide, 1, 1), np.tile(up_bias, 4)),
-        logits,
-    )
+    run_jobs(transform, [(layer,) for layer in range(NUM_CONVS)], threads)
+    up_as_1x1 = np.ascontiguousarray(up_weight.transpose(2, 3, 1, 0)).reshape(4 * width, width, 1, 1)
+    return HeadWeights(convs, (up_as_1x1, np.tile(up_bias, 4)), logits)
 
 
-def through_branch(x, classes, layers, up, logits):
-    """(maps, upsampled, found) of RoI features x [n, C, h, w]: x and what each 3x3 layer makes of it; the same of the transposed convolution, the
-    four sub-pixels [n, 4W, h, w] of every cell; their logits [n, 4, hw] for the RoI's own class."""
+def head_forward(x: np.ndarray, classes: np.ndarray, weights: HeadWeights) -> HeadOutputs:
+    """The mask head for RoI features x [n, C, h, w] and their classes int32 [n]."""
     maps = [x]
-    for mixed, _, bias in layers:
-        maps.append(three_by_three(maps[-1], mixed, bias))
+    for conv in weights.convs:
+        maps.append(conv3x3(maps[-1], conv.transformed, conv.bias))
         np.maximum(maps[-1], 0, out=maps[-1])
     n, _, height, width = x.shape
-    weight, bias = logits
-    upsampled = cell_by_cell(
-        "forward", maps[-1], up[0], np.empty((n, len(up[0]), height, width), np.float32), up[1]
-    )
+    up_weight, up_bias = weights.up
+    upsampled = np.empty((n, len(up_weight), height, width), np.float32)
+    conv1x1("forward", maps[-1], up_weight, upsampled, up_bias)
     np.maximum(upsampled, 0, out=upsampled)
-    found = np.matmul(weight[classes][:, None, None], upsampled.reshape(n, 4, weight.shape[1], -1))[:, :, 0]
-    return maps, upsampled, found + bias[classes][:, None, None]
+    weight, bias = weights.logits
+    sub_cells = upsampled.reshape(n, 4, weight.shape[1], -1)
+    logits = np.matmul(weight[classes][:, None, None], sub_cells)[:, :, 0]
+    return HeadOutputs(maps, upsampled, logits + bias[classes][:, None, None])
 
 
-def some_rois(x, classes, targets, layers, up, logits, sums):
-    """(sum of the losses, gradient of x) of RoI features x [n, C, h, w], targets [n, 2h, 2w]; adds to `sums`, the weights' gradients.
+def head_loss(
+    x: np.ndarray, classes: np.ndarray, targets: np.ndarray, weights: HeadWeights, sums: list
+) -> tuple[float, np.ndarray]:
+    """The loss of some RoIs, and its gradients.
 
-    sums: (of the weight, of the bias) of each of the layers, of up and of the logits; those of 3x3 weights mixed.
+    Args:
+        x: float32 [n, C, h, w], RoI features.
+        classes: int32 [n].
+        targets: float32 [n, 2h, 2w].
+        sums: [weight's, bias's] gradient of each convolution, of `up` and of `logits`, which are added to.
+            Those of 3x3 weights are of the transformed filters.
+
+    Returns:
+        The sum of the RoIs' mean binary cross entropies, and the gradient of x.
     """
-    maps, upsampled, found = through_branch(x, classes, layers, up, logits)
+    maps, upsampled, logits = head_forward(x, classes, weights)
     n, _, height, width = x.shape
-    wanted = targets.reshape(n, height, 2, width, 2).transpose(0, 2, 4, 1, 3).reshape(found.shape)
-    away = np.exp(-np.abs(found))
-    loss = (np.maximum(found, 0) - found * wanted + np.log1p(away)).sum() / wanted[0].size
-    gradient = (np.where(found >= 0, 1, away) / (1 + away) - wanted) / np.float32(wanted[0].size)
+    targets = targets.reshape(n, height, 2, width, 2).transpose(0, 2, 4, 1, 3).reshape(logits.shape)
+    exponential = np.exp(-np.abs(logits))
+    loss = (np.maximum(logits, 0) - logits * targets + np.log1p(exponential)).sum() / targets[0].size
+    sigmoid = np.where(logits >= 0, 1, exponential) / (1 + exponential)
+    logits_gradient = (sigmoid - targets) / np.float32(targets[0].size)
 
-    # a RoI's own class is the one row of the logits' weight that was multiplied
-    np.add.at(
-        sums[-1][0],
-        classes,
-        np.matmul(upsampled.reshape(n, 4, -1, height * width), gradient[..., None]).sum((1, 3)),
-    )
-    np.add.at(sums[-1][1], classes, gradient.sum((1, 2)))
-    back = (logits[0][classes][:, None, :, None] * gradient[:, :, None]).reshape(upsampled.shape)
-    through_relu(back, upsampled, sums[LAYERS][1])
-    sums[LAYERS][0] += cell_by_cell("weight", maps[-1], np.empty_like(up[0]), back)
-    back = cell_by_cell("input", np.empty_like(maps[-1]), up[0], back)
-    for (_, turned, _), (of_mixed, of_bias), below, above in zip(
-        layers[::-1], sums[LAYERS - 1 :: -1], maps[LAYERS - 1 :: -1], maps[:0:-1]
-    ):
-        through_relu(back, above, of_bias)
-        winograd.weight_gradient(below, back, 0, winograd.rows_of(back), of_mixed)
-        back = three_by_three(back, turned, np.zeros(below.shape[1], np.float32))
-    return loss, back
+    # Only the row of a RoI's own class was multiplied: only that row has a gradient.
+    logits_weight_sum, logits_bias_sum = sums[-1]
+    sub_cells = upsampled.reshape(n, 4, -1, height * width)
+    np.add.at(logits_weight_sum, classes, np.matmul(sub_cells, logits_gradient[..., None]).sum((1, 3)))
+    np.add.at(logits_bias_sum, classes, logits_gradient.sum((1, 2)))
+    class_rows = weights.logits[0][classes]
+    gradient = (class_rows[:, None, :, None] * logits_gradient[:, :, None]).reshape(upsampled.shape)
 
+    up_weight = weights.up[0]
+    up_sums = sums[NUM_CONVS]
+    relu_backward(gradient, upsampled, up_sums[1])
+    up_sums[0] += conv1x1("weight", maps[-1], np.empty_like(up_weight), gradient)
+    gradient = conv1x1("input", np.empty_like(maps[-1]), up_weight, gradient)
 
-def in_shares(job, chosen, threads):
-    """job(number, some of the chosen slots, up to MOST): each thread's share of them is a number's."""
-
-    def work(number, share):
-        for some in np.array_split(share, -(-len(share) // MOST)):
-            job(number, some)
-
-    in_threads(
-        work,
-        [
-            (number, share)
-            for number, share in enumerate(np.array_split(np.flatnonzero(chosen), threads))
-            if len(share)
-        ],
-        threads,
-    )
+    for layer in reversed(range(NUM_CONVS)):
+        inputs = maps[layer]
+        weight_sum, bias_sum = sums[layer]
+        relu_backward(gradient, maps[layer + 1], bias_sum)
+        winograd.weight_gradient(inputs, gradient, 0, winograd.num_tile_rows(gradient), weight_sum)
+        no_bias = np.zeros(inputs.shape[1], np.float32)
+        gradient = conv3x3(gradient, weights.convs[layer].transposed, no_bias)
+    return loss, gradient
 
 
-def mask_logits(threads, pooled, classes, chosen, *parameters):
-    """Mask logits float32 [S, 2h, 2w] of the chosen (bool [S]) of pooled float32 [S, C, h, w] for classes int32 [S]; zeros for the others.
+def run_chunks(function: Callable, roi_valid: np.ndarray, threads: int) -> None:
+    """function(share, slots) of all valid slots, at most ROIS_PER_CHUNK a call, in threads.
 
-    parameters: weight and bias of four convolutions, of the transposed one [W, W, 2, 2] (in, out) and of the logits [classes, W].
+    Each thread takes one share of the slots; calls of one share follow each other.
     """
-    branch, (height, width) = branch_of(threads, parameters, False), pooled.shape[2:]
+
+    def run(share, slots):
+        for chunk in np.array_split(slots, -(-len(slots) // ROIS_PER_CHUNK)):
+            function(share, chunk)
+
+    shares = enumerate(np.array_split(np.flatnonzero(roi_valid), threads))
+    run_jobs(run, [(share, slots) for share, slots in shares if len(slots)], threads)
+
+
+def mask_logits(
+    threads: int, pooled: np.ndarray, classes: np.ndarray, roi_valid: np.ndarray, *parameters: np.ndarray
+) -> np.ndarray:
+    """The mask logits of the valid RoIs.
+
+    Args:
+        pooled: float32 [S, C, h, w], RoI features.
+        classes: int32 [S].
+        roi_valid: bool [S].
+        parameters: weight and bias of the four convolutions, of the transposed convolution (weight [W, W, 2,
+            2]: in, out) and of the logits (weight [classes, W]).
+
+    Returns:
+        float32 [S, 2h, 2w]; zeros where a RoI is not valid.
+    """
+    weights = prepare_weights(parameters, False, threads)
+    height, width = pooled.shape[2:]
     masks = np.zeros((len(pooled), 2 * height, 2 * width), np.float32)
 
-    def job(_, some):
-        found = through_branch(pooled[some], classes[some], *branch)[2].reshape(-1, 2, 2, height, width)
-        masks[some] = found.transpose(0, 3, 1, 4, 2).reshape(-1, 2 * height, 2 * width)
+    def fill(_, slots):
+        logits = head_forward(pooled[slots], classes[slots], weights).logits
+        sub_cells = logits.reshape(-1, 2, 2, height, width)
+        masks[slots] = sub_cells.transpose(0, 3, 1, 4, 2).reshape(-1, 2 * height, 2 * width)
 
-    in_shares(job, chosen, threads)
+    run_chunks(fill, roi_valid, threads)
     return masks
 
 
-def mask_loss(threads, pooled, classes, chosen, targets, *parameters):
-    """float32 [1] the sum of the chosen RoIs' mean binary cross entropies, then the gradients of pooled and parameters.
+def mask_loss(
+    threads: int,
+    pooled: np.ndarray,
+    classes: np.ndarray,
+    roi_valid: np.ndarray,
+    targets: np.ndarray,
+    *parameters: np.ndarray,
+) -> tuple[np.ndarray, ...]:
+    """The mask loss of the valid RoIs with its gradients.
 
-    As `mask_logits`, with targets float32 [S, 2h, 2w].
+    Args:
+        targets: float32 [S, 2h, 2w], 0 or 1.
+        The others are those of `mask_logits`.
+
+    Returns:
+        float32 [1], the sum of the valid RoIs' mean binary cross entropies; then the gradient of pooled and
+        those of all parameters.
     """
-    layers, up, logits = branch_of(threads, parameters, True)
-    arrays, wide = [*((mixed, bias) for mixed, _, bias in layers), up, logits], logits[0].shape[1]
-    of_pooled, found = np.zeros_like(pooled), {}
+    weights = prepare_weights(parameters, True, threads)
+    arrays = [(conv.transformed, conv.bias) for conv in weights.convs] + [weights.up, weights.logits]
+    pooled_gradient = np.zeros_like(pooled)
+    found = {}  # share: (loss, sums)
 
-    def job(number, some):
-        total, sums = found.get(number) or (0.0, [[np.zeros_like(one) for one in pair] for pair in arrays])
-        loss, of_pooled[some] = some_rois(
-            pooled[some], classes[some], targets[some], layers, up, logits, sums
+    def add(share, slots):
+        loss, sums = found.get(share) or (0.0, [[np.zeros_like(one) for one in pair] for pair in arrays])
+        chunk_loss, pooled_gradient[slots] = head_loss(
+            pooled[slots], classes[slots], targets[slots], weights, sums
         )
-        found[number] = total + loss, sums
+        found[share] = loss + chunk_loss, sums
 
-    in_shares(job, chosen, threads)
+    run_chunks(add, roi_valid, threads)
     gradients = [np.zeros_like(one) for pair in arrays for one in pair]
-    for number in sorted(found):  # in the same order always
-        for whole, part in zip(gradients, (one for pair in found[number][1] for one in pair)):
-            whole += part
-    for place, weight in enumerate(parameters[: 2 * LAYERS : 2]):
-        mixed, gradients[2 * place] = gradients[2 * place], np.empty_like(weight)
-        winograd.weight_of(mixed, 0, len(weight), gradients[2 * place])
-    gradients[2 * LAYERS] = np.ascontiguousarray(
-        gradients[2 * LAYERS].reshape(2, 2, wide, wide).transpose(3, 2, 0, 1)
-    )
-    gradients[2 * LAYERS + 1] = gradients[2 * LAYERS + 1].reshape(4, wide).sum(0)
-    return np.array([sum(total for total, _ in found.values())], np.float32), of_pooled, *gradients
+    for share in sorted(found):  # always summed in the same order
+        for total, part in zip(gradients, (one for pair in found[share][1] for one in pair)):
+            total += part
 
-
-class MaskLogitsKernel(nn.Cell):
-    """(pooled, classes, chosen, the branch's parameters) -> what `mask_logits` gives; without a gradient."""
-
-    def __init__(self):
-        super().__init__()
-        threads = numba.get_num_threads()
-
-        # ops.Custom counts inputs by a function's named arguments
-        def chosen_mask_logits(
-            pooled, classes, chosen, w1, b1, w2, b2, w3, b3, w4, b4, up, up_bias, logits, logits_bias
-        ):
-            return mask_logits(
-                threads,
-                pooled,
-                classes,
-                chosen,
-                w1,
-                b1,
-                w2,
-                b2,
-                w3,
-                b3,
-                w4,
-                b4,
-                up,
-                up_bias,
-                logits,
-                logits_bias,
-            )
-
-        self.operator = custom_operator(
-            chosen_mask_logits,
-            lambda pooled, *_: [pooled[0], 2 * pooled[2], 2 * pooled[3]],
-            lambda pooled, *_: pooled,
+    for layer in range(NUM_CONVS):
+        transformed_gradient = gradients[2 * layer]
+        gradients[2 * layer] = np.empty_like(parameters[2 * layer])
+        winograd.filter_transform_gradient(
+            transformed_gradient, 0, len(gradients[2 * layer]), gradients[2 * layer]
         )
-
-    def construct(
-        self, pooled, classes, chosen, w1, b1, w2, b2, w3, b3, w4, b4, up, up_bias, logits, logits_bias
-    ):
-        return self.operator(
-            pooled, classes, chosen, w1, b1, w2, b2, w3, b3, w4, b4, up, up_bias, logits, logits_bias
-        )
-
-
-class MaskLossKernel(nn.Cell):
-    """(pooled, classes, chosen, targets, the branch's parameters) -> what `mask_loss` gives; only the first of it has a gradient."""
-
-    def __init__(self):
-        super().__init__()
-        threads = numba.get_num_threads()
-
-        def mask_loss_with_gradients(
-            pooled, classes, chosen, targets, w1, b1, w2, b2, w3, b3, w4, b4, up, up_bias, logits, logits_bias
-        ):
-            return mask_loss(
-                threads,
-                pooled,
-                classes,
-                chosen,
-                targets,
-                w1,
-                b1,
-                w2,
-                b2,
-                w3,
-                b3,
-                w4,
-                b4,
-                up,
-                up_bias,
-                logits,
-                logits_bias,
-            )
-
-        def results(pooled, classes, chosen, targets, *parameters):
-            return [1], pooled, *parameters
-
-        def kinds(pooled, classes, chosen, targets, *parameters):
-            return pooled, pooled, *parameters
-
-        self.operator = custom_operator(mask_loss_with_gradients, results, kinds)
-
-    def construct(
-        self,
-        pooled,
-        classes,
-        chosen,
-        targets,
-        w1,
-        b1,
-        w2,
-        b2,
-        w3,
-        b3,
-        w4,
-        b4,
-        up,
-        up_bias,
-        logits,
-        logits_bias,
-    ):
-        return self.operator(
-            pooled, classes, chosen, targets, w1, b1, w2, b2, w3, b3, w4, b4, up, up_bias, logits, logits_bias
-        )
-
-    def bprop(
-        self,
-        pooled,
-        classes,
-        chosen,
-        targets,
-        w1,
-        b1,
-        w2,
-        b2,
-        w3,
-        b3,
-        w4,
-        b4,
-        up,
-        up_bias,
-        logits,
-        logits_bias,
-        out,
-        dout,
-    ):
-        gradients = ()
-        for i in range(2, 14):
-            gradients += (out[i] * dout[0],)
-        return (
-            out[1] * dout[0],
-            ops.zeros_like(classes),
-            ops.zeros_like(chosen),
-            ops.zeros_like(targets),
-        ) + gradients
+    width = weights.logits[0].shape[1]
+    up_weight, up_bias = 2 * NUM_CONVS, 2 * NUM_CONVS + 1
+    as_transposed = gradients[up_weight].reshape(2, 2, width, width).transpose(3, 2, 0, 1)
+    gradients[up_weight] = np.ascontiguousarray(as_transposed)
+    gradients[up_bias] = gradients[up_bias].reshape(4, width).sum(0)
+    loss = np.array([sum(share_loss for share_loss, _ in found.values())], np.float32)
+    return loss, pooled_gradient, *gradients

@@ -1,4 +1,4 @@
-"""The convolutions' CPU kernel against plain loops in float64, and the layer against MindSpore's own operator."""
+"""The CPU kernels of convolutions against plain loops in float64, and the layer against MindSpore's."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from mindspore import Tensor
 from src.maskrcnn.cpu import conv_kernel, onednn, winograd
 from src.maskrcnn.layers import Conv
 
-pytestmark = pytest.mark.skipif(not onednn.is_here(), reason="MindSpore brings no oneDNN 2.x here")
+pytestmark = pytest.mark.skipif(not onednn.is_available(), reason="MindSpore brings no oneDNN 2.x here")
 
 
 def windows(x, kernel, stride, padding, height, width):
-    """float64 [B, C, k, k, height, width]: what every place of the result sees of x."""
+    """float64 [B, C, k, k, height, width]: the window of x of every cell of the result."""
     x = np.pad(np.asarray(x, np.float64), ((0, 0), (0, 0), (padding, padding), (padding, padding)))
     rows = [
         np.stack(
@@ -34,7 +34,7 @@ def windows(x, kernel, stride, padding, height, width):
 
 
 def input_gradient_twin(weight, gradient, shape, stride, padding):
-    """d/dx of sum(conv(x, W) * gradient), a place of the result at a time."""
+    """d/dx of sum(conv(x, W) * gradient), one cell of the result at a time."""
     out = np.zeros((shape[0], shape[1], shape[2] + 2 * padding, shape[3] + 2 * padding))
     kernel = weight.shape[2]
     for i in range(gradient.shape[2]):
@@ -49,7 +49,7 @@ def close(got, want):
     np.testing.assert_allclose(got, want, atol=1e-5 * max(1, np.abs(want).max()))
 
 
-@pytest.mark.parametrize(("pictures", "threads"), [(3, 1), (3, 2), (1, 3), (2, 5)])
+@pytest.mark.parametrize(("batch", "threads"), [(3, 1), (3, 2), (1, 3), (2, 5)])
 @pytest.mark.parametrize(
     ("kernel", "stride", "height", "width"),
     [
@@ -63,24 +63,22 @@ def close(got, want):
     ],
 )
 @pytest.mark.parametrize(("channels", "outputs"), [(3, 40), (70, 5)])
-def test_all_three_equal_plain_loops(
-    rng, kernel, stride, height, width, pictures, threads, channels, outputs
-):
-    """Also with channels that are no multiple of oneDNN's block, shared out over more threads than there are pictures."""
-    assert_plain_loops(rng, kernel, stride, height, width, pictures, threads, channels, outputs)
+def test_all_three_equal_plain_loops(rng, kernel, stride, height, width, batch, threads, channels, outputs):
+    """Also with channels that are no multiple of oneDNN's block, and with more threads than images."""
+    assert_plain_loops(rng, kernel, stride, height, width, batch, threads, channels, outputs)
 
 
-@pytest.mark.parametrize(("pictures", "threads", "tiles"), [(3, 1, 256), (3, 2, 20), (1, 3, 1), (2, 5, 9)])
+@pytest.mark.parametrize(("batch", "threads", "tiles"), [(3, 1, 256), (3, 2, 20), (1, 3, 1), (2, 5, 9)])
 @pytest.mark.parametrize(("height", "width"), [(21, 12), (14, 14), (1, 1), (2, 41), (3, 5)])
-def test_winograds_way_equals_plain_loops(rng, monkeypatch, height, width, pictures, threads, tiles):
-    """Maps of odd and even sides; in one strip, in strips across pictures, and a row of tiles at a time."""
-    monkeypatch.setattr(winograd, "worth", lambda *_: True)
-    monkeypatch.setattr(winograd, "TILES", tiles)
-    assert_plain_loops(rng, 3, 1, height, width, pictures, threads, 20, 37)
+def test_winograd_equals_plain_loops(rng, monkeypatch, height, width, batch, threads, tiles):
+    """Maps of odd and even sides; in one strip, in strips across images, and one tile row at a time."""
+    monkeypatch.setattr(winograd, "uses_winograd", lambda *_: True)
+    monkeypatch.setattr(winograd, "TILES_PER_STRIP", tiles)
+    assert_plain_loops(rng, 3, 1, height, width, batch, threads, 20, 37)
 
 
-def test_winograds_way_is_taken_where_it_is_faster():
-    assert winograd.worth((256, 256, 3, 3), 1, 1, 2 * 64 * 64)
+def test_winograd_is_used_where_it_is_faster():
+    assert winograd.uses_winograd((256, 256, 3, 3), 1, 1, 2 * 64 * 64)
     for weight, stride, padding, cells in (
         ((256, 256, 3, 3), 2, 1, 8192),
         ((256, 256, 5, 5), 1, 2, 8192),
@@ -88,18 +86,16 @@ def test_winograds_way_is_taken_where_it_is_faster():
         ((64, 64, 3, 3), 1, 1, 8192),
         ((512, 512, 3, 3), 1, 1, 128),
     ):
-        assert not winograd.worth(weight, stride, padding, cells)
+        assert not winograd.uses_winograd(weight, stride, padding, cells)
 
 
-def assert_plain_loops(rng, kernel, stride, height, width, pictures, threads, channels, outputs):
+def assert_plain_loops(rng, kernel, stride, height, width, batch, threads, channels, outputs):
     padding = (kernel - 1) // 2
-    x, bias = (
-        rng.normal(0, 1, (pictures, channels, height, width)).astype(np.float32),
-        rng.normal(0, 1, outputs).astype(np.float32),
-    )
+    x = rng.normal(0, 1, (batch, channels, height, width)).astype(np.float32)
+    bias = rng.normal(0, 1, outputs).astype(np.float32)
     weight = rng.normal(0, 1, (outputs, channels, kernel, kernel)).astype(np.float32)
     y = conv_kernel.forward(x, weight, bias, stride, padding, threads)
-    assert y.shape == (pictures, outputs, (height - 1) // stride + 1, (width - 1) // stride + 1)
+    assert y.shape == (batch, outputs, (height - 1) // stride + 1, (width - 1) // stride + 1)
     seen = windows(x, kernel, stride, padding, *y.shape[2:])
     close(y, np.einsum("bcijhw,ocij->bohw", seen, weight.astype(float), optimize=True) + bias[:, None, None])
     gradient = rng.normal(0, 1, y.shape).astype(np.float32)
@@ -114,14 +110,16 @@ def assert_plain_loops(rng, kernel, stride, height, width, pictures, threads, ch
 
 
 def test_threads_do_not_disturb_each_other(rng):
-    """Scratch memory of one thread was used by another: large maps after small ones, made in one thread and run in others."""
-    want, first = {}, {}
+    """A thread once used the scratch memory of another.
+
+    Large maps follow small ones; the primitives are created in one thread and run in others.
+    """
+    want = {}
+    first = {}
     for channels, side in ((16, 8), (64, 64), (128, 32), (256, 16), (64, 80)):
         x, gradient = (rng.normal(0, 1, (4, channels, side, side)).astype(np.float32) for _ in range(2))
-        weight, zeros = (
-            rng.normal(0, 1, (channels, channels, 3, 3)).astype(np.float32),
-            np.zeros(channels, np.float32),
-        )
+        weight = rng.normal(0, 1, (channels, channels, 3, 3)).astype(np.float32)
+        zeros = np.zeros(channels, np.float32)
 
         def work(threads, x=x, gradient=gradient, weight=weight, zeros=zeros, side=side):
             return (
@@ -134,41 +132,42 @@ def test_threads_do_not_disturb_each_other(rng):
     for _ in range(4):
         for work, alone in want.items():
             got = work(4)
-            for a, b, once in zip(got, alone, first.setdefault(work, got)):
-                np.testing.assert_array_equal(a, once)
-                close(a, b)  # by Winograd's way other shares round otherwise
+            for a, b, c in zip(got, alone, first.setdefault(work, got)):
+                np.testing.assert_array_equal(a, c)
+                close(a, b)  # Winograd's sums round differently with other numbers of threads
                 if a.shape[1] < 128:
                     np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize(
-    ("pictures", "channels", "threads", "jobs"),
+    ("batch", "channels", "threads", "jobs"),
     [(2, 256, 2, 2), (1, 256, 2, 2), (2, 256, 5, 6), (1, 20, 8, 1), (1, 40, 8, 2), (16, 64, 4, 16)],
 )
-def test_every_channel_of_every_picture_is_in_one_job(pictures, channels, threads, jobs):
-    found = conv_kernel.shares(pictures, channels, threads)
+def test_every_channel_of_every_image_is_in_one_job(batch, channels, threads, jobs):
+    found = conv_kernel.split_jobs(batch, channels, threads)
     assert len(found) == jobs
     assert sorted((n, c) for n, low, high in found for c in range(low, high)) == [
-        (n, c) for n in range(pictures) for c in range(channels)
+        (n, c) for n in range(batch) for c in range(channels)
     ]
 
 
 def test_threads_that_ask_together_for_the_first_time_get_one_object():
-    """Two engines made by two threads in their first step would not fit each other."""
-    made, start = [], threading.Barrier(8)
+    """Objects of two different engines would not work together."""
+    created = []
+    start = threading.Barrier(8)
 
-    @onednn.once
+    @onednn.compute_once
     def make():
         time.sleep(0.05)
-        made.append(object())
-        return made[-1]
+        created.append(object())
+        return created[-1]
 
     def ask(_):
         start.wait()
         return make()
 
     with ThreadPoolExecutor(8) as pool:
-        assert set(pool.map(ask, range(8))) == set(made) and len(made) == 1
+        assert set(pool.map(ask, range(8))) == set(created) and len(created) == 1
 
 
 def test_what_oneDNN_refuses_is_an_error():
@@ -177,8 +176,8 @@ def test_what_oneDNN_refuses_is_an_error():
 
 
 @pytest.mark.parametrize(("kernel", "stride", "bias"), [(3, 1, True), (3, 2, False)])
-def test_the_layer_equals_mindspores_own(rng, kernel, stride, bias):
-    """Result and all gradients, twice: a gradient of MindSpore has been wrong from the second call on."""
+def test_the_layer_equals_mindspores_operator(rng, kernel, stride, bias):
+    """Result and all gradients, twice: a gradient of MindSpore was once wrong from the second call on."""
     ours, theirs = (Conv(6, 8, kernel, stride, bias, cpu_kernel=own) for own in (True, False))
     assert ours.kernel_convolution is not None and theirs.kernel_convolution is None
     for parameter, other in zip(ours.trainable_params(), theirs.trainable_params()):
@@ -203,7 +202,7 @@ def test_the_layer_equals_mindspores_own(rng, kernel, stride, bias):
             np.testing.assert_allclose(a.asnumpy(), b.asnumpy(), rtol=1e-4, atol=1e-3)
 
 
-def test_who_takes_the_kernel():
-    assert Conv(4, 4, 1, cpu_kernel=True).kernel_convolution is None  # a matrix product as it stands
+def test_which_layers_use_the_kernel():
+    assert Conv(4, 4, 1, cpu_kernel=True).kernel_convolution is None  # just a matrix product
     assert Conv(4, 4, 3, dtype=ms.float16, cpu_kernel=True).kernel_convolution is None
     assert Conv(4, 4, 3).kernel_convolution is None

@@ -1,4 +1,4 @@
-"""Python functions as the graph's operators: results, and what becomes of large inputs' copies."""
+"""Python functions as operators of the graph: their results, and the release of large inputs' copies."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, ops
 
-from src.maskrcnn.cpu.custom_operator import LARGE, copies_are_private, custom_operator, give_back
+from src.maskrcnn.cpu.custom_operator import LARGE, custom_operator, inputs_are_copies, release_pages
 
 
 def resident(address):
@@ -22,9 +22,9 @@ def resident(address):
     return None
 
 
-def test_inputs_live_on_and_their_copies_do_not(rng):
-    """The graph uses x and a parameter after the operator saw them; three times, so that a copy that was given back is filled again."""
-    assert copies_are_private()
+def test_inputs_stay_and_their_copies_are_released(rng):
+    """The graph uses x and a parameter after the operator; three times, to fill released copies again."""
+    assert inputs_are_copies()
     seen = []
 
     def double(x):
@@ -51,7 +51,8 @@ def test_inputs_live_on_and_their_copies_do_not(rng):
     assert all(resident(address) < 2048 for address in seen[-2:])  # of 16 MiB each
 
 
-def test_only_large_arrays_are_given_back(rng):
-    small, large = np.ones(100, np.float32), np.ones(LARGE, np.float32)
-    give_back((small, large))
-    assert small.sum() == 100 and large.sum() < 3000  # but for the pages that it shares at its ends
+def test_only_large_arrays_are_released(rng):
+    small = np.ones(100, np.float32)
+    large = np.ones(LARGE, np.float32)
+    release_pages((small, large))
+    assert small.sum() == 100 and large.sum() < 3000  # only whole pages are released, not its two ends

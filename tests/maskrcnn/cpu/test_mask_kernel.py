@@ -1,4 +1,4 @@
-"""The mask branch's CPU kernel against the branch as it is without: loss and the gradients of features and of every parameter."""
+"""The mask head's CPU kernels against MindSpore's operators: loss, gradients of features and parameters."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def at_least_one(count):
 
 
 def with_gradients(head, by_kernel, scale=1.0):
-    def loss(pooled, classes, chosen, targets):
+    def loss(pooled, classes, roi_valid, targets):
         if by_kernel:
-            return scale * head.loss_of(pooled, classes, chosen, targets, at_least_one)
-        return head.loss(head(pooled, classes), targets, chosen.astype(ms.float32), at_least_one)
+            return scale * head.loss_of(pooled, classes, roi_valid, targets, at_least_one)
+        return head.loss(head(pooled, classes), targets, roi_valid.astype(ms.float32), at_least_one)
 
     return ms.jit(ms.value_and_grad(loss, 0, head.trainable_params()))
 
@@ -36,59 +36,57 @@ def head():
 
 @pytest.fixture(scope="module")
 def both(head):
-    """(by the kernel, by MindSpore's operators), each a function of features, classes, chosen and targets."""
+    """(by the kernel, by MindSpore's operators), functions of features, classes, roi_valid and targets."""
     return with_gradients(head, True), with_gradients(head, False)
 
 
-def draw(rng, real):
-    chosen = np.zeros(SLOTS, bool)
-    chosen[rng.permutation(SLOTS)[:real]] = True
+def draw(rng, num_valid):
+    roi_valid = np.zeros(SLOTS, bool)
+    roi_valid[rng.permutation(SLOTS)[:num_valid]] = True
     return (
         rng.normal(0, 1, (SLOTS, 32, 14, 14)).astype(np.float32),
         rng.integers(0, 4, SLOTS).astype(np.int32),
-        chosen,
+        roi_valid,
         (rng.uniform(size=(SLOTS, 28, 28)) < 0.4).astype(np.float32),
     )
 
 
-@pytest.mark.parametrize("real", [1, 7, SLOTS])
-def test_loss_and_gradients(rng, head, both, real):
-    x, classes, chosen, targets = draw(rng, real)
+@pytest.mark.parametrize("num_valid", [1, 7, SLOTS])
+def test_loss_and_gradients(rng, head, both, num_valid):
+    x, classes, roi_valid, targets = draw(rng, num_valid)
     (loss, (of_x, of_weights)), (_, (plain_of_x, plain_of_weights)) = (
-        function(*map(Tensor, (x, classes, chosen, targets))) for function in both
+        function(*map(Tensor, (x, classes, roi_valid, targets))) for function in both
     )
-    logits = all_masks(head, x)[np.arange(SLOTS), classes][chosen]
-    want = 2 * twins.sigmoid_cross_entropy(logits, targets[chosen]).mean()
+    logits = all_masks(head, x)[np.arange(SLOTS), classes][roi_valid]
+    want = 2 * twins.sigmoid_cross_entropy(logits, targets[roi_valid]).mean()
     assert float(loss.asnumpy()) == pytest.approx(want, rel=1e-5)
-    assert not of_x.asnumpy()[~chosen].any()
+    assert not of_x.asnumpy()[~roi_valid].any()
     for got, plain in zip((of_x, *of_weights), (plain_of_x, *plain_of_weights)):
         got, plain = got.asnumpy(), plain.asnumpy()
         assert plain.any()
         np.testing.assert_allclose(got, plain, rtol=1e-4, atol=2e-6 * np.abs(plain).max())
 
 
-@pytest.mark.parametrize("real", [0, 1, 23])
-def test_logits_of_the_chosen(rng, head, real):
-    x, classes, chosen, _ = draw(rng, real)
-    got = ms.jit(head.logits_of)(*map(Tensor, (x, classes, chosen))).asnumpy()
-    assert got.shape == (SLOTS, 28, 28) and not got[~chosen].any()
-    want = all_masks(head, x)[np.arange(SLOTS), classes][chosen]
-    np.testing.assert_allclose(got[chosen], want, rtol=1e-4, atol=1e-4)
+@pytest.mark.parametrize("num_valid", [0, 1, 23])
+def test_logits_of_the_valid(rng, head, num_valid):
+    x, classes, roi_valid, _ = draw(rng, num_valid)
+    got = ms.jit(head.logits_of)(*map(Tensor, (x, classes, roi_valid))).asnumpy()
+    assert got.shape == (SLOTS, 28, 28) and not got[~roi_valid].any()
+    want = all_masks(head, x)[np.arange(SLOTS), classes][roi_valid]
+    np.testing.assert_allclose(got[roi_valid], want, rtol=1e-4, atol=1e-4)
 
 
-def test_without_the_kernel_the_branch_itself_answers(rng, head, both):
-    plain, given = (
-        MaskHead(small_config("rcnn_loss_mask_fb_weight=2"), kernels=False),
-        [Tensor(one) for one in draw(rng, 9)],
-    )
-    for mine, its in zip(plain.trainable_params(), head.trainable_params()):
-        mine.set_data(its)
+def test_without_the_kernel_mindspores_operators_are_used(rng, head, both):
+    plain = MaskHead(small_config("rcnn_loss_mask_fb_weight=2"), kernels=False)
+    given = [Tensor(one) for one in draw(rng, 9)]
+    for own, other in zip(plain.trainable_params(), head.trainable_params()):
+        own.set_data(other)
     loss, (of_x, _) = with_gradients(plain, True)(*given)
     want, (want_of_x, _) = both[1](*given)
     assert float(loss.asnumpy()) == float(want.asnumpy()) and (of_x.asnumpy() == want_of_x.asnumpy()).all()
 
 
-def test_none_chosen(rng, both):
+def test_no_valid_roi(rng, both):
     loss, (of_x, of_weights) = both[0](*map(Tensor, draw(rng, 0)))
     assert float(loss.asnumpy()) == 0 and not any(part.asnumpy().any() for part in (of_x, *of_weights))
 
@@ -107,13 +105,13 @@ def test_any_number_of_threads_and_of_rois_at_a_time_gives_the_same(rng, head, m
     ]
     given = [*draw(rng, 23), *parameters]
     want = mask_kernel.mask_loss(1, *given)
-    monkeypatch.setattr(mask_kernel, "MOST", 3)
+    monkeypatch.setattr(mask_kernel, "ROIS_PER_CHUNK", 3)
     for threads in (1, 2, 3):
         for got, whole in zip(mask_kernel.mask_loss(threads, *given), want):
             np.testing.assert_allclose(got, whole, rtol=1e-4, atol=2e-6 * np.abs(whole).max())
 
 
-def test_it_is_used_where_it_can_be():
+def test_which_heads_use_the_kernel():
     assert MaskHead(small_config()).kernel is not None
     assert MaskHead(small_config("rcnn_mask_norm=gn")).kernel is None
     assert (
