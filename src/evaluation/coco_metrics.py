@@ -63,20 +63,26 @@ def evaluate_coco(
         return {}
     for problem, count in truth.left_out.items():
         print(f"{kind}: {count} annotations {problem} are left out of {truth.name}", flush=True)
-    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports its progress
-        coco_truth = _coco(truth, truth.annotations)
-        coco_results = _coco(truth, _rows_with_new_ids(truth, rows, kind))
-        evaluator = COCOeval(coco_truth, coco_results, kind)
-        evaluator.params.imgIds = sorted(images.values())
-        evaluator.params.catIds = sorted(categories.values())
-        evaluator.evaluate()
-        evaluator.accumulate()
+    evaluator = _run_coco_eval(truth, rows, kind, sorted(images.values()), sorted(categories.values()))
     print(f"{kind}, {len(images)} pictures:")
     evaluator.summarize()
     per_class = _class_figures(truth, evaluator)
     _print_class_table(kind, per_class)
     figures = {name: float(figure) for name, figure in zip(METRIC_NAMES, evaluator.stats)}
     return {**figures, "per_class": per_class}
+
+
+def _run_coco_eval(truth, rows, kind, image_ids, category_ids):
+    """pycocotools' COCOeval after its computation; the ids are the ground truth's new ones."""
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports its progress
+        coco_truth = _coco(truth, truth.annotations)
+        coco_results = _coco(truth, _rows_with_new_ids(truth, rows, kind))
+        evaluator = COCOeval(coco_truth, coco_results, kind)
+        evaluator.params.imgIds = image_ids
+        evaluator.params.catIds = category_ids
+        evaluator.evaluate()
+        evaluator.accumulate()
+    return evaluator
 
 
 def _new_ids(truth, entries, ids, what):

@@ -128,7 +128,8 @@ def test_order_and_subset_of_categories_do_not_matter():
     rows = perfect_rows(truth)[::-1]
     rows[0]["bbox"][2] = 20  # the box of class b in picture 2 is 20 wide instead of 50: IoU 0.4
     shuffled = {part: truth[part][::-1] for part in truth}
-    first, second = evaluate_coco(truth, rows, "bbox"), evaluate_coco(shuffled, rows[::-1], "bbox")
+    first = evaluate_coco(truth, rows, "bbox")
+    second = evaluate_coco(shuffled, rows[::-1], "bbox")
     assert figures(first) == figures(second) and first["AP50"] < 1
     only_a = evaluate_coco(truth, rows, "bbox", category_ids=[3])
     assert only_a["AP"] == pytest.approx(1) and list(only_a["per_class"]) == ["a"]

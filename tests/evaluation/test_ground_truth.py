@@ -65,7 +65,8 @@ def test_missing_and_null_fields_are_filled_from_the_rest(capsys):
     first, second, third, fourth = truth["annotations"]
     del first["iscrowd"], first["area"]
     second["area"] = None
-    third["segmentation"], third["area"] = [], None
+    third["segmentation"] = []
+    third["area"] = None
     del fourth["bbox"]
     for image in truth["images"]:
         image["width"] = image["height"] = None
@@ -83,7 +84,8 @@ def test_masks_are_compared_on_the_canvas_of_the_pictures_that_were_read(capsys)
         for item, source in zip(perfect_rows(truth), truth["annotations"])
     ]
     for image in truth["images"]:
-        image["width"], image["height"] = 120, 90
+        image["width"] = 120
+        image["height"] = 90
     assert evaluate_coco(truth, rows, "segm")["AP"] == pytest.approx(1)
     truth["annotations"].append(
         {**annotation(9, 1, 3, (0, 0, 5, 5)), "segmentation": {"size": [90, 120], "counts": [90 * 120]}}

@@ -55,7 +55,8 @@ def torchvision_shapes(
     before = stem
     for stage, (count, out) in enumerate(zip(blocks, outs), 1):
         for block in range(count):
-            here, width = f"backbone.body.layer{stage}.{block}", out // 4
+            here = f"backbone.body.layer{stage}.{block}"
+            width = out // 4
             for number, shape in enumerate(
                 ((width, before, 1, 1), (width, width, 3, 3), (out, width, 1, 1)), 1
             ):

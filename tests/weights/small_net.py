@@ -18,7 +18,8 @@ class Net(nn.Cell):
 
     def __init__(self, value=0.0):
         super().__init__()
-        self.backbone, self.rpn = Part(value), Part(value)
+        self.backbone = Part(value)
+        self.rpn = Part(value)
 
 
 def values(network):

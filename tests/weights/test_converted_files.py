@@ -68,7 +68,8 @@ def test_torchvisions_file_and_back_is_the_identity(tmp_path, state):
         {name: tensor.numpy() for name, tensor in torch.load(written[1], weights_only=True).items()}, state
     )
     convert(load_config(), tmp_path / "out.safetensors", tmp_path / "b.ckpt")
-    first, second = read_checkpoint(tmp_path / "a.ckpt"), read_checkpoint(tmp_path / "b.ckpt")
+    first = read_checkpoint(tmp_path / "a.ckpt")
+    second = read_checkpoint(tmp_path / "b.ckpt")
     assert_same(
         {name: entry.asnumpy() for name, entry in second[0].items()},
         {name: entry.asnumpy() for name, entry in first[0].items()},
@@ -121,7 +122,8 @@ def test_what_cannot_be_converted_is_one_line_and_writes_nothing(tmp_path, state
 
     fc7 = "roi_heads.box_head.fc7.weight"
     broken = {name: array for name, array in state.items() if name != "rpn.head.conv.0.0.bias"}
-    broken[fc7], broken["backbone.body.bn1.weight"] = broken[fc7][:, :7], np.zeros(8, np.int32)
+    broken[fc7] = broken[fc7][:, :7]
+    broken["backbone.body.bn1.weight"] = np.zeros(8, np.int32)
     fails(
         run(broken),
         "model.safetensors does not fit",

@@ -32,10 +32,8 @@ CLASS_LAYERS = {
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     """(path, its weights) of a small model with the classes square, disc, star."""
-    path, network = (
-        tmp_path_factory.mktemp("weights") / "mask_rcnn-1_1.ckpt",
-        draw_weights(build_network(small_config())),
-    )
+    path = tmp_path_factory.mktemp("weights") / "mask_rcnn-1_1.ckpt"
+    network = draw_weights(build_network(small_config()))
     save_checkpoint(path, network, small_config(), "gn", 1, 1)
     return path, values(network)
 

@@ -146,7 +146,8 @@ def test_a_hostile_pickle_runs_nothing(tmp_path, case, protocol):
     ],
 )
 def test_hand_written_opcodes_run_nothing(tmp_path, data):
-    path, marker = tmp_path / "hostile.pkl", tmp_path / "ran"
+    path = tmp_path / "hostile.pkl"
+    marker = tmp_path / "ran"
     path.write_bytes(data.replace(b"%s", bytes(marker)[:200]))
     refused(path)
     assert not marker.exists()
@@ -212,7 +213,8 @@ def test_half_precision_of_pytorch_is_widened(tmp_path, torch):
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors", ".pkl", ".ckpt"])
 @pytest.mark.parametrize("damage", ["cut", "empty", "text"])
 def test_a_damaged_file_is_refused_by_name(tmp_path, suffix, damage):
-    path, array = tmp_path / f"weights{suffix}", np.arange(500, dtype=np.float32)
+    path = tmp_path / f"weights{suffix}"
+    array = np.arange(500, dtype=np.float32)
     if suffix == ".pth":
         torch = pytest.importorskip("torch", reason="PyTorch writes .pth files")
         torch.save({"a": torch.from_numpy(array)}, path)
