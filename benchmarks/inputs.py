@@ -1,22 +1,21 @@
-"""What the timed pieces of work are given, and what they have to deliver: drawn pictures, settings, pasted masks. No MindSpore here."""
+"""What the timed work gets and has to deliver: drawn pictures, settings, pasted masks. No MindSpore here."""
 
 from __future__ import annotations
 
-import importlib.util
-import os
-from pathlib import Path
+import argparse
 
 import numpy as np
 
+from benchmarks.peer.drawn import draw_batch
 from benchmarks.timing import ROOT
-from src.config import load_config
+from src.config import Config, load_config
 from src.data.images.masks import paste_mask
 
 MASK_SIDE = 28  # the drawn objects are filled boxes: their masks in their own frames are full at any size
 
 
-def settings(args):
-    """configs/torchvision.yaml for drawn pictures of 0 to 1, stem and first stage fixed, and the command's own words."""
+def settings(args: argparse.Namespace) -> Config:
+    """configs/torchvision.yaml for drawn pictures, stem and first stage fixed, and the user's settings."""
     words = [
         f"img_height={args.height}",
         f"img_width={args.width}",
@@ -34,35 +33,21 @@ def settings(args):
     return load_config(words, ROOT / "configs" / "torchvision.yaml")
 
 
-def draw_batch():
-    path = Path(os.environ.get("MASKRCNN_SHARED") or ROOT.parent / "shared") / "bench" / "drawn.py"
-    spec = importlib.util.spec_from_file_location("drawn", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.draw_batch
+def batch_of(seed: int, args: argparse.Namespace, num_gts: int) -> tuple:
+    """(image float32 [B, H, W, 3] of 0 to 255, image_meta, gt_boxes, gt_labels) as NumPy arrays."""
+    images, boxes, labels, _ = draw_batch(seed, args.batch, args.height, args.width, num_gts)
+    meta = np.array([args.height, args.width, 1, 1, args.height, args.width], np.float32)
+    image = np.ascontiguousarray(images.transpose(0, 2, 3, 1)) * np.float32(255)
+    return image, np.tile(meta, (args.batch, 1)), boxes, labels.astype(np.int32)
 
 
-def batch_of(draw, seed, args, num_gts):
-    """(image float32 [B, H, W, 3] of 0 to 255, image_meta, boxes, labels) as NumPy arrays."""
-    images, boxes, labels, _ = draw(seed, args.batch, args.height, args.width, num_gts)
-    meta = np.tile(
-        np.array([args.height, args.width, 1, 1, args.height, args.width], np.float32), (args.batch, 1)
-    )
-    return (
-        np.ascontiguousarray(images.transpose(0, 2, 3, 1)) * np.float32(255),
-        meta,
-        boxes,
-        labels.astype(np.int32),
-    )
-
-
-def paste_all(found, args):
-    """Masks uint8 [100, H, W] of each picture; every one has its 100 detections, so the mask branch has its full work."""
-    counts = [len(one["boxes"]) for one in found]
+def paste_all(detections: list[dict], args: argparse.Namespace) -> list[np.ndarray]:
+    """Masks uint8 [100, H, W] of each picture, which has 100 detections: the mask branch's full work."""
+    counts = [len(one["boxes"]) for one in detections]
     assert counts == [100] * args.batch, counts
     return [
         np.stack(
             [paste_mask(mask, box, args.height, args.width) for mask, box in zip(one["masks"], one["boxes"])]
         )
-        for one in found
+        for one in detections
     ]

@@ -1,24 +1,30 @@
-"""Measure what docs/scaling.md tells: what a step moves, what a checkpoint costs, how long ranks wait for each other.
+"""Measure the figures of docs/scaling.md: sizes, compilation, checkpoints, and the time of a barrier.
 
-python benchmarks/scaling.py sizes [KEY=VALUE ...]      # parameters, all-reduce bytes, bytes a batch; what a checkpoint and a checksum cost
-python benchmarks/scaling.py compile [KEY=VALUE ...]    # the time of the training graph's compilation
-python benchmarks/scaling.py meet [RANKS ...]           # the time of a meeting of so many ranks on this machine (no MindSpore in them)
+    python -m benchmarks.scaling sizes [KEY=VALUE ...]      # parameters, bytes of a batch, a checkpoint, a
+    checksum python -m benchmarks.scaling compile [KEY=VALUE ...]    # the time to compile the training graph
+    python -m benchmarks.scaling barrier [RANKS ...]        # the time of a barrier of so many ranks on this
+    machine
+
+Run it from the project's folder. The ranks of `barrier` have no MindSpore in them.
 """
+
+from __future__ import annotations
 
 import argparse
 import math
 import os
 import statistics
-import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-MEETINGS = 200
+from src.engine.entry import run_main
+
+NUM_BARRIERS = 200
 
 
-def sizes(words):
+def sizes(words: Sequence[str]) -> None:
     """Print the figures of the network that `words` configure, on the CPU."""
     import src.engine.runtime.device  # noqa: F401  sets what has to be set before MindSpore is loaded
     from src.config import load_config
@@ -34,14 +40,18 @@ def sizes(words):
     for loads in (False, True):
         network = build_network(config, "CPU", loads_weights=loads).set_train(True)
         trained = network.trainable_params()
-        everything = network.parameters_dict().values()
-        total, moved = sum(value.size for value in everything), sum(value.size for value in trained)
+        parameters = network.parameters_dict().values()
+        total = sum(value.size for value in parameters)
+        num_trained = sum(value.size for value in trained)
         print(
-            f"{'from weights' if loads else 'from scratch'}: {total:,} numbers in {len(everything)} arrays, {moved:,} of them trained in "
-            f"{len(trained)}: {4 * moved / 1e6:.1f} MB of gradients a step"
+            f"{'from weights' if loads else 'from scratch'}: {total:,} numbers in {len(parameters)} arrays, "
+            f"{num_trained:,} of them trained in {len(trained)}: {4 * num_trained / 1e6:.1f} MB of gradients "
+            "a step"
         )
     layout = batch_layout(config, 1)
-    bytes_a_picture = {name: int(kind.itemsize * math.prod(shape)) for name, (kind, shape) in layout.items()}
+    bytes_a_picture = {
+        name: int(dtype.itemsize * math.prod(shape)) for name, (dtype, shape) in layout.items()
+    }
     print(
         f"a picture on its way to the device: {sum(bytes_a_picture.values()) / 1e6:.2f} MB, "
         + ", ".join(f"{name} {size / 1e6:.2f}" for name, size in bytes_a_picture.items() if size > 1e5)
@@ -49,33 +59,39 @@ def sizes(words):
     network.init_parameters_data()
     cell = TrainOneStep(LossNet(network), make_optimizer(config, network.trainable_params()))
     with tempfile.TemporaryDirectory(dir=".") as folder:
-        path, times = Path(folder) / "mask_rcnn-1_1.ckpt", []
-        for _ in range(5):
-            started = time.perf_counter()
-            save_checkpoint(path, network, config, norm_kind(config, True), 1, 1, cell, {})
-            times.append(time.perf_counter() - started)
-        print(
-            f"a checkpoint: {path.stat().st_size / 1e6:.0f} MB with {len(step_state_of(cell, network))} arrays of the optimiser, written in "
-            f"{statistics.median(times):.2f} s ({min(times):.2f} to {max(times):.2f}, with fsync)"
+        path = Path(folder) / "mask_rcnn-1_1.ckpt"
+        times = timings(
+            lambda: save_checkpoint(path, network, config, norm_kind(config, True), 1, 1, cell, {})
         )
-    times = []
-    for _ in range(5):
-        started = time.perf_counter()
-        checksums(cell, own_statistics=False)
-        times.append(time.perf_counter() - started)
+        print(
+            f"a checkpoint: {path.stat().st_size / 1e6:.0f} MB with {len(step_state_of(cell, network))} "
+            f"arrays of the optimiser, written in {statistics.median(times):.2f} s ({min(times):.2f} to "
+            f"{max(times):.2f}, with fsync)"
+        )
+    times = timings(lambda: checksums(cell, own_statistics=False))
     print(
-        f"checksums of all weights and of the optimiser's arrays (check_sync_steps): {statistics.median(times):.3f} s ({min(times):.3f} to "
-        f"{max(times):.3f})"
+        "checksums of all weights and of the optimiser's arrays (check_sync_steps): "
+        f"{statistics.median(times):.3f} s ({min(times):.3f} to {max(times):.3f})"
     )
 
 
-def meet(counts):
-    """Print the median time of a meeting for each number of ranks."""
+def timings(call: Callable[[], object], repeats: int = 5) -> list[float]:
+    """Seconds of each of some calls."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return times
+
+
+def barrier(counts: Sequence[int]) -> None:
+    """Print the median time of a barrier for each number of ranks."""
     from tests.engine.distributed.ranks import Job
 
     body = f"""
 group.barrier()
-for _ in range({MEETINGS}):
+for _ in range({NUM_BARRIERS}):
     started = time.perf_counter()
     group.barrier([7, 0], max)
     if rank == 0:
@@ -85,15 +101,13 @@ for _ in range({MEETINGS}):
         with tempfile.TemporaryDirectory() as folder:
             results = Job(Path(folder), num, body).end()
         times = [float(line) for line in results[0][1].split()]
-        assert not any(code for code, *_ in results) and len(times) == MEETINGS, results
-        print(
-            f"{num} ranks on {os.cpu_count()} cores: a meeting takes {1000 * statistics.median(times):.2f} ms",
-            flush=True,
-        )
+        assert not any(code for code, *_ in results) and len(times) == NUM_BARRIERS, results
+        median = 1000 * statistics.median(times)
+        print(f"{num} ranks on {os.cpu_count()} cores: a barrier takes {median:.2f} ms", flush=True)
 
 
-def compile_graph(words):
-    """Print how long the training step's graph takes to be compiled, for the network that `words` configure, in this process."""
+def compile_graph(words: Sequence[str]) -> None:
+    """Print how long it takes to compile the training step's graph of the network that `words` configure."""
     import numpy as np
     from mindspore import Tensor
 
@@ -110,29 +124,27 @@ def compile_graph(words):
     inputs = [Tensor(np.zeros(layout[name][1], layout[name][0])) for name in BATCH_NAMES]
     for loads in (False, True):
         cell = make_step(config, build_network(config, "CPU", loads).set_train(True))
-        started = time.perf_counter()
+        start = time.perf_counter()
         cell.compile(Tensor(np.float32(0)), *inputs)
-        print(
-            f"{'from weights' if loads else 'from scratch'}: the graph was compiled in {time.perf_counter() - started:.1f} s",
-            flush=True,
-        )
+        seconds = time.perf_counter() - start
+        kind = "from weights" if loads else "from scratch"
+        print(f"{kind}: the graph was compiled in {seconds:.1f} s", flush=True)
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        "python -m benchmarks.scaling",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("command", choices=("sizes", "compile", "meet"))
+    parser.add_argument("command", choices=("sizes", "compile", "barrier"))
     parser.add_argument("words", nargs="*", metavar="KEY=VALUE | RANKS")
     args = parser.parse_args()
-    if args.command == "meet":
-        meet([int(word) for word in args.words] or [2, 8, 32])
+    if args.command == "barrier":
+        barrier([int(word) for word in args.words] or [2, 8, 32])
     else:
         {"sizes": sizes, "compile": compile_graph}[args.command](args.words)
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
-    from src.engine.entry import run_main
-
     run_main(main)

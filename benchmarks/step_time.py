@@ -1,27 +1,31 @@
-"""One training step, one inference call or single operators, timed on the CPU: the project's side of the comparison with torchvision.
+"""Time one training step, one inference call or single operators on the CPU, to compare with torchvision.
 
-    python benchmarks/step_time.py train --height 768 --width 1280 --gts 8
-    python benchmarks/step_time.py infer --height 256 --width 256
-    python benchmarks/step_time.py onnx --height 256 --width 256
-    python benchmarks/step_time.py ops
+    python -m benchmarks.step_time train --height 768 --width 1280 --gts 8
+    python -m benchmarks.step_time infer --height 256 --width 256
+    python -m benchmarks.step_time onnx --height 256 --width 256
+    python -m benchmarks.step_time ops
 
-The same drawn weights and inputs, batch size and work as ../shared/bench/peer_torchvision.py: a step is forward pass, losses, gradients and
-update with configs/torchvision.yaml and freeze_at 2; inference goes to masks pasted at the picture's size; `onnx` is the same in ONNX Runtime,
-from the exported file (writing it is not timed; compile_seconds is what opening it takes). Prints one JSON line.
-Drawing the inputs is not timed, nor is compiling the graph, which has a figure of its own.
+Run it from the project's folder. Weights, inputs, batch size and work are those of
+benchmarks/peer/peer_torchvision.py:
+
+    train   forward pass, losses, gradients and update with configs/torchvision.yaml and freeze_at=2 infer
+    to masks pasted at the picture's size onnx    the same in ONNX Runtime, from the exported file; writing it
+    is not timed, compile_seconds is to open it ops     single operators
+
+Prints one JSON line. Drawing the inputs is not timed. Compiling the graph is not part of a step; it has a
+figure of its own.
 """
 
+from __future__ import annotations
+
 import json
-import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from benchmarks.timing import parse, peak_rss_mb  # noqa: E402  after the path
+from benchmarks.timing import parse, peak_rss_mb
 
 
-def main():
-    args = parse(__doc__, ("train", "infer", "onnx", "ops"))
-    if args.what == "onnx":  # imported after the limits: both load libraries that start threads
+def main() -> None:
+    args = parse("step_time", __doc__, ("train", "infer", "onnx", "ops"))
+    if args.what == "onnx":  # imported after the threads are limited: both load libraries that start threads
         from benchmarks import onnx_work
 
         result = onnx_work.infer(args)
@@ -29,22 +33,18 @@ def main():
         from benchmarks import work
 
         result = {"train": work.train, "infer": work.infer, "ops": work.operators}[args.what](args)
-    project = "onnxruntime" if args.what == "onnx" else "mindspore"
-    print(
-        json.dumps(
-            dict(
-                project=project,
-                what=args.what,
-                height=args.height,
-                width=args.width,
-                batch=args.batch,
-                gts=args.gts,
-                threads=args.threads,
-                peak_rss_mb=peak_rss_mb(),
-                **result,
-            )
-        )
+    figures = dict(
+        project="onnxruntime" if args.what == "onnx" else "mindspore",
+        what=args.what,
+        height=args.height,
+        width=args.width,
+        batch=args.batch,
+        gts=args.gts,
+        threads=args.threads,
+        peak_rss_mb=peak_rss_mb(),
+        **result,
     )
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":

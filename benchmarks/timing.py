@@ -1,4 +1,4 @@
-"""What the timed commands share: their arguments and threads, a clock, the most memory held. Loads no library that starts threads."""
+"""What the timed commands share: arguments, threads, a clock, peak memory. Loads no library with threads."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import resource
 import statistics
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def limit_threads(threads):
-    """Give this process `threads` cores and as many threads in every library; before any of them is loaded."""
+def limit_threads(threads: int) -> None:
+    """Give this process `threads` cores and every library as many threads; before any of them is loaded."""
     cores = sorted(os.sched_getaffinity(0))
     if threads > len(cores):
         sys.exit(f"error: --threads {threads}: this process may use {len(cores)} cores")
@@ -23,37 +24,45 @@ def limit_threads(threads):
         os.environ[name] = str(threads)
 
 
-def peak_rss_mb():
-    """The most memory that this process, or one that it started and waited for, ever held.
+def peak_rss_mb() -> int:
+    """The most memory that this process, or one that it started and waited for, ever held: the larger, in MB.
 
-    Not their sum: what runs here in a child (MindSpore and Numba ask the system for its features) shares its pages with this process.
+    Not their sum: a child here (MindSpore and Numba ask the system for its features) shares this process's
+    pages.
     """
-    return (
-        max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        // 1024
-    )
+    sizes = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return max(sizes) // 1024
 
 
-def summary(seconds):
+def summary(seconds: Sequence[float]) -> dict:
     return dict(median_seconds=round(statistics.median(seconds), 3), seconds=[round(s, 3) for s in seconds])
 
 
-def timed(work, repeats, make=lambda i: None, warmup=1):
-    """Seconds of `work(make(i))` for each repeat, and the last answer."""
-    seconds, answer = [], None
+def timed(work: Callable, repeats: int, make: Callable = lambda i: None, warmup: int = 1) -> tuple:
+    """(seconds of `work(make(i))` for each repeat, the last result); `make` is not timed."""
+    seconds = []
+    result = None
     for i in range(warmup + repeats):
-        given = make(i)
+        inputs = make(i)
         start = time.perf_counter()
-        answer = work(given)
+        result = work(inputs)
         if i >= warmup:
             seconds.append(time.perf_counter() - start)
-    return seconds, answer
+    return seconds, result
 
 
-def parse(description, choices):
-    """The arguments of a measurement; its threads are limited on the way."""
+def parse(command: str, description: str, choices: Sequence[str]) -> argparse.Namespace:
+    """The arguments of a measurement; limits this process's threads as they say.
+
+    Args:
+        command: The module's name in `benchmarks`.
+        description: The help text.
+        choices: What can be measured.
+    """
     parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+        f"python -m benchmarks.{command}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("what", choices=choices)
     parser.add_argument("--height", type=int, default=768)

@@ -1,16 +1,20 @@
-"""What `step_time.py` times: the network with drawn weights, its inputs, and each piece of work as a function of the command's arguments."""
+"""What `step_time.py` times: the network with drawn weights, its inputs, and each piece of work."""
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import time
+from collections.abc import Callable
+from typing import NamedTuple
 
 import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
-from benchmarks.inputs import MASK_SIDE, batch_of, draw_batch, paste_all, settings
+from benchmarks.inputs import MASK_SIDE, batch_of, paste_all, settings
 from benchmarks.timing import summary, timed
+from src.config import Config
 from src.engine.inference.predictor import detect
 from src.engine.runtime import device  # noqa: I001  first: it sets the environment that MindSpore is loaded in
 from src.engine.runtime.compile_cache import compile_cell
@@ -24,25 +28,26 @@ from src.weights.torchvision import project_name
 from tests.parity_stages import draw_weights
 
 
-def drawn_network(config, exported=False):
-    """The network with the peer's weights: each drawn from its torchvision name."""
+def drawn_network(config: Config, exported: bool = False) -> nn.Cell:
+    """The network with the peer's weights, each drawn from its name in torchvision."""
     device.start_device(config)
     network = build_network(config, "CPU", loads_weights=True, exported=exported)
     draw_weights(network, torchvision_names(config), 1)
     return network
 
 
-def torchvision_names(config):
+def torchvision_names(config: Config) -> list[str]:
     """The names of torchvision's state_dict of maskrcnn_resnet50_fpn."""
-    norm, both = ("weight", "bias", "running_mean", "running_var"), ("weight", "bias")
+    norm = ("weight", "bias", "running_mean", "running_var")
+    both = ("weight", "bias")
     names = ["backbone.body.conv1.weight"] + [f"backbone.body.bn1.{leaf}" for leaf in norm]
     for stage, blocks in enumerate(config.resnet_block, 1):
         for block in range(blocks):
             owner = f"backbone.body.layer{stage}.{block}"
-            pairs = [("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3")] + (
-                [("downsample.0", "downsample.1")] if block == 0 else []
-            )
-            for conv, bn in pairs:
+            layers = [("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3")]
+            if block == 0:
+                layers.append(("downsample.0", "downsample.1"))
+            for conv, bn in layers:
                 names += [f"{owner}.{conv}.weight"] + [f"{owner}.{bn}.{leaf}" for leaf in norm]
     owners = [f"backbone.fpn.{kind}.{i}.0" for kind in ("inner_blocks", "layer_blocks") for i in range(4)]
     owners += ["rpn.head.conv.0.0", "rpn.head.cls_logits", "rpn.head.bbox_pred"]
@@ -57,65 +62,66 @@ def torchvision_names(config):
     return names
 
 
-class Counted(nn.Cell):
-    """A `RoISampler` that leaves in `counts` (proposals, RoIs, positive RoIs) of its last call."""
+class CountingSampler(nn.Cell):
+    """A `RoISampler` that keeps in `counts` the proposals, RoIs and positive RoIs of its last call."""
 
     def __init__(self, sampler):
         super().__init__(auto_prefix=False)
         self.sampler = sampler
         self.counts = Parameter(Tensor(np.zeros(3, np.float32)), name="counts", requires_grad=False)
 
-    def construct(self, proposals, proposal_valid, truth, labels, valid, key):
-        rois, classes, objects, chosen = self.sampler(proposals, proposal_valid, truth, labels, valid, key)
-        found = [flags.astype(ms.float32).sum() for flags in (proposal_valid, chosen, classes > 0)]
-        return ops.depend(rois, ops.assign(self.counts, ops.stack(found))), classes, objects, chosen
+    def construct(self, proposals, proposal_valid, gt_boxes, gt_labels, gt_valid, key):
+        rois, classes, matched_idxs, roi_valid = self.sampler(
+            proposals, proposal_valid, gt_boxes, gt_labels, gt_valid, key
+        )
+        counts = [flags.astype(ms.float32).sum() for flags in (proposal_valid, roi_valid, classes > 0)]
+        rois = ops.depend(rois, ops.assign(self.counts, ops.stack(counts)))
+        return rois, classes, matched_idxs, roi_valid
 
     def positive_slots(self, count):
         return self.sampler.positive_slots(count)
 
 
-def training(args):
-    """(a step on a batch or on the batch of that number, what draws a batch, the seconds of compiling, the cell that counts RoIs)."""
-    config, draw = settings(args), draw_batch()
+class Compiled(NamedTuple):
+    """Compiled work: a function of a batch, a function that draws batch i, the seconds of compiling."""
+
+    call: Callable
+    make: Callable
+    compile_seconds: float
+
+
+def training(args: argparse.Namespace) -> tuple[Compiled, CountingSampler]:
+    """(a training step, the sampler that counts its RoIs)."""
+    config = settings(args)
     network = drawn_network(config)
-    network.roi_sampler = counted = Counted(network.roi_sampler)
+    sampler = CountingSampler(network.roi_sampler)
+    network.roi_sampler = sampler
     network.set_train(True)
     step = TrainOneStep(LossNet(network), make_optimizer(config, network.trainable_params()))
-    rate = Tensor(np.float32(1e-4))
+    lr = Tensor(np.float32(1e-4))
 
     def make(i):
-        image, meta, boxes, labels = batch_of(draw, i, args, args.gts)
-        masks = np.full((*labels.shape, MASK_SIDE, MASK_SIDE), 255, np.uint8)
-        return [
-            Tensor(a)
-            for a in (
-                image,
-                meta,
-                np.arange(args.batch, dtype=np.int32) + i,
-                boxes,
-                labels,
-                np.ones(labels.shape, bool),
-                masks,
-            )
-        ]
+        image, image_meta, gt_boxes, gt_labels = batch_of(i, args, args.gts)
+        sample_key = np.arange(args.batch, dtype=np.int32) + i
+        gt_valid = np.ones(gt_labels.shape, bool)
+        gt_masks = np.full((*gt_labels.shape, MASK_SIDE, MASK_SIDE), 255, np.uint8)
+        arrays = (image, image_meta, sample_key, gt_boxes, gt_labels, gt_valid, gt_masks)
+        return [Tensor(array) for array in arrays]
 
     start = time.perf_counter()
-    compile_cell(step, (rate, *make(0)), config, device.Device("CPU"))
-    compiled = time.perf_counter() - start
-
-    def call(given):
-        return step(rate, *(make(given) if isinstance(given, int) else given)).asnumpy()
-
-    return call, make, compiled, counted
+    compile_cell(step, (lr, *make(0)), config, device.Device("CPU"))
+    compile_seconds = time.perf_counter() - start
+    return Compiled(lambda batch: step(lr, *batch).asnumpy(), make, compile_seconds), sampler
 
 
-def train(args):
-    call, make, compiled, counted = training(args)
-    seconds, figures = timed(call, args.repeats, make)
-    proposals, rois, positive = (int(count) for count in counted.counts.asnumpy())
+def train(args: argparse.Namespace) -> dict:
+    """The figures of a training step."""
+    work, sampler = training(args)
+    seconds, figures = timed(work.call, args.repeats, work.make)
+    proposals, rois, positive = (int(count) for count in sampler.counts.asnumpy())
     return dict(
         summary(seconds),
-        compile_seconds=round(compiled, 1),
+        compile_seconds=round(work.compile_seconds, 1),
         proposals=proposals,
         rois=rois,
         positive_rois=positive,
@@ -123,80 +129,71 @@ def train(args):
     )
 
 
-def inference(args):
-    """(inference on a batch or the batch of that number, to pasted masks; what draws a batch; the seconds of compiling it)."""
-    config, draw = settings(args), draw_batch()
+def inference(args: argparse.Namespace) -> Compiled:
+    """Inference from a batch to pasted masks."""
+    config = settings(args)
     network = drawn_network(config).set_train(False)
 
     def make(i):
-        image, meta, _, _ = batch_of(draw, i, args, 1)
-        return dict(image=image, image_meta=meta, count=args.batch)
+        image, image_meta, _, _ = batch_of(i, args, 1)
+        return dict(image=image, image_meta=image_meta, count=args.batch)
 
-    start, first = time.perf_counter(), make(0)
+    start = time.perf_counter()
+    first = make(0)
     compile_cell(network, (Tensor(first["image"]), Tensor(first["image_meta"])), config, device.Device("CPU"))
-    compiled = time.perf_counter() - start
-
-    def call(given):
-        return paste_all(detect(network, make(given) if isinstance(given, int) else given), args)
-
-    return call, make, compiled
+    compile_seconds = time.perf_counter() - start
+    return Compiled(lambda batch: paste_all(detect(network, batch), args), make, compile_seconds)
 
 
-def infer(args):
-    call, make, compiled = inference(args)
-    seconds, _ = timed(call, args.repeats, make)
-    return dict(summary(seconds), compile_seconds=round(compiled, 1))
+def infer(args: argparse.Namespace) -> dict:
+    """The figures of an inference call."""
+    work = inference(args)
+    seconds, _ = timed(work.call, args.repeats, work.make)
+    return dict(summary(seconds), compile_seconds=round(work.compile_seconds, 1))
 
 
-def operators(args):
-    """The operators the peer times, inside compiled graphs: medians in milliseconds under the peer's names."""
+def operators(args: argparse.Namespace) -> dict:
+    """The peer's operators inside compiled graphs: medians in milliseconds under the peer's names."""
     device.start_device(settings(args))
     rng = np.random.default_rng(0)
     shapes = [(192, 320), (96, 160), (48, 80), (24, 40)]
-    maps = [Tensor(rng.normal(0, 1, (2, 256, *shape)).astype(np.float32)) for shape in shapes]
-    width, height = rng.uniform(5, 256, 1024), rng.uniform(5, 154, 1024)
-    x, y = rng.uniform(0, 1024, 1024), rng.uniform(0, 614, 1024)
+    features = [Tensor(rng.normal(0, 1, (2, 256, *shape)).astype(np.float32)) for shape in shapes]
+    width = rng.uniform(5, 256, 1024)
+    height = rng.uniform(5, 154, 1024)
+    x = rng.uniform(0, 1024, 1024)
+    y = rng.uniform(0, 614, 1024)
     boxes = np.stack([x, y, x + width, y + height], 1).astype(np.float32)
-    rois, finest = (
-        boxes.reshape(2, 512, 4),
-        np.zeros((2, 512), np.int32),
-    )  # all on the finest level, as the peer has them
-    few, few_levels = (
-        np.stack([boxes[:256], boxes[:256]]),
-        np.stack([np.zeros(256, np.int32), np.full(256, -1, np.int32)]),
-    )
-    many = np.tile(boxes, (2, 1))[:2000] + rng.random((2000, 1), np.float32)
-    pool7, pool14 = (
-        KernelPool(7, 2, False, (4, 8, 16, 32), shapes),
-        KernelPool(14, 2, False, (4, 8, 16, 32), shapes),
-    )
-    suppress = NMS(0.7, kernel=True)
+    rois = boxes.reshape(2, 512, 4)
+    levels = np.zeros((2, 512), np.int32)  # all on the finest level, as the peer has them
+    rois256 = np.stack([boxes[:256], boxes[:256]])
+    levels256 = np.stack([np.zeros(256, np.int32), np.full(256, -1, np.int32)])
+    boxes2000 = np.tile(boxes, (2, 1))[:2000] + rng.random((2000, 1), np.float32)
+    pool7 = KernelPool(7, 2, False, (4, 8, 16, 32), shapes)
+    pool14 = KernelPool(14, 2, False, (4, 8, 16, 32), shapes)
+    nms = NMS(0.7, kernel=True)
 
     def pooled_sum(p2, p3, p4, p5, rois, levels):
         return pool7(p2, p3, p4, p5, rois, levels).sum()
 
-    total = ms.value_and_grad(pooled_sum)
+    def run_nms(boxes):
+        return nms(boxes, ops.ones(boxes.shape[:2], ms.bool_))
 
-    def run_nms(found):
-        return suppress(found, ops.ones(found.shape[:2], ms.bool_))
-
-    coarse, fine = maps[1], maps[0]
-    row = {}
-    for name, work, given in (
-        ("roi_align_1024x7x7_fwd", pool7, (*maps, rois, finest)),
-        ("roi_align_1024x7x7_fwd_bwd", total, (*maps, rois, finest)),
-        ("roi_align_256x14x14_fwd", pool14, (*maps, few, few_levels)),
-        ("nms_2000", ms.jit(run_nms), (many[None],)),
-        ("upsample_2x256x96x160", ms.jit(upsample_and_add), (coarse, fine)),
+    milliseconds = {}
+    for name, work, inputs in (
+        ("roi_align_1024x7x7_fwd", pool7, (*features, rois, levels)),
+        ("roi_align_1024x7x7_fwd_bwd", ms.value_and_grad(pooled_sum), (*features, rois, levels)),
+        ("roi_align_256x14x14_fwd", pool14, (*features, rois256, levels256)),
+        ("nms_2000", ms.jit(run_nms), (boxes2000[None],)),
+        ("upsample_2x256x96x160", ms.jit(upsample_and_add), (features[1], features[0])),
     ):
-        given = [one if isinstance(one, Tensor) else Tensor(one) for one in given]
-        seconds, _ = timed(lambda _, work=work, given=given: settle(work(*given)), args.repeats)
-        row[name] = round(statistics.median(seconds) * 1e3, 2)
-    return row
+        inputs = [one if isinstance(one, Tensor) else Tensor(one) for one in inputs]
+        seconds, _ = timed(lambda _, work=work, inputs=inputs: wait_for(work(*inputs)), args.repeats)
+        milliseconds[name] = round(statistics.median(seconds) * 1e3, 2)
+    return milliseconds
 
 
-def settle(answer):
-    """Wait until an answer, or the first of a nested one, is there; its copy to NumPy is part of the time."""
-    while isinstance(answer, (tuple, list)):
-        answer = answer[0]
-    return answer.asnumpy()
+def wait_for(result):
+    """Wait until a result, or the first of a nested one, is there; its copy to NumPy is part of the time."""
+    while isinstance(result, (tuple, list)):
+        result = result[0]
+    return result.asnumpy()

@@ -1,0 +1,34 @@
+"""Convert as `train.py` does and print [seconds to read and check, seconds to convert] as JSON.
+
+python -m benchmarks.data.timed_conversion KEY=VALUE ...
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+from src.config import load_config
+from src.data.mindrecord import converter
+from src.engine.entry import run_main
+
+
+def main() -> None:
+    read = converter.checked_source
+    seconds = []
+
+    def timed(*args, **options):
+        start = time.perf_counter()
+        source = read(*args, **options)
+        seconds.append(time.perf_counter() - start)
+        return source
+
+    converter.checked_source = timed
+    start = time.perf_counter()
+    converter.ensure_mindrecord(load_config(sys.argv[1:]))
+    print(json.dumps([seconds[0], time.perf_counter() - start - seconds[0]]))
+
+
+if __name__ == "__main__":
+    run_main(main)
