@@ -1,14 +1,17 @@
 # shellcheck shell=bash
-# Sourced by the scripts: the project's folder, messages, the interpreter with its packages, and commands that keep a log.
+# Sourced by the scripts: the project's folder, messages, the interpreter with its packages, work folders and
+# logs.
 
 PROJECT_ROOT=$(CDPATH='' cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.." && pwd)
 VENV=$PROJECT_ROOT/.venv
-PYTHON_FROM=            # set by find_python: given (PYTHON), active (an environment) or venv (the project's own)
+# Set by find_python: given (PYTHON), active (an environment) or venv (the project's own).
+PYTHON_FROM=
 
 note() { printf '%s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 2; }
 
-help_if_asked() {       # help_if_asked TEXT WORD...: prints the text and ends where -h or --help is among the words
+# help_if_asked TEXT WORD...: prints the text and ends where -h or --help is among the words.
+help_if_asked() {
     local text=$1 word
     shift
     for word in "$@"; do
@@ -19,46 +22,55 @@ help_if_asked() {       # help_if_asked TEXT WORD...: prints the text and ends w
     done
 }
 
-# What can stand after the positional words: KEY=VALUE, --config FILE. (runs/lr=1/a.ckpt is a path: its key would hold a slash.)
+# What can follow the positional words: KEY=VALUE, --config FILE. (runs/lr=1/a.ckpt is a path: no key has a
+# slash.)
 is_option() { [[ $1 == --* || $1 =~ ^[A-Za-z_][A-Za-z0-9_.]*= ]]; }
 
-# ---- the interpreter -------------------------------------------------------------------------------------------------
+# ---- the interpreter ---------------------------------------------------------------------------------------
 
 # A pyenv shim of a version that is not selected exists and fails, so the program is run, not only looked up.
-fits() { "$1" -c 'import sys; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 12))' </dev/null >/dev/null 2>&1; }
+fits() {
+    "$1" -c 'import sys; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 12))' </dev/null >/dev/null 2>&1
+}
 
 absolute() { (CDPATH='' cd -- "$(dirname -- "$1")" && printf '%s/%s\n' "$(pwd)" "$(basename -- "$1")"); }
 
-# Which interpreter the scripts run: PYTHON, else the active environment, else .venv (which may not be there yet).
+# Which interpreter the scripts run: PYTHON, else the active environment, else .venv (which may not exist
+# yet).
 find_python() {
     if [[ -n ${PYTHON:-} ]]; then
         PYTHON_FROM=given
         local given=$PYTHON
-        PYTHON=$(type -P -- "$given") || die "PYTHON=$given: no such program; set it to a Python 3.9 to 3.12, or leave it out"
+        PYTHON=$(type -P -- "$given") ||
+            die "PYTHON=$given: no such program; set it to a Python 3.9 to 3.12, or leave it out"
         PYTHON=$(absolute "$PYTHON")
         return
     fi
     local folder=${VIRTUAL_ENV:-${CONDA_PREFIX:-}}
-    # conda's base is active in every shell of its users: one whose Python does not fit is no choice of theirs
+    # conda's base is active in every shell of its users. If its Python does not fit, they have not chosen it.
     if [[ -z ${VIRTUAL_ENV:-} && ${CONDA_DEFAULT_ENV:-} == base ]] && ! fits "$folder/bin/python"; then
         folder=
     fi
     if [[ -n $folder && ! $folder -ef $VENV ]]; then
         PYTHON_FROM=active
         PYTHON=$folder/bin/python
-        fits "$PYTHON" || die "the active environment $folder has no working Python 3.9 to 3.12: leave it (deactivate), or set PYTHON=..."
+        fits "$PYTHON" || die "the active environment $folder has no working Python 3.9 to 3.12:" \
+            "leave it (deactivate), or set PYTHON=..."
         return
     fi
     PYTHON_FROM=venv
     PYTHON=$VENV/bin/python
 }
 
-# any_python: a Python 3 for the standard library's sake. PYTHON comes last, as it may be a stand-in that only starts things.
+# any_python: some Python 3, for what needs only the standard library. PYTHON comes last: it may be a program
+# that only starts others.
 any_python() {
     local name path
     for name in python3 python3.12 python3.11 python3.10 python3.9 python ${PYTHON:+"$PYTHON"}; do
         while IFS= read -r path; do
-            if [[ $("$path" -c 'import sys; print(sys.version_info[0] * 14)' </dev/null 2>/dev/null) == 42 ]]; then
+            # Only a real Python multiplies.
+            if [[ $("$path" -c 'import sys; print(sys.version_info[0] * 14)' </dev/null 2>/dev/null) == 42 ]]
+            then
                 printf '%s\n' "$path"
                 return
             fi
@@ -67,9 +79,10 @@ any_python() {
     die "no Python 3 found on PATH"
 }
 
-# ---- its packages ----------------------------------------------------------------------------------------------------
+# ---- its packages ------------------------------------------------------------------------------------------
 
-# setup_python FILE...: PYTHON becomes an interpreter that has what these requirement files list; installs only what is missing.
+# setup_python FILE...: PYTHON becomes an interpreter that has what these requirement files list; installs
+# only what is missing.
 setup_python() {
     find_python
     if [[ $PYTHON_FROM == venv ]]; then
@@ -88,7 +101,8 @@ use_python() {
     esac
 }
 
-pip_install() {         # pip_install WORD...: its chatter goes to stderr, and is short where nobody watches
+# pip_install WORD...: pip's output goes to stderr, and is short where stderr is not a terminal.
+pip_install() {
     local quiet=(--quiet)
     [[ ! -t 2 ]] || quiet=()
     "$PYTHON" -m pip install --disable-pip-version-check --no-input ${quiet[@]+"${quiet[@]}"} "$@" >&2
@@ -101,10 +115,12 @@ complete_environment() {
     [[ -n $lines ]] || return 0
     while IFS= read -r line; do missing+=("$line"); done <<<"$lines"
     note "Installing into the environment of $PYTHON what it lacks: ${missing[*]}"
-    pip_install "${missing[@]}" || die "pip could not install into the environment of $PYTHON; its message is above"
+    pip_install "${missing[@]}" ||
+        die "pip could not install into the environment of $PYTHON; its message is above"
 }
 
-# .venv is whole when its Python runs, no killed set-up left its mark, and it holds a copy of each requirement file as it is now.
+# .venv is whole when its Python runs, no killed set-up left its mark, and it holds a copy of each requirement
+# file as it is now.
 venv_is_whole() {
     local file
     [[ -x $VENV/bin/python && ! -e $VENV/.installing ]] || return 1
@@ -144,8 +160,12 @@ build_venv() {
     : >"$VENV/.installing"
     for file in "$@"; do files+=(-r "$PROJECT_ROOT/$file"); done
     note "Installing $* into $VENV (once; MindSpore alone is a download of 0.8 GB)."
-    # A set-up that is killed leaves the mark; one that fails leaves whole packages, which the next one goes on from.
-    pip_install "${files[@]}" || { rm -f -- "$VENV/.installing"; die "pip could not install $*; its message is above. Run the command again to go on"; }
+    # A set-up that is killed leaves the mark; one that fails leaves whole packages, which the next one goes
+    # on from.
+    if ! pip_install "${files[@]}"; then
+        rm -f -- "$VENV/.installing"
+        die "pip could not install $*; its message is above. Run the command again to go on"
+    fi
     for file in "$@"; do cp -- "$PROJECT_ROOT/$file" "$VENV/.installed-$file"; done
     rm -f -- "$VENV/.installing"
 }
@@ -163,20 +183,24 @@ base_python() {
             without_venv=$path
         done < <(type -aP -- "$name")
     done
-    [[ -z $without_venv ]] || die "$without_venv has no venv module (Debian, Ubuntu: apt install python3-venv); install it, or set PYTHON=..."
-    die "no working Python 3.9, 3.10, 3.11 or 3.12 on PATH (MindSpore 2.8 has no other): install one, or set PYTHON=/path/to/python"
+    [[ -z $without_venv ]] || die "$without_venv has no venv module" \
+        "(Debian, Ubuntu: apt install python3-venv); install it, or set PYTHON=..."
+    die "no working Python 3.9, 3.10, 3.11 or 3.12 on PATH (MindSpore 2.8 has no other):" \
+        "install one, or set PYTHON=/path/to/python"
 }
 
-# run_module MODULE WORD...: `python -m`, but the project's folder, not the caller's, is where modules come from.
+# run_module MODULE WORD...: `python -m`, but the project's folder, not the caller's, is where modules come
+# from.
 run_module() {
     exec "$PYTHON" -c 'import runpy, sys
 sys.path[0] = sys.argv.pop(1)
 runpy.run_module(sys.argv.pop(1), None, "__main__", alter_sys=True)' "$PROJECT_ROOT" "$@"
 }
 
-# ---- work folders and logs -------------------------------------------------------------------------------------------
+# ---- work folders and logs ---------------------------------------------------------------------------------
 
-resuming() {            # resuming WORD...: whether resume=... is among the words
+# resuming WORD...: whether resume=... is among the words.
+resuming() {
     local word
     for word in "$@"; do
         [[ $word != resume=?* || $word == resume=[Nn]one || $word == resume=null ]] || return 0
@@ -184,8 +208,9 @@ resuming() {            # resuming WORD...: whether resume=... is among the word
     return 1
 }
 
-# refuse_earlier FOLDER... -- WORD...: a folder that holds an earlier run is an error, unless the words resume it or FORCE=1 says
-# to delete it. What has no log is no run of these scripts, so FORCE=1 moves it aside instead.
+# refuse_earlier FOLDER... -- WORD...: a folder that holds an earlier run is an error, unless the words resume
+# it or FORCE=1 says to delete it. What has no log is no run of these scripts, so FORCE=1 moves it aside
+# instead.
 refuse_earlier() {
     local folder aside earlier=()
     while [[ $1 != -- ]]; do
@@ -210,12 +235,14 @@ refuse_earlier() {
     done
 }
 
-open_log() {            # open_log FOLDER WORD...: the folder is there, and its log is empty unless the words resume its run
+# open_log FOLDER WORD...: makes the folder, and empties its log unless the words resume its run.
+open_log() {
     mkdir -p -- "$1"
     resuming "${@:2}" || : >"$1/log"
 }
 
-# drop_unstarted CODE FOLDER... -- WORD...: after exit code 2 (a mistake in the command) a folder with a log alone holds no run, and goes.
+# drop_unstarted CODE FOLDER... -- WORD...: after exit code 2 (a mistake in the command) a folder with a log
+# alone holds no run, and goes.
 drop_unstarted() {
     local code=$1 folders=()
     shift
@@ -224,7 +251,8 @@ drop_unstarted() {
         return
     fi
     for folder in "${folders[@]}"; do
-        [[ -n $(find "$folder/" -mindepth 1 -maxdepth 1 ! -name log ! -name msrun -print -quit) ]] || rm -rf -- "$folder"
+        [[ -n $(find "$folder/" -mindepth 1 -maxdepth 1 ! -name log ! -name msrun -print -quit) ]] ||
+            rm -rf -- "$folder"
     done
 }
 
@@ -236,15 +264,17 @@ wait_for() {
     while ((interrupted)); do
         interrupted=0 status=0
         wait "$pid" || status=$?
-        [[ $status == 127 && -n $code ]] || code=$status    # 127 the second time: the first had its code already
+        # 127 in the second round: the first one had its code already.
+        [[ $status == 127 && -n $code ]] || code=$status
     done
     trap - INT TERM HUP
     return "$code"
 }
 
-# run_logged LOG COMMAND...: the command's output to the terminal and, appended, to LOG; returns its exit code. stderr stays the
-# terminal, where it is one, so that progress bars are drawn there. The command has its own process group (set -m), with which it
-# gets signals through wait_for alone, and its helper processes end with it.
+# run_logged LOG COMMAND...: the command's output to the terminal and, appended, to LOG; returns its exit
+# code. stderr stays the terminal, where it is one, so that progress bars are drawn there. The command has its
+# own process group (set -m), with which it gets signals through wait_for alone, and its helper processes end
+# with it.
 run_logged() {
     local log=$1 child code=0 tees=()
     shift

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# One process of run_distribute_train.sh, which sets RANK_PYTHON and LAUNCH and starts it itself or through msrun: runs the
-# interpreter with the given words. The output goes to the rank's own log; the process id, and the exit code of the first rank that
-# fails, go to LAUNCH, because msrun passes neither on.
+# One process of run_distribute_train.sh, which sets RANK_PYTHON and LAUNCH and starts it itself or through
+# msrun: runs the interpreter with the given words. The output goes to the rank's own log; the process id, and
+# the exit code of the first rank that fails, go to LAUNCH, because msrun passes neither on.
 set -euo pipefail
 # msrun starts its scheduler with the same command; it is not a rank
 [[ ${MS_ROLE:-} != MS_SCHED ]] || exec "$RANK_PYTHON" "$@"
@@ -13,9 +13,12 @@ printf '%s\n' "$$" >"$LAUNCH/pid.$RANK_ID"
 code=0
 "$RANK_PYTHON" "$@" &
 wait_for $! || code=$?
-((code == 0)) || (set -o noclobber && printf '%s %s\n' "$RANK_ID" "$code" >"$LAUNCH/failed") 2>/dev/null || true
+if ((code)); then       # only the first rank that fails writes the file
+    (set -o noclobber && printf '%s %s\n' "$RANK_ID" "$code" >"$LAUNCH/failed") 2>/dev/null || true
+fi
 : >"$LAUNCH/ended.$RANK_ID"
-# msrun kills the others, before they have told or saved anything, as soon as it sees one end; run_distribute_train.sh stops it first
+# msrun kills the others, before they have told or saved anything, as soon as it sees one end;
+# run_distribute_train.sh stops it first
 for ((tenths = 0; code && tenths < 100; tenths++)); do
     [[ -d $LAUNCH && ! -e $LAUNCH/ending ]] || break
     sleep 0.1

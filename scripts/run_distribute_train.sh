@@ -8,26 +8,33 @@ help_if_asked 'Train on many devices, one process each.
     bash scripts/run_distribute_train.sh RANK_TABLE_FILE [PRETRAINED_CKPT] [--config FILE] [KEY=VALUE ...]
     WORKERS=N bash scripts/run_distribute_train.sh - [PRETRAINED_CKPT] [--config FILE] [KEY=VALUE ...]
 
-RANK_TABLE_FILE   the cards that train together (bash scripts/make_rank_table.sh 8 writes one); run the command on every host of it
+RANK_TABLE_FILE   the cards that train together (bash scripts/make_rank_table.sh 8 writes one); run the
+                  command on every host of it
 -                 no table: msrun starts WORKERS processes, on Ascend or on the CPU
 PRETRAINED_CKPT   weights to start from; "" or nothing: train from scratch
 KEY=VALUE         settings (src/config.py lists them all); they win over those of --config FILE
 
     bash scripts/run_distribute_train.sh rank_table_8pcs.json resnet50.ckpt coco_root=/data/coco
     WORKERS=2 bash scripts/run_distribute_train.sh - "" device_target=CPU coco_root=/data/coco
-    WORKERS=16 NODES=2 NODE_RANK=0 MASTER_ADDR=10.0.0.1 bash scripts/run_distribute_train.sh - resnet50.ckpt    (and NODE_RANK=1 on the other)
+    WORKERS=16 NODES=2 NODE_RANK=0 MASTER_ADDR=10.0.0.1 \
+        bash scripts/run_distribute_train.sh - resnet50.ckpt        (and NODE_RANK=1 on the other host)
 
-Rank i writes everything to train_parallel{i}/ in the current folder, its output to log there; the first rank of a host is shown
-here as well. Folders that hold an earlier run are refused; a resume=... word goes on with it, and FORCE=1 deletes it.
+Rank i writes everything to train_parallel{i}/ in the current folder, its output to log there; the first rank
+of a host is shown here as well. Folders that hold an earlier run are refused; a resume=... word goes on with
+it, and FORCE=1 deletes it.
 When a rank fails, the others are ended and its exit code is passed on.
 Environment:
-  PYTHON                the interpreter; else the active environment is used, else .venv, which is made where it is missing
+  PYTHON                the interpreter; else the active environment is used, else .venv, which is made where
+                        it is missing
   HCCL_CONNECT_TIMEOUT  seconds that cards wait for each other at the start (default 600)
-  GLOG_v                the level of MindSpore log lines (default 3, errors; at 2 the search of the processes for each other fills pages)
-  NO_BIND=1             do not bind the processes to processor cores (taskset); without it the cores are dealt evenly (rank table only)
+  GLOG_v                the level of MindSpore log lines (default 3, errors; at 2 there are pages of them
+                        while the processes connect)
+  NO_BIND=1             do not bind the processes to processor cores (taskset); without it each gets an equal
+                        share of the cores (rank table only)
   SERVER_ID             which server of the table this host is, from 0 (default: told by its address)
   WORKERS, NODES        without a table: processes in all (default 8), hosts (default 1)
-  NODE_RANK, MASTER_ADDR, MASTER_PORT   and which host this is, from 0, and where the first one listens (default port 8118, or a free one)' "$@"
+  NODE_RANK, MASTER_ADDR, MASTER_PORT   and which host this is, from 0, and where the first one listens
+                        (default port 8118, or a free one)' "$@"
 
 (($#)) || die "RANK_TABLE_FILE is missing ('-' for none); --help tells more"
 table=$1 pretrained=''
@@ -40,23 +47,32 @@ fi
 [[ $table == - || -f $table ]] || die "RANK_TABLE_FILE $table: no such file"
 use_python
 
-whole_number() { [[ ${!1} =~ ^[0-9]{1,9}$ && ${!1} -ge $2 ]] || die "$1=${!1}: a whole number of at least $2 expected"; }
+# whole_number NAME LEAST: an error unless the variable is a whole number of at least LEAST.
+whole_number() {
+    [[ ${!1} =~ ^[0-9]{1,9}$ && ${!1} -ge $2 ]] || die "$1=${!1}: a whole number of at least $2 expected"
+}
 
-# ---- which ranks run here --------------------------------------------------------------------------------------------
+# ---- which ranks run here ----------------------------------------------------------------------------------
 export HCCL_CONNECT_TIMEOUT=${HCCL_CONNECT_TIMEOUT:-600} GLOG_v=${GLOG_v:-3}
 python3=$PYTHON
 [[ $PYTHON_FROM != given ]] || python3=$(any_python)
+free_port() {
+    "$python3" -c 'import socket; s = socket.socket(); s.bind(("", 0)); print(s.getsockname()[1])'
+}
+
 ranks=() devices=() cores=()
 if [[ $table == - ]]; then
     WORKERS=${WORKERS:-8} NODES=${NODES:-1} NODE_RANK=${NODE_RANK:-0}
     whole_number WORKERS 1; whole_number NODES 1; whole_number NODE_RANK 0
     ((NODE_RANK < NODES)) || die "NODE_RANK=$NODE_RANK: less than NODES=$NODES expected"
-    ((WORKERS % NODES == 0)) || die "WORKERS=$WORKERS: every one of NODES=$NODES hosts runs as many, so a multiple of it is expected"
+    ((WORKERS % NODES == 0)) ||
+        die "WORKERS=$WORKERS: every one of NODES=$NODES hosts runs as many, so a multiple of it is expected"
     if ((NODES == 1)); then
         MASTER_ADDR=${MASTER_ADDR:-127.0.0.1}
-        MASTER_PORT=${MASTER_PORT:-$("$python3" -c 'import socket; s = socket.socket(); s.bind(("", 0)); print(s.getsockname()[1])')}
+        MASTER_PORT=${MASTER_PORT:-$(free_port)}
     else
-        [[ -n ${MASTER_ADDR:-} ]] || die "MASTER_ADDR is not set: NODES=$NODES hosts need the address of the first"
+        [[ -n ${MASTER_ADDR:-} ]] ||
+            die "MASTER_ADDR is not set: NODES=$NODES hosts need the address of the first"
         MASTER_PORT=${MASTER_PORT:-8118}
     fi
     here=$((WORKERS / NODES)) rank_size=$WORKERS
@@ -82,7 +98,7 @@ fi
 refuse_earlier "${folders[@]}" ${wider[@]+"${wider[@]}"} -- "$@"
 for folder in "${folders[@]}"; do open_log "$folder" "$@"; done
 
-# ---- start them ------------------------------------------------------------------------------------------------------
+# ---- start them --------------------------------------------------------------------------------------------
 first=${folders[0]}
 export LAUNCH=$PWD/$first/.launch RANK_PYTHON=$PYTHON
 rm -rf -- "$LAUNCH"
@@ -101,30 +117,40 @@ show_log() {            # what the first rank has written since the last call
     done 2>/dev/null
     unfinished+=$line
 }
-train=("$PROJECT_ROOT/train.py" --work-dir "train_parallel{rank}" ${pretrained:+"pre_trained=$pretrained"} "$@")
-set -m                  # a process group each: Ctrl-C reaches this script alone, and a rank's helpers can be ended with it
+train=("$PROJECT_ROOT/train.py" --work-dir "train_parallel{rank}")
+train+=(${pretrained:+"pre_trained=$pretrained"} "$@")
+# A process group each: Ctrl-C reaches only this script, and a rank's helper processes can be ended with it.
+set -m
 if [[ $table == - ]]; then
-    note "Starting $here of $rank_size processes with msrun (scheduler: $MASTER_ADDR:$MASTER_PORT); logs: $first/msrun and train_parallel{rank}/log"
+    note "Starting $here of $rank_size processes with msrun (scheduler: $MASTER_ADDR:$MASTER_PORT);" \
+        "logs: $first/msrun and train_parallel{rank}/log"
     mkdir -p -- "$LAUNCH/bin" "$first/msrun"
-    printf '#!/usr/bin/env bash\nexec bash %q "$@"\n' "$PROJECT_ROOT/scripts/rank.sh" >"$LAUNCH/bin/python"      # msrun starts `python`
+    # msrun starts `python`.
+    printf '#!/usr/bin/env bash\nexec bash %q "$@"\n' "$PROJECT_ROOT/scripts/rank.sh" >"$LAUNCH/bin/python"
     chmod +x -- "$LAUNCH/bin/python"
-    PATH=$LAUNCH/bin:$PATH "$PYTHON" -m mindspore.parallel.cluster.run --worker_num="$WORKERS" --local_worker_num="$here" \
-        --master_addr="$MASTER_ADDR" --master_port="$MASTER_PORT" --node_rank="$NODE_RANK" --join=True --log_dir="$first/msrun" \
-        --tail_worker_log="$WORKERS" "${train[@]}" </dev/null >"$first/msrun/msrun.log" 2>&1 &
+    PATH=$LAUNCH/bin:$PATH "$PYTHON" -m mindspore.parallel.cluster.run \
+        --worker_num="$WORKERS" --local_worker_num="$here" \
+        --master_addr="$MASTER_ADDR" --master_port="$MASTER_PORT" --node_rank="$NODE_RANK" \
+        --join=True --log_dir="$first/msrun" --tail_worker_log="$WORKERS" \
+        "${train[@]}" </dev/null >"$first/msrun/msrun.log" 2>&1 &
     launched+=($!)
 else
-    note "Starting ${#ranks[@]} of $rank_size processes (ranks ${ranks[*]} on devices ${devices[*]}); logs: train_parallel{rank}/log"
+    note "Starting ${#ranks[@]} of $rank_size processes (ranks ${ranks[*]} on devices ${devices[*]});" \
+        "logs: train_parallel{rank}/log"
     export RANK_TABLE_FILE=$table RANK_SIZE=$rank_size DEVICE_NUM=$here SERVER_ID=$server
     for i in "${!ranks[@]}"; do
         bind=()
-        if [[ ${NO_BIND:-} != 1 && ${cores[i]} != - ]] && command -v taskset >/dev/null; then bind=(taskset -c "${cores[i]}"); fi
-        RANK_ID=${ranks[i]} DEVICE_ID=${devices[i]} ${bind[@]+"${bind[@]}"} bash "$PROJECT_ROOT/scripts/rank.sh" "${train[@]}" &
+        if [[ ${NO_BIND:-} != 1 && ${cores[i]} != - ]] && command -v taskset >/dev/null; then
+            bind=(taskset -c "${cores[i]}")
+        fi
+        RANK_ID=${ranks[i]} DEVICE_ID=${devices[i]} \
+            ${bind[@]+"${bind[@]}"} bash "$PROJECT_ROOT/scripts/rank.sh" "${train[@]}" &
         launched+=($!)
     done
 fi
 set +m
 
-# ---- wait for them, and end them together ----------------------------------------------------------------------------
+# ---- wait for them, and end them together ------------------------------------------------------------------
 rank_pids() { cat -- "$LAUNCH"/pid.* 2>/dev/null || true; }
 
 ranks_left() {
@@ -135,11 +161,14 @@ ranks_left() {
     return 1
 }
 
-# end_all SECONDS: TERM, on which a rank saves and ends, and KILL to every process that is left after so long, or after another signal.
+# end_all SECONDS: TERM, on which a rank saves and ends, and KILL to every process that is left after so long,
+# or after another signal.
 end_all() {
     local deadline=$((SECONDS + $1)) pid
-    [[ $table != - ]] || kill -STOP "${launched[@]}" 2>/dev/null || true       # msrun would kill the others as soon as one has ended
-    : >"$LAUNCH/ending"                                                         # for which rank.sh waits before it lets one end
+    # msrun would kill the others as soon as one has ended.
+    [[ $table != - ]] || kill -STOP "${launched[@]}" 2>/dev/null || true
+    # rank.sh waits for this file before it lets a rank end.
+    : >"$LAUNCH/ending"
     stop=0
     for pid in $(rank_pids); do kill -TERM "$pid" 2>/dev/null || true; done
     while ((SECONDS < deadline && stop == 0)) && ranks_left; do sleep 0.2 || true; show_log; done
@@ -168,7 +197,9 @@ if ((signal)); then
     end_all 60
     code=$signal
 elif ((code)); then
-    end_all 14          # more than a rank's own heartbeat monitor leaves it (GRACE_SECONDS of src/engine/distributed/timeouts.py), which tells what happened before it ends it
+    # Longer than a rank's heartbeat monitor waits (GRACE_SECONDS of src/engine/distributed/timeouts.py),
+    # which prints what happened before it ends the rank.
+    end_all 14          # seconds
 fi
 show_log
 [[ -z $unfinished ]] || printf '%s\n' "$unfinished" || true
@@ -176,10 +207,12 @@ rm -rf -- "$LAUNCH"
 
 if ((signal == 0 && code)); then
     if [[ -n $failed ]]; then
-        note "error: rank $failed failed with exit code $code, and the others were ended; the last lines of train_parallel$failed/log:"
+        note "error: rank $failed failed with exit code $code, and the others were ended;" \
+            "the last lines of train_parallel$failed/log:"
         tail -n 20 -- "train_parallel$failed/log" >&2
     else
-        note "error: ended with exit code $code before any rank said why; see $first/msrun/msrun.log and train_parallel*/log"
+        note "error: ended with exit code $code before any rank said why;" \
+            "see $first/msrun/msrun.log and train_parallel*/log"
     fi
 fi
 drop_unstarted "$code" "${folders[@]}" -- "$@"

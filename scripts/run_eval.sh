@@ -12,10 +12,13 @@ CHECKPOINT_PATH        the weights to use; "" or nothing: the key checkpoint_pat
 --config FILE          a YAML file of settings, the one that was trained with
 KEY=VALUE              settings (src/config.py lists them all); they win over the file
 
-    bash scripts/run_eval.sh /data/coco/annotations/instances_val2017.json train/checkpoint/mask_rcnn-12_7393.ckpt coco_root=/data/coco
+    bash scripts/run_eval.sh /data/coco/annotations/instances_val2017.json \
+        train/checkpoint/mask_rcnn-12_7393.ckpt coco_root=/data/coco
 
-Everything is written to eval/ in the current folder: metrics.json, results_bbox.json, results_segm.json, and the output in log.
-PYTHON=... names the interpreter; else the active environment is used, else .venv, which is made where it is missing.' "$@"
+Everything is written to eval/ in the current folder: metrics.json, results_bbox.json, results_segm.json, and
+the output in log.
+PYTHON=... names the interpreter; else the active environment is used, else .venv, which is made where it
+is missing.' "$@"
 
 annotations='' checkpoint=''
 if (($#)) && ! is_option "$1"; then

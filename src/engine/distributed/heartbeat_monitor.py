@@ -202,7 +202,7 @@ class HeartbeatMonitor:
             self.report_failure(f"rank {connection.rank} died {connection.position}", 3)
 
     def report_failure(self, line: str, code: int) -> None:
-        """This rank (on the hub: any rank) has failed. The first failure that reaches the hub ends all ranks."""
+        """This rank (on the hub: any rank) has failed. The first failure that the hub hears of ends all."""
         if self.rank:
             self.hub.send({"failed": line, "code": code})
             if self.to_rank.has_finished:

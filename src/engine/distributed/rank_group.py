@@ -234,7 +234,7 @@ def _first_line(error: BaseException) -> str:
 def reachable_host() -> str:
     """The address at which the job's other hosts reach this one.
 
-    It is the address that connections to msrun's scheduler, or to another server of the rank table, come from.
+    It is the address from which this host connects to msrun's scheduler, or to another server of the table.
     """
     others = [os.environ["MS_SCHED_HOST"]] if os.environ.get("MS_SCHED_HOST") else _servers_of_table()
     for other in others:

@@ -11,7 +11,6 @@ ROOT = Path(__file__).resolve().parents[3]
 RANK = """
 import json, os, signal, sys, time
 from pathlib import Path
-sys.path.insert(0, {root!r})
 from src.engine.distributed.rank_group import RankGroup
 from src.engine.entry import run_main
 from src.errors import TrainingError
@@ -40,13 +39,12 @@ class Job:
 
     def __init__(self, folder, num, body, **environment):
         self.folder = folder
-        script = RANK.format(
-            root=str(ROOT), body="\n".join("        " + line for line in body.strip().splitlines())
-        )
+        script = RANK.format(body="\n".join("        " + line for line in body.strip().splitlines()))
         self.started = time.monotonic()
         self.ranks = [
             subprocess.Popen(
                 [sys.executable, "-c", script, str(rank), str(num), str(folder)],
+                cwd=ROOT,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
