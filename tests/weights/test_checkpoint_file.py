@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
@@ -13,6 +12,7 @@ from src.errors import CheckpointError
 from src.weights.checkpoint_file import read_checkpoint, rotate_checkpoints, save_checkpoint
 from src.weights.checkpoint_settings import config_from_checkpoint
 from src.weights.loading import is_whole_model, load_network
+from tests.conftest import ROOT
 from tests.weights.small_net import Net, values
 
 
@@ -75,7 +75,6 @@ def test_a_failed_write_leaves_the_last_good_one(tmp_path, config):
         "import resource, signal, sys\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))\n"
-        "sys.path[:0] = sys.argv[2:]\n"
         "from tests.weights.small_net import Net\n"
         "from src.weights.checkpoint_file import save_checkpoint\n"
         "from src.config import load_config\n"
@@ -83,7 +82,8 @@ def test_a_failed_write_leaves_the_last_good_one(tmp_path, config):
         "run_main(lambda: save_checkpoint(sys.argv[1], Net(2.0), load_config(), 'bn', 1, 1))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, str(path), os.getcwd()],
+        [sys.executable, "-c", script, str(path)],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=120,

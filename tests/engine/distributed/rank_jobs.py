@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from src.weights.checkpoint_file import read_training
+from tests.conftest import ROOT
 from tests.engine.jobs import PATIENCE, QUIET_CLUSTER, Job, processes_with
 
 
@@ -55,7 +56,12 @@ def run_with_msrun(folder, script, *words, check=True):
             *words,
         ],
         cwd=folder,
-        env={**os.environ, **QUIET_CLUSTER, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        env={
+            **os.environ,
+            **QUIET_CLUSTER,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+        },
         timeout=PATIENCE,
         check=check,
         capture_output=check,

@@ -112,12 +112,12 @@ def test_an_operator_is_named_by_what_it_was_made_with():
 
 def test_an_operator_has_the_same_name_in_another_process():
     code = (
-        f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
         "from tests.engine.runtime.test_graph_digest import name_of, operator_of\n"
         "print(name_of(operator_of(0.1, {'b': [1, 2], 'a': None})))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,

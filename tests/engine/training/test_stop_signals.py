@@ -10,9 +10,8 @@ import pytest
 from tests.conftest import ROOT
 
 # The library's handler: the system's, set behind Python's back.
-CODE = f"""
+CODE = """
 import ctypes, signal, sys, time
-sys.path.insert(0, {str(ROOT)!r})
 from src.engine.training.stop_signals import StopSignals
 from src.engine.entry import run_main
 
@@ -22,7 +21,7 @@ def spoil():
     libc.signal(signal.SIGINT, ctypes.cast(libc.abort, ctypes.c_void_p))
 
 def main():
-    {{body}}
+    {body}
 
 run_main(main)
 """
@@ -41,6 +40,7 @@ NOTES = """
 def start(body, *words, ignored=False):
     process = subprocess.Popen(
         [sys.executable, "-c", CODE.replace("{body}", body.strip()), *words],
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
