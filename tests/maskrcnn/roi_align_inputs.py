@@ -11,5 +11,6 @@ SHAPES = ((32, 48), (16, 24), (8, 12), (4, 6))  # of a canvas of 128x192
 CHANNELS = 3
 
 
-def draw_maps(rng, pictures=2):
-    return [rng.normal(0, 1, (pictures, CHANNELS, *shape)).astype(np.float32) for shape in SHAPES]
+def draw_maps(rng, batch=2):
+    """Random feature maps float32 [batch, CHANNELS, h, w] of the four levels."""
+    return [rng.normal(0, 1, (batch, CHANNELS, *shape)).astype(np.float32) for shape in SHAPES]

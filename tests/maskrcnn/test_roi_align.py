@@ -113,9 +113,12 @@ def test_any_roi_equals_a_plain_loop_and_its_gradient_finite_differences(kernel,
     canvas = np.array([192, 128] if aligned or kernel else [160, 96])
     sides = 0.5 + units[:, 2:] ** 2 * (canvas - 0.5)
     corner = units[:, :2] * (canvas - sides)
-    rois, valid = np.zeros((2, 24, 4), np.float32), np.zeros((2, 24), bool)
-    rois[1, :3], valid[1, :3] = np.concatenate([corner, corner + sides], 1), True
-    maps, gradient = draw_maps(rng), rng.normal(0, 1, (48, CHANNELS, 7, 7)).astype(np.float32)
+    rois = np.zeros((2, 24, 4), np.float32)
+    valid = np.zeros((2, 24), bool)
+    rois[1, :3] = np.concatenate([corner, corner + sides], 1)
+    valid[1, :3] = True
+    maps = draw_maps(rng)
+    gradient = rng.normal(0, 1, (48, CHANNELS, 7, 7)).astype(np.float32)
     gradient[~valid.ravel()] = 0
     (_, pooled), back = weighted(kernel, aligned)(
         *(Tensor(m) for m in maps), Tensor(rois), Tensor(valid), Tensor(gradient)
@@ -127,10 +130,11 @@ def test_any_roi_equals_a_plain_loop_and_its_gradient_finite_differences(kernel,
         want = twins.roi_align(maps[level][1], rois[1, k], STRIDES[level], 7, 2, aligned)
         np.testing.assert_allclose(pooled.asnumpy()[24 + k], want, atol=5e-5)
     level = levels[0]
-    got, plane = back[level].asnumpy()[1], maps[level][1].astype(np.float64)
-    for place in (np.abs(got).argmax(), rng.integers(0, got.size)):
+    got = back[level].asnumpy()[1]
+    plane = maps[level][1].astype(np.float64)
+    for position in (np.abs(got).argmax(), rng.integers(0, got.size)):
         step = np.zeros(got.size)
-        step[place] = 0.5
+        step[position] = 0.5
         step = step.reshape(got.shape)
         difference = sum(
             (
@@ -143,7 +147,7 @@ def test_any_roi_equals_a_plain_loop_and_its_gradient_finite_differences(kernel,
             for k in range(3)
             if levels[k] == level
         )
-        assert got.ravel()[place] == pytest.approx(difference, abs=2e-4)
+        assert got.ravel()[position] == pytest.approx(difference, abs=2e-4)
 
 
 def rois_on_canvas(rng):
@@ -163,7 +167,8 @@ def rois_on_canvas(rng):
 
 @ALIGNED
 def test_operator_and_kernel_give_the_same(rng, aligned):
-    maps, (rois, valid) = [Tensor(m) for m in draw_maps(rng)], rois_on_canvas(rng)
+    maps = [Tensor(m) for m in draw_maps(rng)]
+    rois, valid = rois_on_canvas(rng)
     levels = cell(True, aligned).levels(Tensor(rois)).asnumpy()
     assert set(levels.ravel().tolist()) == {0, 1, 2, 3}
     cells = (rois[..., 2:] - rois[..., :2]) / np.array(STRIDES)[levels][..., None]
@@ -172,7 +177,8 @@ def test_operator_and_kernel_give_the_same(rng, aligned):
     inside = (rois[..., 2:] + np.array(STRIDES)[levels][..., None] <= [192, 128]).all(-1)
     same = valid & ((cells.min(-1) >= 1) | inside | aligned)
     assert same.sum() >= 36 and (cells[same].min(-1) < 1).sum() >= 3
-    rois, valid = Tensor(rois), Tensor(same)
+    rois = Tensor(rois)
+    valid = Tensor(same)
     gradient = Tensor(
         (rng.normal(0, 1, (same.size, CHANNELS, 7, 7)) * same.reshape(-1, 1, 1, 1)).astype(np.float32)
     )
@@ -186,10 +192,11 @@ def test_operator_and_kernel_give_the_same(rng, aligned):
 
 @BOTH
 def test_empty_slots_give_finite_values_and_gradients(rng, kernel):
-    maps, (rois, valid) = [Tensor(m) for m in draw_maps(rng)], rois_on_canvas(rng)
-    nobody = np.zeros_like(valid)
+    maps = [Tensor(m) for m in draw_maps(rng)]
+    rois, valid = rois_on_canvas(rng)
+    none_valid = np.zeros_like(valid)
     ones = Tensor(np.ones((valid.size, CHANNELS, 7, 7), np.float32))
-    (_, pooled), gradients = weighted(kernel, True)(*maps, Tensor(rois), Tensor(nobody), ones)
+    (_, pooled), gradients = weighted(kernel, True)(*maps, Tensor(rois), Tensor(none_valid), ones)
     assert np.isfinite(pooled.asnumpy()).all() and all(np.isfinite(d.asnumpy()).all() for d in gradients)
     if kernel:
         assert not pooled.asnumpy().any() and not any(d.asnumpy().any() for d in gradients)
@@ -213,7 +220,8 @@ def test_half_precision_features_are_pooled_where_the_boxes_are(rng, kernel):
 )
 def test_levels_of_the_fpn_paper(side, level):
     align = RoIAlign(load_config(), 7, False)
-    square, flat = (10, 20, 10 + side, 20 + side), (0, 0, side * 2, side / 2)
+    square = (10, 20, 10 + side, 20 + side)
+    flat = (0, 0, side * 2, side / 2)
     assert align.levels(Tensor(np.array([[square, flat]], np.float32))).asnumpy().tolist() == [[level, level]]
 
 

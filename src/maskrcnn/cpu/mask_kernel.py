@@ -256,7 +256,8 @@ def mask_loss(
             transformed_gradient, 0, len(gradients[2 * layer]), gradients[2 * layer]
         )
     width = weights.logits[0].shape[1]
-    up_weight, up_bias = 2 * NUM_CONVS, 2 * NUM_CONVS + 1
+    up_weight = 2 * NUM_CONVS
+    up_bias = up_weight + 1
     as_transposed = gradients[up_weight].reshape(2, 2, width, width).transpose(3, 2, 0, 1)
     gradients[up_weight] = np.ascontiguousarray(as_transposed)
     gradients[up_bias] = gradients[up_bias].reshape(4, width).sum(0)

@@ -196,7 +196,8 @@ def test_the_layer_equals_mindspores_operator(rng, kernel, stride, bias):
     ]
     for _ in range(2):
         x = Tensor(rng.normal(0, 1, (2, 6, 19, 14)).astype(np.float32))
-        (value, got), (want_value, want) = runs[0](x), runs[1](x)
+        value, got = runs[0](x)
+        want_value, want = runs[1](x)
         assert float(value) == pytest.approx(float(want_value), rel=1e-5)
         for a, b in zip((got[0], *got[1]), (want[0], *want[1])):
             np.testing.assert_allclose(a.asnumpy(), b.asnumpy(), rtol=1e-4, atol=1e-3)

@@ -49,7 +49,8 @@ def run_gradient(gradient, shapes, rois, levels, size, samples, aligned):
 @ALIGNED
 @pytest.mark.parametrize(("size", "samples"), [(7, 2), (3, 1), (3, 0)])
 def test_the_kernel_equals_a_plain_loop(rng, aligned, size, samples):
-    maps, (rois, levels) = draw_maps(rng), draw_rois(rng)
+    maps = draw_maps(rng)
+    rois, levels = draw_rois(rng)
     got = run_pool(maps, rois, levels, size, samples, aligned).reshape(2, 16, CHANNELS, size, size)
     for n in range(2):
         for k in range(16):
@@ -60,7 +61,7 @@ def test_the_kernel_equals_a_plain_loop(rng, aligned, size, samples):
                 else np.zeros(1)
             )
             np.testing.assert_allclose(
-                got[n, k], np.broadcast_to(want, got[n, k].shape), atol=2e-5, err_msg=f"picture {n}, RoI {k}"
+                got[n, k], np.broadcast_to(want, got[n, k].shape), atol=2e-5, err_msg=f"image {n}, RoI {k}"
             )
 
 
@@ -68,7 +69,8 @@ def test_the_kernel_equals_a_plain_loop(rng, aligned, size, samples):
 @pytest.mark.parametrize("samples", [2, 0])
 def test_the_gradient_is_the_transpose(rng, aligned, samples):
     """<pool(x), g> = <x, gradient(g)> for every x and g, as pooling is linear."""
-    maps, (rois, levels) = draw_maps(rng), draw_rois(rng)
+    maps = draw_maps(rng)
+    rois, levels = draw_rois(rng)
     pooled = run_pool(maps, rois, levels, 7, samples, aligned)
     for _ in range(3):
         gradient = rng.normal(0, 1, pooled.shape).astype(np.float32)
@@ -80,8 +82,10 @@ def test_the_gradient_is_the_transpose(rng, aligned, samples):
 
 @ALIGNED
 def test_the_gradient_equals_finite_differences(rng, aligned):
-    maps, (rois, levels) = draw_maps(rng, 1), draw_rois(rng)
-    rois, levels = rois[:1, :8], levels[:1, :8]
+    maps = draw_maps(rng, 1)
+    rois, levels = draw_rois(rng)
+    rois = rois[:1, :8]
+    levels = levels[:1, :8]
     gradient = rng.normal(0, 1, (8, CHANNELS, 3, 3)).astype(np.float32)
     back = run_gradient(gradient, SHAPES, rois, levels, 3, 2, aligned)
 
@@ -95,18 +99,19 @@ def test_the_gradient_equals_finite_differences(rng, aligned):
     for level in sorted(set(levels[0].tolist())):
         plane = maps[level][0].astype(np.float64)
         strongest = np.argsort(-np.abs(back[level][0]).ravel())[:3]
-        for place in [*strongest, *rng.integers(0, plane.size, 2)]:
+        for position in [*strongest, *rng.integers(0, plane.size, 2)]:
             step = np.zeros(plane.size)
-            step[place] = 0.5
+            step[position] = 0.5
             step = step.reshape(plane.shape)
-            assert back[level][0].ravel()[place] == pytest.approx(
+            assert back[level][0].ravel()[position] == pytest.approx(
                 value(level, plane + step) - value(level, plane - step), abs=1e-5
             )
 
 
 def test_no_rois():
     maps = [np.ones((1, CHANNELS, *shape), np.float32) for shape in SHAPES]
-    rois, levels = np.zeros((1, 0, 4), np.float32), np.zeros((1, 0), np.int32)
+    rois = np.zeros((1, 0, 4), np.float32)
+    levels = np.zeros((1, 0), np.int32)
     assert run_pool(maps, rois, levels, 7, 2, True).shape == (0, CHANNELS, 7, 7)
     assert not any(
         d.any()
