@@ -17,8 +17,8 @@ if ((code)); then       # only the first rank that fails writes the file
     (set -o noclobber && printf '%s %s\n' "$RANK_ID" "$code" >"$LAUNCH/failed") 2>/dev/null || true
 fi
 : >"$LAUNCH/ended.$RANK_ID"
-# msrun kills the others, before they have told or saved anything, as soon as it sees one end;
-# run_distribute_train.sh stops it first
+# As soon as msrun sees one rank end, it kills the others, before they have reported or saved anything. So a rank
+# that failed waits here until run_distribute_train.sh has stopped msrun.
 for ((tenths = 0; code && tenths < 100; tenths++)); do
     [[ -d $LAUNCH && ! -e $LAUNCH/ending ]] || break
     sleep 0.1

@@ -106,7 +106,7 @@ mkdir -- "$LAUNCH"
 stop=0 launched=() code=0 unfinished=''
 trap 'stop=130' INT
 trap 'stop=143' TERM HUP
-trap : PIPE             # a reader that has had enough (| head) ends the showing, not the training
+trap : PIPE             # a reader that ends (| head) ends the display, not the training
 exec 3<"$first/log"
 cat <&3 >/dev/null      # what a resumed run wrote before
 show_log() {            # what the first rank has written since the last call

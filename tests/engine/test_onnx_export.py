@@ -48,7 +48,7 @@ def settings(path, *words):
 
 
 def run(command, folder, *words):
-    """What a command says; in a process of its own, as MindSpore's device is chosen once a process."""
+    """A command's output, from a process of its own, because MindSpore's device is set once a process."""
     done = subprocess.run(
         [sys.executable, str(ROOT / command), "device_target=CPU", *words],
         cwd=folder,
@@ -63,7 +63,7 @@ def run(command, folder, *words):
 
 @pytest.fixture(scope="module")
 def exported(job):
-    """(the written file, what was said)."""
+    """(the written file, the command's output)."""
     said = run(
         "export.py",
         job,
@@ -81,7 +81,7 @@ def exported(job):
     return job / "small.onnx", said
 
 
-def test_export_checks_the_file_and_says_so(job, exported):
+def test_export_checks_the_file_and_reports_it(job, exported):
     path, said = exported
     assert path.stat().st_mode & 0o777 == 0o644
     match = re.search(
@@ -123,7 +123,7 @@ def test_the_file_is_predicted_and_evaluated_with(job, exported, tmp_path):
         (["coco_classes=[background, cat]"], ["coco_classes", "cat", "square"]),
     ],
 )
-def test_what_the_file_settles_cannot_be_written_otherwise(exported, words, pieces):
+def test_settings_that_the_file_fixes_cannot_be_changed(exported, words, pieces):
     with pytest.raises(ConfigError) as error:
         load_for_inference(settings(exported[0], *words), "CPU")
     assert all(piece in str(error.value) for piece in pieces) and "\n" not in str(error.value)
@@ -142,7 +142,7 @@ def test_what_cannot_be_exported(job, exported, monkeypatch):
 
 
 def test_without_onnx_runtime(job, exported, monkeypatch):
-    """The file is written all the same, which is said; to run one is refused."""
+    """The file is written, with a remark that it was not run; running one is refused."""
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     network, config = load_for_inference(settings(job / "small.ckpt", THRESHOLD), "CPU")
     assert "not run" in onnx_export.write_onnx(network, config, None, None, job / "unchecked.onnx")

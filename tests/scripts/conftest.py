@@ -73,28 +73,28 @@ def is_running(pid):
         return False
 
 
-def logs(desk):
+def logs(sandbox):
     """{folder: its log} of all ranks."""
-    return {path.parent.name: path.read_text() for path in desk.folder.glob("train_parallel*/log")}
+    return {path.parent.name: path.read_text() for path in sandbox.folder.glob("train_parallel*/log")}
 
 
-class Desk:
-    """A user's folder, and the calls that a script made of the stand-in."""
+class Sandbox:
+    """A user's folder, and the calls that a script made of the fake interpreter."""
 
     def __init__(self, folder):
         self.folder = folder / "my work"
         self.records = folder / "records"
         self.folder.mkdir()
         self.records.mkdir()
-        command = shlex.join([sys.executable, str(Path(__file__).with_name("standin.py"))])
-        self.python = executable(folder / "bin dir" / "stand-in", f'#!/bin/sh\nexec {command} "$@"\n')
+        command = shlex.join([sys.executable, str(Path(__file__).with_name("fake_python.py"))])
+        self.python = executable(folder / "bin dir" / "fake python", f'#!/bin/sh\nexec {command} "$@"\n')
 
     def environment(self, do, extra):
         return clean_environment(
             **{
                 "PYTHON": self.python,
-                "STANDIN_RECORD": self.records,
-                "STANDIN_DO": json.dumps(do or {}),
+                "FAKE_PYTHON_RECORD": self.records,
+                "FAKE_PYTHON_DO": json.dumps(do or {}),
                 **extra,
             }
         )
@@ -103,7 +103,7 @@ class Desk:
         """The finished process of `bash scripts/SCRIPT WORD...`.
 
         Args:
-            do: {rank: what the stand-in does}, see standin.py.
+            do: {rank: what the fake interpreter does}, see fake_python.py.
             extra: Environment variables.
         """
         return subprocess.run(
@@ -129,7 +129,7 @@ class Desk:
         )
 
     def calls(self):
-        """The stand-in's records, by rank."""
+        """The fake interpreter's records, by rank."""
         found = [json.loads(path.read_text()) for path in self.records.glob("*.json")]
         return sorted(found, key=lambda call: int(call["env"].get("RANK_ID") or -1))
 
@@ -139,7 +139,7 @@ class Desk:
     def wait_for_calls(self, count):
         deadline = time.monotonic() + 30
         while len(list(self.records.glob("*.json"))) < count:
-            assert time.monotonic() < deadline, "the stand-in was not started"
+            assert time.monotonic() < deadline, "the fake interpreter was not started"
             time.sleep(0.02)
 
     def forget(self):
@@ -167,5 +167,5 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path):
-    return Desk(tmp_path)
+def sandbox(tmp_path):
+    return Sandbox(tmp_path)

@@ -11,14 +11,14 @@ from tests.scripts.conftest import CORES, TRAIN, executable, is_running, logs
 
 
 @pytest.mark.parametrize("devices", [[0], [0, 1], list(range(8))])
-def test_one_process_a_device_with_its_variables(desk, devices):
-    table = desk.rank_table(devices)
-    (desk.folder / "the backbone.ckpt").write_text("weights")
-    run = desk.run(
+def test_one_process_a_device_with_its_variables(sandbox, devices):
+    table = sandbox.rank_table(devices)
+    (sandbox.folder / "the backbone.ckpt").write_text("weights")
+    run = sandbox.run(
         "run_distribute_train.sh", table.name, "the backbone.ckpt", "batch_size=1", "coco_root=a b"
     )
     assert run.returncode == 0, run.stderr
-    calls = desk.calls()
+    calls = sandbox.calls()
     assert len(calls) == len(devices)
     share = len(CORES) // len(devices)
     for rank, call in enumerate(calls):
@@ -34,122 +34,129 @@ def test_one_process_a_device_with_its_variables(desk, devices):
         ]
         assert call["env"]["RANK_TABLE_FILE"] == str(table)
         assert call["cores"] == (CORES[rank * share : (rank + 1) * share] if share else CORES)
-    assert logs(desk) == {
-        f"train_parallel{rank}": logs(desk)[f"train_parallel{rank}"] for rank in range(len(devices))
+    assert logs(sandbox) == {
+        f"train_parallel{rank}": logs(sandbox)[f"train_parallel{rank}"] for rank in range(len(devices))
     }
     for rank in range(len(devices)):
-        assert sorted(logs(desk)[f"train_parallel{rank}"].splitlines()) == [
+        assert sorted(logs(sandbox)[f"train_parallel{rank}"].splitlines()) == [
             f"err of rank {rank}",
             f"out of rank {rank}",
         ]
-        assert sorted(path.name for path in (desk.folder / f"train_parallel{rank}").iterdir()) == ["log"]
+        assert sorted(path.name for path in (sandbox.folder / f"train_parallel{rank}").iterdir()) == ["log"]
     assert sorted(run.stdout.splitlines()) == [
         "err of rank 0",
         "out of rank 0",
     ]  # the first rank's log is shown
 
 
-def test_devices_of_the_table_not_their_count_are_used(desk):
-    run = desk.run("run_distribute_train.sh", desk.rank_table([4, 6]), HCCL_CONNECT_TIMEOUT=1200, NO_BIND=1)
+def test_devices_of_the_table_not_their_count_are_used(sandbox):
+    run = sandbox.run(
+        "run_distribute_train.sh", sandbox.rank_table([4, 6]), HCCL_CONNECT_TIMEOUT=1200, NO_BIND=1
+    )
     assert run.returncode == 0, run.stderr
-    assert [(call["env"]["RANK_ID"], call["env"]["DEVICE_ID"]) for call in desk.calls()] == [
+    assert [(call["env"]["RANK_ID"], call["env"]["DEVICE_ID"]) for call in sandbox.calls()] == [
         ("0", "4"),
         ("1", "6"),
     ]
     assert all(
-        call["env"]["HCCL_CONNECT_TIMEOUT"] == "1200" and call["cores"] == CORES for call in desk.calls()
+        call["env"]["HCCL_CONNECT_TIMEOUT"] == "1200" and call["cores"] == CORES for call in sandbox.calls()
     )
-    assert all(call["argv"] == TRAIN for call in desk.calls())
+    assert all(call["argv"] == TRAIN for call in sandbox.calls())
 
 
-def test_each_server_starts_its_own_ranks(desk):
-    table = desk.rank_table([0, 1], servers=("10.255.0.1", "127.0.0.1", "10.255.0.3"))
-    run = desk.run("run_distribute_train.sh", table, SERVER_ID=2)
+def test_each_server_starts_its_own_ranks(sandbox):
+    table = sandbox.rank_table([0, 1], servers=("10.255.0.1", "127.0.0.1", "10.255.0.3"))
+    run = sandbox.run("run_distribute_train.sh", table, SERVER_ID=2)
     assert run.returncode == 0, run.stderr
     names = ("RANK_ID", "DEVICE_ID", "RANK_SIZE", "DEVICE_NUM", "SERVER_ID")
-    assert [[call["env"][name] for name in names] for call in desk.calls()] == [list("40622"), list("51622")]
-    assert set(logs(desk)) == {"train_parallel4", "train_parallel5"}
-    run = desk.run("run_distribute_train.sh", table, SERVER_ID=3)
+    assert [[call["env"][name] for name in names] for call in sandbox.calls()] == [
+        list("40622"),
+        list("51622"),
+    ]
+    assert set(logs(sandbox)) == {"train_parallel4", "train_parallel5"}
+    run = sandbox.run("run_distribute_train.sh", table, SERVER_ID=3)
     assert run.returncode == 2 and "SERVER_ID=3" in run.stderr and "0 to 2" in run.stderr
 
 
-def test_a_failing_rank_ends_the_others_and_its_code_is_passed_on(desk):
+def test_a_failing_rank_ends_the_others_and_its_code_is_passed_on(sandbox):
     start = time.monotonic()
     todo = {"0": {"sleep": 60}, "1": {"sleep": 0.5, "code": 7}, "2": {"sleep": 60}}
-    run = desk.run("run_distribute_train.sh", desk.rank_table([0, 1, 2]), do=todo)
+    run = sandbox.run("run_distribute_train.sh", sandbox.rank_table([0, 1, 2]), do=todo)
     assert run.returncode == 7 and time.monotonic() - start < 20
     assert "rank 1 failed with exit code 7" in run.stderr and "err of rank 1" in run.stderr
-    assert desk.signals() == [signal.SIGTERM] * 2
+    assert sandbox.signals() == [signal.SIGTERM] * 2
 
 
-def test_a_killed_rank_counts_as_failed(desk):
+def test_a_killed_rank_counts_as_failed(sandbox):
     todo = {"0": {"sleep": 60}, "1": {"sleep": 0.2, "kill": int(signal.SIGKILL)}}
-    run = desk.run("run_distribute_train.sh", desk.rank_table([0, 1]), do=todo)
+    run = sandbox.run("run_distribute_train.sh", sandbox.rank_table([0, 1]), do=todo)
     assert run.returncode == 128 + signal.SIGKILL and "rank 1 failed with exit code 137" in run.stderr
 
 
-def test_a_rank_that_ignores_term_is_killed_at_the_second_signal(desk):
+def test_a_rank_that_ignores_term_is_killed_at_the_second_signal(sandbox):
     deaf = executable(
-        desk.folder.parent / "deaf",
+        sandbox.folder.parent / "deaf",
         """#!/bin/bash
 trap '' TERM
-echo '{}' >"$STANDIN_RECORD/$$.json"
+echo '{}' >"$FAKE_PYTHON_RECORD/$$.json"
 while :; do sleep 0.1; done
 """,
     )
-    process = desk.start("run_distribute_train.sh", desk.rank_table([0, 1]), PYTHON=deaf)
-    desk.wait_for_calls(2)
+    process = sandbox.start("run_distribute_train.sh", sandbox.rank_table([0, 1]), PYTHON=deaf)
+    sandbox.wait_for_calls(2)
     process.send_signal(signal.SIGTERM)
     time.sleep(1)
-    assert all(is_running(call.stem) for call in desk.records.iterdir())
+    assert all(is_running(call.stem) for call in sandbox.records.iterdir())
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
-    assert process.returncode == 143 and not any(is_running(call.stem) for call in desk.records.iterdir())
+    assert process.returncode == 143 and not any(is_running(call.stem) for call in sandbox.records.iterdir())
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_ends_all_ranks_gently(desk, sent, code):
-    process = desk.start(
-        "run_distribute_train.sh", desk.rank_table([0, 1]), do={"0": {"sleep": 60}, "1": {"sleep": 60}}
+def test_a_signal_lets_all_ranks_end_by_themselves(sandbox, sent, code):
+    process = sandbox.start(
+        "run_distribute_train.sh", sandbox.rank_table([0, 1]), do={"0": {"sleep": 60}, "1": {"sleep": 60}}
     )
-    desk.wait_for_calls(2)
+    sandbox.wait_for_calls(2)
     process.send_signal(sent)
     process.communicate(timeout=30)
-    assert process.returncode == code and desk.signals() == [signal.SIGTERM] * 2
+    assert process.returncode == code and sandbox.signals() == [signal.SIGTERM] * 2
 
 
-def test_earlier_runs_are_refused_resumed_or_deleted(desk):
-    table = desk.rank_table([0, 1])
-    files = [desk.folder / f"train_parallel{rank}" / "loss.log" for rank in range(3)]
+def test_earlier_runs_are_refused_resumed_or_deleted(sandbox):
+    table = sandbox.rank_table([0, 1])
+    files = [sandbox.folder / f"train_parallel{rank}" / "loss.log" for rank in range(3)]
     files[2].parent.mkdir()
     files[2].write_text("of a wider run")
-    run = desk.run("run_distribute_train.sh", table)
-    assert run.returncode == 2 and "train_parallel2 holds an earlier run" in run.stderr and not desk.calls()
+    run = sandbox.run("run_distribute_train.sh", table)
+    assert (
+        run.returncode == 2 and "train_parallel2 holds an earlier run" in run.stderr and not sandbox.calls()
+    )
     (files[2].parent / "log").write_text("")
-    run = desk.run(
+    run = sandbox.run(
         "run_distribute_train.sh",
         table,
         FORCE=1,
         do={str(rank): {"file": str(files[rank])} for rank in range(2)},
     )
     assert run.returncode == 0 and [file.exists() for file in files] == [True, True, False]
-    desk.forget()
-    assert desk.run("run_distribute_train.sh", table).returncode == 2 and not desk.calls()
-    run = desk.run("run_distribute_train.sh", table, "resume=auto")
+    sandbox.forget()
+    assert sandbox.run("run_distribute_train.sh", table).returncode == 2 and not sandbox.calls()
+    run = sandbox.run("run_distribute_train.sh", table, "resume=auto")
     assert (
         run.returncode == 0
-        and len(desk.calls()) == 2
-        and logs(desk)["train_parallel1"].count("out of rank 1") == 2
+        and len(sandbox.calls()) == 2
+        and logs(sandbox)["train_parallel1"].count("out of rank 1") == 2
     )
-    run = desk.run("run_distribute_train.sh", table, FORCE=1)
+    run = sandbox.run("run_distribute_train.sh", table, FORCE=1)
     assert run.returncode == 0 and not any(file.exists() for file in files)
 
 
-def test_a_mistake_in_the_command_leaves_no_folders_behind(desk):
-    run = desk.run(
-        "run_distribute_train.sh", desk.rank_table([0, 1]), do={"0": {"code": 2}, "1": {"code": 2}}
+def test_a_mistake_in_the_command_leaves_no_folders_behind(sandbox):
+    run = sandbox.run(
+        "run_distribute_train.sh", sandbox.rank_table([0, 1]), do={"0": {"code": 2}, "1": {"code": 2}}
     )
-    assert run.returncode == 2 and logs(desk) == {}
+    assert run.returncode == 2 and logs(sandbox) == {}
 
 
 @pytest.mark.parametrize(
@@ -176,8 +183,8 @@ def test_a_mistake_in_the_command_leaves_no_folders_behind(desk):
         ),
     ],
 )
-def test_a_bad_table_is_one_line_and_code_2(desk, content, parts):
-    (desk.folder / "table.json").write_text(content)
-    run = desk.run("run_distribute_train.sh", "table.json")
-    assert run.returncode == 2 and len(run.stderr.splitlines()) == 1 and not desk.calls()
+def test_a_bad_table_is_one_line_and_code_2(sandbox, content, parts):
+    (sandbox.folder / "table.json").write_text(content)
+    run = sandbox.run("run_distribute_train.sh", "table.json")
+    assert run.returncode == 2 and len(run.stderr.splitlines()) == 1 and not sandbox.calls()
     assert all(part in run.stderr for part in ("table.json", *parts)), run.stderr

@@ -113,7 +113,7 @@ def test_killed_in_the_middle_and_called_again(server, tmp_path, ranges):
     assert sum(path == PATHS["annotations"] for path, _ in server.seen) == 1
 
 
-def test_a_server_that_sends_no_more_is_given_up(server, tmp_path):
+def test_the_download_fails_when_the_server_sends_nothing_any_more(server, tmp_path):
     server.cuts = [250_000, 0, 0]
     with pytest.raises(
         UserError, match="the connection was cut; call the command again to go on at 0 of 1 MB"
@@ -124,7 +124,7 @@ def test_a_server_that_sends_no_more_is_given_up(server, tmp_path):
     assert (tmp_path / "f").stat().st_size == 250_000
 
 
-def test_a_wrong_checksum_is_said_and_the_file_deleted(server, tmp_path):
+def test_a_wrong_checksum_is_reported_and_the_file_deleted(server, tmp_path):
     folder = tmp_path / "coco"
     whole = server.files[PATHS["val2017"]]
     server.files[PATHS["val2017"]] = whole[:1000] + b"X" + whole[1001:]
@@ -145,7 +145,7 @@ def test_a_wrong_checksum_is_said_and_the_file_deleted(server, tmp_path):
     )
 
 
-def test_too_small_a_disk_is_said_before_anything_is_downloaded(server, tmp_path):
+def test_too_small_a_disk_is_reported_before_anything_is_downloaded(server, tmp_path):
     server.claimed[PATHS["train2017"]] = 10**15
     run = get(server, tmp_path / "coco")
     assert run.returncode == 2 and "GB are needed" in run.stderr and not server.seen
@@ -230,7 +230,7 @@ def test_mistakes(server, tmp_path):
 
 
 def test_the_published_checksums_are_those_of_coco():
-    """From COCO's own pages; a slip of the pen here would refuse every download."""
+    """From COCO's own pages; with a typing error here every download would be refused."""
     text = (ROOT / "scripts/get_coco.py").read_text()
     for md5 in (
         "cced6f7f71b7629ddf16f17bbcfab6b2",

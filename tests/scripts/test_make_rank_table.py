@@ -7,18 +7,18 @@ import json
 import pytest
 
 
-def table_of(desk, name):
-    return json.loads((desk.folder / name).read_text())
+def table_of(sandbox, name):
+    return json.loads((sandbox.folder / name).read_text())
 
 
-def test_a_table_of_one_host(desk):
-    conf = desk.folder / "hccn.conf"
+def test_a_table_of_one_host(sandbox):
+    conf = sandbox.folder / "hccn.conf"
     conf.write_text(
         "address_0=192.98.92.1\nnetmask_0=255.255.255.0\naddress_1=192.98.93.1\naddress_10=192.98.94.1\n"
     )
-    run = desk.run("make_rank_table.sh", 2, "--servers", "10.0.0.1", "--hccn-conf", conf)
+    run = sandbox.run("make_rank_table.sh", 2, "--servers", "10.0.0.1", "--hccn-conf", conf)
     assert run.returncode == 0 and "rank_table_2pcs.json" in run.stdout, run.stderr
-    assert table_of(desk, "rank_table_2pcs.json") == {
+    assert table_of(sandbox, "rank_table_2pcs.json") == {
         "version": "1.0",
         "server_count": "1",
         "status": "completed",
@@ -34,8 +34,8 @@ def test_a_table_of_one_host(desk):
     }
 
 
-def test_some_cards_of_two_hosts(desk):
-    run = desk.run(
+def test_some_cards_of_two_hosts(sandbox):
+    run = sandbox.run(
         "make_rank_table.sh",
         "--device-ids",
         "4,6",
@@ -47,7 +47,7 @@ def test_some_cards_of_two_hosts(desk):
         "my table.json",
     )
     assert run.returncode == 0, run.stderr
-    table = table_of(desk, "my table.json")
+    table = table_of(sandbox, "my table.json")
     assert table["server_count"] == "2"
     assert [
         [(d["device_id"], d["device_ip"], d["rank_id"]) for d in server["device"]]
@@ -55,45 +55,47 @@ def test_some_cards_of_two_hosts(desk):
     ] == [[("4", "1.1.1.4", "0"), ("6", "1.1.1.6", "1")], [("4", "2.2.2.4", "2"), ("6", "2.2.2.6", "3")]]
 
 
-def test_tables_of_several_hosts_are_merged(desk):
+def test_tables_of_several_hosts_are_merged(sandbox):
     for host, card in (("10.0.0.1", "1.1.1.1"), ("10.0.0.2", "2.2.2.2")):
         assert (
-            desk.run(
+            sandbox.run(
                 "make_rank_table.sh", 1, "--servers", host, "--device-ips", card, "--out", f"{host}.json"
             ).returncode
             == 0
         )
-    run = desk.run("make_rank_table.sh", "--merge", "10.0.0.2.json", "10.0.0.1.json")
+    run = sandbox.run("make_rank_table.sh", "--merge", "10.0.0.2.json", "10.0.0.1.json")
     assert run.returncode == 0, run.stderr
-    assert [(s["server_id"], s["device"]) for s in table_of(desk, "rank_table_2pcs.json")["server_list"]] == [
+    assert [
+        (s["server_id"], s["device"]) for s in table_of(sandbox, "rank_table_2pcs.json")["server_list"]
+    ] == [
         ("10.0.0.2", [{"device_id": "0", "device_ip": "2.2.2.2", "rank_id": "0"}]),
         ("10.0.0.1", [{"device_id": "0", "device_ip": "1.1.1.1", "rank_id": "1"}]),
     ]
-    run = desk.run("make_rank_table.sh", "--merge", "10.0.0.1.json", "10.0.0.1.json", "--force")
+    run = sandbox.run("make_rank_table.sh", "--merge", "10.0.0.1.json", "10.0.0.1.json", "--force")
     assert run.returncode == 2 and "10.0.0.1" in run.stderr
 
 
 @pytest.mark.parametrize("cards", [1, 2, 8])
-def test_the_training_script_reads_what_is_written(desk, cards):
-    run = desk.run("make_rank_table.sh", cards, "--hccn-conf", "none.conf")
+def test_the_training_script_reads_what_is_written(sandbox, cards):
+    run = sandbox.run("make_rank_table.sh", cards, "--hccn-conf", "none.conf")
     assert run.returncode == 0 and "warning: no none.conf" in run.stderr
-    run = desk.run("run_distribute_train.sh", f"rank_table_{cards}pcs.json")
+    run = sandbox.run("run_distribute_train.sh", f"rank_table_{cards}pcs.json")
     assert run.returncode == 0, run.stderr
-    assert [call["env"]["DEVICE_ID"] for call in desk.calls()] == [str(card) for card in range(cards)]
+    assert [call["env"]["DEVICE_ID"] for call in sandbox.calls()] == [str(card) for card in range(cards)]
 
 
-def test_an_existing_file_is_kept_unless_forced(desk):
-    (desk.folder / "t.json").write_text("mine")
+def test_an_existing_file_is_kept_unless_forced(sandbox):
+    (sandbox.folder / "t.json").write_text("mine")
     words = (1, "--device-ips", "1.1.1.1", "--out", "t.json")
-    run = desk.run("make_rank_table.sh", *words)
+    run = sandbox.run("make_rank_table.sh", *words)
     assert (
         run.returncode == 2
         and "t.json is there already" in run.stderr
-        and (desk.folder / "t.json").read_text() == "mine"
+        and (sandbox.folder / "t.json").read_text() == "mine"
     )
     assert (
-        desk.run("make_rank_table.sh", *words, "--force").returncode == 0
-        and table_of(desk, "t.json")["server_count"] == "1"
+        sandbox.run("make_rank_table.sh", *words, "--force").returncode == 0
+        and table_of(sandbox, "t.json")["server_count"] == "1"
     )
 
 
@@ -112,7 +114,7 @@ def test_an_existing_file_is_kept_unless_forced(desk):
         (["--merge", "none.json"], "none.json"),
     ],
 )
-def test_mistakes(desk, words, part):
-    run = desk.run("make_rank_table.sh", *words)
+def test_mistakes(sandbox, words, part):
+    run = sandbox.run("make_rank_table.sh", *words)
     assert run.returncode == 2 and part in run.stderr and "Traceback" not in run.stderr
-    assert not list(desk.folder.iterdir())
+    assert not list(sandbox.folder.iterdir())

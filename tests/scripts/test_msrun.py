@@ -13,22 +13,22 @@ from tests.scripts.conftest import TRAIN, executable, is_running, logs
 
 
 @pytest.fixture
-def msrun(desk):
-    """The stand-in, but msrun itself is the real one."""
+def msrun(sandbox):
+    """The fake interpreter, which starts the real msrun."""
     return executable(
-        desk.folder.parent / "with msrun",
+        sandbox.folder.parent / "with msrun",
         f"""#!/bin/bash
 [[ $1 != -m ]] || exec {shlex.quote(sys.executable)} "$@"
-exec {shlex.quote(str(desk.python))} "$@"
+exec {shlex.quote(str(sandbox.python))} "$@"
 """,
     )
 
 
-def test_msrun_is_called_with_the_hosts_and_workers(desk):
+def test_msrun_is_called_with_the_hosts_and_workers(sandbox):
     hosts = {"WORKERS": 4, "NODES": 2, "NODE_RANK": 1, "MASTER_ADDR": "10.0.0.1", "MASTER_PORT": 8200}
-    run = desk.run("run_distribute_train.sh", "-", "", "device_target=CPU", **hosts)
+    run = sandbox.run("run_distribute_train.sh", "-", "", "device_target=CPU", **hosts)
     assert run.returncode == 0, run.stderr
-    [call] = desk.calls()
+    [call] = sandbox.calls()
     assert call["argv"] == [
         "-m",
         "mindspore.parallel.cluster.run",
@@ -43,7 +43,7 @@ def test_msrun_is_called_with_the_hosts_and_workers(desk):
         *TRAIN,
         "device_target=CPU",
     ]
-    assert call["env"]["HCCL_CONNECT_TIMEOUT"] == "600" and set(logs(desk)) == {
+    assert call["env"]["HCCL_CONNECT_TIMEOUT"] == "600" and set(logs(sandbox)) == {
         "train_parallel2",
         "train_parallel3",
     }
@@ -59,28 +59,31 @@ def test_msrun_is_called_with_the_hosts_and_workers(desk):
         ({"NODES": "2", "NODE_RANK": "2", "MASTER_ADDR": "a"}, "NODE_RANK=2"),
     ],
 )
-def test_a_mistake_about_the_hosts_is_one_line_and_code_2(desk, extra, part):
-    run = desk.run("run_distribute_train.sh", "-", **extra)
+def test_a_mistake_about_the_hosts_is_one_line_and_code_2(sandbox, extra, part):
+    run = sandbox.run("run_distribute_train.sh", "-", **extra)
     assert (
-        run.returncode == 2 and part in run.stderr and len(run.stderr.splitlines()) == 1 and not desk.calls()
+        run.returncode == 2
+        and part in run.stderr
+        and len(run.stderr.splitlines()) == 1
+        and not sandbox.calls()
     )
 
 
-def test_ranks_of_the_real_msrun(desk, msrun):
-    run = desk.run("run_distribute_train.sh", "-", "seed=2", WORKERS=2, PYTHON=msrun)
+def test_ranks_of_the_real_msrun(sandbox, msrun):
+    run = sandbox.run("run_distribute_train.sh", "-", "seed=2", WORKERS=2, PYTHON=msrun)
     assert run.returncode == 0, run.stderr
-    ranks = [call for call in desk.calls() if call["env"]["MS_ROLE"] == "MS_WORKER"]
+    ranks = [call for call in sandbox.calls() if call["env"]["MS_ROLE"] == "MS_WORKER"]
     assert [[call["env"][name] for name in ("RANK_ID", "RANK_SIZE", "DEVICE_ID")] for call in ranks] == [
         list("020"),
         list("121"),
     ]
-    assert all(call["argv"] == TRAIN + ["seed=2"] for call in desk.calls())
-    assert all(logs(desk)[f"train_parallel{rank}"].count(f"out of rank {rank}") == 1 for rank in range(2))
-    assert "out of rank 0" in run.stdout and not list(desk.folder.glob("*/.launch"))
+    assert all(call["argv"] == TRAIN + ["seed=2"] for call in sandbox.calls())
+    assert all(logs(sandbox)[f"train_parallel{rank}"].count(f"out of rank {rank}") == 1 for rank in range(2))
+    assert "out of rank 0" in run.stdout and not list(sandbox.folder.glob("*/.launch"))
 
 
-def test_a_failing_rank_of_the_real_msrun(desk, msrun):
-    run = desk.run(
+def test_a_failing_rank_of_the_real_msrun(sandbox, msrun):
+    run = sandbox.run(
         "run_distribute_train.sh",
         "-",
         WORKERS=2,
@@ -90,35 +93,35 @@ def test_a_failing_rank_of_the_real_msrun(desk, msrun):
     assert (
         run.returncode == 5 and "rank 1 failed with exit code 5" in run.stderr and "Killed" not in run.stderr
     )
-    assert not [call for call in desk.records.glob("*.json") if is_running(call.stem)]
+    assert not [call for call in sandbox.records.glob("*.json") if is_running(call.stem)]
 
 
-def test_msrun_kills_nobody_before_the_script_has_taken_note(desk, msrun):
+def test_msrun_kills_no_rank_before_the_script_has_seen_the_failure(sandbox, msrun):
     """On a busy machine the script may look at the ranks after msrun does.
 
     Here it is stopped for three of msrun's looks, which are a second apart.
     """
-    process = desk.start(
+    process = sandbox.start(
         "run_distribute_train.sh",
         "-",
         WORKERS=2,
         PYTHON=msrun,
         do={"0": {"sleep": 60}, "1": {"sleep": 2, "code": 5}},
     )
-    desk.wait_for_calls(3)
+    sandbox.wait_for_calls(3)
     process.send_signal(signal.SIGSTOP)
     time.sleep(5)
     process.send_signal(signal.SIGCONT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 5 and "rank 1 failed with exit code 5" in errors
-    assert desk.signals().count(signal.SIGTERM) == 1  # rank 0 was asked to end, not killed
+    assert sandbox.signals().count(signal.SIGTERM) == 1  # rank 0 was asked to end, not killed
 
 
-def test_a_signal_ends_the_ranks_of_the_real_msrun_gently(desk, msrun):
-    process = desk.start(
+def test_a_signal_lets_the_ranks_of_the_real_msrun_end_by_themselves(sandbox, msrun):
+    process = sandbox.start(
         "run_distribute_train.sh", "-", WORKERS=2, PYTHON=msrun, do={rank: {"sleep": 60} for rank in "01"}
     )
-    desk.wait_for_calls(3)  # the scheduler and two ranks
+    sandbox.wait_for_calls(3)  # the scheduler and two ranks
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
-    assert process.returncode == 143 and desk.signals().count(signal.SIGTERM) == 2
+    assert process.returncode == 143 and sandbox.signals().count(signal.SIGTERM) == 2

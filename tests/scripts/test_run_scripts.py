@@ -20,11 +20,11 @@ EVAL = [str(ROOT / "eval.py"), "--work-dir", "eval"]
 
 @pytest.mark.parametrize("script", SCRIPTS)
 @pytest.mark.parametrize("word", ["-h", "--help"])
-def test_help_shows_the_command_and_starts_nothing(desk, script, word):
-    run = desk.run(script, word)
+def test_help_shows_the_command_and_starts_nothing(sandbox, script, word):
+    run = sandbox.run(script, word)
     assert run.returncode == 0 and run.stderr == ""
     assert f"scripts/{script}" in run.stdout and len(run.stdout.splitlines()) > 5
-    assert not desk.calls() and not list(desk.folder.iterdir())
+    assert not sandbox.calls() and not list(sandbox.folder.iterdir())
 
 
 # ---- words -------------------------------------------------------------------------------------------------
@@ -42,15 +42,15 @@ def test_help_shows_the_command_and_starts_nothing(desk, script, word):
         (["runs/lr=1/a.ckpt", "a=", "b=*"], ["pre_trained=runs/lr=1/a.ckpt", "a=", "b=*"]),
     ],
 )
-def test_words_of_standalone_training(desk, words, passed):
-    (desk.folder / "runs" / "lr=1").mkdir(parents=True)
+def test_words_of_standalone_training(sandbox, words, passed):
+    (sandbox.folder / "runs" / "lr=1").mkdir(parents=True)
     for name in ("the backbone.ckpt", "runs/lr=1/a.ckpt"):
-        (desk.folder / name).write_text("weights")
-    run = desk.run("run_standalone_train.sh", *words)
+        (sandbox.folder / name).write_text("weights")
+    run = sandbox.run("run_standalone_train.sh", *words)
     assert run.returncode == 0, run.stderr
-    [call] = desk.calls()
+    [call] = sandbox.calls()
     assert call["argv"] == TRAIN + passed
-    assert os.path.realpath(call["env"]["PWD"]) == os.path.realpath(desk.folder)
+    assert os.path.realpath(call["env"]["PWD"]) == os.path.realpath(sandbox.folder)
 
 
 @pytest.mark.parametrize(
@@ -67,13 +67,13 @@ def test_words_of_standalone_training(desk, words, passed):
         (["--config", "c.yaml"], ["--config", "c.yaml"]),
     ],
 )
-def test_words_of_evaluation(desk, words, passed):
+def test_words_of_evaluation(sandbox, words, passed):
     for name in ("my val.json", "a b.ckpt"):
-        (desk.folder / name).write_text("{}")
-    run = desk.run("run_eval.sh", *words)
+        (sandbox.folder / name).write_text("{}")
+    run = sandbox.run("run_eval.sh", *words)
     assert run.returncode == 0, run.stderr
-    assert [call["argv"] for call in desk.calls()] == [EVAL + passed]
-    assert (desk.folder / "eval" / "log").read_text().count("out of rank") == 1
+    assert [call["argv"] for call in sandbox.calls()] == [EVAL + passed]
+    assert (sandbox.folder / "eval" / "log").read_text().count("out of rank") == 1
 
 
 @pytest.mark.parametrize(
@@ -87,107 +87,107 @@ def test_words_of_evaluation(desk, words, passed):
         ("run_distribute_train.sh", ["-", "missing.ckpt"], "PRETRAINED_CKPT missing.ckpt"),
     ],
 )
-def test_a_missing_file_is_one_line_and_code_2(desk, script, words, name):
-    run = desk.run(script, *words)
+def test_a_missing_file_is_one_line_and_code_2(sandbox, script, words, name):
+    run = sandbox.run(script, *words)
     assert run.returncode == 2
     assert run.stderr.startswith("error: ") and name in run.stderr and len(run.stderr.splitlines()) == 1
-    assert not desk.calls() and not list(desk.folder.iterdir())
+    assert not sandbox.calls() and not list(sandbox.folder.iterdir())
 
 
 # ---- the work folder ---------------------------------------------------------------------------------------
 
 
-def test_an_earlier_run_is_refused_resumed_or_deleted(desk):
-    earlier = desk.folder / "train" / "loss_0.log"
-    desk.run("run_standalone_train.sh", do={"": {"file": "train/loss_0.log"}})
-    desk.forget()
+def test_an_earlier_run_is_refused_resumed_or_deleted(sandbox):
+    earlier = sandbox.folder / "train" / "loss_0.log"
+    sandbox.run("run_standalone_train.sh", do={"": {"file": "train/loss_0.log"}})
+    sandbox.forget()
     for extra in ({}, {"FORCE": "0"}, {"FORCE": ""}):
-        run = desk.run("run_standalone_train.sh", "resume=none", **extra)
+        run = sandbox.run("run_standalone_train.sh", "resume=none", **extra)
         assert run.returncode == 2 and "train holds an earlier run" in run.stderr and "FORCE=1" in run.stderr
-    assert not desk.calls() and earlier.exists()
+    assert not sandbox.calls() and earlier.exists()
 
-    run = desk.run("run_standalone_train.sh", "batch_size=1", "resume=auto")
+    run = sandbox.run("run_standalone_train.sh", "batch_size=1", "resume=auto")
     assert run.returncode == 0 and earlier.exists()
-    assert (desk.folder / "train" / "log").read_text().count("out of rank") == 2  # the log goes on
+    assert (sandbox.folder / "train" / "log").read_text().count("out of rank") == 2  # the log goes on
 
-    run = desk.run("run_standalone_train.sh", FORCE=1)
+    run = sandbox.run("run_standalone_train.sh", FORCE=1)
     assert run.returncode == 0 and not earlier.exists() and "deleting the earlier run in train" in run.stderr
-    assert (desk.folder / "train" / "log").read_text().count("out of rank") == 1
+    assert (sandbox.folder / "train" / "log").read_text().count("out of rank") == 1
 
 
-def test_a_run_that_wrote_nothing_but_its_log_is_an_earlier_run_too(desk):
-    assert desk.run("run_standalone_train.sh").returncode == 0
-    assert desk.run("run_standalone_train.sh").returncode == 2
+def test_a_run_that_wrote_nothing_but_its_log_is_an_earlier_run_too(sandbox):
+    assert sandbox.run("run_standalone_train.sh").returncode == 0
+    assert sandbox.run("run_standalone_train.sh").returncode == 2
 
 
-def test_a_mistake_in_the_command_leaves_no_folder_behind(desk):
-    run = desk.run("run_standalone_train.sh", "img_widht=3", do={"": {"code": 2}})
-    assert run.returncode == 2 and not (desk.folder / "train").exists()
-    run = desk.run("run_standalone_train.sh", do={"": {"code": 2, "file": "train/loss_0.log"}})
-    assert run.returncode == 2 and (desk.folder / "train" / "loss_0.log").exists()
+def test_a_mistake_in_the_command_leaves_no_folder_behind(sandbox):
+    run = sandbox.run("run_standalone_train.sh", "img_widht=3", do={"": {"code": 2}})
+    assert run.returncode == 2 and not (sandbox.folder / "train").exists()
+    run = sandbox.run("run_standalone_train.sh", do={"": {"code": 2, "file": "train/loss_0.log"}})
+    assert run.returncode == 2 and (sandbox.folder / "train" / "loss_0.log").exists()
 
 
-def test_force_does_not_delete_what_is_no_run(desk):
-    (desk.folder / "train").mkdir()
-    (desk.folder / "train" / "picture.jpg").write_text("precious")
-    assert desk.run("run_standalone_train.sh").returncode == 2
-    run = desk.run("run_standalone_train.sh", FORCE=1)
-    assert run.returncode == 0 and not (desk.folder / "train" / "picture.jpg").exists()
-    [kept] = desk.folder.glob("train.earlier.*/train/picture.jpg")
+def test_force_does_not_delete_what_is_no_run(sandbox):
+    (sandbox.folder / "train").mkdir()
+    (sandbox.folder / "train" / "picture.jpg").write_text("precious")
+    assert sandbox.run("run_standalone_train.sh").returncode == 2
+    run = sandbox.run("run_standalone_train.sh", FORCE=1)
+    assert run.returncode == 0 and not (sandbox.folder / "train" / "picture.jpg").exists()
+    [kept] = sandbox.folder.glob("train.earlier.*/train/picture.jpg")
     assert kept.read_text() == "precious" and kept.parts[-3] in run.stderr
 
 
-def test_an_empty_folder_is_used_and_a_file_is_in_the_way(desk):
-    (desk.folder / "train").mkdir()
-    assert desk.run("run_standalone_train.sh").returncode == 0
-    (desk.folder / "eval").mkdir()
-    (desk.folder / "eval" / "metrics.json").write_text("{}")
-    assert desk.run("run_eval.sh").returncode == 0 and (desk.folder / "eval" / "metrics.json").exists()
-    (desk.folder / "train" / "log").unlink()
-    (desk.folder / "train").rmdir()
-    (desk.folder / "train").write_text("a file")
-    run = desk.run("run_standalone_train.sh")
+def test_an_empty_folder_is_used_and_a_file_is_in_the_way(sandbox):
+    (sandbox.folder / "train").mkdir()
+    assert sandbox.run("run_standalone_train.sh").returncode == 0
+    (sandbox.folder / "eval").mkdir()
+    (sandbox.folder / "eval" / "metrics.json").write_text("{}")
+    assert sandbox.run("run_eval.sh").returncode == 0 and (sandbox.folder / "eval" / "metrics.json").exists()
+    (sandbox.folder / "train" / "log").unlink()
+    (sandbox.folder / "train").rmdir()
+    (sandbox.folder / "train").write_text("a file")
+    run = sandbox.run("run_standalone_train.sh")
     assert run.returncode == 2 and "train is in the way" in run.stderr
 
 
 # ---- output, exit codes, signals ---------------------------------------------------------------------------
 
 
-def test_output_goes_to_its_streams_and_to_the_log(desk):
-    run = desk.run("run_standalone_train.sh", do={"": {"code": 7}})
+def test_output_goes_to_its_streams_and_to_the_log(sandbox):
+    run = sandbox.run("run_standalone_train.sh", do={"": {"code": 7}})
     assert run.returncode == 7
     assert run.stdout == "out of rank \n" and run.stderr == "err of rank \n"
-    assert sorted((desk.folder / "train" / "log").read_text().splitlines()) == [
+    assert sorted((sandbox.folder / "train" / "log").read_text().splitlines()) == [
         "err of rank ",
         "out of rank ",
     ]
 
 
-def test_a_missing_interpreter_is_named(desk):
-    run = desk.run("run_eval.sh", PYTHON="no-such-python")
+def test_a_missing_interpreter_is_named(sandbox):
+    run = sandbox.run("run_eval.sh", PYTHON="no-such-python")
     assert run.returncode == 2 and run.stderr.startswith("error: PYTHON=no-such-python")
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_reaches_the_training_which_may_save(desk, sent, code):
-    process = desk.start("run_standalone_train.sh", do={"": {"sleep": 60}})
-    desk.wait_for_calls(1)
+def test_a_signal_reaches_the_training_which_may_save(sandbox, sent, code):
+    process = sandbox.start("run_standalone_train.sh", do={"": {"sleep": 60}})
+    sandbox.wait_for_calls(1)
     process.send_signal(sent)
     process.communicate(timeout=30)
-    assert process.returncode == code and desk.signals() == [sent]
+    assert process.returncode == code and sandbox.signals() == [sent]
 
 
-def test_the_exit_code_after_a_signal_is_the_trainings_own(desk):
-    process = desk.start("run_standalone_train.sh", do={"": {"sleep": 60, "code on signal": 5}})
-    desk.wait_for_calls(1)
+def test_the_exit_code_after_a_signal_is_the_trainings_own(sandbox):
+    process = sandbox.start("run_standalone_train.sh", do={"": {"sleep": 60, "code on signal": 5}})
+    sandbox.wait_for_calls(1)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
     assert process.returncode == 5
 
 
-def test_stderr_stays_a_terminal(desk):
+def test_stderr_stays_a_terminal(sandbox):
     """A progress bar draws itself on a terminal only."""
-    look = desk.folder.parent / "look"
+    look = sandbox.folder.parent / "look"
     look.write_text(
         '#!/bin/sh\n[ -t 2 ] && echo "stderr is a terminal"; [ -t 1 ] || echo "stdout is logged"\n'
         "echo bar >&2\n"
@@ -196,26 +196,26 @@ def test_stderr_stays_a_terminal(desk):
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         ["bash", ROOT / "scripts" / "run_standalone_train.sh"],
-        cwd=desk.folder,
+        cwd=sandbox.folder,
         text=True,
-        env=desk.environment({}, {"PYTHON": look}),
+        env=sandbox.environment({}, {"PYTHON": look}),
         stdout=subprocess.PIPE,
         stderr=theirs,
     )
     os.close(theirs)
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 0 and output == "stderr is a terminal\nstdout is logged\n"
-    assert (desk.folder / "train" / "log").read_text() == output
+    assert (sandbox.folder / "train" / "log").read_text() == output
     assert os.read(ours, 100).strip() == b"bar"
     os.close(ours)
 
 
-def test_a_linked_script_finds_its_project(desk):
-    link = desk.folder / "train me"
+def test_a_linked_script_finds_its_project(sandbox):
+    link = sandbox.folder / "train me"
     link.symlink_to(ROOT / "scripts" / "run_standalone_train.sh")
-    environment = desk.environment({}, {"CDPATH": "/"})
+    environment = sandbox.environment({}, {"CDPATH": "/"})
     run = subprocess.run(
-        ["bash", link], cwd=desk.folder, env=environment, capture_output=True, text=True, timeout=60
+        ["bash", link], cwd=sandbox.folder, env=environment, capture_output=True, text=True, timeout=60
     )
     assert run.returncode == 0, run.stderr
-    assert desk.calls()[0]["argv"] == TRAIN
+    assert sandbox.calls()[0]["argv"] == TRAIN

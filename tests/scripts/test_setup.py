@@ -40,7 +40,7 @@ def test_the_projects_own_environment(clone):
     assert clone.run('"$PYTHON" -m pip list').stdout.count("1.1") == 1
 
 
-def test_a_killed_set_up_is_repaired_and_two_do_not_meet(clone):
+def test_a_killed_set_up_is_repaired_and_two_wait_for_each_other(clone):
     process = clone.start()
     deadline = time.monotonic() + 60
     while not (clone.venv / ".installing").exists() and time.monotonic() < deadline:

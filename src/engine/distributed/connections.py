@@ -17,7 +17,7 @@ class Connection:
     Attributes:
         socket: The non-blocking socket.
         rank: The rank at its other end; None before it is known.
-        position: Where that rank was when it last told ("in epoch 1 step 7").
+        position: Where that rank was when it last reported ("in epoch 1 step 7").
         silent_seconds: For how long nothing has arrived.
         has_finished: Whether the other end said that it ends.
         is_open: False after the connection's end.

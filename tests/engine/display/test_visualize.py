@@ -21,7 +21,7 @@ NAMES = ("background", "circle", "Zürich")
 
 
 def two_found():
-    """A full mask at left, and at right one that fills its box's upper half."""
+    """On the left a full mask, on the right one that fills the upper half of its box."""
     masks = np.ones((2, 28, 28), np.float32)
     masks[1, 14:] = 0
     return {

@@ -35,7 +35,7 @@ run_main(main)
 
 
 class Job:
-    """Some ranks that run `body`, in whose reach are group, rank and folder."""
+    """Some ranks that run `body`, which may use the names group, rank and folder."""
 
     def __init__(self, folder, num, body, **environment):
         self.folder = folder

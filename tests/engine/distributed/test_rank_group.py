@@ -35,7 +35,7 @@ for step in range(50):
 
 
 @pytest.mark.parametrize("victim", [0, 1])
-def test_a_killed_rank_is_told_with_its_place_to_those_who_wait_and_those_who_cannot_listen(tmp_path, victim):
+def test_the_other_ranks_report_which_rank_was_killed_and_where_it_was(tmp_path, victim):
     job = Job(
         tmp_path,
         3,
@@ -66,7 +66,7 @@ finally:
         assert (code, out) == ((-signal.SIGKILL, "") if rank == 2 else (3, "time to save\n"))
 
 
-def test_the_script_leaves_a_rank_longer_than_its_monitor_does_and_ends_all_within_a_minute():
+def test_the_script_kills_a_rank_later_than_its_monitor_but_within_a_minute():
     """A rank that the script kills before its monitor has told what happened would leave no line."""
     seconds = [
         int(word)
@@ -122,7 +122,7 @@ group.barrier()
 
 
 def test_a_suspected_failure_waits_for_its_cause(tmp_path):
-    """A collective fails because the other rank died: the death is what is told."""
+    """A collective fails because the other rank died: the death is what is reported."""
     job = Job(
         tmp_path,
         2,
@@ -139,7 +139,7 @@ group.raise_if_rank_failed(RuntimeError("Launch kernel failed"))
     assert job.end()[0][::2] == (3, "error: rank 1 died in epoch 1 step 2\n")
 
 
-def test_a_suspected_failure_is_told_when_there_is_no_other(tmp_path):
+def test_a_suspected_failure_is_reported_when_there_is_no_other(tmp_path):
     job = Job(
         tmp_path,
         2,

@@ -128,7 +128,7 @@ def test_a_damaged_graph_is_compiled_anew_and_kept(start, first):
     assert again.how.startswith("read from") and first.equals(again)
 
 
-def test_a_folder_that_cannot_be_written_is_said_before_the_first_step(start, tmp_path):
+def test_a_folder_that_cannot_be_written_is_reported_before_the_first_step(start, tmp_path):
     (tmp_path / "file").write_text("")
     said = start.train(f"compile_cache={tmp_path / 'file'}", code=2)[0].stderr
     assert re.search(
@@ -139,7 +139,7 @@ def test_a_folder_that_cannot_be_written_is_said_before_the_first_step(start, tm
 
 
 @pytest.mark.slow
-def test_a_full_disk_is_said_and_the_run_goes_on(start, first, tmp_path):
+def test_a_full_disk_is_reported_and_the_run_goes_on(start, first, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     if subprocess.run(

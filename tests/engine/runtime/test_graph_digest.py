@@ -25,7 +25,7 @@ class Small(nn.Cell):
         self.weight = Parameter(Tensor(np.ones(size, np.float32)), name=name)
 
 
-def of(cell=None, shape=(2, 3), words=(), device=CPU):
+def digest_of(cell=None, shape=(2, 3), words=(), device=CPU):
     return digest(cell or Small(), (Tensor(np.zeros(shape, np.float32)),), load_config(words), device)
 
 
@@ -44,24 +44,24 @@ OTHERS = [
 
 @pytest.mark.parametrize("change", OTHERS, ids=[str(number) for number in range(len(OTHERS))])
 def test_whatever_goes_into_a_graph_gives_another_name(change):
-    assert of() == of() and of(**change) != of()
+    assert digest_of() == digest_of() and digest_of(**change) != digest_of()
 
 
 def test_an_entry_without_a_file_has_names_too(monkeypatch):
-    """`python -c`, as which the processes that share the tests run."""
+    """`python -c`, as the workers of pytest-xdist are started."""
     monkeypatch.setattr(sys, "argv", ["-c"])
-    assert of() == of() != of(shape=(2, 4))
+    assert digest_of() == digest_of() != digest_of(shape=(2, 4))
 
 
 def test_a_frozen_weight_gives_another_name():
     cell = Small()
     cell.weight.requires_grad = False
-    assert of(cell) != of()
+    assert digest_of(cell) != digest_of()
 
 
-def test_places_and_pace_give_the_same_name():
+def test_paths_and_settings_outside_the_graph_give_the_same_name():
     assert (
-        of(
+        digest_of(
             words=[
                 "coco_root=elsewhere",
                 "save_checkpoint_minutes=3",
@@ -71,18 +71,18 @@ def test_places_and_pace_give_the_same_name():
                 "flip_ratio=0",
             ]
         )
-        == of()
+        == digest_of()
     )
 
 
 def test_an_operator_more_gives_another_name():
-    before = of()
+    before = digest_of()
 
     def operator(x):
         return x + 12
 
     custom_operator(operator, lambda x: x, lambda x: x)
-    assert of() != before and any("test_an_operator_more" in name for name in operator_names())
+    assert digest_of() != before and any("test_an_operator_more" in name for name in operator_names())
 
 
 def operator_of(threshold, sizes):

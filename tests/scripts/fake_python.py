@@ -1,8 +1,8 @@
-"""A program in the interpreter's place: it records how it was called, then does what STANDIN_DO says.
+"""A program in the interpreter's place: it records how it was called, then does what FAKE_PYTHON_DO contains.
 
-STANDIN_RECORD   folder for the records (JSON: argv, env, cores)
-STANDIN_DO       JSON: for a rank (as text; "" without one) what to do: {"sleep": seconds, "code": exit code,
-"file": to write}
+FAKE_PYTHON_RECORD   folder for the records (JSON: argv, env, cores)
+FAKE_PYTHON_DO       JSON: {rank ("" without one): what to do}, which is
+                     {"sleep": seconds, "code": exit code, "file": to write}
 """
 
 import json
@@ -12,8 +12,8 @@ import sys
 import time
 
 rank = os.environ.get("RANK_ID", "")
-todo = json.loads(os.environ.get("STANDIN_DO", "{}")).get(rank, {})
-record = os.path.join(os.environ["STANDIN_RECORD"], f"{os.getpid()}")
+todo = json.loads(os.environ.get("FAKE_PYTHON_DO", "{}")).get(rank, {})
+record = os.path.join(os.environ["FAKE_PYTHON_RECORD"], f"{os.getpid()}")
 
 
 def write(name, content):
