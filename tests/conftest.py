@@ -1,4 +1,4 @@
-"""Fixtures that every test may use: the shared folder, and small data sets made on the spot."""
+"""Fixtures that every test may use: the shared folder, and small data sets."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ.setdefault(name, "1")
 
-ROOT = Path(__file__).resolve().parent.parent
+import src  # noqa: E402, F401  sets variables that have to be set before MindSpore is imported
 
+ROOT = Path(__file__).resolve().parent.parent
 
 # The test files that take longest, which run first, so that no worker ends with one of them alone. The files
 # of a line go to one worker, because they share compiled networks or fixtures. The kernels' own tests come
@@ -73,7 +74,6 @@ def pytest_xdist_make_scheduler(config, log):
 @pytest.fixture(scope="session", autouse=True)
 def cpu():
     """MindSpore on the CPU. It has to be set before anything runs, and test files run in any order."""
-    import src  # noqa: F401, I001  first: it sets variables that MindSpore reads when it is loaded
     import mindspore as ms
 
     ms.set_context(mode=ms.GRAPH_MODE)
@@ -103,33 +103,30 @@ def _outline(box):
     x1, y1, x2, y2 = box
     dx = (x2 - x1) / 4
     dy = (y2 - y1) / 4
-    return [
-        x1 + dx,
-        y1,
-        x2 - dx,
-        y1,
-        x2,
-        y1 + dy,
-        x2,
-        y2 - dy,
-        x2 - dx,
-        y2,
-        x1 + dx,
-        y2,
-        x1,
-        y2 - dy,
-        x1,
-        y1 + dy,
+    points = [
+        (x1 + dx, y1),
+        (x2 - dx, y1),
+        (x2, y1 + dy),
+        (x2, y2 - dy),
+        (x2 - dx, y2),
+        (x1 + dx, y2),
+        (x1, y2 - dy),
+        (x1, y1 + dy),
     ]
+    return [value for point in points for value in point]
 
 
 @pytest.fixture
 def coco_folder(tmp_path):
     """A function that makes a COCO-format data set of random octagons and returns its folder.
 
-    pictures: of each split; size: (height, width) in pixels; objects: of each picture (ids of the classes
-    "square" 3, "disc" 7); change: a function that alters the JSON's content (a dict) of the training split
-    before it is written.
+    Args of the function:
+        pictures: The number in each split.
+        size: (height, width) in pixels.
+        objects: The number in each picture; the categories are "square" (id 3) and "disc" (id 7).
+        masks: Whether objects have segmentations.
+        name: The folder's name.
+        change: Called with the content (a dict) of the training split's JSON before it is written.
     """
 
     def make(pictures=6, size=(96, 128), objects=3, masks=True, name="coco", change=None):
