@@ -91,7 +91,7 @@ def graphs(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def shared():
-    """The folder with references and real data: MASKRCNN_SHARED, or ../shared beside the project."""
+    """The folder with real pictures, in its folder data: MASKRCNN_SHARED, or ../shared beside the project."""
     folder = Path(os.environ.get("MASKRCNN_SHARED") or ROOT.parent / "shared")
     if not folder.is_dir():
         pytest.skip(f"the shared folder is not there: {folder} (MASKRCNN_SHARED names it)")
