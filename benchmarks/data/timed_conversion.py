@@ -27,7 +27,8 @@ def main() -> None:
     converter.checked_source = timed
     start = time.perf_counter()
     converter.ensure_mindrecord(load_config(sys.argv[1:]))
-    print(json.dumps([seconds[0], time.perf_counter() - start - seconds[0]]))
+    reading = sum(seconds)  # 0 where the conversion is there already
+    print(json.dumps([reading, time.perf_counter() - start - reading]))
 
 
 if __name__ == "__main__":
