@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.peer.drawn import draw_batch
 from benchmarks.timing import ROOT
 from src.config import Config, load_config
-from src.data.images.masks import paste_mask
+from src.data.images.box_masks import paste_mask
 
 MASK_SIDE = 28  # the drawn objects are filled boxes: their masks in their own frames are full at any size
 

@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from src.config import load_config
+from src.data.images.box_masks import box_mask, paste_mask
 from src.data.images.decode import read_picture
-from src.data.images.masks import box_mask, paste_mask
 from src.data.mindrecord.shards import ShardReader
 from src.data.pipeline import workers as workers_module
 from src.dataset import (
@@ -174,7 +174,8 @@ def test_masks_fit_the_pixels_of_augmented_pictures(tmp_path):
             for position in range(2):
                 white = batch["image"][position, ..., 0] > 127
                 pasted = (
-                    paste_mask(batch["gt_masks"][position, 0] / 255, batch["gt_boxes"][position, 0], 384, 512) > 0
+                    paste_mask(batch["gt_masks"][position, 0] / 255, batch["gt_boxes"][position, 0], 384, 512)
+                    > 0
                 )
                 values.append((white & pasted).sum() / (white | pasted).sum())
     assert len(values) == 24 and np.mean(values) > 0.94 and min(values) > 0.85
@@ -301,7 +302,10 @@ def test_data_without_masks_and_empty_pictures(coco_folder, tmp_path):
     for batch in batches:
         assert (batch["gt_masks"] == 255).all()
         counts.update(zip(batch["image_id"].tolist(), batch["gt_valid"].sum(1).tolist()))
-        assert not batch["gt_labels"][~batch["gt_valid"]].any() and not batch["gt_boxes"][~batch["gt_valid"]].any()
+        assert (
+            not batch["gt_labels"][~batch["gt_valid"]].any()
+            and not batch["gt_boxes"][~batch["gt_valid"]].any()
+        )
     assert counts == {10: 3, 20: 0, 30: 3, 40: 3, 50: 3, 60: 3}
 
 

@@ -8,7 +8,8 @@ from typing import Optional, Tuple
 import numpy as np
 from pycocotools import mask as mask_api
 
-from ..data.images.masks import rle_counts, segmentation_box
+from ..data.images.rasterize import segmentation_box
+from ..data.images.rle import rle_counts
 from ..errors import DataError
 
 _MAX_SIDE = 50_000  # pixels: no picture is larger, and pycocotools counts pixels in 32 bits

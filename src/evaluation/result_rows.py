@@ -10,7 +10,8 @@ from typing import Any, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from ..data.images.masks import mask_to_rle, paste_mask, rle_counts
+from ..data.images.box_masks import paste_mask
+from ..data.images.rle import mask_to_rle, rle_counts
 from ..errors import DataError
 from .ground_truth import plain_id
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from src.config import load_config
-from src.data.images.masks import paste_mask
+from src.data.images.box_masks import paste_mask
 from src.data.images.placement import place_picture, place_plainly
 from src.data.shapes.drawn_data import draw_picture
 from src.engine import onnx_export

@@ -9,7 +9,8 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from src.data.images.masks import mask_to_rle, segmentation_to_mask
+from src.data.images.rasterize import segmentation_to_mask
+from src.data.images.rle import mask_to_rle
 from src.errors import DataError
 from src.evaluation.coco_metrics import evaluate_coco
 from src.evaluation.result_files import write_results

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.data.images.masks import mask_to_rle, segmentation_to_mask
+from src.data.images.rasterize import segmentation_to_mask
+from src.data.images.rle import mask_to_rle
 from src.errors import DataError
 from src.evaluation.coco_metrics import METRIC_NAMES, evaluate_coco
 from src.evaluation.ground_truth import records_to_coco

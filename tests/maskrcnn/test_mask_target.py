@@ -8,7 +8,7 @@ import pytest
 from mindspore import Tensor
 
 from src.config import load_config
-from src.data.images.masks import box_mask
+from src.data.images.box_masks import box_mask
 from src.data.pipeline.examples import batch_layout
 from src.maskrcnn.mask_target import mask_targets
 from tests.maskrcnn import twins

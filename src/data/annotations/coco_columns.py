@@ -13,8 +13,8 @@ from pycocotools import mask as mask_api
 
 from ...errors import DataError
 from ..findings import Findings
-from ..images.masks import rle_counts, rle_extent
 from ..images.polygons import Polygons
+from ..images.rle import rle_counts, rle_extent
 from .json_values import (
     NUMBER_TYPES,
     UNUSABLE,

@@ -18,8 +18,8 @@ from typing import Any, List, Tuple
 import numpy as np
 
 from ...errors import DataError, UserError
+from ..images.box_masks import crop_rle
 from ..images.decode import check_header
-from ..images.masks import crop_rle
 from ..processes import how_it_ended, next_task, start_process
 from .file_format import LARGEST_PAGE, write_mindrecord
 from .shards import ROW_EXTRA, ROW_TYPE, Objects, file_crc, pack_objects

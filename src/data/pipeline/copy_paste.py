@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..images.masks import mask_frame, pixels_box, placed_mask
+from ..images.box_masks import box_mask_of_mask
+from ..images.rasterize import mask_on_canvas, pixels_box
 
 
 def paste_objects(first, second, chosen, canvas, other, size):
@@ -22,7 +23,7 @@ def paste_objects(first, second, chosen, canvas, other, size):
         left, top, right, bottom = region = _pixels(second.boxes[i], height, width)
         if right <= left or bottom <= top:
             continue
-        mask = placed_mask(second.segmentations[i], second.axes, region)
+        mask = mask_on_canvas(second.segmentations[i], second.axes, region)
         if not mask.any():
             continue
         union[top:bottom, left:right] |= mask
@@ -65,7 +66,7 @@ def _uncovered(first, i, union, around, size):
     if x2 <= around[0] or x1 >= around[2] or y2 <= around[1] or y1 >= around[3]:
         return same
     left, top, right, bottom = region = _pixels(first.boxes[i], *union.shape)
-    mask, over = placed_mask(first.segmentations[i], first.axes, region), union[top:bottom, left:right]
+    mask, over = mask_on_canvas(first.segmentations[i], first.axes, region), union[top:bottom, left:right]
     if not (mask & over).any():
         return same
     seen = mask & (over ^ 1)
@@ -83,4 +84,4 @@ def _seen(mask, region, box, size):
     corner = np.tile(np.array(region[:2], np.float64), 2)
     x1, y1, x2, y2 = np.array(pixels_box(mask)) + corner
     found = np.array([max(x1, box[0]), max(y1, box[1]), min(x2, box[2]), min(y2, box[3])], np.float32)
-    return found, mask_frame(mask, found - corner, size)
+    return found, box_mask_of_mask(mask, found - corner, size)

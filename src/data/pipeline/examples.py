@@ -7,8 +7,9 @@ from typing import Any, List, Optional
 
 import numpy as np
 
-from ..images.decode import decode_picture, jitter_colors
-from ..images.masks import box_mask, visible_box
+from ..images.box_masks import box_mask, crop_object_box
+from ..images.color_jitter import jitter_colors
+from ..images.decode import decode_picture
 from ..images.placement import place_boxes, place_picture, place_randomly
 from .copy_paste import paste_objects
 from .sampler import AUGMENT, COLOR, PASTE, PASTE_COLOR, SAMPLE, stream
@@ -73,7 +74,7 @@ def place_objects(objects, placement, size, has_masks):
         seen = (boxes[:, 2:] > boxes[:, :2]).all(1)
         if has_masks:
             for i in np.flatnonzero(seen & (boxes != objects.boxes).any(1)):
-                found = visible_box(objects.segmentations[i], boxes[i], objects.height, objects.width)
+                found = crop_object_box(objects.segmentations[i], boxes[i], objects.height, objects.width)
                 seen[i] = found is not None
                 boxes[i] = found or 0
             seen &= (boxes[:, 2:] > boxes[:, :2]).all(1)  # not so in float32 for the thinnest sliver

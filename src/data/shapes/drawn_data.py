@@ -21,7 +21,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ...errors import DataError
-from ..images.masks import mask_to_rle, rle_counts
+from ..images.rle import mask_to_rle, rle_counts
 from .paint import paint_scene, rasterise
 
 SHAPE_CLASSES = ("circle", "triangle", "rectangle", "star")

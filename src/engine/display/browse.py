@@ -11,8 +11,9 @@ import numpy as np
 
 from ...config import Config, changed
 from ...data.annotations.records import DataSource
+from ...data.images.box_masks import paste_mask
 from ...data.images.decode import read_picture
-from ...data.images.masks import mask_to_rle, paste_mask
+from ...data.images.rle import mask_to_rle
 from ...data.mindrecord.converter import conversion_settings, convert
 from ...dataset import create_maskrcnn_dataset
 from .visualize import draw_ground_truth, save_png, side_by_side

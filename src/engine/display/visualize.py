@@ -9,7 +9,8 @@ from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Un
 import cv2
 import numpy as np
 
-from ...data.images.masks import paste_mask, segmentation_to_mask
+from ...data.images.box_masks import paste_mask
+from ...data.images.rasterize import segmentation_to_mask
 from ...errors import DataError
 
 # Pictures whose shorter side is below this are enlarged by a whole number, so that names can be read.

@@ -13,7 +13,7 @@ from pycocotools.coco import COCO
 from src.config import load_config
 from src.data.annotations.coco_reader import read_coco
 from src.data.annotations.sources import read_source, resolve_classes
-from src.data.images.masks import rle_counts
+from src.data.images.rle import rle_counts
 from src.errors import ConfigError, DataError
 from tests.data.annotations.reading import read
 

@@ -16,7 +16,7 @@ from src.config import load_config
 from src.data.annotations.coco_reader import read_coco
 from src.data.annotations.txt_reader import read_txt
 from src.data.findings import Findings
-from src.data.images.masks import rle_counts
+from src.data.images.rle import rle_counts
 from src.errors import UserError
 from tests.data.annotations.drawn_files import coco_bytes, txt_bytes
 

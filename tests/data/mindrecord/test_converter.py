@@ -12,8 +12,8 @@ from PIL import Image
 
 from src.config import load_config
 from src.data.annotations.sources import read_source
+from src.data.images.box_masks import box_mask
 from src.data.images.decode import check_header
-from src.data.images.masks import box_mask
 from src.data.mindrecord.converter import ensure_mindrecord
 from src.data.mindrecord.shards import ShardReader, unpack_objects
 from src.errors import DataError

@@ -11,8 +11,9 @@ from PIL import Image
 from pycocotools import mask as mask_api
 
 from src.config import load_config
-from src.data.images.masks import box_mask, paste_mask, segmentation_to_mask, visible_box
+from src.data.images.box_masks import box_mask, crop_object_box, paste_mask
 from src.data.images.placement import Placement
+from src.data.images.rasterize import segmentation_to_mask
 from src.data.mindrecord.converter import ensure_mindrecord
 from src.data.mindrecord.shards import Objects, ShardReader
 from src.data.pipeline.examples import batch_layout, fill_example, place_objects
@@ -242,7 +243,7 @@ def test_an_object_of_no_pixels_is_dropped():
         assert len(placed([square], [10, 10, 20, 20], (0, 0, 100, 100), 0.05, has_masks).labels) == 0
 
 
-def test_visible_box_is_that_of_pycocotools_mask(shared):
+def test_crop_object_box_is_that_of_pycocotools_mask(shared):
     """Every real object, cut by random boxes: the whole pixels of its mask within the box."""
     content = json.loads((shared / "data/coco/annotations/instances_train2017.json").read_text())
     sizes = {image["id"]: (image["height"], image["width"]) for image in content["images"]}
@@ -259,7 +260,7 @@ def test_visible_box_is_that_of_pycocotools_mask(shared):
         )
         cut = max(x, left), max(y, top), min(x + w, right), min(y + h, bottom)
         segmentation = item["segmentation"]
-        found = visible_box(segmentation, cut, height, width)
+        found = crop_object_box(segmentation, cut, height, width)
         rows, columns = np.nonzero(mask[top:bottom, left:right])
         inside = len(rows) and (
             columns.max() + 1 + left > cut[0]
