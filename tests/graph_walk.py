@@ -1,7 +1,7 @@
-"""What a compiled graph is made of: its operators with the types and shapes of what goes in and out, and what their documentation says.
+"""The operators of a compiled graph, with their types and shapes, and the platforms they are documented for.
 
-A cell that has run keeps the graph that the frontend handed to the backend, gradients and update included; MindSpore gives it out in the
-form of a MindIR file. What the backend makes of it afterwards depends on the device.
+A cell that has run keeps the graph that the frontend gave to the backend, with gradients and update.
+MindSpore exports it as a MindIR file. What the backend makes of it afterwards depends on the device.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
+from typing import Optional
 
 import mindspore
-from mindspore import ops
+from mindspore import nn, ops
 from mindspore.common.api import _cell_graph_executor
 from mindspore.ops import operations
 from mindspore.ops.auto_generate import gen_ops_prim
@@ -21,16 +22,22 @@ from mindspore.train.mind_ir_pb2 import ModelProto, TensorProto
 
 @dataclass(frozen=True)
 class Node:
-    """An operator of a graph. inputs and outputs: (type, shape) of each tensor, tuples opened, such as ("FLOAT16", (2, 8, 64, 64))."""
+    """An operator of a graph.
+
+    Attributes:
+        operator: Its name.
+        inputs: (type, shape) of each tensor, such as ("FLOAT16", (2, 8, 64, 64)); tuples are flattened.
+        outputs: The same of what it returns.
+    """
 
     operator: str
     inputs: tuple
     outputs: tuple
 
 
-def compiled_nodes(cell):
+def compiled_nodes(cell: nn.Cell) -> list[Node]:
     """The nodes of all graphs that `cell` has been compiled to."""
-    found = []
+    nodes = []
     for phase in cell.compile_cache:
         model = ModelProto()
         model.ParseFromString(
@@ -52,8 +59,8 @@ def compiled_nodes(cell):
                 known.update(dict.fromkeys(node.output, outputs))
                 if node.op_type != "Constant":
                     inputs = tuple(tensor for name in node.input for tensor in known.get(name, ()))
-                    found.append(Node(re.sub(r"^REF::|:\d+$", "", node.op_type), inputs, outputs))
-    return found
+                    nodes.append(Node(re.sub(r"^REF::|:\d+$", "", node.op_type), inputs, outputs))
+    return nodes
 
 
 def _tensors(attribute):
@@ -68,10 +75,14 @@ def _tensors_of(protos):
 
 
 @functools.lru_cache(maxsize=None)
-def documented_platforms(name):
-    """The platforms in the installed documentation of an operator, or of a public function or class by its dotted name; None without such a line.
+def documented_platforms(name: str) -> Optional[tuple[str, ...]]:
+    """The platforms in the installed documentation of an operator; None if it names none.
 
-    Many operators' own text is 'Refer to :func:`mindspore.ops.x`': then it is what that function's says.
+    The text of many operators is 'Refer to :func:`mindspore.ops.x`': then the platforms are those of that
+    function.
+
+    Args:
+        name: An operator's name, or the dotted name of a public function or class.
     """
     if name.startswith("mindspore."):
         things = [functools.reduce(getattr, name.split(".")[1:], mindspore)]

@@ -1,4 +1,6 @@
-"""A pytest plugin (`-p tests.require_shared`, used by .ci/run): where the shared folder exists, skipping a test that needs it is a failure.
+"""A pytest plugin: where the shared folder exists, a skipped test that needs it is a failure.
+
+.ci/run uses it with `-p tests.require_shared`. The shared folder holds pictures, in shared/data.
 
 A test needs the folder if it uses the fixture `shared`, or if its reason for skipping names MASKRCNN_SHARED.
 """
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(os.environ.get("MASKRCNN_SHARED") or Path(__file__).resolve().parents[1].parent / "shared")
+FOLDER = Path(os.environ.get("MASKRCNN_SHARED") or Path(__file__).resolve().parents[2] / "shared")
 
 
 def _fail_if_needed(report, needed):

@@ -1,22 +1,26 @@
-"""A network and a batch small enough to compile in seconds, for tests of the whole; compiled graphs are kept for the session.
+"""A network and a batch small enough to compile in seconds; compiled graphs are kept for the session.
 
-The network has every part of the default one: four stages, five levels, both heads, three classes and the background.
+The network has every part of the default one: four stages, five levels, both heads, and three classes with
+the background.
 """
 
 from __future__ import annotations
 
 import functools
 import zlib
+from collections.abc import Callable, Sequence
 
 import mindspore as ms
 import numpy as np
 from mindspore import ParameterTuple, Tensor, nn
 
-from src.config import load_config
+from src.config import Config, load_config
 from src.maskrcnn.build import build_network
 from src.network_define import LossNet
 
-SIDE, OBJECTS, MASK_SIDE = 128, 8, 28
+SIDE = 128  # of the canvas
+OBJECTS = 8  # slots for ground truth of a picture
+MASK_SIDE = 28
 WORDS = (
     f"img_height={SIDE}",
     f"img_width={SIDE}",
@@ -46,7 +50,8 @@ WORDS = (
     "test_max_per_img=20",
     "roi_align_finest_scale=10",
 )
-# The forms a network takes on the CPU and on Ascend; the box head's convolution has a group norm over rows whose number follows the data.
+# The forms of a network on the CPU and on Ascend. The box head's convolution has a group norm over rows whose
+# number depends on the data.
 CPU_FORM = ("rcnn_num_convs=1", "rcnn_conv_out_channels=16", "fpn_norm=gn")
 ASCEND_FORM = (*CPU_FORM, "shapes=static", "cpu_kernels=off")
 BATCH_NAMES = ("image", "image_meta", "sample_key", "gt_boxes", "gt_labels", "gt_valid", "gt_masks")
@@ -62,12 +67,15 @@ FIGURES = (
 )
 
 
-def small_config(*words):
+def small_config(*words: str) -> Config:
     return load_config([*WORDS, *words])
 
 
-def draw_weights(network):
-    """Weights of a trained network's size, each drawn from its own name, so that networks of other settings get the same."""
+def draw_weights(network: nn.Cell) -> nn.Cell:
+    """Set weights as large as a trained network's, each drawn from its name.
+
+    Networks of different settings get the same values where they have the same parameters.
+    """
     for name, parameter in network.parameters_and_names():
         rng = np.random.default_rng(zlib.crc32(name.encode()))
         if name.endswith((".gamma", "moving_variance")):
@@ -85,12 +93,14 @@ def draw_weights(network):
 
 
 @functools.lru_cache(maxsize=None)
-def small_network(*words):
+def small_network(*words: str) -> nn.Cell:
     """A network with drawn weights. `words` change the small configuration."""
     return draw_weights(build_network(small_config(*words)))
 
 
-def small_batch(seed=0, objects=(3, 5), key=(11, 12)):
+def small_batch(
+    seed: int = 0, objects: Sequence[int] = (3, 5), key: Sequence[int] = (11, 12)
+) -> dict[str, np.ndarray]:
     """{name: array} of a training batch of drawn ellipses, `objects` in each picture."""
     rng = np.random.default_rng(seed)
     count = len(objects)
@@ -104,12 +114,13 @@ def small_batch(seed=0, objects=(3, 5), key=(11, 12)):
         "gt_masks": np.zeros((count, OBJECTS, MASK_SIDE, MASK_SIDE), np.uint8),
     }
     yy, xx = (np.mgrid[0:MASK_SIDE, 0:MASK_SIDE] + 0.5) / MASK_SIDE * 2 - 1
-    for n, wanted in enumerate(objects):
-        for g in range(wanted):
+    for n, num_objects in enumerate(objects):
+        for g in range(num_objects):
             sides = rng.uniform(20, 80, 2)
             corner = rng.uniform(0, 1, 2) * (SIDE - sides)
             batch["gt_boxes"][n, g] = (*corner, *(corner + sides))
-            batch["gt_labels"][n, g], batch["gt_valid"][n, g] = rng.integers(1, 4), True
+            batch["gt_labels"][n, g] = rng.integers(1, 4)
+            batch["gt_valid"][n, g] = True
             batch["gt_masks"][n, g] = 255 * (xx**2 + yy**2 <= 1)
             x1, y1, x2, y2 = batch["gt_boxes"][n, g].astype(int)
             batch["image"][n, y1:y2, x1:x2] = rng.integers(80, 256, 3)
@@ -121,7 +132,8 @@ class GradientStep(nn.Cell):
 
     def __init__(self, network):
         super().__init__(auto_prefix=False)
-        self.loss_net, self.weights = LossNet(network), ParameterTuple(network.trainable_params())
+        self.loss_net = LossNet(network)
+        self.weights = ParameterTuple(network.trainable_params())
         self.value_and_gradients = ms.value_and_grad(self.loss_net, None, self.weights, has_aux=True)
 
     def construct(self, *batch):
@@ -130,8 +142,8 @@ class GradientStep(nn.Cell):
 
 
 @functools.lru_cache(maxsize=None)
-def gradient_step(*words):
-    """A compiled function of a batch -> ({figure: value}, {parameter: gradient}) on `small_network(*words)`."""
+def gradient_step(*words: str) -> Callable:
+    """A compiled function of a batch that returns ({figure: value}, {parameter: gradient})."""
     network = small_network(*words).set_train(True)
     step = GradientStep(network)
 
@@ -145,7 +157,7 @@ def gradient_step(*words):
     return run
 
 
-def initial_weights(*words):
+def initial_weights(*words: str) -> dict[str, np.ndarray]:
     """{name: array} that a freshly built small network starts from."""
     network = build_network(small_config(*words))
     network.init_parameters_data()

@@ -1,33 +1,21 @@
-"""Ready for Ascend, as far as no card can show: the graphs of the Ascend configuration (static shapes, MindSpore's operators, float16 compute),
-compiled and run on the CPU. Every operator is documented for Ascend, no shape depends on the data, boxes and losses are float32, and the
-losses are those of the CPU configuration.
+"""Ready for Ascend, as far as the CPU can show: the Ascend configuration compiled and run on the CPU.
+
+They have static shapes, MindSpore's operators and float16 compute. Every operator is documented for Ascend,
+no shape depends on the data, boxes and losses are float32, and the losses are those of the CPU configuration.
 """
 
 from __future__ import annotations
 
-import functools
-
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, ops
 
 from src.engine.display.loss_log import LOSS_NAMES
-from src.engine.training.optimizer import AdamW, MomentumSGD
-from src.maskrcnn.build import build_network
-from src.maskrcnn.layers import NORMS, Conv, conv_norm
-from src.network_define import GradientLimits, LossNet, TrainOneStep
+from tests.ascend_graphs import GRAPHS, inference, nodes, training
 from tests.graph_walk import compiled_nodes, documented_platforms
 from tests.maskrcnn import twins
-from tests.small_network import (
-    BATCH_NAMES,
-    CPU_FORM,
-    draw_weights,
-    gradient_step,
-    small_batch,
-    small_config,
-    small_network,
-)
+from tests.small_network import CPU_FORM, gradient_step, small_batch, small_network
 
 # Operators without a 'Supported Platforms' line of their own, and why they may be there.
 STRUCTURE = {
@@ -37,7 +25,8 @@ STRUCTURE = {
     "Load": "reads a parameter, no kernel",
     "UpdateState": "the order of reads and writes, no kernel",
 }
-# Gradient operators, which MindSpore puts in by itself, have no documentation of platforms: {operator: what it is the gradient of}.
+# Gradient operators, which MindSpore puts in itself, have no documented platforms:
+# {operator: what it is the gradient of}.
 GRADIENT_OF = {
     "BatchNormGrad": "BatchNorm",
     "BiasAddGrad": "BiasAdd",
@@ -87,7 +76,8 @@ HALF = HALF_COMPUTE | {
     "Transpose",
     "Depend",
 }  # ... and what only moves or converts it
-# Seen in the graph that the CPU's backend executes: these have no float16 kernel there, and run in float32 between two casts.
+# Seen in the graph that the CPU's backend executes: these have no float16 kernel there, and run in float32
+# between two casts.
 FLOAT32_ON_CPU = (
     "BatchMatMul",
     "BiasAdd",
@@ -106,83 +96,8 @@ def graph_mode():
     ms.set_device("CPU")
 
 
-@functools.lru_cache(maxsize=None)
-def training():
-    """(step cell, function of a batch -> {figure: value}) of a training step as it is on Ascend; the rate is 0, so weights stay."""
-    network = draw_weights(build_network(small_config(*CPU_FORM), "Ascend")).set_train(True)
-    assert (network.dynamic, network.dtype, type(network.box_align.pool).__name__) == (
-        False,
-        ms.float16,
-        "PackedPool",
-    )
-    step = TrainOneStep(
-        LossNet(network),
-        MomentumSGD(network.trainable_params(), 0.9, 1e-4),
-        16.0,
-        limits=GradientLimits(10.0, 5.0),
-    )
-
-    def run(batch):
-        return dict(
-            zip(
-                LOSS_NAMES,
-                step(Tensor(np.float32(0)), *(Tensor(batch[name]) for name in BATCH_NAMES))
-                .asnumpy()
-                .tolist(),
-            )
-        )
-
-    run(small_batch(0))
-    return step, run
-
-
-@functools.lru_cache(maxsize=None)
-def inference():
-    """(network, its answer for a batch) as on Ascend."""
-    network = draw_weights(build_network(small_config(*CPU_FORM), "Ascend")).set_train(False)
-    batch = small_batch(4)
-    return network, [part.asnumpy() for part in network(Tensor(batch["image"]), Tensor(batch["image_meta"]))]
-
-
-class NormStep(nn.Cell):
-    """A convolution with one of the norms that the small network does not have, trained by one of the optimisers."""
-
-    def __init__(self, norm, optimizer):
-        super().__init__()
-        self.conv, self.norm = Conv(4, 8, 3, bias=False, dtype=ms.float16), NORMS[norm](8, 1e-5)
-        self.optimizer = optimizer(self.trainable_params())
-        self.gradients = ms.grad(self.total, None, self.optimizer.weights)
-
-    def total(self, x):
-        return ops.square(conv_norm(self.conv, self.norm, x).astype(ms.float32)).sum()
-
-    def construct(self, rate, x):
-        return self.optimizer(rate, self.gradients(x))
-
-
-@functools.lru_cache(maxsize=None)
-def norm_step(norm):
-    cell = NormStep(norm, lambda weights: AdamW(weights, 0.1)).set_train(True)
-    cell(
-        Tensor(np.float32(0.1)),
-        Tensor(np.random.default_rng(0).normal(0, 1, (2, 4, 8, 8)).astype(np.float32)),
-    )
-    return cell
-
-
-GRAPHS = {
-    "training": lambda: training()[0],
-    "inference": lambda: inference()[0],
-    "bn, AdamW": lambda: norm_step("bn"),
-    "frozen, AdamW": lambda: norm_step("frozen"),
-}
 ALL = pytest.mark.parametrize("graph", GRAPHS)
 WHOLE = pytest.mark.parametrize("graph", ["training", "inference"])
-
-
-@functools.lru_cache(maxsize=None)
-def nodes(graph):
-    return compiled_nodes(GRAPHS[graph]())
 
 
 @ALL
@@ -201,14 +116,13 @@ def test_the_lists_hold_only_what_has_no_line_of_its_own():
     """An operator that a later MindSpore documents leaves the list."""
     assert [name for name in (*STRUCTURE, *GRADIENT_OF, *BEHIND) if documented_platforms(name)] == []
     assert all("Ascend" in documented_platforms(name) for name in (*GRADIENT_OF.values(), *BEHIND.values()))
-    assert documented_platforms("NMSWithMask") == ("Ascend", "GPU", "CPU") and documented_platforms(
-        "Gather"
-    ) == ("Ascend", "GPU", "CPU")
+    assert documented_platforms("NMSWithMask") == ("Ascend", "GPU", "CPU")
+    assert documented_platforms("Gather") == ("Ascend", "GPU", "CPU")
     assert documented_platforms("Fmax") == ("CPU",) and documented_platforms("Cholesky") == ("GPU", "CPU")
 
 
 def test_the_walk_sees_what_it_is_there_to_see():
-    """The whole of a step is in the graph: gradients and the update too; and on the CPU's form the same walk finds what Ascend's must not have."""
+    """The graph has gradients and update; the walk finds in the CPU's form what Ascend's must not have."""
     counts = {
         name: sum(node.operator == name for node in nodes("training"))
         for name in (
@@ -246,7 +160,7 @@ def test_no_shape_depends_on_the_data_and_no_kernel_is_the_cpus(graph):
 
 @WHOLE
 def test_convolutions_and_products_are_half_and_nothing_else_computes_in_it(graph):
-    """Box arithmetic, IoU, NMS, RoIAlign, softmax, exponentials, norms and losses see float32 only, and so does the optimiser."""
+    """Box arithmetic, IoU, NMS, RoIAlign, softmax, norms, losses and the optimiser have float32 only."""
     halves = {
         node.operator
         for node in nodes(graph)
@@ -264,9 +178,12 @@ def relative(ours, theirs, names):
 
 
 def test_half_precision_gives_the_losses_of_the_cpu_configuration():
-    """Where the samples are the same. Those of the first stage always are; the second stage's are chosen among proposals, which move with rounding
-    and with them what is sampled: here the picture's filled part is so small that each level's proposals are that part itself, the background,
-    and the objects are the other RoIs."""
+    """Where the samples are the same, losses are.
+
+    The first stage's samples always are. The second stage's come from proposals, which change with rounding,
+    and with them what is sampled. Here the picture's filled part is so small that each level's proposals are
+    that part itself, the background, and the objects are the other RoIs.
+    """
     batch = small_batch(0)
     ours, theirs = training()[1](batch), gradient_step(*CPU_FORM)(batch)[0]
     assert max(relative(ours, theirs, ("rpn_cls_loss", "rpn_reg_loss")).values()) < 2e-2
@@ -282,13 +199,11 @@ def test_half_precision_gives_the_losses_of_the_cpu_configuration():
 
 @pytest.mark.parametrize("operator", ["Conv2D", "MatMul", "BatchMatMul"])
 def test_what_has_no_half_kernel_on_the_cpu_computes_in_float32_there(operator):
-    """Its answer is the float32 answer rounded once; half precision sums of 2,048 products would be off in almost every number."""
+    """The result is float32's, rounded once; sums of 2,048 products in half precision would differ."""
     assert operator in FLOAT32_ON_CPU
     rng = np.random.default_rng(1)
-    x, weight = (
-        rng.normal(0, 1, (4, 2048)).astype(np.float16),
-        rng.normal(0, 0.05, (2048, 8)).astype(np.float16),
-    )
+    x = rng.normal(0, 1, (4, 2048)).astype(np.float16)
+    weight = rng.normal(0, 0.05, (2048, 8)).astype(np.float16)
     if operator == "Conv2D":
         got = ops.conv2d(
             Tensor(x[:, :, None, None]), Tensor(np.ascontiguousarray(weight.T)[:, :, None, None])
@@ -303,14 +218,15 @@ def test_what_has_no_half_kernel_on_the_cpu_computes_in_float32_there(operator):
 
 
 def test_inference_finds_what_the_cpu_configuration_finds():
-    """In half precision boxes move by a fraction of a pixel and those near a threshold come or go: most have a partner."""
-    boxes, scores, labels, found, masks = inference()[1]
-    network, batch = small_network(*CPU_FORM).set_train(False), small_batch(4)
+    """In half precision boxes move by part of a pixel, and some near a threshold go: most have a partner."""
+    boxes, scores, labels, det_valid, masks = inference()[1]
+    network = small_network(*CPU_FORM).set_train(False)
+    batch = small_batch(4)
     theirs = [part.asnumpy() for part in network(Tensor(batch["image"]), Tensor(batch["image_meta"]))]
     network.set_train(True)
     assert np.isfinite(masks).all() and boxes.shape == theirs[0].shape
     for n in range(2):
-        overlap = twins.iou(theirs[0][n][theirs[3][n]], boxes[n][found[n]]) * (
-            theirs[2][n][theirs[3][n]][:, None] == labels[n][found[n]]
+        overlap = twins.iou(theirs[0][n][theirs[3][n]], boxes[n][det_valid[n]]) * (
+            theirs[2][n][theirs[3][n]][:, None] == labels[n][det_valid[n]]
         )
         assert (overlap.max(1) > 0.9).mean() >= 0.8 and np.isfinite(scores[n]).all()

@@ -23,33 +23,29 @@ from tests.small_network import (
     small_config,
 )
 
-MOMENTUM, DECAY, SCALE = 0.9, 0.01, 16.0
+MOMENTUM = 0.9
+DECAY = 0.01
+SCALE = 16.0  # of the loss
 
 
 @functools.lru_cache(maxsize=None)
 def trainer():
-    """(network, its optimiser, function of a rate and a batch -> figures)."""
+    """(network, its optimiser, function of lr and a batch -> figures)."""
     ms.set_context(mode=ms.GRAPH_MODE)
     network = draw_weights(build_network(small_config(*CPU_FORM))).set_train(True)
     optimizer = MomentumSGD(network.trainable_params(), MOMENTUM, DECAY)
     step = TrainOneStep(LossNet(network), optimizer, SCALE)
 
-    def run(rate, batch):
-        return dict(
-            zip(
-                LOSS_NAMES,
-                step(Tensor(np.float32(rate)), *(Tensor(batch[name]) for name in BATCH_NAMES))
-                .asnumpy()
-                .tolist(),
-            )
-        )
+    def run(lr, batch):
+        figures = step(Tensor(np.float32(lr)), *(Tensor(batch[name]) for name in BATCH_NAMES))
+        return dict(zip(LOSS_NAMES, figures.asnumpy().tolist()))
 
     return network, optimizer, run
 
 
 @pytest.fixture
 def fresh():
-    """(network, function of a rate and a batch -> figures) with the first weights and no momentum."""
+    """(network, function of lr and a batch -> figures) with the first weights and no momentum."""
     network, optimizer, run = trainer()
     draw_weights(network)
     for moment in optimizer.moments:
@@ -67,9 +63,8 @@ def test_a_step_is_the_momentum_formula_on_the_gradients_of_the_losses(fresh):
     network, run = fresh
     figures, gradients = gradient_step(*CPU_FORM)(small_batch(0))
     before = values(network)
-    assert run(0.0, small_batch(0)) == pytest.approx(
-        figures, rel=1e-5
-    )  # a rate of 0 changes nothing but the momentum
+    # lr = 0 changes nothing but the momentum
+    assert run(0.0, small_batch(0)) == pytest.approx(figures, rel=1e-5)
     assert all((values(network)[name] == value).all() for name, value in before.items())
     run(0.05, small_batch(0))
     for name, after in values(network).items():
