@@ -1,8 +1,16 @@
-"""The project's own errors: one line (what, where, what to do), and exit code 2 for what a user can mend, 3 for a process that died or hangs."""
+"""The project's own errors. Their text is one line: what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+from typing import Iterable
 
 
 class UserError(Exception):
-    """Something the user can mend; its text is the one line that is shown, `code` what the process ends with."""
+    """Something that the user can correct.
+
+    Attributes:
+        code: The exit code of the process: 2 for what the user can correct, 3 for a process that died or hangs.
+    """
 
     code = 2
 
@@ -16,11 +24,15 @@ class DataError(UserError):
 
 
 class WorkerError(DataError):
-    """A data worker died or hangs, at these rows of the shards: nothing is wrong with the settings, and resume=auto goes on."""
+    """A data worker died or hangs. Nothing is wrong with the settings: resume=auto continues the run.
+
+    Attributes:
+        rows: The rows of the shards that the worker had to read.
+    """
 
     code = 3
 
-    def __init__(self, line, rows=()):
+    def __init__(self, line: str, rows: Iterable[int] = ()):
         super().__init__(line)
         self.rows = list(rows)
 
@@ -30,12 +42,16 @@ class CheckpointError(UserError):
 
 
 class TrainingError(UserError):
-    """Training cannot go on (a loss that is not finite); raised with the step and the pictures."""
+    """Training cannot go on, because of a loss that is not finite for example."""
 
 
 class RankError(UserError):
-    """Another rank of the job failed, died or hangs; `code` is the code it ended with, 3 if it had none to give."""
+    """Another rank of the job failed, died or hangs.
 
-    def __init__(self, line, code=3):
+    Attributes:
+        code: The exit code of that rank; 3 if it has none.
+    """
+
+    def __init__(self, line: str, code: int = 3):
         super().__init__(line)
         self.code = code
