@@ -9,7 +9,7 @@ class UserError(Exception):
     """Something that the user can correct.
 
     Attributes:
-        code: The exit code of the process: 2 for what the user can correct, 3 for a process that died or hangs.
+        code: The process's exit code: 2 for what the user can correct, 3 for a process that died or hangs.
     """
 
     code = 2
