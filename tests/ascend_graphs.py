@@ -11,7 +11,8 @@ from mindspore import Tensor, nn, ops
 from src.engine.display.loss_log import LOSS_NAMES
 from src.engine.training.optimizer import AdamW, MomentumSGD
 from src.maskrcnn.build import build_network
-from src.maskrcnn.layers import NORMS, Conv, conv_norm
+from src.maskrcnn.layers import Conv
+from src.maskrcnn.norms import NORMS, conv_norm
 from src.network_define import GradientLimits, LossNet, TrainOneStep
 from tests.graph_walk import Node, compiled_nodes
 from tests.small_network import BATCH_NAMES, CPU_FORM, draw_weights, small_batch, small_config

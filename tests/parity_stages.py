@@ -83,7 +83,7 @@ def inference_graph(network: nn.Cell) -> Callable:
     def run(image, image_meta, rois, roi_labels, proposals, proposal_valid):
         features = network.features(image)
         rpn_outputs = network.rpn(features)
-        logits, deltas = network.propose(features)
+        logits, deltas = network.predict_anchors(features)
         own_proposals = network.test_proposals(logits, deltas, network.anchors, image_meta)
         roi_valid = ops.ones(rois.shape[:2], ms.bool_)
         pooled = network.box_align(features[:4], rois, roi_valid)
@@ -91,7 +91,7 @@ def inference_graph(network: nn.Cell) -> Callable:
         mask_pooled = network.mask_align(features[:4], rois, roi_valid)
         mask_logits = network.mask_head(mask_pooled, roi_labels)
         boxes, scores, labels, det_valid = network.detect(features[:4], proposals, proposal_valid, image_meta)
-        masks = network.masks(features[:4], boxes, labels, det_valid)
+        masks = network.predict_masks(features[:4], boxes, labels, det_valid)
         return (
             features,
             rpn_outputs,
@@ -112,15 +112,13 @@ def training_graph(network: nn.Cell, names: Sequence[str]) -> Callable:
 
     def losses(image, rois, roi_labels, mask_targets, gt_boxes, gt_labels, gt_valid, key, classes):
         features = network.features(image)
-        logits, deltas = network.propose(features)
+        logits, deltas = network.predict_anchors(features)
         rpn = network.rpn_losses(features, logits, deltas, gt_boxes, gt_valid, key, normalize)
         roi_valid = ops.ones(rois.shape[:2], ms.bool_)
         matched_idxs = network.roi_sampler.assign(rois, gt_boxes, gt_labels, gt_valid)[1]
         rcnn = network.box_losses(features[:4], (rois, classes, matched_idxs, roi_valid), gt_boxes, normalize)
         mask_pooled = network.mask_align(features[:4], rois, roi_valid)
-        mask = network.mask_head.loss_of(
-            mask_pooled, roi_labels, roi_valid.reshape(-1), mask_targets, normalize
-        )
+        mask = network.mask_head.loss(mask_pooled, roi_labels, roi_valid.reshape(-1), mask_targets, normalize)
         return rpn[0] + rpn[1] + rcnn[0] + rcnn[1] + mask, (*rpn, *rcnn, mask)
 
     value_and_gradients = ms.value_and_grad(losses, None, weights, has_aux=True)

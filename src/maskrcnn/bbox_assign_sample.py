@@ -1,4 +1,4 @@
-"""First stage: which anchors are objects, which are background, and which of them a step learns from."""
+"""First stage: label anchors as positive, negative or ignored, and sample those that a step learns from."""
 
 from __future__ import annotations
 
@@ -6,49 +6,69 @@ import mindspore as ms
 from mindspore import nn, ops
 
 from .ops.matcher import Matcher
-from .ops.sampling import choose, random_priorities
+from .ops.sampling import limit_negatives, random_priorities, sample
 
 
 def label_anchors(best_iou, is_best, pos_iou_thr, neg_iou_thr):
-    """(positive, negative) bool [B, N]; anchors that are neither are ignored."""
+    """(positive, negative), bool [B, N] each; anchors that are neither are ignored."""
     positive = ops.logical_or(best_iou >= pos_iou_thr, is_best)
     return positive, ops.logical_and(best_iou < neg_iou_thr, ops.logical_not(positive))
 
 
 class AnchorSampler(nn.Cell):
-    """Assign and sample anchors: `num_expected_neg` a picture in all, at most `num_expected_pos` of them positive."""
+    """Match and sample anchors.
+
+    For each image `num_expected_neg` anchors are sampled in all, at most `num_expected_pos` of them positive.
+    """
 
     def __init__(self, config, kernel):
         super().__init__()
-        self.pos_iou, self.neg_iou = config.pos_iou_thr, config.neg_iou_thr
-        self.num_pos, self.num_total = config.num_expected_pos, config.num_expected_neg
+        self.pos_iou = config.pos_iou_thr
+        self.neg_iou = config.neg_iou_thr
+        self.num_pos = config.num_expected_pos
+        self.num_total = config.num_expected_neg
         self.matcher = Matcher(config.min_pos_iou, kernel)
 
-    def assign(self, anchors, truth, valid):
-        """(positive bool [B, N], negative bool [B, N], matched int32 [B, N]) of anchors [N, 4] and truth [B, G, 4], valid [B, G]."""
-        best, matched, is_best = self.matcher(truth, valid, anchors.expand_dims(0))
-        positive, negative = label_anchors(best, is_best, self.pos_iou, self.neg_iou)
-        return positive, negative, matched
+    def assign(self, anchors, gt_boxes, gt_valid):
+        """Match anchors with objects and label them.
 
-    def construct(self, anchors, truth, valid, key):
-        """Slots of sampled anchors, positives in the first min(num_expected_pos, N) of them.
+        Args:
+            anchors: float32 [N, 4].
+            gt_boxes: float32 [B, G, 4].
+            gt_valid: bool [B, G].
 
-        Returns index int32 [B, S] into the anchors, matched int32 [B, S] (the object), positive float32 [B, S] and weight float32 [B, S]
-        (1 for a sampled anchor, 0 for an empty slot).
+        Returns:
+            (positive, negative, matched_idxs): bool, bool and int32 [B, N].
         """
-        positive, negative, matched = self.assign(anchors, truth, valid)
-        count = anchors.shape[0]
-        pos_index, pos_chosen = choose(positive, random_priorities(key, count, 1), self.num_pos)
-        neg_index, neg_chosen = choose(negative, random_priorities(key, count, 2), self.num_total)
-        wanted = self.num_total - pos_chosen.astype(ms.int32).sum(-1, keepdims=True)
-        rank = ops.arange(0, neg_index.shape[1]).astype(ms.int32).expand_dims(0)
-        neg_chosen = ops.logical_and(neg_chosen, rank < wanted) if self.num_total < count else neg_chosen
-        index = ops.concat((pos_index, neg_index), 1)
-        pos_weight = pos_chosen.astype(ms.float32)
-        weight = ops.concat((pos_weight, neg_chosen.astype(ms.float32)), 1)
-        is_positive = ops.concat((pos_weight, ops.zeros_like(neg_chosen, dtype=ms.float32)), 1)
-        return index, ops.gather_elements(matched, 1, index), is_positive, weight
+        best_iou, matched_idxs, is_best = self.matcher(gt_boxes, gt_valid, anchors.expand_dims(0))
+        positive, negative = label_anchors(best_iou, is_best, self.pos_iou, self.neg_iou)
+        return positive, negative, matched_idxs
 
-    def positive_slots(self, count):
-        """How many of the slots are for positives, with `count` anchors."""
-        return min(self.num_pos, count)
+    def construct(self, anchors, gt_boxes, gt_valid, key):
+        """Sample anchors; arguments as in `assign`, and key int32 [B].
+
+        The result is a plain tuple, here and in `RoISampler`: MindSpore 2.8 compiles a NamedTuple, but runs
+        it in Python, where gradients end.
+
+        Returns:
+            sampled_idxs: int32 [B, S], indices of anchors; the first `positive_slots` slots have positives.
+            matched_idxs: int32 [B, S].
+            is_positive: float32 [B, S], 1 for a positive anchor.
+            weight: float32 [B, S], 1 for a sampled anchor, 0 for an empty slot.
+        """
+        positive, negative, matched_idxs = self.assign(anchors, gt_boxes, gt_valid)
+        count = anchors.shape[0]
+        pos_idxs, pos_sampled = sample(positive, random_priorities(key, count, 1), self.num_pos)
+        neg_idxs, neg_sampled = sample(negative, random_priorities(key, count, 2), self.num_total)
+        if self.num_total < count:
+            num_positive = pos_sampled.astype(ms.int32).sum(-1, keepdims=True)
+            neg_sampled = limit_negatives(neg_sampled, num_positive, self.num_total)
+        sampled_idxs = ops.concat((pos_idxs, neg_idxs), 1)
+        pos_weight = pos_sampled.astype(ms.float32)
+        weight = ops.concat((pos_weight, neg_sampled.astype(ms.float32)), 1)
+        is_positive = ops.concat((pos_weight, ops.zeros_like(neg_sampled, dtype=ms.float32)), 1)
+        return sampled_idxs, ops.gather_elements(matched_idxs, 1, sampled_idxs), is_positive, weight
+
+    def positive_slots(self, num_anchors):
+        """How many of the slots are for positives."""
+        return min(self.num_pos, num_anchors)

@@ -1,65 +1,89 @@
-"""Second stage: which proposals take the class, box and mask of which object, and which of them a step learns from."""
+"""Second stage: match proposals with objects, and sample the RoIs that a step learns from."""
 
 from __future__ import annotations
 
 import mindspore as ms
 from mindspore import nn, ops
 
+from .ops.gather import gather_boxes
 from .ops.matcher import Matcher
-from .ops.sampling import choose, random_priorities
+from .ops.sampling import limit_negatives, random_priorities, sample
 
 
 class RoISampler(nn.Cell):
-    """Assign and sample RoIs: `num_expected_total_stage2` a picture, at most `num_expected_pos_stage2` of them positive."""
+    """Match and sample RoIs.
+
+    For each image `num_expected_total_stage2` RoIs are sampled, at most `num_expected_pos_stage2` of them
+    positive.
+    """
 
     def __init__(self, config, kernel):
         super().__init__()
-        self.pos_iou, self.neg_iou = config.pos_iou_thr_stage2, config.neg_iou_thr_stage2
-        self.num_pos, self.num_neg, self.num_total = (
-            config.num_expected_pos_stage2,
-            config.num_expected_neg_stage2,
-            config.num_expected_total_stage2,
-        )
+        self.pos_iou = config.pos_iou_thr_stage2
+        self.neg_iou = config.neg_iou_thr_stage2
+        self.num_pos = config.num_expected_pos_stage2
+        self.num_neg = config.num_expected_neg_stage2
+        self.num_total = config.num_expected_total_stage2
         self.matcher = Matcher(config.min_pos_iou_stage2, kernel)
 
-    def assign(self, rois, truth, labels, valid):
-        """(class int32 [B, N], object int32 [B, N], background bool [B, N]) of rois [B, N, 4]; class 0 is 'not positive'."""
-        best, matched, is_best = self.matcher(truth, valid, rois)
-        positive = ops.logical_or(best >= self.pos_iou, is_best)
-        classes = ops.gather_elements(labels, 1, matched) * positive.astype(ms.int32)
-        return classes, matched, ops.logical_and(best < self.neg_iou, ops.logical_not(positive))
+    def assign(self, rois, gt_boxes, gt_labels, gt_valid):
+        """Match RoIs with objects and label them.
 
-    def construct(self, proposals, proposal_valid, truth, labels, valid, key):
-        """Ground truth is appended to the proposals [B, P, 4] (bool [B, P]); truth [B, G, 4], labels int32 [B, G], valid bool [B, G].
+        Args:
+            rois: float32 [B, N, 4].
+            gt_boxes: float32 [B, G, 4].
+            gt_labels: int32 [B, G].
+            gt_valid: bool [B, G].
 
-        Returns rois float32 [B, S, 4], class int32 [B, S] (0 background), object int32 [B, S] and chosen bool [B, S]; the first
-        `num_expected_pos_stage2` slots are for positives (the mask branch takes them), the rest for background.
+        Returns:
+            classes: int32 [B, N], the object's class of a positive RoI, otherwise 0.
+            matched_idxs: int32 [B, N].
+            negative: bool [B, N].
         """
-        rois = ops.concat((proposals, truth), 1)
-        usable = ops.concat((proposal_valid, valid), 1)
-        classes, matched, background = self.assign(rois, truth, labels, valid)
+        best_iou, matched_idxs, is_best = self.matcher(gt_boxes, gt_valid, rois)
+        positive = ops.logical_or(best_iou >= self.pos_iou, is_best)
+        classes = ops.gather_elements(gt_labels, 1, matched_idxs) * positive.astype(ms.int32)
+        return classes, matched_idxs, ops.logical_and(best_iou < self.neg_iou, ops.logical_not(positive))
+
+    def construct(self, proposals, proposal_valid, gt_boxes, gt_labels, gt_valid, key):
+        """Sample RoIs from the proposals and, appended to them, the ground truth.
+
+        Args:
+            proposals: float32 [B, P, 4].
+            proposal_valid: bool [B, P].
+            gt_boxes: float32 [B, G, 4].
+            gt_labels: int32 [B, G].
+            gt_valid: bool [B, G].
+            key: int32 [B].
+
+        Returns:
+            rois: float32 [B, S, 4]. The first `positive_slots` slots are for positives, and the
+                mask head uses only these.
+            classes: int32 [B, S], 0 for the background.
+            matched_idxs: int32 [B, S].
+            roi_valid: bool [B, S], whether the slot has a sampled RoI.
+        """
+        rois = ops.concat((proposals, gt_boxes), 1)
+        valid = ops.concat((proposal_valid, gt_valid), 1)
+        classes, matched_idxs, negative = self.assign(rois, gt_boxes, gt_labels, gt_valid)
         count = rois.shape[1]
-        pos_index, pos_chosen = choose(
-            ops.logical_and(classes > 0, usable), random_priorities(key, count, 3), self.num_pos
-        )
-        neg_index, neg_chosen = choose(
-            ops.logical_and(background, usable), random_priorities(key, count, 4), self.num_neg
-        )
-        wanted = self.num_total - pos_chosen.astype(ms.int32).sum(-1, keepdims=True)
-        rank = ops.arange(0, neg_index.shape[1]).astype(ms.int32).expand_dims(0)
-        neg_chosen = ops.logical_and(neg_chosen, rank < wanted)
-        index = ops.concat((pos_index, neg_index), 1)
-        chosen = ops.concat((pos_chosen, neg_chosen), 1)
-        slot_class = ops.concat((ops.gather_elements(classes, 1, pos_index), ops.zeros_like(neg_index)), 1)
-        rois = ops.gather_elements(rois, 1, index.expand_dims(-1).tile((1, 1, 4)))
-        keep = chosen.astype(ms.float32).expand_dims(-1)
+        positive = ops.logical_and(classes > 0, valid)
+        negative = ops.logical_and(negative, valid)
+        pos_idxs, pos_sampled = sample(positive, random_priorities(key, count, 3), self.num_pos)
+        neg_idxs, neg_sampled = sample(negative, random_priorities(key, count, 4), self.num_neg)
+        num_positive = pos_sampled.astype(ms.int32).sum(-1, keepdims=True)
+        neg_sampled = limit_negatives(neg_sampled, num_positive, self.num_total)
+        sampled_idxs = ops.concat((pos_idxs, neg_idxs), 1)
+        roi_valid = ops.concat((pos_sampled, neg_sampled), 1)
+        classes = ops.concat((ops.gather_elements(classes, 1, pos_idxs), ops.zeros_like(neg_idxs)), 1)
+        rois = gather_boxes(rois, sampled_idxs)
         return (
-            rois * keep,
-            slot_class * chosen.astype(ms.int32),
-            ops.gather_elements(matched, 1, index),
-            chosen,
+            rois * roi_valid.astype(ms.float32).expand_dims(-1),
+            classes * roi_valid.astype(ms.int32),
+            ops.gather_elements(matched_idxs, 1, sampled_idxs),
+            roi_valid,
         )
 
-    def positive_slots(self, count):
-        """How many of the slots are for positives, with `count` RoIs (proposals and objects)."""
-        return min(self.num_pos, count)
+    def positive_slots(self, num_rois):
+        """How many of the slots are for positives; `num_rois` counts proposals and ground truth."""
+        return min(self.num_pos, num_rois)

@@ -1,4 +1,4 @@
-"""From class scores and box deltas to the final detections: score threshold, NMS a class at a time, the best of the picture."""
+"""From class probabilities and box deltas to the final detections."""
 
 from __future__ import annotations
 
@@ -7,63 +7,86 @@ import math
 import mindspore as ms
 from mindspore import nn, ops
 
-from .layers import pad_zeros
 from .ops import boxes as box_ops
+from .ops.gather import gather_boxes
 from .ops.nms import NMS
+from .ops.padding import pad_zeros
 
 
 class DetectionGenerator(nn.Cell):
+    """Score threshold, NMS for each class, and the best `test_max_per_img` detections of each image."""
+
     def __init__(self, config, kernel=False):
         super().__init__()
-        self.threshold, self.min_size = config.test_score_thr, config.test_min_bbox_size
-        self.candidates, self.limit = config.test_nms_pre, config.test_max_per_img
-        self.columns, self.width, self.height = (
-            math.ceil(math.sqrt(config.num_classes)),
-            config.img_width + 1.0,
-            config.img_height + 1.0,
-        )
+        self.score_threshold = config.test_score_thr
+        self.min_size = config.test_min_bbox_size
+        self.num_candidates = config.test_nms_pre
+        self.num_detections = config.test_max_per_img
+        # For `separate_classes`: a square of canvases, and the step from one to the next in pixels.
+        self.class_columns = math.ceil(math.sqrt(config.num_classes))
+        self.step_x = config.img_width + 1.0
+        self.step_y = config.img_height + 1.0
         self.nms = NMS(config.test_iou_thr, kernel)
 
-    def construct(self, probabilities, deltas, rois, valid, image_meta, box_head):
-        """probabilities [B, P, C], deltas [B, P, C, 4], rois [B, P, 4], valid bool [B, P], image_meta [B, 6].
+    def construct(self, probabilities, deltas, proposals, proposal_valid, image_meta, box_head):
+        """Detections of each image.
 
-        Returns, best first and zeros where there are fewer, boxes float32 [B, D, 4] in canvas pixels, scores float32 [B, D], labels int32
-        [B, D] and valid bool [B, D]. Each (RoI, class) pair is a candidate of its own; boxes are decoded for the best `test_nms_pre` of them.
+        Each pair of a proposal and a class is a candidate. Boxes are decoded for the best `test_nms_pre` of
+        them.
+
+        Args:
+            probabilities: float32 [B, P, C]; class 0 is the background.
+            deltas: float32 [B, P, C, 4].
+            proposals: float32 [B, P, 4].
+            proposal_valid: bool [B, P].
+            image_meta: float32 [B, 6].
+            box_head: The `BoxHead`, which decodes boxes.
+
+        Returns:
+            The best first, and zeros in slots without a detection:
+            boxes: float32 [B, D, 4] in canvas pixels.
+            scores: float32 [B, D].
+            labels: int32 [B, D].
+            det_valid: bool [B, D].
         """
-        batch, count, classes = probabilities.shape
-        scores = probabilities[:, :, 1:] * valid.astype(ms.float32).expand_dims(-1)
-        limit = min(self.candidates, count * (classes - 1))
-        scores, pair = ops.topk(scores.reshape(batch, -1), limit)
-        roi = (pair // (classes - 1)).astype(ms.int32)
-        labels = (pair % (classes - 1)).astype(ms.int32) + 1
-        wide = roi.expand_dims(-1).tile((1, 1, 4))
-        flat = (roi * classes + labels).expand_dims(-1).tile((1, 1, 4))
-        boxes = box_head.boxes(
-            ops.gather_elements(rois, 1, wide), ops.gather_elements(deltas.reshape(batch, -1, 4), 1, flat)
+        batch, num_proposals, num_classes = probabilities.shape
+        scores = probabilities[:, :, 1:] * proposal_valid.astype(ms.float32).expand_dims(-1)
+        num_candidates = min(self.num_candidates, num_proposals * (num_classes - 1))
+        scores, pair_idxs = ops.topk(scores.reshape(batch, -1), num_candidates)
+        proposal_idxs = (pair_idxs // (num_classes - 1)).astype(ms.int32)
+        labels = (pair_idxs % (num_classes - 1)).astype(ms.int32) + 1
+        boxes = box_head.decode(
+            gather_boxes(proposals, proposal_idxs),
+            gather_boxes(deltas.reshape(batch, -1, 4), proposal_idxs * num_classes + labels),
         )
         boxes = box_ops.clip(boxes, image_meta)
-        usable = ops.logical_and(scores > self.threshold, box_ops.at_least(boxes, self.min_size))
-        # Each class is moved to a place of its own, so that one NMS does the work of one a class: a square of places, as float32 keeps
-        # too little of a small box's sides at the end of a row of 80 (1/64 pixel, which turned 1 in 70 decisions near the threshold).
-        x, y = (
-            (labels % self.columns).astype(ms.float32) * self.width,
-            (labels // self.columns).astype(ms.float32) * self.height,
+        valid = ops.logical_and(scores > self.score_threshold, box_ops.is_large_enough(boxes, self.min_size))
+        kept = ops.logical_and(self.nms(self.separate_classes(boxes, labels), valid), valid)
+        scores, best_idxs = ops.topk(
+            ops.select(kept, scores, ops.full_like(scores, -1.0)), min(self.num_detections, num_candidates)
         )
-        moved = boxes + ops.stack((x, y, x, y), -1)
-        kept = ops.logical_and(self.nms(moved, usable), usable)
-        scores, index = ops.topk(
-            ops.select(kept, scores, ops.full_like(scores, -1.0)), min(self.limit, limit)
-        )
-        boxes = ops.gather_elements(boxes, 1, index.expand_dims(-1).tile((1, 1, 4)))
-        labels = ops.gather_elements(labels, 1, index)
-        missing = self.limit - scores.shape[1]
+        boxes = gather_boxes(boxes, best_idxs)
+        labels = ops.gather_elements(labels, 1, best_idxs)
+        missing = self.num_detections - scores.shape[1]
         if missing > 0:
-            scores, labels = pad_zeros(scores, 1, 0, missing), pad_zeros(labels, 1, 0, missing)
+            scores = pad_zeros(scores, 1, 0, missing)
+            labels = pad_zeros(labels, 1, 0, missing)
             boxes = pad_zeros(boxes, 1, 0, missing)
-        found = scores > 0
+        det_valid = scores > 0
         return (
-            boxes * found.astype(ms.float32).expand_dims(-1),
+            boxes * det_valid.astype(ms.float32).expand_dims(-1),
             ops.relu(scores),
-            labels * found.astype(ms.int32),
-            found,
+            labels * det_valid.astype(ms.int32),
+            det_valid,
         )
+
+    def separate_classes(self, boxes, labels):
+        """Boxes [B, N, 4], those of each class moved to a canvas of its own.
+
+        So one NMS does what one for each class would. The canvases form a square. In a row of 80 of them
+        coordinates would be so large that float32 keeps only 1/64 pixel of them, which changed 1 in 70
+        decisions near the IoU threshold for small boxes.
+        """
+        x = (labels % self.class_columns).astype(ms.float32) * self.step_x
+        y = (labels // self.class_columns).astype(ms.float32) * self.step_y
+        return boxes + ops.stack((x, y, x, y), -1)

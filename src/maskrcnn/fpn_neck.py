@@ -1,49 +1,48 @@
-"""Feature pyramid network (Lin et al. 2017): P2 to P5 from C2 to C5, P6 by subsampling P5."""
+"""Feature pyramid network (Lin et al. 2017): P2 to P5 from C2 to C5, and P6 by subsampling P5."""
 
 from __future__ import annotations
 
 import mindspore as ms
 from mindspore import nn
 
-from .layers import Conv, conv_norm_at, norm_list
+from .layers import Conv
+from .norms import conv_norm_at, norm_list
 
 
 def upsample_and_add(coarse, fine):
-    """fine [B, C, 2h, 2w] + nearest 2x upsampling of coarse [B, C, h, w]; a broadcast, so the upsampled map is never made."""
+    """fine [B, C, 2h, 2w] plus coarse [B, C, h, w], upsampled 2x to the nearest.
+
+    The sum broadcasts, so the upsampled map is never stored.
+    """
     batch, channels, height, width = coarse.shape
     fine = fine.reshape(batch, channels, height, 2, width, 2)
-    return (fine + coarse.reshape(batch, channels, height, 1, width, 1)).reshape(
-        batch, channels, 2 * height, 2 * width
-    )
+    total = fine + coarse.reshape(batch, channels, height, 1, width, 1)
+    return total.reshape(batch, channels, 2 * height, 2 * width)
 
 
 class FeaturePyramid(nn.Cell):
-    """(C2, C3, C4, C5) -> (P2, P3, P4, P5, P6), each [B, fpn_out_channels, H/stride, W/stride].
+    """(C2, C3, C4, C5) -> (P2, P3, P4, P5, P6), each [B, fpn_out_channels, H / stride, W / stride].
 
-    With `fpn_norm` every convolution has a norm instead of a bias (for training from scratch; He et al. 2019, "Rethinking ImageNet
-    pre-training").
+    With `fpn_norm` every convolution has a norm instead of a bias, for training from scratch (He et al. 2019,
+    "Rethinking ImageNet pre-training").
     """
 
     def __init__(self, config, dtype=ms.float32, kernels=False):
         super().__init__()
-        out, norm = config.fpn_out_channels, config.fpn_norm
-        plain = norm == "none"
+        out_channels = config.fpn_out_channels
+        norm = config.fpn_norm
+        settings = dict(bias=norm == "none", init="xavier", dtype=dtype)
         self.lateral = nn.CellList(
-            [
-                Conv(channels, out, 1, bias=plain, init="xavier", dtype=dtype)
-                for channels in config.fpn_in_channels
-            ]
+            [Conv(in_channels, out_channels, 1, **settings) for in_channels in config.fpn_in_channels]
         )
         self.output = nn.CellList(
             [
-                Conv(out, out, 3, bias=plain, init="xavier", dtype=dtype, cpu_kernel=kernels)
+                Conv(out_channels, out_channels, 3, cpu_kernel=kernels, **settings)
                 for _ in config.fpn_in_channels
             ]
         )
-        self.lateral_norm, self.output_norm = (
-            norm_list(norm, [out] * 4, config.norm_eps),
-            norm_list(norm, [out] * 4, config.norm_eps),
-        )
+        self.lateral_norm = norm_list(norm, [out_channels] * 4, config.norm_eps)
+        self.output_norm = norm_list(norm, [out_channels] * 4, config.norm_eps)
 
     def construct(self, c2, c3, c4, c5):
         m5 = conv_norm_at(self.lateral, self.lateral_norm, 3, c5)

@@ -1,23 +1,24 @@
-"""Mask R-CNN with a ResNet FPN (He et al. 2017; Lin et al. 2017): the whole network, in training and in inference.
+"""Mask R-CNN with a ResNet FPN (He et al. 2017; Lin et al. 2017): the whole network.
 
-image uint8 [B, H, W, 3] -> normalise -> C2..C5 -> P2..P6 -> RPN -> proposals
-  training:  -> assign, sample -> RoIAlign 7 -> class and box losses; positive RoIs -> RoIAlign 14 -> mask loss
-  inference: -> RoIAlign 7 -> detections -> RoIAlign 14 -> masks
+image uint8 [B, H, W, 3] -> normalise -> C2..C5 -> P2..P6 -> RPN -> proposals, and then
+  in training:  match and sample RoIs -> RoIAlign 7 -> box head -> class and box losses
+                the positive RoIs     -> RoIAlign 14 -> mask head -> mask loss
+  in inference: the proposals -> RoIAlign 7 -> box head -> detections -> RoIAlign 14 -> mask head -> masks
 """
 
 from __future__ import annotations
 
 import mindspore as ms
-from mindspore import nn, ops
+from mindspore import Tensor, nn, ops
 
 from .anchor_generator import pyramid_anchors
 from .bbox_assign_sample import AnchorSampler
 from .bbox_assign_sample_stage2 import RoISampler
 from .detection_generator import DetectionGenerator
 from .fpn_neck import FeaturePyramid
-from .layers import constant
-from .mask_target import mask_targets
-from .ops.padding import real_rows
+from .ops.gather import gather_boxes
+from .ops.mask_targets import mask_targets
+from .ops.padding import take_rows, valid_rows
 from .proposal_generator import ProposalGenerator
 from .rcnn_cls import BoxHead
 from .rcnn_mask import MaskHead
@@ -29,20 +30,23 @@ from .rpn import RPN
 class MaskRcnn(nn.Cell):
     """The network. `build.py` chooses the arguments from the configuration and the device.
 
-    `norm_kind` and `freeze_at` as in `ResNet`; `dynamic`: leave padding out (CPU) instead of computing it (Ascend, exported files);
-    `kernels`: compiled CPU kernels for RoIAlign, matching, NMS and gradients instead of MindSpore's operators; `dtype` is what
-    convolutions and matrix products compute in, boxes and losses are float32.
+    Args:
+        config: The configuration.
+        norm_kind: The backbone's norm, as in `ResNet`.
+        freeze_at: How many stages of the backbone are frozen, as in `ResNet`.
+        dynamic: Whether padding is left out (CPU) instead of computed (Ascend, exported files).
+        kernels: Whether compiled CPU kernels are used instead of MindSpore's operators.
+        dtype: What convolutions and matrix products compute in. Boxes and losses are float32.
     """
 
     def __init__(self, config, norm_kind, freeze_at=0, dynamic=True, kernels=True, dtype=ms.float32):
         super().__init__()
-        self.dynamic, self.dtype = dynamic, dtype
-        self.mean, self.std, self.is_bgr = (
-            constant(config.img_mean),
-            constant(config.img_std),
-            config.channel_order == "BGR",
-        )
-        self.anchors = tuple(constant(anchors) for anchors in pyramid_anchors(config))
+        self.dynamic = dynamic
+        self.dtype = dtype
+        self.mean = Tensor(config.img_mean, ms.float32)
+        self.std = Tensor(config.img_std, ms.float32)
+        self.is_bgr = config.channel_order == "BGR"
+        self.anchors = tuple(Tensor(anchors, ms.float32) for anchors in pyramid_anchors(config))
         self.backbone = ResNet(config, norm_kind, freeze_at, dtype, kernels)
         self.fpn = FeaturePyramid(config, dtype, kernels)
         self.rpn = RPN(config, dtype, kernels)
@@ -50,153 +54,194 @@ class MaskRcnn(nn.Cell):
         self.mask_head = MaskHead(config, dtype, kernels)
         self.box_align = RoIAlign(config, config.roi_layer["out_size"], kernels)
         self.mask_align = RoIAlign(config, config.roi_layer["mask_out_size"], kernels)
-        self.train_proposals, self.test_proposals = (
-            ProposalGenerator(config, training, kernels) for training in (True, False)
-        )
-        self.anchor_sampler, self.roi_sampler = AnchorSampler(config, kernels), RoISampler(config, kernels)
+        self.train_proposals = ProposalGenerator(config, True, kernels)
+        self.test_proposals = ProposalGenerator(config, False, kernels)
+        self.anchor_sampler = AnchorSampler(config, kernels)
+        self.roi_sampler = RoISampler(config, kernels)
         self.detections = DetectionGenerator(config, kernels)
         self.mask_size = config.mask_shape[0]
         self.num_mask_rois = config.num_mask_rois or config.num_expected_pos_stage2
         self.has_masks = config.rcnn_loss_mask_fb_weight > 0
 
+    def construct(self, image, image_meta):
+        """Inference.
+
+        Args:
+            image: uint8 [B, H, W, 3], RGB.
+            image_meta: float32 [B, 6].
+
+        Returns:
+            With D = test_max_per_img, the best first, and zeros in slots without a detection:
+            boxes: float32 [B, D, 4] in canvas pixels.
+            scores: float32 [B, D].
+            labels: int32 [B, D].
+            det_valid: bool [B, D].
+            masks: float32 [B, D, 28, 28], probabilities on a grid over each box.
+        """
+        features = self.features(image)
+        logits, deltas = self.predict_anchors(features)
+        proposals, proposal_valid = self.test_proposals(logits, deltas, self.anchors, image_meta)
+        boxes, scores, labels, det_valid = self.detect(features[:4], proposals, proposal_valid, image_meta)
+        masks = self.predict_masks(features[:4], boxes, labels, det_valid)
+        return boxes, scores, labels, det_valid, masks
+
+    def losses(self, image, image_meta, key, gt_boxes, gt_labels, gt_valid, gt_masks, normalize):
+        """The five losses of a training batch, multiplied by their configured weights.
+
+        Args:
+            image: uint8 [B, H, W, 3], RGB.
+            image_meta: float32 [B, 6].
+            key: int32 [B], from which the sampling follows.
+            gt_boxes: float32 [B, G, 4].
+            gt_labels: int32 [B, G].
+            gt_valid: bool [B, G].
+            gt_masks: uint8 [B, G, m, m].
+            normalize: A function of a count on this device, the divisor over all devices.
+
+        Returns:
+            (rpn_cls, rpn_reg, rcnn_cls, rcnn_reg, rcnn_mask), float32 scalars.
+        """
+        features = self.features(image)
+        logits, deltas = self.predict_anchors(features)
+        proposals, proposal_valid = self.train_proposals(
+            ops.stop_gradient(logits), ops.stop_gradient(deltas), self.anchors, image_meta
+        )
+        rpn_cls, rpn_reg = self.rpn_losses(features, logits, deltas, gt_boxes, gt_valid, key, normalize)
+        sampled_rois = self.roi_sampler(proposals, proposal_valid, gt_boxes, gt_labels, gt_valid, key)
+        rcnn_cls, rcnn_reg = self.box_losses(features[:4], sampled_rois, gt_boxes, normalize)
+        if self.has_masks:
+            num_rois = proposals.shape[1] + gt_boxes.shape[1]
+            slots = min(self.num_mask_rois, self.roi_sampler.positive_slots(num_rois))
+            rcnn_mask = self.mask_loss(
+                features[:4], first_slots(sampled_rois, slots), gt_boxes, gt_masks, normalize
+            )
+        else:
+            rcnn_mask = ops.zeros_like(rcnn_reg)
+        return rpn_cls, rpn_reg, rcnn_cls, rcnn_reg, rcnn_mask
+
     def features(self, image):
-        """(P2, ..., P6) of image uint8 (or float32) RGB [B, H, W, 3]."""
+        """(P2, ..., P6) of image uint8 (or float32) [B, H, W, 3], RGB."""
         if self.is_bgr:
             image = ops.concat((image[..., 2:], image[..., 1:2], image[..., :1]), -1)
         image = (image.astype(ms.float32) - self.mean) / self.std
         return self.fpn(*self.backbone(image.transpose(0, 3, 1, 2)))
 
-    def propose(self, features):
-        """RPN outputs in the anchors' order: tuples, a level each, of logits [B, hwA] and deltas [B, hwA, 4]."""
-        logits, deltas = (), ()
+    def predict_anchors(self, features):
+        """Logits [B, hwA] and deltas [B, hwA, 4] of each level, in the order of the anchors."""
+        logits = ()
+        deltas = ()
         for level_scores, level_deltas in zip(*self.rpn(features)):
-            flat = self.rpn.flatten(level_scores, level_deltas)
-            logits, deltas = logits + (flat[0],), deltas + (flat[1],)
+            flat_logits, flat_deltas = self.rpn.flatten(level_scores, level_deltas)
+            logits += (flat_logits,)
+            deltas += (flat_deltas,)
         return logits, deltas
 
-    def construct(self, image, image_meta):
-        """Inference. Boxes float32 [B, D, 4] in canvas pixels, scores [B, D], labels int32 [B, D], valid bool [B, D], masks float32 [B, D, 28, 28].
+    def detect(self, features, proposals, proposal_valid, image_meta):
+        """Boxes, scores, labels and det_valid of the final detections; see `DetectionGenerator`.
 
-        image uint8 [B, H, W, 3], image_meta float32 [B, 6]; D = test_max_per_img; masks are probabilities in the boxes' frames.
+        Args:
+            features: (P2, P3, P4, P5).
+            proposals: float32 [B, P, 4].
+            proposal_valid: bool [B, P].
+            image_meta: float32 [B, 6].
         """
-        features = self.features(image)
-        logits, deltas = self.propose(features)
-        rois, valid = self.test_proposals(logits, deltas, self.anchors, image_meta)
-        boxes, scores, labels, found = self.detect(features[:4], rois, valid, image_meta)
-        return boxes, scores, labels, found, self.masks(features[:4], boxes, labels, found)
-
-    def detect(self, features, rois, valid, image_meta):
-        """Final boxes from proposals [B, P, 4]; see `DetectionGenerator`."""
-        batch, count = valid.shape
-        logits, deltas = self.box_head(self.box_align(features, rois, valid))
+        batch, count = proposal_valid.shape
+        logits, deltas = self.box_head(self.box_align(features, proposals, proposal_valid))
         probabilities = ops.softmax(logits, -1).reshape(batch, count, -1)
-        return self.detections(
-            probabilities, deltas.reshape(batch, count, -1, 4), rois, valid, image_meta, self.box_head
-        )
+        deltas = deltas.reshape(batch, count, -1, 4)
+        return self.detections(probabilities, deltas, proposals, proposal_valid, image_meta, self.box_head)
 
-    def masks(self, features, boxes, labels, found):
-        """Mask probabilities [B, D, 28, 28] of final boxes [B, D, 4], zeros where not found."""
-        (batch, count), size = found.shape, self.mask_size
-        pooled, labels, chosen = (
-            self.mask_align(features, boxes, found),
-            labels.reshape(-1),
-            found.reshape(-1),
-        )
-        if self.mask_head.logits_kernel is not None:  # which leaves padding out by itself
-            logits = self.mask_head.logits_of(pooled, labels, chosen)
+    def predict_masks(self, features, boxes, labels, det_valid):
+        """Mask probabilities [B, D, 28, 28] of boxes [B, D, 4], zeros in slots that are not valid."""
+        batch, count = det_valid.shape
+        size = self.mask_size
+        pooled = self.mask_align(features, boxes, det_valid)
+        labels = labels.reshape(-1)
+        det_valid = det_valid.reshape(-1)
+        if self.mask_head.logits_kernel is not None:  # the kernel leaves padding out itself
+            logits = self.mask_head.valid_logits(pooled, labels, det_valid)
         elif self.dynamic:
-            rows = real_rows(chosen)
-            real = self.mask_head(ops.gather(pooled, rows, 0), ops.gather(labels, rows, 0))
+            rows = valid_rows(det_valid)
             logits = ops.tensor_scatter_update(
-                ops.zeros((batch * count, size, size), ms.float32), rows.expand_dims(-1), real
+                ops.zeros((batch * count, size, size), ms.float32),
+                rows.expand_dims(-1),
+                self.mask_head(*take_rows(rows, (pooled, labels))),
             )
         else:
             logits = self.mask_head(pooled, labels)
-        return (ops.sigmoid(logits) * chosen.reshape(-1, 1, 1).astype(ms.float32)).reshape(
-            batch, count, size, size
-        )
+        masks = ops.sigmoid(logits) * det_valid.reshape(-1, 1, 1).astype(ms.float32)
+        return masks.reshape(batch, count, size, size)
 
-    def losses(self, image, image_meta, key, truth, labels, valid, masks, normalize):
-        """The five losses (rpn_cls, rpn_reg, rcnn_cls, rcnn_reg, rcnn_mask), float32 scalars, weighted as configured.
+    def rpn_losses(self, features, logits, deltas, gt_boxes, gt_valid, key, normalize):
+        """(rpn_cls, rpn_reg) of the sampled anchors.
 
-        image uint8 [B, H, W, 3], image_meta [B, 6], key int32 [B] (seeds the sampling), truth [B, G, 4], labels int32 [B, G], valid bool
-        [B, G], masks uint8 [B, G, m, m]; `normalize` turns a count on this device into the divisor over all.
+        Args:
+            features: (P2, ..., P6).
+            logits, deltas: What `predict_anchors` returns for the features.
+            gt_boxes, gt_valid, key, normalize: As in `losses`.
         """
-        features = self.features(image)
-        logits, deltas = self.propose(features)
-        rois, usable = self.train_proposals(
-            ops.stop_gradient(logits), ops.stop_gradient(deltas), self.anchors, image_meta
-        )
-        rpn_cls, rpn_reg = self.rpn_losses(features, logits, deltas, truth, valid, key, normalize)
-        samples = self.roi_sampler(rois, usable, truth, labels, valid, key)
-        rcnn_cls, rcnn_reg = self.box_losses(features[:4], samples, truth, normalize)
-        if not self.has_masks:
-            return rpn_cls, rpn_reg, rcnn_cls, rcnn_reg, ops.zeros_like(rcnn_reg)
-        slots = min(self.num_mask_rois, self.roi_sampler.positive_slots(rois.shape[1] + truth.shape[1]))
-        return (
-            rpn_cls,
-            rpn_reg,
-            rcnn_cls,
-            rcnn_reg,
-            self.mask_loss(features[:4], samples, slots, truth, masks, normalize),
-        )
-
-    def rpn_losses(self, features, logits, deltas, truth, valid, key, normalize):
-        """(rpn_cls, rpn_reg) of the sampled anchors; logits and deltas as `propose` gives them for the features (P2, ..., P6)."""
         anchors = ops.concat(self.anchors, 0)
-        samples = self.anchor_sampler(anchors, truth, valid, key)
-        slots = self.anchor_sampler.positive_slots(anchors.shape[0])
-        if self.rpn.few(samples[0].shape[1]):
-            predicted = self.rpn.at_anchors(features, samples[0])
+        samples = self.anchor_sampler(anchors, gt_boxes, gt_valid, key)
+        sampled_idxs = samples[0]
+        if self.rpn.should_predict_at_anchors(sampled_idxs.shape[1]):
+            predicted = self.rpn.predict_at_anchors(features, sampled_idxs)
         else:
-            predicted = self.rpn.of_anchors(ops.concat(logits, 1), ops.concat(deltas, 1), samples[0])
-        return self.rpn.losses(predicted, anchors, truth, samples, slots, normalize)
+            predicted = self.rpn.gather_at_anchors(ops.concat(logits, 1), ops.concat(deltas, 1), sampled_idxs)
+        positive_slots = self.anchor_sampler.positive_slots(anchors.shape[0])
+        return self.rpn.losses(predicted, anchors, gt_boxes, samples, positive_slots, normalize)
 
-    def box_losses(self, features, samples, truth, normalize):
-        """(rcnn_cls, rcnn_reg) of sampled RoIs: (rois [B, S, 4], classes [B, S], objects [B, S], chosen [B, S]) as `RoISampler` gives them."""
-        rois, classes, objects, chosen = samples
-        pooled = self.box_align(features, rois, chosen)
-        matched = ops.gather_elements(truth, 1, objects.expand_dims(-1).tile((1, 1, 4))).reshape(-1, 4)
-        rois, classes, chosen = rois.reshape(-1, 4), classes.reshape(-1), chosen.reshape(-1)
+    def box_losses(self, features, sampled_rois, gt_boxes, normalize):
+        """(rcnn_cls, rcnn_reg) of the sampled RoIs.
+
+        Args:
+            features: (P2, P3, P4, P5).
+            sampled_rois: (rois, classes, matched_idxs, roi_valid), as `RoISampler` returns them.
+            gt_boxes, normalize: As in `losses`.
+        """
+        rois, classes, matched_idxs, roi_valid = sampled_rois
+        pooled = self.box_align(features, rois, roi_valid)
+        matched_gt_boxes = gather_boxes(gt_boxes, matched_idxs).reshape(-1, 4)
+        rois = rois.reshape(-1, 4)
+        classes = classes.reshape(-1)
+        roi_valid = roi_valid.reshape(-1)
         if self.dynamic:
-            rows = real_rows(chosen)
-            pooled, rois, matched = (
-                ops.gather(pooled, rows, 0),
-                ops.gather(rois, rows, 0),
-                ops.gather(matched, rows, 0),
+            pooled, rois, matched_gt_boxes, classes, roi_valid = take_rows(
+                valid_rows(roi_valid), (pooled, rois, matched_gt_boxes, classes, roi_valid)
             )
-            classes, chosen = ops.gather(classes, rows, 0), ops.gather(chosen, rows, 0)
         logits, deltas = self.box_head(pooled)
-        return self.box_head.losses(
-            logits, deltas, rois, matched, classes, chosen.astype(ms.float32), normalize
-        )
+        weight = roi_valid.astype(ms.float32)
+        return self.box_head.losses(logits, deltas, rois, matched_gt_boxes, classes, weight, normalize)
 
-    def mask_loss(self, features, samples, slots, truth, masks, normalize):
-        """rcnn_mask of the positive RoIs in the first `slots` slots (their order is random); masks uint8 [B, G, m, m]."""
-        rois, classes, objects = samples[0][:, :slots], samples[1][:, :slots], samples[2][:, :slots]
-        chosen = ops.logical_and(samples[3][:, :slots], classes > 0)
-        pooled = self.mask_align(features, rois, chosen)
-        batch, count = truth.shape[0], truth.shape[1]
-        picture = objects + ops.arange(0, batch).astype(ms.int32).expand_dims(-1) * count
-        rois, classes, chosen, picture = (
-            rois.reshape(-1, 4),
-            classes.reshape(-1),
-            chosen.reshape(-1),
-            picture.reshape(-1),
-        )
-        if self.dynamic and self.mask_head.kernel is None:  # the kernel leaves padding out by itself
-            rows = real_rows(chosen)
-            pooled, rois, classes = (
-                ops.gather(pooled, rows, 0),
-                ops.gather(rois, rows, 0),
-                ops.gather(classes, rows, 0),
+    def mask_loss(self, features, sampled_rois, gt_boxes, gt_masks, normalize):
+        """rcnn_mask of the positive RoIs among `sampled_rois`.
+
+        Args:
+            features: (P2, P3, P4, P5).
+            sampled_rois: The slots for positives of what `RoISampler` returns. Their order is random.
+            gt_boxes, gt_masks, normalize: As in `losses`.
+        """
+        rois, classes, matched_idxs, roi_valid = sampled_rois
+        roi_valid = ops.logical_and(roi_valid, classes > 0)
+        pooled = self.mask_align(features, rois, roi_valid)
+        batch, num_gt, _ = gt_boxes.shape
+        gt_index = matched_idxs + ops.arange(0, batch).astype(ms.int32).expand_dims(-1) * num_gt
+        rois = rois.reshape(-1, 4)
+        classes = classes.reshape(-1)
+        roi_valid = roi_valid.reshape(-1)
+        gt_index = gt_index.reshape(-1)
+        if self.dynamic and self.mask_head.loss_kernel is None:  # the kernel leaves padding out itself
+            pooled, rois, classes, roi_valid, gt_index = take_rows(
+                valid_rows(roi_valid), (pooled, rois, classes, roi_valid, gt_index)
             )
-            chosen, picture = ops.gather(chosen, rows, 0), ops.gather(picture, rows, 0)
-        targets = mask_targets(
-            rois,
-            ops.gather(truth.reshape(-1, 4), picture, 0),
-            masks.reshape(-1, masks.shape[2], masks.shape[3]),
-            picture,
-            self.mask_size,
-        )
-        return self.mask_head.loss_of(pooled, classes, chosen, targets, normalize)
+        matched_gt_boxes = ops.gather(gt_boxes.reshape(-1, 4), gt_index, 0)
+        gt_masks = gt_masks.reshape(-1, gt_masks.shape[2], gt_masks.shape[3])
+        targets = mask_targets(rois, matched_gt_boxes, gt_masks, gt_index, self.mask_size)
+        return self.mask_head.loss(pooled, classes, roi_valid, targets, normalize)
+
+
+def first_slots(arrays, slots):
+    """The first `slots` slots of each of the arrays [B, S, ...]."""
+    sliced = ()
+    for array in arrays:
+        sliced += (array[:, :slots],)
+    return sliced

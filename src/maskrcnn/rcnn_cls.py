@@ -1,41 +1,46 @@
-"""The box branch of the second stage (Girshick 2015): fully connected layers, class scores, class-specific box deltas, two losses."""
+"""The box head (Girshick 2015): class logits, box deltas for each class, and their two losses."""
 
 from __future__ import annotations
 
 import mindspore as ms
-from mindspore import nn, ops
+from mindspore import Tensor, nn, ops
 
-from .layers import Conv, Dense, constant, conv_norm_at, norm_list
+from .layers import Conv, Dense
+from .norms import conv_norm_at, norm_list
 from .ops import boxes as box_ops
+from .ops.gather import select_column
 from .ops.losses import cross_entropy, smooth_l1
 
 
 class BoxHead(nn.Cell):
     """RoI features [R, C, 7, 7] -> class logits [R, num_classes] and box deltas [R, num_classes, 4], float32.
 
-    `rcnn_num_convs` convolutions, with the norm `rcnn_norm`, come before the fully connected layers (Wu & He 2018: the '4conv1fc' head).
+    Before the fully connected layers there are `rcnn_num_convs` convolutions, with the norm `rcnn_norm`
+    (Wu & He 2018: the head '4conv1fc').
     """
 
     def __init__(self, config, dtype=ms.float32):
         super().__init__()
         self.num_classes = config.num_classes
-        self.means, self.stds, self.beta = (
-            constant(config.rcnn_target_means),
-            constant(config.rcnn_target_stds),
-            config.rcnn_smooth_l1_beta,
-        )
-        self.cls_weight, self.reg_weight = config.rcnn_loss_cls_weight, config.rcnn_loss_reg_weight
-        width = config.rcnn_fc_out_channels
+        self.means = Tensor(config.rcnn_target_means, ms.float32)
+        self.stds = Tensor(config.rcnn_target_stds, ms.float32)
+        self.beta = config.rcnn_smooth_l1_beta
+        self.cls_weight = config.rcnn_loss_cls_weight
+        self.reg_weight = config.rcnn_loss_reg_weight
+        hidden = config.rcnn_fc_out_channels
         channels = [config.rcnn_in_channels] + [config.rcnn_conv_out_channels] * config.rcnn_num_convs
-        plain = config.rcnn_norm == "none"
+        has_bias = config.rcnn_norm == "none"
         self.convs = nn.CellList(
-            [Conv(a, b, 3, bias=plain, dtype=dtype) for a, b in zip(channels, channels[1:])]
+            [
+                Conv(before, after, 3, bias=has_bias, dtype=dtype)
+                for before, after in zip(channels, channels[1:])
+            ]
         )
         self.norms = norm_list(config.rcnn_norm, channels[1:], config.norm_eps)
-        inputs = [channels[-1] * config.roi_layer["out_size"] ** 2] + [width] * (config.rcnn_num_layers - 1)
-        self.fc = nn.CellList([Dense(channels, width, dtype=dtype) for channels in inputs])
-        self.cls = Dense(width, self.num_classes, init=0.01, dtype=dtype)
-        self.reg = Dense(width, self.num_classes * 4, init=0.001, dtype=dtype)
+        inputs = [channels[-1] * config.roi_layer["out_size"] ** 2] + [hidden] * (config.rcnn_num_layers - 1)
+        self.fc = nn.CellList([Dense(count, hidden, dtype=dtype) for count in inputs])
+        self.cls = Dense(hidden, self.num_classes, init=0.01, dtype=dtype)
+        self.reg = Dense(hidden, self.num_classes * 4, init=0.001, dtype=dtype)
 
     def construct(self, features):
         hidden = features
@@ -44,29 +49,33 @@ class BoxHead(nn.Cell):
         hidden = hidden.reshape(hidden.shape[0], -1)
         for layer in self.fc:
             hidden = ops.relu(layer(hidden))
-        return self.cls(hidden).astype(ms.float32), self.reg(hidden).astype(ms.float32).reshape(
-            -1, self.num_classes, 4
-        )
+        logits = self.cls(hidden).astype(ms.float32)
+        deltas = self.reg(hidden).astype(ms.float32).reshape(-1, self.num_classes, 4)
+        return logits, deltas
 
-    def losses(self, logits, deltas, rois, objects, classes, weight, normalize):
-        """(class loss, box loss), both divided by the number of sampled RoIs.
+    def losses(self, logits, deltas, rois, matched_gt_boxes, classes, weight, normalize):
+        """The two losses, both divided by the number of sampled RoIs.
 
-        logits [R, C], deltas [R, C, 4], rois [R, 4], objects [R, 4] (matched boxes), classes int32 [R] (0 background), weight float32 [R].
+        Args:
+            logits: float32 [R, C].
+            deltas: float32 [R, C, 4].
+            rois: float32 [R, 4].
+            matched_gt_boxes: float32 [R, 4].
+            classes: int32 [R], 0 for the background.
+            weight: float32 [R], 1 for a sampled RoI, 0 for an empty slot.
+            normalize: A function of a count on this device, the divisor over all devices.
+
+        Returns:
+            (class loss, box loss), float32 scalars.
         """
-        count = normalize(weight.sum())
-        cls_loss = (weight * cross_entropy(logits, classes)).sum() / count
-        predicted = select_class(deltas, classes)
-        targets = box_ops.encode(rois, objects, self.means, self.stds)
+        num_sampled = normalize(weight.sum())
+        cls_loss = (weight * cross_entropy(logits, classes)).sum() / num_sampled
+        predicted = select_column(deltas, classes)
+        targets = box_ops.encode(rois, matched_gt_boxes, self.means, self.stds)
         positive = weight * (classes > 0).astype(ms.float32)
-        reg_loss = (positive * smooth_l1(predicted - targets, self.beta).sum(-1)).sum() / count
+        reg_loss = (positive * smooth_l1(predicted - targets, self.beta).sum(-1)).sum() / num_sampled
         return self.cls_weight * cls_loss, self.reg_weight * reg_loss
 
-    def boxes(self, rois, deltas):
-        """Boxes [..., 4] of rois [..., 4] moved by their class's deltas [..., 4]."""
+    def decode(self, rois, deltas):
+        """rois [..., 4] moved by the deltas [..., 4] of their class."""
         return box_ops.decode(rois, deltas, self.means, self.stds)
-
-
-def select_class(values, classes):
-    """values [R, C, K] at classes int32 [R]: [R, K]."""
-    rows = ops.arange(0, classes.shape[0]).astype(ms.int32)
-    return ops.gather(values.reshape(-1, values.shape[-1]), rows * values.shape[1] + classes, 0)

@@ -1,4 +1,4 @@
-"""ResNet with bottleneck blocks (He et al. 2016), stride in the 3x3 convolution or in the first 1x1; C2 to C5 of the pyramid."""
+"""ResNet with bottleneck blocks (He et al. 2016): the maps C2 to C5."""
 
 from __future__ import annotations
 
@@ -6,29 +6,41 @@ import mindspore as ms
 from mindspore import nn, ops
 from mindspore.common.initializer import initializer
 
-from .layers import NORMS, Conv, FrozenNorm, conv_norm, pad_zeros
+from .layers import Conv
+from .norms import NORMS, FrozenNorm, conv_norm
+from .ops.padding import pad_zeros
 
 
 class Bottleneck(nn.Cell):
-    """1x1, 3x3, 1x1 and the shortcut: [B, in, H, W] -> [B, out, H/stride, W/stride]. The stride is the 3x3's, or the first 1x1's."""
+    """1x1, 3x3 and 1x1 convolutions and the shortcut: [B, in, H, W] -> [B, out, H / stride, W / stride].
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        stride: That of the 3x3 convolution, or of the first 1x1 if `stride_in_1x1`; and of the projection.
+        norm: A function of the channels that makes a norm.
+        dtype: What convolutions compute in.
+        stride_in_1x1: See `stride`.
+        kernels: Whether compiled CPU kernels may be used.
+    """
 
     def __init__(self, in_channels, out_channels, stride, norm, dtype, stride_in_1x1=False, kernels=False):
         super().__init__()
         width = out_channels // 4
-        first, second = (stride, 1) if stride_in_1x1 else (1, stride)
-        self.conv1, self.bn1 = Conv(in_channels, width, 1, first, bias=False, dtype=dtype), norm(width)
-        self.conv2, self.bn2 = (
-            Conv(width, width, 3, second, bias=False, dtype=dtype, cpu_kernel=kernels),
-            norm(width),
-        )
-        self.conv3, self.bn3 = Conv(width, out_channels, 1, bias=False, dtype=dtype), norm(out_channels)
-        # A block starts as its shortcut (Goyal et al. 2017, section 5.1), so that a deep trunk from scratch starts with small features.
+        stride1, stride2 = (stride, 1) if stride_in_1x1 else (1, stride)
+        self.conv1 = Conv(in_channels, width, 1, stride1, bias=False, dtype=dtype)
+        self.bn1 = norm(width)
+        self.conv2 = Conv(width, width, 3, stride2, bias=False, dtype=dtype, cpu_kernel=kernels)
+        self.bn2 = norm(width)
+        self.conv3 = Conv(width, out_channels, 1, bias=False, dtype=dtype)
+        self.bn3 = norm(out_channels)
+        # A new block computes its shortcut only (Goyal et al. 2017, section 5.1). So the features of a deep
+        # backbone from scratch do not grow from block to block.
         self.bn3.gamma.set_data(initializer("zeros", self.bn3.gamma.shape, self.bn3.gamma.dtype))
         self.has_projection = stride != 1 or in_channels != out_channels
         if self.has_projection:
-            self.down_sample = nn.CellList(
-                [Conv(in_channels, out_channels, 1, stride, bias=False, dtype=dtype), norm(out_channels)]
-            )
+            projection = Conv(in_channels, out_channels, 1, stride, bias=False, dtype=dtype)
+            self.down_sample = nn.CellList([projection, norm(out_channels)])
 
     def construct(self, x):
         y = ops.relu(conv_norm(self.conv1, self.bn1, x))
@@ -39,11 +51,15 @@ class Bottleneck(nn.Cell):
 
 
 class ResNet(nn.Cell):
-    """[B, 3, H, W] -> (C2, C3, C4, C5) with strides 4, 8, 16, 32.
+    """[B, 3, H, W] -> (C2, C3, C4, C5) with strides 4, 8, 16 and 32.
 
-    `norm_kind` is 'frozen', 'bn', 'sync_bn' or 'gn'; `freeze_at` stages stay as they are (1 the stem, 2 and the first stage, ...): they have
-    no gradient, and batch norms there are frozen ones, as a fixed stage whose statistics move would still change; `kernels`: compiled CPU
-    kernels.
+    Args:
+        config: The configuration.
+        norm_kind: 'frozen', 'bn', 'sync_bn' or 'gn'.
+        freeze_at: How many stages are frozen: 1 is the stem, 2 the stem and the first stage, and so on. They
+            have no gradient. Their batch norms are `FrozenNorm`, because moving statistics would change them.
+        dtype: What convolutions compute in.
+        kernels: Whether compiled CPU kernels may be used.
     """
 
     def __init__(self, config, norm_kind, freeze_at=0, dtype=ms.float32, kernels=False):
@@ -55,10 +71,8 @@ class ResNet(nn.Cell):
             return lambda channels: NORMS[norm_kind](channels, config.norm_eps)
 
         stem = config.resnet_in_channels[0]
-        self.conv1, self.bn1 = (
-            Conv(3, stem, 7, 2, bias=False, dtype=dtype, cpu_kernel=kernels, input_gradient=False),
-            norm_of(1)(stem),
-        )
+        self.conv1 = Conv(3, stem, 7, 2, bias=False, dtype=dtype, cpu_kernel=kernels, input_gradient=False)
+        self.bn1 = norm_of(1)(stem)
         stages = []
         for i in range(4):
             blocks = [
@@ -76,21 +90,21 @@ class ResNet(nn.Cell):
             stages.append(nn.CellList(blocks))
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.max_pool = ops.MaxPool(kernel_size=3, strides=2, pad_mode="valid")
-        for part in (self.conv1, self.bn1, self.layer1, self.layer2, self.layer3, self.layer4)[
-            : freeze_at + 1 if freeze_at else 0
-        ]:
+        parts = (self.conv1, self.bn1, *stages)
+        for part in parts[: freeze_at + 1 if freeze_at else 0]:
             for parameter in part.get_parameters():
                 parameter.requires_grad = False
 
     def construct(self, images):
         x = ops.relu(conv_norm(self.conv1, self.bn1, images))
-        # After a ReLU zeros never win over a real value, so zero padding and a 'valid' pool equal a padded pool,
-        # which MindSpore would turn into a slow 3-d pool that ONNX cannot hold.
+        # After a ReLU no value is below 0, so a border of zeros does not change the maximum of any window.
+        # MindSpore would make a padded pool a slow 3-d pool, which ONNX does not have.
         x = self.max_pool(pad_zeros(pad_zeros(x, 2, 1, 1), 3, 1, 1))
         c2 = self.run_stage(self.layer1, x)
         c3 = self.run_stage(self.layer2, c2)
         c4 = self.run_stage(self.layer3, c3)
-        return c2, c3, c4, self.run_stage(self.layer4, c4)
+        c5 = self.run_stage(self.layer4, c4)
+        return c2, c3, c4, c5
 
     def run_stage(self, blocks, x):
         for block in blocks:

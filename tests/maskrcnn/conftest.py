@@ -1,4 +1,4 @@
-"""The network's tests run on the CPU in graph mode; graphs of the whole network are shared (`tests/small_network.py`)."""
+"""The network's tests run on the CPU in graph mode; `tests/small_network.py` keeps whole networks' graphs."""
 
 from __future__ import annotations
 

@@ -41,26 +41,23 @@ def test_the_default_configuration_has_245520_anchors():
 
 def test_torchvisions_anchors_are_whole_pixels():
     anchors = pyramid_anchors(load_config(["anchor_round=True"]))
-    np.testing.assert_array_equal(
-        anchors[0][:3], [(-23, -11, 23, 11), (-16, -16, 16, 16), (-11, -23, 11, 23)]
-    )
+    want = [(-23, -11, 23, 11), (-16, -16, 16, 16), (-11, -23, 11, 23)]
+    np.testing.assert_array_equal(anchors[0][:3], want)
 
 
 @pytest.mark.parametrize("ratio", [0.5, 1, 2, 3.7])
 def test_a_ratio_is_height_over_width_at_equal_area(ratio):
     x1, y1, x2, y2 = base_anchors(16, (8,), (ratio,))[0]
-    assert (y2 - y1) / (x2 - x1) == pytest.approx(ratio) and (x2 - x1) * (y2 - y1) == pytest.approx(
-        (16 * 8) ** 2
-    )
+    assert (y2 - y1) / (x2 - x1) == pytest.approx(ratio)
+    assert (x2 - x1) * (y2 - y1) == pytest.approx((16 * 8) ** 2)
     assert x1 == pytest.approx(-x2) and y1 == pytest.approx(-y2)
 
 
 @pytest.mark.parametrize(("rounded", "step"), [("False", 64), ("True", 59)])
 def test_odd_maps_round_up(rounded, step):
-    """P5 is 10x13 here and P6 5x7. torchvision divides the picture by the map: 416 // 7 = 59 pixels from cell to cell."""
+    """P5 is 10x13 here and P6 5x7. In torchvision cells are 416 // 7 = 59 pixels apart."""
     anchors = pyramid_anchors(load_config(["img_height=320", "img_width=416", f"anchor_round={rounded}"]))
     assert [len(level) // 3 for level in anchors] == [80 * 104, 40 * 52, 20 * 26, 10 * 13, 5 * 7]
     centers = (anchors[4][::3, :2] + anchors[4][::3, 2:]) / 2
-    np.testing.assert_allclose(
-        centers, [(x * step, y * 64) for y in range(5) for x in range(7)], atol=1e-4
-    )  # float32
+    want = [(x * step, y * 64) for y in range(5) for x in range(7)]
+    np.testing.assert_allclose(centers, want, atol=1e-4)

@@ -1,4 +1,4 @@
-"""What the builder makes of the configuration and the device."""
+"""The network that the builder makes for a configuration and a device."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pytest
 from src.config import load_config
 from src.errors import ConfigError
 from src.maskrcnn.build import build_network
-from src.maskrcnn.layers import BatchNorm, FrozenNorm, GroupNorm
+from src.maskrcnn.norms import BatchNorm, FrozenNorm, GroupNorm
 from tests.small_network import WORDS, small_config
 
 
-def test_the_default_network_has_44453813_numbers():
-    """81 classes; 44,347,573 without the norms."""
+def test_the_default_network_has_44453813_parameters():
+    """With 81 classes; 44,347,573 without the norms."""
     network = build_network(load_config())
     sizes = {parameter.name: parameter.size for parameter in network.get_parameters()}
     assert sum(sizes.values()) == 44453813
@@ -36,22 +36,20 @@ def test_norms(norm, loads, kind):
 
 
 def test_nothing_is_fixed_in_a_network_from_scratch():
-    names = [
+    from_scratch, loaded = (
         {
             parameter.name
             for parameter in build_network(small_config(), loads_weights=loads).trainable_params()
         }
         for loads in (False, True)
-    ]
-    assert "backbone.conv1.weight" in names[0] and not any(
-        name.startswith(("backbone.conv1", "backbone.layer1")) for name in names[1]
     )
-    assert names[0] - names[1] == {
-        name for name in names[0] if name.startswith(("backbone.conv1", "backbone.bn1", "backbone.layer1"))
-    }
+    assert "backbone.conv1.weight" in from_scratch
+    assert not any(name.startswith(("backbone.conv1", "backbone.layer1")) for name in loaded)
+    fixed = ("backbone.conv1", "backbone.bn1", "backbone.layer1")
+    assert from_scratch - loaded == {name for name in from_scratch if name.startswith(fixed)}
 
 
-def test_adaptive_sampling_is_the_kernels():
+def test_only_the_kernel_has_adaptive_sampling():
     words = ("roi_layer={sample_num: 0}",)
     assert build_network(small_config(*words)).box_align.pool is not None
     for other in ({"exported": True}, {"device": "Ascend"}):
@@ -60,11 +58,9 @@ def test_adaptive_sampling_is_the_kernels():
 
 
 def test_devices():
-    on_cpu, on_ascend, exported = (
-        build_network(small_config()),
-        build_network(small_config(), "Ascend"),
-        build_network(small_config(), exported=True),
-    )
+    on_cpu = build_network(small_config())
+    on_ascend = build_network(small_config(), "Ascend")
+    exported = build_network(small_config(), exported=True)
     assert (on_cpu.dynamic, on_cpu.dtype) == (True, ms.float32)
     assert (on_ascend.dynamic, on_ascend.dtype) == (False, ms.float16)
     assert (exported.dynamic, exported.dtype) == (False, ms.float32)
@@ -73,7 +69,7 @@ def test_devices():
 
 
 @pytest.mark.parametrize(
-    ("words", "dtype", "wide"),
+    ("words", "dtype", "map_dtype"),
     [
         (["amp_level=O0"], ms.float32, ms.float32),
         (["amp_level=O2"], ms.float16, ms.float32),
@@ -81,9 +77,10 @@ def test_devices():
         (["compute_type=float16"], ms.float16, ms.float32),
     ],
 )
-def test_mixed_precision(words, dtype, wide):
+def test_mixed_precision(words, dtype, map_dtype):
     network = build_network(small_config(*words))
-    assert network.dtype == network.backbone.conv1.dtype == dtype and network.backbone.bn1.wide == wide
+    assert network.dtype == network.backbone.conv1.dtype == dtype
+    assert network.backbone.bn1.map_dtype == map_dtype
 
 
 def test_mixed_precision_contradictions():

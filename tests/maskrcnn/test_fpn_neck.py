@@ -12,17 +12,15 @@ from tests.small_network import draw_weights, small_config
 
 
 def test_upsampling_repeats_every_cell(rng):
-    coarse, fine = (
-        rng.normal(0, 1, (2, 3, 4, 5)).astype(np.float32),
-        rng.normal(0, 1, (2, 3, 8, 10)).astype(np.float32),
-    )
+    coarse = rng.normal(0, 1, (2, 3, 4, 5)).astype(np.float32)
+    fine = rng.normal(0, 1, (2, 3, 8, 10)).astype(np.float32)
     want = fine + coarse.repeat(2, 2).repeat(2, 3)
     np.testing.assert_array_equal(upsample_and_add(Tensor(coarse), Tensor(fine)).asnumpy(), want)
 
 
 @pytest.mark.parametrize("norm", ["none", "gn"])
 def test_the_whole_pyramid_against_numpy(rng, norm):
-    """An odd P5, of which P6 takes every second cell, the first included."""
+    """P5 has odd sides. P6 takes every second cell of it, and the first."""
     config = small_config(f"fpn_norm={norm}")
     neck = draw_weights(FeaturePyramid(config))
     maps = [

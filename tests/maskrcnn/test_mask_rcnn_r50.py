@@ -1,4 +1,4 @@
-"""The whole network, small: static against data-dependent shapes, pictures without objects, inference, a step's randomness."""
+"""A small network: the CPU form against the Ascend form, pictures without objects, inference, randomness."""
 
 from __future__ import annotations
 
@@ -28,19 +28,20 @@ LOSSES = ("rpn_cls_loss", "rpn_reg_loss", "rcnn_cls_loss", "rcnn_reg_loss", "rcn
 
 def compare(objects, seed):
     batch = small_batch(seed, objects)
-    (ours, gradients), (theirs, expected) = gradient_step(*CPU)(batch), gradient_step(*ASCEND)(batch)
+    figures, gradients = gradient_step(*CPU)(batch)
+    want_figures, want_gradients = gradient_step(*ASCEND)(batch)
     for name in LOSSES:
-        assert ours[name] == pytest.approx(theirs[name], rel=1e-4, abs=1e-6), name
-    assert gradients.keys() == expected.keys()
+        assert figures[name] == pytest.approx(want_figures[name], rel=1e-4, abs=1e-6), name
+    assert gradients.keys() == want_gradients.keys()
     for name, gradient in gradients.items():
-        size = np.sqrt((expected[name].astype(np.float64) ** 2).mean())
-        assert np.abs(gradient - expected[name]).max() <= 5e-3 * size + 1e-6, name
-    return ours, gradients
+        size = np.sqrt((want_gradients[name].astype(np.float64) ** 2).mean())
+        assert np.abs(gradient - want_gradients[name]).max() <= 5e-3 * size + 1e-6, name
+    return figures, gradients
 
 
 @pytest.mark.parametrize(("objects", "seed"), [((3, 5), 0), ((8, 1), 1), ((0, 4), 2)])
 def test_the_ascend_form_computes_what_the_cpu_form_computes(objects, seed):
-    """Padded slots and MindSpore's operators against real rows and compiled kernels: losses and every gradient."""
+    """Losses and gradients of padding and operators, and of valid rows and compiled kernels."""
     figures, gradients = compare(objects, seed)
     assert [name for name in LOSSES if not figures[name] > 0] == []
     assert [name for name, gradient in gradients.items() if not gradient.any()] == []
@@ -58,8 +59,8 @@ def test_pictures_without_any_object(words):
     }
 
 
-def test_channels_in_bgr_are_those_of_rgb_turned_round(rng):
-    """BGR weights, whose first convolution has its input channels turned, and statistics in BGR: the same features of the same picture."""
+def test_channels_in_bgr_are_those_of_rgb_reversed(rng):
+    """A first convolution with reversed input channels and statistics in BGR give the same features."""
     rgb = small_network("norm=frozen", "img_mean=[10, 20, 30]", "img_std=[1, 2, 4]")
     bgr = draw_weights(
         build_network(
@@ -71,14 +72,13 @@ def test_channels_in_bgr_are_those_of_rgb_turned_round(rng):
     bgr.backbone.conv1.weight.set_data(Tensor(np.ascontiguousarray(weight[:, ::-1])))
     image = Tensor(rng.integers(0, 256, (1, 64, 64, 3), dtype=np.uint8))
     got = [level.asnumpy() for level in bgr.features(image)]
-    picture = np.zeros((1, 3, 64, 64), np.float32)
+    normalised = np.zeros((1, 3, 64, 64), np.float32)
     for channel, (mean, std) in enumerate(((10, 1), (20, 2), (30, 4))):
-        picture[:, channel] = (image.asnumpy()[..., channel].astype(np.float32) - mean) / std
-    for ours, theirs, plain in zip(got, rgb.features(image), rgb.fpn(*rgb.backbone(Tensor(picture)))):
-        assert (
-            np.abs(ours - theirs.asnumpy()).max() < 1e-4 * ours.std()
-            and np.abs(ours - plain.asnumpy()).max() < 1e-4 * ours.std()
-        )
+        normalised[:, channel] = (image.asnumpy()[..., channel].astype(np.float32) - mean) / std
+    plain = rgb.fpn(*rgb.backbone(Tensor(normalised)))
+    for level, rgb_level, plain_level in zip(got, rgb.features(image), plain):
+        assert np.abs(level - rgb_level.asnumpy()).max() < 1e-4 * level.std()
+        assert np.abs(level - plain_level.asnumpy()).max() < 1e-4 * level.std()
 
 
 def test_figures_add_up():
@@ -91,16 +91,19 @@ def test_figures_add_up():
 def test_a_step_is_a_function_of_its_batch():
     """No operator keeps a hidden state: the same key gives the same samples, another key others."""
     step = gradient_step(*CPU)
-    (first, a), (again, b), (other, _) = (
-        step(small_batch(0, key=key)) for key in ((11, 12), (11, 12), (13, 14))
-    )
-    assert first == again and all((a[name] == b[name]).all() for name in a)
-    assert other["rpn_cls_loss"] != first["rpn_cls_loss"] and other["rcnn_cls_loss"] != first["rcnn_cls_loss"]
+    first, first_gradients = step(small_batch(0, key=(11, 12)))
+    again, again_gradients = step(small_batch(0, key=(11, 12)))
+    other, _ = step(small_batch(0, key=(13, 14)))
+    assert first == again
+    assert all((first_gradients[name] == again_gradients[name]).all() for name in first_gradients)
+    for name in ("rpn_cls_loss", "rcnn_cls_loss"):
+        assert other[name] != first[name]
 
 
 def test_losses_at_initialisation():
-    """Undecided between the four classes, and for every mask pixel and every anchor: ln 4, ln 2 and ln 2."""
-    step, network = gradient_step(*CPU), small_network(*CPU)
+    """ln 4 for equal probabilities of four classes; ln 2 for 1/2 of every mask pixel and every anchor."""
+    step = gradient_step(*CPU)
+    network = small_network(*CPU)
     drawn = {name: parameter.asnumpy() for name, parameter in network.parameters_and_names()}
     try:
         set_weights(network, initial_weights(*CPU))
@@ -119,44 +122,37 @@ def set_weights(network, values):
 
 @pytest.fixture(scope="module")
 def inferred():
-    """Inference of two pictures, the second smaller than its canvas, by both forms: {form: (boxes, scores, labels, found, masks)}."""
+    """{form: (boxes, scores, labels, det_valid, masks)} of two pictures, one smaller than its canvas."""
     batch = small_batch(4)
     batch["image_meta"][1] = 80, 100, 0.5, 0.5, 160, 200
     batch["image"][1, 80:] = batch["image"][1, :, 100:] = 0
-    answers = {}
+    detections = {}
     for form, words in (("cpu", CPU), ("ascend", ASCEND)):
         network = small_network(*words).set_train(False)
-        answers[form] = [
-            part.asnumpy() for part in network(Tensor(batch["image"]), Tensor(batch["image_meta"]))
-        ]
+        outputs = network(Tensor(batch["image"]), Tensor(batch["image_meta"]))
+        detections[form] = [part.asnumpy() for part in outputs]
         network.set_train(True)
-    return answers
+    return detections
 
 
 @pytest.mark.parametrize("form", ["cpu", "ascend"])
 def test_inference(inferred, form):
-    boxes, scores, labels, found, masks = inferred[form]
-    assert (
-        boxes.shape == (2, 20, 4)
-        and masks.shape == (2, 20, 28, 28)
-        and scores.shape == labels.shape == found.shape == (2, 20)
-    )
-    assert found.any(1).all()
+    boxes, scores, labels, det_valid, masks = inferred[form]
+    assert boxes.shape == (2, 20, 4) and masks.shape == (2, 20, 28, 28)
+    assert scores.shape == labels.shape == det_valid.shape == (2, 20)
+    assert det_valid.any(1).all()
     for n, (height, width) in enumerate(((SIDE, SIDE), (80, 100))):
-        kept = found[n]
-        assert (
-            (np.diff(scores[n][kept]) <= 0).all()
-            and (scores[n][kept] > 0.05).all()
-            and set(labels[n][kept]) <= {1, 2, 3}
-        )
-        assert (boxes[n][kept] >= 0).all() and (boxes[n][kept] <= [width, height, width, height]).all()
-        assert ((masks[n][kept] >= 0) & (masks[n][kept] <= 1)).all() and masks[n][kept].std() > 0.05
-        overlap = twins.iou(boxes[n][kept], boxes[n][kept]) * (
-            labels[n][kept][:, None] == labels[n][kept]
-        ) - np.eye(kept.sum())
+        valid = det_valid[n]
+        for padded in (boxes, scores, labels, masks):
+            assert not padded[n][~valid].any()
+        det_boxes, det_scores, det_labels, det_masks = (a[n][valid] for a in (boxes, scores, labels, masks))
+        assert (np.diff(det_scores) <= 0).all() and (det_scores > 0.05).all()
+        assert set(det_labels) <= {1, 2, 3}
+        assert (det_boxes >= 0).all() and (det_boxes <= [width, height, width, height]).all()
+        assert ((det_masks >= 0) & (det_masks <= 1)).all() and det_masks.std() > 0.05
+        same_class = det_labels[:, None] == det_labels
+        overlap = twins.iou(det_boxes, det_boxes) * same_class - np.eye(valid.sum())
         assert overlap.max() <= 0.5 + 1e-3
-        for padding in (boxes, scores, labels, masks):
-            assert not padding[n][~kept].any()
 
 
 def test_both_forms_find_the_same(inferred):
@@ -165,10 +161,10 @@ def test_both_forms_find_the_same(inferred):
         ours, theirs = (
             {
                 name: array[n][form[3][n]]
-                for name, array in zip(("boxes", "scores", "labels", "found", "masks"), form)
+                for name, array in zip(("boxes", "scores", "labels", "det_valid", "masks"), form)
             }
             for form in (inferred["cpu"], inferred["ascend"])
         )
-        chosen = partners(ours, theirs)
-        assert len(theirs["boxes"]) == len(chosen) and (chosen >= 0).all()
-        np.testing.assert_allclose(ours["masks"], theirs["masks"][chosen], atol=1e-3)
+        partner = partners(ours, theirs)
+        assert len(theirs["boxes"]) == len(partner) and (partner >= 0).all()
+        np.testing.assert_allclose(ours["masks"], theirs["masks"][partner], atol=1e-3)

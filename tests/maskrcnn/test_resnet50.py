@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from src.maskrcnn.layers import GroupNorm
+from src.maskrcnn.norms import GroupNorm
 from src.maskrcnn.resnet50 import Bottleneck, ResNet
 from tests.maskrcnn import twins
 from tests.small_network import draw_weights, small_config
@@ -19,9 +19,8 @@ def relu(x):
 def frozen(y, norm):
     shape = (1, -1, 1, 1)
     scale = norm.gamma.asnumpy() / np.sqrt(norm.moving_variance.asnumpy() + norm.eps)
-    return (y - norm.moving_mean.asnumpy().reshape(shape)) * scale.reshape(
-        shape
-    ) + norm.beta.asnumpy().reshape(shape)
+    centered = y - norm.moving_mean.asnumpy().reshape(shape)
+    return centered * scale.reshape(shape) + norm.beta.asnumpy().reshape(shape)
 
 
 def bottleneck(block, x, stride, stride_in_1x1=False):
@@ -48,11 +47,10 @@ def test_the_whole_backbone_against_numpy(rng, stride_in_1x1):
     y = relu(frozen(twins.convolution(x, network.conv1.weight.asnumpy(), stride=2), network.bn1))
     y = np.pad(y, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
     y = np.max([y[:, :, i : i + 32 : 2, j : j + 48 : 2] for i in range(3) for j in range(3)], 0)
-    for stage, (blocks, level) in enumerate(
-        zip((network.layer1, network.layer2, network.layer3, network.layer4), got)
-    ):
-        for place, block in enumerate(blocks):
-            y = bottleneck(block, y, 2 if stage and place == 0 else 1, stride_in_1x1)
+    stages = (network.layer1, network.layer2, network.layer3, network.layer4)
+    for stage, (blocks, level) in enumerate(zip(stages, got)):
+        for i, block in enumerate(blocks):
+            y = bottleneck(block, y, 2 if stage and i == 0 else 1, stride_in_1x1)
         np.testing.assert_allclose(level, y, rtol=1e-4, atol=1e-4)
 
 
@@ -60,9 +58,8 @@ def test_only_a_block_that_changes_shape_has_a_projection():
     def norm(channels):
         return GroupNorm(channels, 1e-5)
 
-    assert [
-        Bottleneck(a, 32, stride, norm, None).has_projection for a, stride in ((32, 1), (32, 2), (16, 1))
-    ] == [False, True, True]
+    for in_channels, stride, expected in ((32, 1, False), (32, 2, True), (16, 1, True)):
+        assert Bottleneck(in_channels, 32, stride, norm, None).has_projection == expected
 
 
 @pytest.mark.parametrize("freeze_at", range(6))
@@ -76,7 +73,7 @@ def test_freeze_at(freeze_at):
 
 @pytest.mark.parametrize("freeze_at", [0, 2, 5])
 def test_a_fixed_stage_keeps_its_statistics_too(rng, freeze_at):
-    """Batch norms of fixed stages are frozen, as detectron2's `ResNet.freeze` makes them; those of the others follow what they see."""
+    """Batch norms of fixed stages are frozen, as in detectron2's `freeze`; the others' statistics move."""
     network = ResNet(small_config(), "bn", freeze_at).set_train(True)
     before = {
         parameter.name: parameter.asnumpy().copy()
@@ -93,7 +90,7 @@ def test_a_fixed_stage_keeps_its_statistics_too(rng, freeze_at):
 
 
 def test_a_new_backbone_keeps_the_size_of_its_signal(rng):
-    """He et al.'s initialisation: with batch norm the maps of a network from scratch neither vanish nor explode, and no weight is a constant."""
+    """With He et al.'s initialisation and batch norm the maps neither vanish nor explode."""
     network = ResNet(small_config(), "bn").set_train(True)
     got = [level.asnumpy() for level in network(Tensor(rng.normal(0, 1, (2, 3, 64, 64)).astype(np.float32)))]
     assert all(0.1 < level.std() < 10 for level in got)

@@ -1,4 +1,4 @@
-"""The pointwise losses the heads share; all in float32."""
+"""The pointwise losses that the heads share; all in float32."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from mindspore import ops
 
 
 def smooth_l1(error, beta):
-    """Elementwise: error^2 / (2 beta) under beta, |error| - beta / 2 from there on (Girshick 2015); beta 0 is plain L1."""
+    """Elementwise smooth L1 loss (Girshick 2015); `beta` 0 is plain L1.
+
+    It is error^2 / (2 beta) where |error| < beta, and |error| - beta / 2 elsewhere.
+    """
     size = ops.abs(error)
     if beta == 0:
         return size
@@ -15,18 +18,17 @@ def smooth_l1(error, beta):
 
 
 def cross_entropy(logits, labels):
-    """[R] from logits [R, C] and int32 labels [R]."""
+    """float32 [R]: softmax cross entropy of logits [R, C] with labels int32 [R]."""
     log_probabilities = ops.log_softmax(logits.astype(ms.float32), -1)
     return -ops.gather_elements(log_probabilities, 1, labels.expand_dims(-1))[:, 0]
 
 
 def sigmoid_cross_entropy(logits, targets):
-    """Elementwise, stable for large logits: max(x, 0) - x t + log(1 + exp(-|x|))."""
+    """Elementwise sigmoid cross entropy, stable for large logits: max(x, 0) - x t + log(1 + exp(-|x|))."""
     logits = logits.astype(ms.float32)
-    # One comparison makes max and |x|, so that the gradient at 0, where dead features leave a logit, is 1/2 - t too.
+    # max(x, 0) and |x| follow from one comparison. So the gradient at x = 0, which features of zero give,
+    # is 1/2 - t, as everywhere else sigmoid(x) - t.
     positive = logits >= 0
-    largest, minus_size = (
-        ops.select(positive, logits, ops.zeros_like(logits)),
-        ops.select(positive, -logits, logits),
-    )
-    return largest - logits * targets + ops.log1p(ops.exp(minus_size))
+    maximum = ops.select(positive, logits, ops.zeros_like(logits))
+    negative_size = ops.select(positive, -logits, logits)
+    return maximum - logits * targets + ops.log1p(ops.exp(negative_size))

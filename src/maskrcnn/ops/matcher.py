@@ -1,4 +1,4 @@
-"""Which ground-truth object each box belongs to: the rule both stages share (Ren et al. 2015, section 3.1.2)."""
+"""Match anchors or RoIs with ground-truth objects, in both stages (Ren et al. 2015, section 3.1.2)."""
 
 from __future__ import annotations
 
@@ -7,48 +7,68 @@ from mindspore import nn, ops
 
 from . import boxes as box_ops
 
-# Objects compared at a time where shapes are static: 245,520 anchors x 32 objects are 31 MB a picture and temporary.
-PIECE = 32
+# How many objects MindSpore's operators compare at a time.
+# IoUs of 245,520 anchors with 32 objects take 31 MB for each image.
+CHUNK = 32
 
 
 class Matcher(nn.Cell):
-    """Compare objects truth [B, G, 4] (bool valid [B, G]) with boxes [B, N, 4], or [1, N, 4] that all pictures share.
+    """For each box, the object that it overlaps most; and whether it is some object's best box.
 
-    Returns best IoU float32 [B, N] (0 where a picture has no object), the object's index int32 [B, N] (the first of equals) and
-    bool [B, N]: whether the box is, or ties with, the best box of some object at an IoU of at least `min_pos_iou` and over 0. Such a
-    low-quality match keeps the object that the box itself overlaps most, as in detectron2 and torchvision.
-    `kernel`: the compiled CPU kernel (`matcher_kernel.py`), whose work follows the real objects, instead of MindSpore's operators.
+    Args:
+        min_pos_iou: The least IoU of an object's best box; over 0 in any case.
+        kernel: Whether the compiled CPU kernel (`matcher_kernel.py`) is used instead of MindSpore's
+            operators. Its time grows with the number of valid objects only.
     """
 
     def __init__(self, min_pos_iou, kernel):
         super().__init__()
-        self.min_pos_iou, self.operator = min_pos_iou, None
+        self.min_pos_iou = min_pos_iou
+        self.operator = None
         if kernel:
-            # Imported here: Numba is needed on the CPU only.
-            from ..cpu.matcher_kernel import match_operator
+            from ..cpu.matcher_kernel import match_operator  # here, as only the CPU needs Numba
 
             self.operator = match_operator(min_pos_iou)
 
-    def construct(self, truth, valid, boxes):
-        truth, boxes = ops.stop_gradient(truth), ops.stop_gradient(boxes)
+    def construct(self, gt_boxes, gt_valid, boxes):
+        """Match boxes with objects.
+
+        Args:
+            gt_boxes: float32 [B, G, 4].
+            gt_valid: bool [B, G].
+            boxes: float32 [B, N, 4], or [1, N, 4] that all images share.
+
+        Returns:
+            best_iou: float32 [B, N], 0 where an image has no object.
+            matched_idxs: int32 [B, N], the object of the best IoU; the first of equals.
+            is_best: bool [B, N], whether the box has the highest IoU of all boxes with some object, alone or
+                with others. Such a low-quality match is still matched with the object that the box itself
+                overlaps most, as in detectron2 and torchvision.
+        """
+        gt_boxes = ops.stop_gradient(gt_boxes)
+        boxes = ops.stop_gradient(boxes)
         if self.operator is not None:
-            return self.operator(truth, valid, boxes)
-        count = truth.shape[1]
-        best, index, is_best = _match_piece(truth[:, :PIECE], valid[:, :PIECE], boxes, self.min_pos_iou)
-        for start in range(PIECE, count, PIECE):
-            piece = _match_piece(
-                truth[:, start : start + PIECE], valid[:, start : start + PIECE], boxes, self.min_pos_iou
+            return self.operator(gt_boxes, gt_valid, boxes)
+        best_iou, matched_idxs, is_best = _match_chunk(
+            gt_boxes[:, :CHUNK], gt_valid[:, :CHUNK], boxes, self.min_pos_iou
+        )
+        for start in range(CHUNK, gt_boxes.shape[1], CHUNK):
+            chunk_iou, chunk_idxs, chunk_is_best = _match_chunk(
+                gt_boxes[:, start : start + CHUNK],
+                gt_valid[:, start : start + CHUNK],
+                boxes,
+                self.min_pos_iou,
             )
-            index = ops.select(piece[0] > best, piece[1] + start, index)
-            best = ops.maximum(best, piece[0])
-            is_best = ops.logical_or(is_best, piece[2])
-        return best, index, is_best
+            matched_idxs = ops.select(chunk_iou > best_iou, chunk_idxs + start, matched_idxs)
+            best_iou = ops.maximum(best_iou, chunk_iou)
+            is_best = ops.logical_or(is_best, chunk_is_best)
+        return best_iou, matched_idxs, is_best
 
 
-def _match_piece(truth, valid, boxes, min_pos_iou):
-    iou = box_ops.pairwise_iou(truth, boxes) * valid.astype(ms.float32).expand_dims(-1)
-    index, best = ops.ArgMaxWithValue(axis=1)(iou)
-    best_of_object = iou.max(-1, keepdims=True)
-    good = ops.logical_and(best_of_object >= min_pos_iou, best_of_object > 0)
-    is_best = ops.logical_and(iou == best_of_object, good).astype(ms.float32).max(1) > 0
-    return best, index.astype(ms.int32), is_best
+def _match_chunk(gt_boxes, gt_valid, boxes, min_pos_iou):
+    iou = box_ops.pairwise_iou(gt_boxes, boxes) * gt_valid.astype(ms.float32).expand_dims(-1)
+    matched_idxs, best_iou = ops.ArgMaxWithValue(axis=1)(iou)
+    best_iou_of_gt = iou.max(-1, keepdims=True)
+    has_best_box = ops.logical_and(best_iou_of_gt >= min_pos_iou, best_iou_of_gt > 0)
+    is_best = ops.logical_and(iou == best_iou_of_gt, has_best_box).astype(ms.float32).max(1) > 0
+    return best_iou, matched_idxs.astype(ms.int32), is_best

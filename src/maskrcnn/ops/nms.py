@@ -7,30 +7,38 @@ from mindspore import nn, ops
 
 
 class NMS(nn.Cell):
-    """bool [B, N]: which of boxes [B, N, 4], in the order of falling scores, no better kept one overlaps by more than `threshold` IoU.
+    """Greedy non-maximum suppression of boxes in descending order of their scores.
 
-    Boxes that are not `valid` [B, N] suppress nothing (their own answer means nothing). `kernel`: the compiled CPU kernel (`nms_kernel.py`)
-    instead of MindSpore's operator.
+    Args:
+        threshold: A box is suppressed if its IoU with a better box that is kept is larger than this.
+        kernel: Whether the compiled CPU kernel (`nms_kernel.py`) is used instead of MindSpore's operator.
     """
 
     def __init__(self, threshold, kernel=False):
         super().__init__()
-        self.operator, self.kernel = ops.NMSWithMask(threshold), None
+        self.operator = ops.NMSWithMask(threshold)
+        self.kernel = None
         if kernel:
-            # Imported here: Numba is needed on the CPU only.
-            from ..cpu.nms_kernel import nms_operator
+            from ..cpu.nms_kernel import nms_operator  # here, as only the CPU needs Numba
 
             self.kernel = nms_operator(threshold)
 
     def construct(self, boxes, valid):
+        """bool [B, N]: which boxes are kept.
+
+        Args:
+            boxes: float32 [B, N, 4], in descending order of their scores.
+            valid: bool [B, N]. Other boxes suppress nothing, and what is returned for them has no meaning.
+        """
         if self.kernel is not None:
             return self.kernel(ops.stop_gradient(boxes), valid)
-        # The operator drops nothing but what overlaps; a box without area overlaps nothing.
+        # The operator has no input for `valid`. A box without area overlaps nothing, so it suppresses
+        # nothing.
         boxes = boxes * valid.astype(ms.float32).expand_dims(-1)
-        falling = -ops.arange(0, boxes.shape[1]).astype(ms.float32).expand_dims(1)  # stands for the scores
+        # The operator sorts by score; descending numbers keep the order.
+        scores = -ops.arange(0, boxes.shape[1]).astype(ms.float32).expand_dims(1)
         kept = ()
-        for one in ops.unbind(boxes):
-            rows = ops.concat((one, falling), 1)
-            _, _, mask = self.operator(rows)
-            kept += (mask,)
+        for image_boxes in ops.unbind(boxes):
+            _, _, image_kept = self.operator(ops.concat((image_boxes, scores), 1))
+            kept += (image_kept,)
         return ops.stack(kept)

@@ -1,8 +1,8 @@
-"""Working on the real rows of padded arrays only.
+"""Compute only the valid rows of padded arrays.
 
-On Ascend every shape is static: padding is computed and weighted with zero. On the CPU graphs take shapes that depend on the data, and
-the cost of a head is proportional to its rows, so padding is dropped. A row always remains: zero rows give NaN or an error in
-MindSpore's reductions and scatters.
+On Ascend every shape is static: padding is computed too, and gets a weight of zero. On the CPU a graph can
+have shapes that depend on the data, and the time of a head is proportional to its rows, so padding is left
+out.
 """
 
 from __future__ import annotations
@@ -11,13 +11,34 @@ import mindspore as ms
 from mindspore import ops
 
 
-def real_rows(valid):
-    """int32 [R], R >= 1: the indices of the true entries of bool [N], or 0 where there is none."""
-    first = ops.arange(0, valid.shape[0]) == 0
-    keep = ops.logical_or(valid, ops.logical_and(first, ops.logical_not(valid.any())))
+def valid_rows(valid):
+    """int32 [R]: the indices of the true entries of bool [N], or the index 0 if there is none.
+
+    There is always a row, because MindSpore's reductions and scatters give NaN or an error for none.
+    """
+    is_first = ops.arange(0, valid.shape[0]) == 0
+    keep = ops.logical_or(valid, ops.logical_and(is_first, ops.logical_not(valid.any())))
     return ops.nonzero(keep)[:, 0].astype(ms.int32)
 
 
-def real_columns(valid):
-    """int32 [C], C >= 1: the columns of bool [B, N] in which any row is true, or 0 where there is none."""
-    return real_rows(valid.any(0))
+def take_rows(rows, arrays):
+    """A tuple of the rows int32 [R] of each of the arrays [N, ...]: [R, ...]."""
+    taken = ()
+    for array in arrays:
+        taken += (ops.gather(array, rows, 0),)
+    return taken
+
+
+def pad_zeros(x, axis, before, after):
+    """x with zeros before and after it along `axis`.
+
+    `ops.pad` must not be used where gradients flow: its gradient on the CPU is wrong from the second call on
+    (MindSpore 2.8).
+    """
+    parts = ()
+    if before:
+        parts += (ops.zeros(x.shape[:axis] + (before,) + x.shape[axis + 1 :], x.dtype),)
+    parts += (x,)
+    if after:
+        parts += (ops.zeros(x.shape[:axis] + (after,) + x.shape[axis + 1 :], x.dtype),)
+    return ops.concat(parts, axis) if len(parts) > 1 else x

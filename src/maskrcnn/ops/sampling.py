@@ -1,7 +1,8 @@
-"""Random choice inside the graph as a pure function of a key that is fed to it.
+"""Random sampling inside the graph, as a pure function of a key that is an input of the graph.
 
-No operator keeps a hidden state, so resuming repeats nothing and skips nothing, two devices draw what one would, and a limit as large as the
-population is 'take everything'.
+No operator has a hidden random state. So a run that is resumed draws what it would have drawn, and two
+devices draw for their pictures what one device would. If the limit is as large as the number of candidates,
+all of them are sampled.
 """
 
 from __future__ import annotations
@@ -13,26 +14,56 @@ _MASK = 0x7FFFFFFF
 
 
 def random_priorities(key, count, salt):
-    """float32 [B, count] in [0, 2^24): a hash of (key, position, salt), uniform enough that its order is a random order.
+    """A hash of (key, position, salt), uniform enough that its order is a random order.
 
-    key int32 [B], non-negative. Multiply-and-xor-shift rounds (as in MurmurHash3's finaliser) on 31 bits; a division
-    by a power of two stands for a right shift, which not every device has.
+    The rounds multiply, and xor with shifted bits, as MurmurHash3's finaliser does, on 31 bits. A division by
+    a power of two is used as a right shift, because not every device has shifts.
+
+    Args:
+        key: int32 [B], not negative.
+        count: The number of positions, a Python number.
+        salt: A Python number; another one gives another sequence.
+
+    Returns:
+        float32 [B, count] in [0, 2^24).
     """
     position = ops.arange(0, count).astype(ms.int32)
-    state = ops.bitwise_and(position * 0x1E3779B1 + salt * 0x05EBCA6B, _MASK).expand_dims(0)
-    state = ops.bitwise_xor(state, key.astype(ms.int32).expand_dims(1))
+    bits = ops.bitwise_and(position * 0x1E3779B1 + salt * 0x05EBCA6B, _MASK).expand_dims(0)
+    bits = ops.bitwise_xor(bits, key.astype(ms.int32).expand_dims(1))
     for shift, factor in ((65536, 0x05EBCA6B), (8192, 0x42B2AE35), (65536, 0x27D4EB2F), (8192, 0x165667B1)):
-        state = ops.bitwise_xor(state, state // shift)
-        state = ops.bitwise_and(state * factor, _MASK)
-    return (ops.bitwise_xor(state, state // 65536) // 128).astype(ms.float32)
+        bits = ops.bitwise_xor(bits, bits // shift)
+        bits = ops.bitwise_and(bits * factor, _MASK)
+    return (ops.bitwise_xor(bits, bits // 65536) // 128).astype(ms.float32)
 
 
-def choose(candidates, priorities, limit):
-    """(index int32 [B, k], chosen bool [B, k]): up to `limit` of the true candidates [B, N], those of the highest priority; k = min(limit, N).
+def sample(candidates, priorities, limit):
+    """Sample up to `limit` of the candidates: those of the highest priority.
 
-    Chosen entries come first; the others' indices are arbitrary.
+    Args:
+        candidates: bool [B, N].
+        priorities: float32 [B, N], not negative.
+        limit: A Python number.
+
+    Returns:
+        idxs: int32 [B, k], k = min(limit, N). Sampled candidates come first; the other indices are arbitrary.
+        sampled: bool [B, k], whether the slot has a sampled candidate.
     """
-    values, index = ops.topk(
+    values, idxs = ops.topk(
         ops.select(candidates, priorities, ops.full_like(priorities, -1.0)), min(limit, candidates.shape[1])
     )
-    return index.astype(ms.int32), values >= 0
+    return idxs.astype(ms.int32), values >= 0
+
+
+def limit_negatives(sampled_negative, num_positive, num_total):
+    """Keep as many of the sampled negatives as bring positives and negatives together to `num_total`.
+
+    Args:
+        sampled_negative: bool [B, k], true entries first, as `sample` returns it.
+        num_positive: int32 [B, 1], the sampled positives of each image.
+        num_total: A Python number.
+
+    Returns:
+        bool [B, k].
+    """
+    position = ops.arange(0, sampled_negative.shape[1]).astype(ms.int32).expand_dims(0)
+    return ops.logical_and(sampled_negative, position < num_total - num_positive)

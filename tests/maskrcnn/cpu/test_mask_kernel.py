@@ -10,7 +10,7 @@ from mindspore import Tensor, ops
 from src.maskrcnn.cpu import mask_kernel
 from src.maskrcnn.rcnn_mask import MaskHead
 from tests.maskrcnn import twins
-from tests.maskrcnn.test_rcnn_mask import all_masks
+from tests.maskrcnn.test_rcnn_mask import logits_of_all_classes
 from tests.small_network import draw_weights, small_config
 
 SLOTS = 40
@@ -23,8 +23,8 @@ def at_least_one(count):
 def with_gradients(head, by_kernel, scale=1.0):
     def loss(pooled, classes, roi_valid, targets):
         if by_kernel:
-            return scale * head.loss_of(pooled, classes, roi_valid, targets, at_least_one)
-        return head.loss(head(pooled, classes), targets, roi_valid.astype(ms.float32), at_least_one)
+            return scale * head.loss(pooled, classes, roi_valid, targets, at_least_one)
+        return head.loss_of_logits(head(pooled, classes), targets, roi_valid.astype(ms.float32), at_least_one)
 
     return ms.jit(ms.value_and_grad(loss, 0, head.trainable_params()))
 
@@ -57,7 +57,7 @@ def test_loss_and_gradients(rng, head, both, num_valid):
     (loss, (of_x, of_weights)), (_, (plain_of_x, plain_of_weights)) = (
         function(*map(Tensor, (x, classes, roi_valid, targets))) for function in both
     )
-    logits = all_masks(head, x)[np.arange(SLOTS), classes][roi_valid]
+    logits = logits_of_all_classes(head, x)[np.arange(SLOTS), classes][roi_valid]
     want = 2 * twins.sigmoid_cross_entropy(logits, targets[roi_valid]).mean()
     assert float(loss.asnumpy()) == pytest.approx(want, rel=1e-5)
     assert not of_x.asnumpy()[~roi_valid].any()
@@ -71,9 +71,9 @@ def test_loss_and_gradients(rng, head, both, num_valid):
 @pytest.mark.parametrize("num_valid", [0, 1, 23])
 def test_logits_of_the_valid(rng, head, num_valid):
     x, classes, roi_valid, _ = draw(rng, num_valid)
-    got = ms.jit(head.logits_of)(*map(Tensor, (x, classes, roi_valid))).asnumpy()
+    got = ms.jit(head.valid_logits)(*map(Tensor, (x, classes, roi_valid))).asnumpy()
     assert got.shape == (SLOTS, 28, 28) and not got[~roi_valid].any()
-    want = all_masks(head, x)[np.arange(SLOTS), classes][roi_valid]
+    want = logits_of_all_classes(head, x)[np.arange(SLOTS), classes][roi_valid]
     np.testing.assert_allclose(got[roi_valid], want, rtol=1e-4, atol=1e-4)
 
 
@@ -114,9 +114,9 @@ def test_any_number_of_threads_and_of_rois_at_a_time_gives_the_same(rng, head, m
 
 
 def test_which_heads_use_the_kernel():
-    assert MaskHead(small_config()).kernel is not None
-    assert MaskHead(small_config("rcnn_mask_norm=gn")).kernel is None
+    assert MaskHead(small_config()).loss_kernel is not None
+    assert MaskHead(small_config("rcnn_mask_norm=gn")).loss_kernel is None
     assert (
-        MaskHead(small_config(), ms.float16).kernel is None
-        and MaskHead(small_config(), kernels=False).kernel is None
+        MaskHead(small_config(), ms.float16).loss_kernel is None
+        and MaskHead(small_config(), kernels=False).loss_kernel is None
     )

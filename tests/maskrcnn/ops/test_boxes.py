@@ -1,4 +1,4 @@
-"""Box arithmetic against the known tables of other projects and plain NumPy, in compiled graphs of fixed shapes."""
+"""Box arithmetic against the known tables of other projects and plain NumPy, in compiled graphs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from mindspore import Tensor
 from src.maskrcnn.ops import boxes as box_ops
 from tests.maskrcnn import twins
 
-UNIT, ZERO = Tensor(np.ones(4, np.float32)), Tensor(np.zeros(4, np.float32))
+UNIT = Tensor(np.ones(4, np.float32))
+ZERO = Tensor(np.zeros(4, np.float32))
 COUNT = 6
 
 
 @ms.jit
-def iou_graph(truth, boxes):
-    return box_ops.pairwise_iou(truth, boxes)
+def iou_graph(gt_boxes, boxes):
+    return box_ops.pairwise_iou(gt_boxes, boxes)
 
 
 @ms.jit
@@ -38,21 +39,18 @@ def clip_graph(boxes, image_meta):
 
 
 def iou(a, b):
-    return iou_graph(
-        Tensor(np.asarray(a, np.float32)[None]), Tensor(np.asarray(b, np.float32)[None])
-    ).asnumpy()[0]
+    a, b = (Tensor(np.asarray(boxes, np.float32)[None]) for boxes in (a, b))
+    return iou_graph(a, b).asnumpy()[0]
 
 
 def encode(boxes, targets, means=ZERO, stds=UNIT):
-    return encode_graph(
-        Tensor(np.asarray(boxes, np.float32)), Tensor(np.asarray(targets, np.float32)), means, stds
-    ).asnumpy()
+    boxes, targets = (Tensor(np.asarray(array, np.float32)) for array in (boxes, targets))
+    return encode_graph(boxes, targets, means, stds).asnumpy()
 
 
 def decode(boxes, deltas, means=ZERO, stds=UNIT):
-    return decode_graph(
-        Tensor(np.asarray(boxes, np.float32)), Tensor(np.asarray(deltas, np.float32)), means, stds
-    ).asnumpy()
+    boxes, deltas = (Tensor(np.asarray(array, np.float32)) for array in (boxes, deltas))
+    return decode_graph(boxes, deltas, means, stds).asnumpy()
 
 
 def box_arrays(low):
@@ -75,13 +73,14 @@ def test_iou_of_the_known_table():
 @settings(max_examples=60, deadline=None)
 @given(box_arrays(0), box_arrays(0))
 def test_iou_is_symmetric_bounded_and_what_it_is_defined_as(a, b):
-    forward, backward = iou(a, b), iou(b, a)
+    forward = iou(a, b)
+    backward = iou(b, a)
     np.testing.assert_allclose(forward, backward.T, atol=1e-6)
     assert (forward >= 0).all() and (forward <= 1 + 1e-5).all()
     # boxes of float32 coordinates: sides under a thousandth of a pixel are rounding alone
-    wide = ((a[:, None, 2:] - a[:, None, :2]).min(-1) > 0.1) | (
-        (b[None, :, 2:] - b[None, :, :2]).min(-1) > 0.1
-    )
+    a_is_wide = (a[:, None, 2:] - a[:, None, :2]).min(-1) > 0.1
+    b_is_wide = (b[None, :, 2:] - b[None, :, :2]).min(-1) > 0.1
+    wide = a_is_wide | b_is_wide
     np.testing.assert_allclose(forward[wide], twins.iou(a, b)[wide], atol=2e-4)
 
 
@@ -97,11 +96,12 @@ def test_iou_of_boxes_without_area_is_0():
 
 
 def test_one_set_of_boxes_serves_all_pictures(rng):
-    truth, anchors = np.stack([twins.random_boxes(rng, 3) for _ in range(2)]), twins.random_boxes(rng, 7)
-    got = iou_graph(Tensor(truth), Tensor(anchors[None])).asnumpy()
+    gt_boxes = np.stack([twins.random_boxes(rng, 3) for _ in range(2)])
+    anchors = twins.random_boxes(rng, 7)
+    got = iou_graph(Tensor(gt_boxes), Tensor(anchors[None])).asnumpy()
     assert got.shape == (2, 3, 7)
-    for picture in range(2):
-        np.testing.assert_allclose(got[picture], twins.iou(truth[picture], anchors), atol=1e-6)
+    for n in range(2):
+        np.testing.assert_allclose(got[n], twins.iou(gt_boxes[n], anchors), atol=1e-6)
 
 
 def test_decoding_of_the_known_table():
@@ -132,13 +132,13 @@ def test_encoding_undoes_decoding(boxes, deltas):
 
 
 def test_coding_equals_its_definition(rng):
-    boxes, targets = twins.random_boxes(rng, COUNT), twins.random_boxes(rng, COUNT)
+    boxes = twins.random_boxes(rng, COUNT)
+    targets = twins.random_boxes(rng, COUNT)
     stds = np.array([0.1, 0.1, 0.2, 0.2], np.float32)
     deltas = encode(boxes, targets, stds=Tensor(stds))
     np.testing.assert_allclose(deltas, twins.encode(boxes, targets, stds), rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(
-        decode(boxes, deltas, stds=Tensor(stds)), twins.decode(boxes, deltas, stds), atol=1e-3
-    )
+    got = decode(boxes, deltas, stds=Tensor(stds))
+    np.testing.assert_allclose(got, twins.decode(boxes, deltas, stds), atol=1e-3)
 
 
 def test_a_side_grows_or_shrinks_at_most_1000_over_16_times():
@@ -149,16 +149,13 @@ def test_a_side_grows_or_shrinks_at_most_1000_over_16_times():
 
 def test_padding_encodes_to_finite_deltas():
     nothing = np.zeros((2, 4), np.float32)
-    assert (
-        np.isfinite(encode(nothing, nothing)).all()
-        and np.isfinite(encode(nothing, [(3, 4, 50, 60)] * 2)).all()
-    )
+    assert np.isfinite(encode(nothing, nothing)).all()
+    assert np.isfinite(encode(nothing, [(3, 4, 50, 60)] * 2)).all()
 
 
 def test_clipping_is_to_the_real_picture_of_each_canvas():
-    boxes = np.tile(
-        np.array([[-3, -4, 500, 600], [10, 20, 30, 40], [300, 300, 400, 400]], np.float32), (2, 1, 1)
-    )
+    boxes = np.array([[-3, -4, 500, 600], [10, 20, 30, 40], [300, 300, 400, 400]], np.float32)
+    boxes = np.tile(boxes, (2, 1, 1))
     meta = Tensor(np.array([[100, 200, 1, 1, 100, 200], [50, 25, 1, 1, 50, 25]], np.float32))
     expected = [
         [(0, 0, 200, 100), (10, 20, 30, 40), (200, 100, 200, 100)],
@@ -179,8 +176,9 @@ def test_clipping_is_to_the_real_picture_of_each_canvas():
     ],
 )
 def test_a_box_is_large_enough_where_both_sides_are(box, size, enough):
-    """With a size of 0 too a box without area is none: clipping leaves such boxes at the picture's border."""
-    assert bool(box_ops.at_least(Tensor(np.array([box], np.float32)), size).asnumpy()[0]) is enough
+    """A box without area, which clipping leaves at a picture's border, is never large enough."""
+    got = box_ops.is_large_enough(Tensor(np.array([box], np.float32)), size)
+    assert bool(got.asnumpy()[0]) is enough
 
 
 def test_areas_have_no_plus_one():

@@ -40,16 +40,13 @@ def test_sigmoid_cross_entropy(logits, targets):
 
 
 def test_sigmoid_cross_entropy_at_0_is_ln_2():
-    assert sigmoid_graph(
-        Tensor(np.zeros(12, np.float32)), Tensor(np.ones(12, np.float32))
-    ).asnumpy() == pytest.approx(math.log(2))
+    got = sigmoid_graph(Tensor(np.zeros(12, np.float32)), Tensor(np.ones(12, np.float32))).asnumpy()
+    assert got == pytest.approx(math.log(2))
 
 
 def test_its_gradient_is_probability_less_target_however_large_the_logit():
-    logits, targets = (
-        np.array([-1e4, -30, -1, 0, 1, 30, 1e4], np.float32),
-        np.array([1, 0, 1, 0, 0, 1, 0], np.float32),
-    )
+    logits = np.array([-1e4, -30, -1, 0, 1, 30, 1e4], np.float32)
+    targets = np.array([1, 0, 1, 0, 0, 1, 0], np.float32)
     gradient = ms.grad(sigmoid_sum)(Tensor(logits), Tensor(targets)).asnumpy()
     np.testing.assert_allclose(gradient, twins.sigmoid(logits) - targets, atol=1e-6)
 
@@ -57,24 +54,20 @@ def test_its_gradient_is_probability_less_target_however_large_the_logit():
 @pytest.mark.parametrize("beta", [1 / 9, 1.0, 0])
 def test_smooth_l1(beta):
     error = np.linspace(-3, 3, 61).astype(np.float32)
-    np.testing.assert_allclose(
-        smooth_l1(Tensor(error), beta).asnumpy(), twins.smooth_l1(error, beta), rtol=1e-5, atol=1e-6
-    )
+    got = smooth_l1(Tensor(error), beta).asnumpy()
+    np.testing.assert_allclose(got, twins.smooth_l1(error, beta), rtol=1e-5, atol=1e-6)
 
 
 def test_smooth_l1_is_a_line_from_beta_on():
     error = np.array([-5, -0.2, -0.05, 0, 0.05, 0.2, 5], np.float32)
-    np.testing.assert_allclose(
-        ms.grad(smooth_sum)(Tensor(error)).asnumpy(), [-1, -1, -0.45, 0, 0.45, 1, 1], atol=1e-6
-    )
+    gradient = ms.grad(smooth_sum)(Tensor(error)).asnumpy()
+    np.testing.assert_allclose(gradient, [-1, -1, -0.45, 0, 0.45, 1, 1], atol=1e-6)
 
 
 @pytest.mark.parametrize("scale", [1, 1000])
 def test_cross_entropy(rng, scale):
-    logits, labels = (
-        (rng.normal(0, scale, (20, 7))).astype(np.float32),
-        rng.integers(0, 7, 20).astype(np.int32),
-    )
+    logits = rng.normal(0, scale, (20, 7)).astype(np.float32)
+    labels = rng.integers(0, 7, 20).astype(np.int32)
     got = cross_entropy(Tensor(logits), Tensor(labels)).asnumpy()
     np.testing.assert_allclose(got, twins.cross_entropy(logits, labels), rtol=1e-4, atol=1e-4 * scale)
 

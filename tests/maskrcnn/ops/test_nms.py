@@ -21,7 +21,7 @@ def nms_cells(threshold):
 
 
 def run(boxes, threshold, valid=None):
-    """bool [B, N] of boxes [B, N, 4] in the order of falling scores; operator and kernel must agree on valid ones."""
+    """Kept boxes bool [B, N] of [B, N, 4] in descending order of scores; operator and kernel must agree."""
     boxes = np.asarray(boxes, np.float32)
     valid = np.ones(boxes.shape[:2], bool) if valid is None else valid
     kept, by_kernel = (cell(Tensor(boxes), Tensor(valid)).asnumpy() for cell in nms_cells(threshold))
@@ -30,7 +30,7 @@ def run(boxes, threshold, valid=None):
 
 
 def clear_boxes(rng, count, threshold):
-    """float32 [count, 4] random boxes of which no two have an IoU that float32 could take for the threshold."""
+    """float32 [count, 4] random boxes, no two with an IoU so close to the threshold that rounding decides."""
     boxes = twins.random_boxes(rng, count + 100, 100, 100)
     return boxes[~(np.triu(np.abs(twins.iou(boxes, boxes) - threshold) < 1e-6, 1)).any(0)][:count]
 
@@ -48,7 +48,7 @@ def test_1000_random_boxes_against_a_greedy_loop(threshold):
         rng = np.random.default_rng(seed)
         boxes = clear_boxes(rng, 1000, threshold)
         assert len(boxes) == 1000
-        # the last box is like the first, but for a corner that makes their IoU 1e-5 more than the threshold
+        # The last box is the first with another corner, so that their IoU is 1e-5 more than the threshold.
         x1, y1, x2, y2 = boxes[0].astype(np.float64)
         boxes[-1] = x1, y1, x2, y1 + (y2 - y1) / (threshold + 1e-5)
         assert twins.iou(boxes[:1], boxes[-1:])[0, 0] > threshold
@@ -66,7 +66,7 @@ def test_small_whole_boxes_against_a_greedy_loop(seed):
     rng = np.random.default_rng(seed)
     corner = rng.integers(0, 8, (2, 24, 2))
     boxes = np.concatenate([corner, corner + rng.integers(0, 7, (2, 24, 2))], -1).astype(np.float32)
-    threshold = 0.53  # no quotient of areas up to 36 + 36 is within 1e-4 of it, but 8/15, which is .0033 away
+    threshold = 0.53  # no IoU of such boxes is within .003 of it
     for kept, one in zip(run(boxes, threshold), boxes):
         np.testing.assert_array_equal(kept, twins.greedy_nms(one, threshold))
 

@@ -1,0 +1,168 @@
+"""The four norms, and a convolution with its norm folded in.
+
+A norm is a cell of (channels, eps). Its attribute `folds` says whether it only scales and shifts each channel
+now. Then `scale_and_shift` returns the two factors, and `conv_norm` multiplies them into the convolution's
+weight.
+"""
+
+from __future__ import annotations
+
+import mindspore as ms
+from mindspore import Parameter, nn, ops
+from mindspore.common.initializer import initializer
+from mindspore.communication import GlobalComm, get_group_size
+
+from .ops.constants import norm_groups
+
+
+class FrozenNorm(nn.Cell):
+    """A batch norm whose four arrays never change.
+
+    Args:
+        channels: Of the map.
+        eps: Added to the variance.
+        folds: Whether the convolution before it is multiplied with its scale, or it is computed apart.
+    """
+
+    def __init__(self, channels, eps, folds=True):
+        super().__init__()
+        self.eps = eps
+        self.folds = folds
+        self.gamma = Parameter(initializer("ones", (channels,)), requires_grad=False)
+        self.beta = Parameter(initializer("zeros", (channels,)), requires_grad=False)
+        self.moving_mean = Parameter(initializer("zeros", (channels,)), requires_grad=False)
+        self.moving_variance = Parameter(initializer("ones", (channels,)), requires_grad=False)
+
+    def scale_and_shift(self):
+        return batch_norm_factors(self.gamma, self.beta, self.moving_mean, self.moving_variance, self.eps)
+
+    def construct(self, x):
+        scale, shift = self.scale_and_shift()
+        return x * scale.astype(x.dtype).reshape(1, -1, 1, 1) + shift.astype(x.dtype).reshape(1, -1, 1, 1)
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """Batch norm over one device's batch in training; folded into its convolution in inference."""
+
+    def __init__(self, channels, eps):
+        super().__init__(channels, eps, momentum=0.9)
+
+    @property
+    def folds(self):
+        return not self.training
+
+    def scale_and_shift(self):
+        return batch_norm_factors(self.gamma, self.beta, self.moving_mean, self.moving_variance, self.eps)
+
+
+class SyncBatchNorm(nn.Cell):
+    """Batch norm over the batches of all devices in training; folded into its convolution in inference.
+
+    Sums are all-reduced, and so are their gradients.
+
+    Attributes:
+        map_dtype: The type in which maps are scaled and shifted. Statistics are float32.
+    """
+
+    map_dtype = ms.float32
+
+    def __init__(self, channels, eps):
+        super().__init__()
+        self.eps = eps
+        self.momentum = 0.9
+        self.gamma = Parameter(initializer("ones", (channels,)))
+        self.beta = Parameter(initializer("zeros", (channels,)))
+        self.moving_mean = Parameter(initializer("zeros", (channels,)), requires_grad=False)
+        self.moving_variance = Parameter(initializer("ones", (channels,)), requires_grad=False)
+        self.device_num = get_group_size() if GlobalComm.INITED else 1
+        self.all_reduce = ops.AllReduce() if self.device_num > 1 else None
+
+    @property
+    def folds(self):
+        return not self.training
+
+    def scale_and_shift(self):
+        return batch_norm_factors(self.gamma, self.beta, self.moving_mean, self.moving_variance, self.eps)
+
+    def construct(self, x):
+        x32 = x.astype(ms.float32)
+        count = x.shape[0] * x.shape[2] * x.shape[3] * self.device_num
+        mean = self.sum_over_devices(x32.sum((0, 2, 3))) / count
+        centered = x32 - mean.reshape(1, -1, 1, 1)
+        variance = self.sum_over_devices(ops.square(centered).sum((0, 2, 3))) / count
+        updates = self.update_statistics(mean, variance, count)
+        scale = (self.gamma * ops.rsqrt(variance + self.eps)).astype(self.map_dtype).reshape(1, -1, 1, 1)
+        shift = self.beta.astype(self.map_dtype).reshape(1, -1, 1, 1)
+        y = centered.astype(self.map_dtype) * scale + shift
+        return ops.depend(y, updates).astype(x.dtype)
+
+    def update_statistics(self, mean, variance, count):
+        """Move the stored statistics towards the batch's; as in BatchNorm, to its unbiased variance."""
+        new_mean = self.momentum * self.moving_mean + (1 - self.momentum) * ops.stop_gradient(mean)
+        unbiased = count / max(count - 1, 1)
+        new_variance = (
+            self.momentum * self.moving_variance
+            + (1 - self.momentum) * ops.stop_gradient(variance) * unbiased
+        )
+        return ops.depend(
+            ops.assign(self.moving_mean, new_mean), ops.assign(self.moving_variance, new_variance)
+        )
+
+    def sum_over_devices(self, value):
+        return value if self.device_num == 1 else self.all_reduce(value)
+
+
+class GroupNorm(nn.Cell):
+    """Group norm (Wu & He 2018): 32 groups, or fewer so that a group has at least 4 channels.
+
+    Attributes:
+        map_dtype: The type it computes in.
+    """
+
+    folds = False
+    map_dtype = ms.float32
+
+    def __init__(self, channels, eps):
+        super().__init__()
+        self.eps = eps
+        self.groups = norm_groups(channels)
+        self.gamma = Parameter(initializer("ones", (channels,)))
+        self.beta = Parameter(initializer("zeros", (channels,)))
+
+    def construct(self, x):
+        gamma = self.gamma.astype(self.map_dtype)
+        beta = self.beta.astype(self.map_dtype)
+        return ops.group_norm(x.astype(self.map_dtype), self.groups, gamma, beta, self.eps).astype(x.dtype)
+
+
+NORMS = {"frozen": FrozenNorm, "bn": BatchNorm, "sync_bn": SyncBatchNorm, "gn": GroupNorm}
+
+
+def norm_list(kind, channels, eps):
+    """A CellList of norms for a list of `channels`; an empty one if `kind` is 'none'."""
+    if kind == "none":
+        return nn.CellList([])
+    return nn.CellList([NORMS[kind](count, eps) for count in channels])
+
+
+def batch_norm_factors(gamma, beta, mean, variance, eps):
+    """(scale, shift), float32 [C] each: what a batch norm with these statistics does to a channel."""
+    scale = gamma * ops.rsqrt(variance + eps)
+    return scale, beta - mean * scale
+
+
+def conv_norm(conv, norm, x):
+    """norm(conv(x)), with a norm that only scales and shifts folded into the weight.
+
+    That is one pass over the map instead of two. Stored weight and norm stay apart: the gradient reaches the
+    stored weight through the product.
+    """
+    if norm.folds:
+        scale, shift = norm.scale_and_shift()
+        return conv.convolve(x, conv.weight * scale.reshape(-1, 1, 1, 1), shift)
+    return norm(conv(x))
+
+
+def conv_norm_at(convs, norms, i, x):
+    """convs[i](x), followed by norms[i] unless `norms` is empty (see `norm_list`)."""
+    return conv_norm(convs[i], norms[i], x) if len(norms) > 0 else convs[i](x)

@@ -1,0 +1,17 @@
+"""Gather values by index, one image or one row at a time."""
+
+from __future__ import annotations
+
+import mindspore as ms
+from mindspore import ops
+
+
+def gather_boxes(boxes, index):
+    """Boxes, or deltas, [B, N, 4] at index int32 [B, M] of each image: [B, M, 4]."""
+    return ops.gather_elements(boxes, 1, index.expand_dims(-1).tile((1, 1, 4)))
+
+
+def select_column(values, columns):
+    """values [R, C, K] at the columns int32 [R], one for each row: [R, K]."""
+    rows = ops.arange(0, columns.shape[0]).astype(ms.int32)
+    return ops.gather(values.reshape(-1, values.shape[-1]), rows * values.shape[1] + columns, 0)
