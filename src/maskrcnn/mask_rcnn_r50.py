@@ -182,7 +182,7 @@ class MaskRcnn(nn.Cell):
         """
         anchors = ops.concat(self.anchors, 0)
         samples = self.anchor_sampler(anchors, gt_boxes, gt_valid, key)
-        sampled_idxs = samples[0]
+        sampled_idxs, _, _, _ = samples
         if self.rpn.should_predict_at_anchors(sampled_idxs.shape[1]):
             predicted = self.rpn.predict_at_anchors(features, sampled_idxs)
         else:
