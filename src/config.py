@@ -11,16 +11,13 @@ from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence, Tuple
 
 from .errors import ConfigError
-from .settings.coco_classes import COCO_CLASSES
 from .settings.frozen_config import Config
-from .settings.keys import data, heads, inference, network, pictures, sampling, schedule, training
+from .settings.keys import KEYS
+from .settings.keys.coco_classes import COCO_CLASSES
 from .settings.reader import read_settings
 from .settings.rules import finalize
 
 __all__ = ["COCO_CLASSES", "KEYS", "Config", "changed", "keys_with", "load_config", "settings_from"]
-
-GROUPS = (pictures, network, sampling, heads, inference, schedule, training, data)
-KEYS = tuple(key for group in GROUPS for key in group.KEYS)
 
 
 def load_config(words: Sequence[str] = (), config_file: Optional[Path] = None) -> Config:

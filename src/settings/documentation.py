@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import List
 
-from ..config import COCO_CLASSES, GROUPS
-from .key import Key, describe_kind, describe_range
+from .keys import GROUPS
+from .keys.coco_classes import COCO_CLASSES
+from .keys.key import Key, describe_kind, describe_range
 
 HEAD = """# Configuration
 

@@ -11,7 +11,7 @@ import yaml
 
 from ..errors import ConfigError
 from .frozen_config import unknown_key
-from .key import Key, describe_kind
+from .keys.key import Key, describe_kind
 
 
 def read_settings(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Collection, Dict, Sequence
 
 from ..errors import ConfigError
-from .key import Key, describe_range
+from .keys.key import Key, describe_range
 
 # Of each pair, the first may not be larger than the second.
 _ORDERED = (

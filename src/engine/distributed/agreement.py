@@ -5,20 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ...config import Config
+from ...config import Config, keys_with
 from ...errors import ConfigError
 from .rank_group import RankGroup
-
-# Where a host's files are, and how a host reads them, may differ.
-_KEYS_OF_A_HOST = {
-    "coco_root",
-    "mindrecord_dir",
-    "IMAGE_DIR",
-    "ANNO_PATH",
-    "pre_trained",
-    "resume",
-    "num_parallel_workers",
-}
 
 
 def check_settings(config: Config, data: Any, group: RankGroup) -> None:
@@ -50,5 +39,6 @@ def check_settings(config: Config, data: Any, group: RankGroup) -> None:
                 )
 
     # As JSON, because rank 0 gets the others' values as JSON: tuples are lists there.
-    settings = {name: json.loads(json.dumps(config[name])) for name in config if name not in _KEYS_OF_A_HOST}
+    shared_keys = keys_with("per_host", False)
+    settings = {name: json.loads(json.dumps(config[name])) for name in shared_keys}
     group.barrier([settings, data], compare)

@@ -11,66 +11,11 @@ from typing import Any, List, Sequence, Tuple
 
 import mindspore as ms
 
-from ...config import Config
+from ...config import Config, keys_with
 from ...maskrcnn.cpu.custom_operator import operator_names
 from .device import Device
 
 PACKAGE = Path(__file__).resolve().parents[2]
-# Keys whose values are no part of a graph. They say where files are, which inputs a step gets (pictures,
-# learning rate), or what is done between steps.
-NOT_IN_A_GRAPH = {
-    "coco_root",
-    "train_data_type",
-    "val_data_type",
-    "instance_set",
-    "ann_file",
-    "IMAGE_DIR",
-    "ANNO_PATH",
-    "mindrecord_dir",
-    "shard_mb",
-    "pre_trained",
-    "checkpoint_path",
-    "resume",
-    "compile_cache",
-    "max_steps",
-    "log_interval",
-    "tensorboard",
-    "eval_interval",
-    "early_stop",
-    "picture_interval",
-    "profile",
-    "save_checkpoint",
-    "save_checkpoint_epochs",
-    "save_checkpoint_steps",
-    "save_checkpoint_minutes",
-    "keep_checkpoint_max",
-    "save_checkpoint_path",
-    "check_sync_steps",
-    "check_data",
-    "bad_pictures",
-    "num_parallel_workers",
-    "base_lr",
-    "base_step",
-    "total_epoch",
-    "lr_schedule",
-    "lr_milestones",
-    "lr_gamma",
-    "base_batch",
-    "warmup_step",
-    "warmup_ratio",
-    "epoch_size",
-    "pretrain_epoch_size",
-    "seed",
-    "flip_ratio",
-    "expand_ratio",
-    "crop_ratio",
-    "crop_min_side",
-    "multi_scale",
-    "large_scale_jitter",
-    "color_jitter",
-    "copy_paste_ratio",
-    "repeat_factor_threshold",
-}
 _ATTRIBUTES_OF_ALL_CELLS = frozenset(vars(ms.nn.Cell()))
 
 
@@ -80,7 +25,7 @@ def digest(cell: ms.nn.Cell, inputs: Sequence[ms.Tensor], config: Config, device
     parts = {
         "versions": [ms.__version__, platform.python_version(), platform.machine()],
         "sources": [hashlib.sha256(path.read_bytes()).hexdigest() for path in sources],
-        "settings": {name: value for name, value in config.items() if name not in NOT_IN_A_GRAPH},
+        "settings": {name: config[name] for name in keys_with("in_graph")},
         "devices": [device.target, device.num],
         "inputs": [[list(tensor.shape), str(tensor.dtype)] for tensor in inputs],
         "parameters": [

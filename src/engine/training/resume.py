@@ -10,7 +10,7 @@ from typing import Any, Dict, Optional, Tuple
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
-from ...config import Config, settings_from
+from ...config import Config, keys_with, settings_from
 from ...errors import CheckpointError, ConfigError
 from ...weights.checkpoint_file import read_training
 from ...weights.checkpoint_settings import CANVAS_KEYS, NETWORK_KEYS, config_from_checkpoint
@@ -18,15 +18,6 @@ from ...weights.loading import load_network
 
 LATEST = "latest.ckpt"
 NUMBERED = re.compile(r"mask_rcnn-(\d+)_(\d+)\.ckpt")
-# These belong to a machine or to one call, not to the run: they are not taken from the checkpoint.
-_NOT_TAKEN_OVER = {
-    "resume",
-    "max_steps",
-    "device_target",
-    "num_parallel_workers",
-    "checkpoint_path",
-    "ann_file",
-}
 
 
 @dataclass
@@ -122,9 +113,10 @@ def resumed_config(config: Config, resumed: Resumed) -> Config:
         ConfigError: Another seed: the order of the pictures would be another one.
     """
     config = config_from_checkpoint(config, resumed.settings, resumed.path)
+    per_call = keys_with("per_call")
     saved = {}
     for name, value in resumed.state["config"].items():
-        if name in config and name not in _NOT_TAKEN_OVER:
+        if name in config and name not in per_call:
             saved[name] = _to_tuples(value)
     checked_elsewhere = {*NETWORK_KEYS, *CANVAS_KEYS, "norm", "coco_root", "pre_trained"}
     different = [

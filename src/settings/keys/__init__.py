@@ -1,0 +1,8 @@
+"""Every configuration key, in groups; docs/configuration.md has a table a group."""
+
+from __future__ import annotations
+
+from . import data, heads, inference, network, pictures, sampling, schedule, training
+
+GROUPS = (pictures, network, sampling, heads, inference, schedule, training, data)
+KEYS = tuple(key for group in GROUPS for key in group.KEYS)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..coco_classes import COCO_CLASSES
-from ..key import Key
+from .coco_classes import COCO_CLASSES
+from .key import Key
 
 KEYS = (
     Key("dataset", "coco", "'coco' (JSON) or 'other' (txt)", choices=("coco", "other"), stored=True),

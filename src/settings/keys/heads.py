@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..key import Key
+from .key import Key
 
 KEYS = (
     Key("rcnn_num_layers", 2, "fully connected layers of the box head", low=1, network=True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..key import Key
+from .key import Key
 
 KEYS = (
     Key("rpn_nms_across_levels", False, "one NMS over all levels", exported=True),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ..key import Key
+from .key import Key
 
 
 def _feature_shapes(values):

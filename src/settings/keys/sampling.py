@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..key import Key
+from .key import Key
 
 KEYS = (
     # assignment and sampling of anchors

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..key import Key
+from .key import Key
 
 KEYS = (
     Key("base_lr", 0.02, "learning rate after the warm-up", low=0, in_graph=False),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..key import Key
+from .key import Key
 
 KEYS = (
     Key("batch_size", 2, "pictures a step and device", low=1),
