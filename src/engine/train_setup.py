@@ -80,7 +80,9 @@ def set_up(config: Config, weights: Optional[PretrainedWeights], work_dir: str, 
     return start_resumed_run(config, resumed, work_dir, device)
 
 
-def start_new_run(config: Config, weights: Optional[PretrainedWeights], work_dir: str, device: Device) -> TrainSetup:
+def start_new_run(
+    config: Config, weights: Optional[PretrainedWeights], work_dir: str, device: Device
+) -> TrainSetup:
     """From weights (`pre_trained`), or from scratch."""
     if config.pre_trained is not None and weights is None:
         config, weights = open_pretrained(config)  # resume=auto found no checkpoint

@@ -1,4 +1,4 @@
-"""When checkpoints are written, what happens to those of other runs, and what is taken up by resume=auto; a small network's step cell."""
+"""When checkpoints are written, what happens to those of other runs, and which one resume=auto takes."""
 
 import contextlib
 import subprocess
@@ -81,9 +81,8 @@ def test_latest_is_there_from_the_start_and_goes_when_a_numbered_one_is_newer(tm
     trainer.step_in_epoch = 6
     hook.on_interrupt(trainer)
     assert names(tmp_path) == ["latest.ckpt", "mask_rcnn-1_5.ckpt"] and found(tmp_path).position == (0, 6)
-    assert set(read_checkpoint(tmp_path / "latest.ckpt")[0]) == {
-        "weight"
-    }  # for who wants the weights, there is nothing else
+    # Who reads the weights alone gets nothing else.
+    assert set(read_checkpoint(tmp_path / "latest.ckpt")[0]) == {"weight"}
 
 
 @pytest.mark.parametrize(
@@ -115,11 +114,8 @@ def test_every_parameter_of_the_step_comes_back_whatever_its_type(tmp_path):
     restore_step_cell(other.step_cell, other.network, found(tmp_path))
     for name, value in trainer.step_cell.parameters_dict().items():
         back = other.step_cell.parameters_dict()[name]
-        assert (
-            back.dtype == value.dtype
-            and back.shape == value.shape
-            and (back.asnumpy() == value.asnumpy()).all()
-        ), name
+        assert (back.dtype, back.shape) == (value.dtype, value.shape), name
+        assert (back.asnumpy() == value.asnumpy()).all(), name
 
 
 def test_another_optimiser_is_refused_and_nothing_is_changed(tmp_path):

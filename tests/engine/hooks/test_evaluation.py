@@ -10,7 +10,7 @@ from src.engine.hooks.evaluation import Evaluation
 
 
 def test_early_stop(capsys):
-    """AP .1 .3 .2 .3: the second stays the best, and after two without a better one the run is told to end."""
+    """AP .1 .3 .2 .3: the second stays the best, and two evaluations later the run ends."""
     config = load_config(["eval_interval=1", "early_stop=2", "save_checkpoint=False"])
     trainer = types.SimpleNamespace(
         config=config, epoch=0, step_in_epoch=1, device=types.SimpleNamespace(rank=0), stop_reason=None

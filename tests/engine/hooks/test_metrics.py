@@ -35,7 +35,11 @@ def test_tensorboards_writer_does_not_load_pytorch(tmp_path):
     """Where PyTorch is installed, tensorboardX loads it: here one that says so."""
     (tmp_path / "torch").mkdir()
     (tmp_path / "torch" / "__init__.py").write_text("raise SystemExit('PyTorch was loaded')")
-    program = "from src.engine.hooks.metrics import summary_writer_class; summary_writer_class()('events').add_scalar('a', 1, 2); import torch"
+    program = (
+        "from src.engine.hooks.metrics import summary_writer_class\n"
+        "summary_writer_class()('events').add_scalar('a', 1, 2)\n"
+        "import torch"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=tmp_path,

@@ -48,7 +48,8 @@ def test_start_says_what_is_trained(watched):
     assert re.search(r"device: 1 x CPU \(.+, \d+ cores\), MindSpore 2\.\d+\.\d+, Python 3\.", done.stdout)
     assert re.search(r"data: 7 pictures, \d+ objects, 4 classes", done.stdout)
     assert re.search(
-        r"network: [\d,]+ parameters, [\d,]+ of them trained, [\d,]+ frozen or moving statistics, .* weights from scratch",
+        r"network: [\d,]+ parameters, [\d,]+ of them trained, [\d,]+ frozen or moving statistics, "
+        r".* weights from scratch",
         done.stdout,
     )
     assert "schedule: 8 steps, 4 an epoch, batch 2 x 1 x 2 accumulated, canvas 128x128" in done.stdout
@@ -68,7 +69,8 @@ def test_the_display_without_a_terminal(watched):
     last = [line for line in done.stderr.splitlines() if line.startswith("training: ")][-1]
     assert last.startswith("training: 8/8 steps (100%)")
     assert re.search(
-        r"loss [\d.]+ = rpn [\d.]+ \(class [\d.]+ box [\d.e-]+\) \+ rcnn [\d.]+ \(class [\d.]+ box [\d.e-]+ mask [\d.]+\), lr 0\.0005, "
+        r"loss [\d.]+ = rpn [\d.]+ \(class [\d.]+ box [\d.e-]+\) \+ rcnn [\d.]+ \(class [\d.]+ box [\d.e-]+ "
+        r"mask [\d.]+\), lr 0\.0005, "
         r"memory [\d.]+ GB, images/s [\d.]+, data \d+%$",
         last,
     ), last
@@ -83,7 +85,8 @@ def test_metrics_hold_what_the_log_holds(watched):
         assert (row["epoch"], row["place"]) == (line["epoch"], line["step"])
         assert all(row[name] == pytest.approx(line[name], abs=1e-5) for name in LOSS_NAMES)
         assert row["seconds"] > 0 and row["images_per_second"] > 0 and row["memory_gb"] > 0.1
-    # peak .005, two updates of warm-up from a third, a fall by ten at the third update; an update every two steps
+    # peak .005, two updates of warm-up from a third, a fall by ten at the third update; an update every two
+    # steps
     assert [row["lr"] for row in rows] == pytest.approx([0.005 / 3] * 2 + [0.01 / 3] * 2 + [0.0005] * 4)
     assert [row["gradient_norm"] > 0 for row in rows] == [False, True] * 4
 
@@ -127,7 +130,11 @@ def test_checkpoints_of_the_weights_the_average_and_the_best(watched):
 
 
 def events(folder):
-    """(scalars {name: [(step, value)]}, pictures {name: [(step, PNG bytes)]}) of TensorBoard's event files, read record by record."""
+    """What TensorBoard's event files hold, read record by record.
+
+    Returns:
+        (scalars {name: [(step, value)]}, pictures {name: [(step, PNG bytes)]})
+    """
     from tensorboardX.proto.event_pb2 import Event
 
     scalars, pictures = {}, {}

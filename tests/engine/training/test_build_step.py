@@ -1,4 +1,4 @@
-"""Accumulation, the dynamic loss scale and the average of the weights within a training step, on a network that one can follow by hand."""
+"""Accumulation, the dynamic loss scale and the average of the weights, on a network computed by hand."""
 
 from __future__ import annotations
 
@@ -82,7 +82,8 @@ def test_three_batches_an_update():
 
 
 def test_the_loss_scale_follows_the_gradients():
-    """Two finite updates double it; one that overflows halves it, leaves weights and momentum alone and starts the count again."""
+    """Two finite updates double it. One that overflows halves it, leaves weights and momentum alone, and
+    starts the count again."""
     step, run = make(loss_scale="dynamic", window=2, decay=0.5)
     twin, mean = Twin(), np.array([1.0, -2.0, 3.0])
     scales = []
@@ -116,7 +117,7 @@ def test_the_loss_scale_and_accumulation_together():
 
 
 def test_every_state_of_a_step_has_a_name_of_its_own():
-    """What a checkpoint has to hold: weights, momentum, sums, scale and average; the average starts as the weights."""
+    """A checkpoint holds weights, momentum, sums, scale and average; the average starts as the weights."""
     words = [
         "ema_decay=0.999",
         "accumulate_steps=2",
@@ -140,7 +141,7 @@ def test_every_state_of_a_step_has_a_name_of_its_own():
 
 @pytest.mark.slow
 def test_all_of_it_on_the_network():
-    """Half the batches, so one update of two: the weights after it are those of one step with the mean of both gradients."""
+    """One update of two half batches: the weights are those of one step with the mean of both gradients."""
     from src.maskrcnn.build import build_network
     from tests.small_network import gradient_step
 

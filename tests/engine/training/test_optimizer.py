@@ -1,4 +1,4 @@
-"""The optimisers against their formulas in float64 and against PyTorch's, over several steps; limits of the gradients; the average."""
+"""The optimisers against their formulas and against PyTorch's; limits of the gradients; the average."""
 
 import mindspore as ms
 import numpy as np
@@ -106,7 +106,8 @@ def test_four_steps_of_pytorchs(name):
     [(None, None), (0.5, None), (100.0, None), (None, 0.3), (0.5, 0.3), (100.0, 0.3)],
 )
 def test_limits_of_the_gradients(clip_norm, clip_value):
-    """The scale is taken out first, then values are limited, then the global norm; the norm that is reported is the one before limits."""
+    """The scale is taken out first, then values are limited, then the global norm. The reported norm is the
+    one before the limits."""
     start_on_cpu()
     gradients = drawn(np.random.default_rng(1))
     limits = GradientLimits(clip_norm, clip_value)
@@ -134,7 +135,7 @@ def test_one_gradient_that_is_not_finite_shows_in_the_norm(bad):
 
 
 def test_the_average_of_the_weights():
-    """TensorFlow's formula: the average starts as the weights and keeps min(decay, (1 + t) / (10 + t)) of itself."""
+    """TensorFlow's: the average starts as the weights and keeps min(decay, (1 + t) / (10 + t)) of itself."""
     start_on_cpu()
     rng = np.random.default_rng(2)
     values = drawn(rng)

@@ -39,7 +39,8 @@ def test_a_run_that_loses_a_data_worker_is_killed_and_is_stopped_equals_one_left
     os.kill(drawn.choice(processes_with("src.data.pipeline.workers", job.process.pid)), signal.SIGKILL)
     output = job.end(3)
     error = re.search(
-        r"^error: data worker \d ended by SIGKILL .*(?:pictures \[\d+\]|nothing to do) \(rank 0, epoch (\d+) step (\d+)\); resume=auto .*$",
+        r"^error: data worker \d ended by SIGKILL .*(?:pictures \[\d+\]|nothing to do) "
+        r"\(rank 0, epoch (\d+) step (\d+)\); resume=auto .*$",
         output,
         re.M,
     )
@@ -75,7 +76,8 @@ def test_a_run_that_loses_a_data_worker_is_killed_and_is_stopped_equals_one_left
     )
 
 
-# An update of two batches, whose scale doubles every third update; a checkpoint after step 7 has one batch added up.
+# An update of two batches, whose scale doubles every third update; a checkpoint after step 7 has one batch
+# added up.
 STATES = [
     "optimizer=adamw",
     "base_lr=0.001",
@@ -128,7 +130,7 @@ def test_accumulation_loss_scale_and_average_go_on_in_the_middle_of_an_update(wo
 
 @pytest.mark.timeout(3600)
 def test_saving_costs_little(straight):
-    """The run says what its checkpoints cost; it has written one at the start, one an epoch and those between."""
+    """The run prints what its checkpoints cost: one at the start, one an epoch, and those between."""
     output = straight.text() if straight.process.poll() is not None else straight.end(0)
     said = re.search(r"^checkpoints: (\d+) written in ([\d.]+) s of ([\d.]+) s \(([\d.]+)%\)$", output, re.M)
     assert said and int(said[1]) >= 7, output
@@ -176,7 +178,9 @@ def test_a_data_worker_that_hangs_ends_the_run_with_what_it_did(words, tmp_path)
 
 
 LINE = (
-    "epoch: {} step: {} ,rpn_loss: 0.05716, rcnn_loss: 0.81152, rpn_cls_loss: 0.04828, rpn_reg_loss: 0.00889, rcnn_cls_loss: 0.28784, "
+    "epoch: {} step: {} ,rpn_loss: 0.05716, rcnn_loss: 0.81152, rpn_cls_loss: 0.04828, "
+    "rpn_reg_loss: 0.00889, "
+    "rcnn_cls_loss: 0.28784, "
     "rcnn_reg_loss: 0.17590, rcnn_mask_loss: 0.34790, total_loss: 0.86868\n"
 )
 
