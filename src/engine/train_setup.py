@@ -13,6 +13,7 @@ import mindspore as ms
 
 from ..config import Config, changed
 from ..dataset import ensure_mindrecord, resolve_classes, steps_per_epoch
+from ..log import logger
 from ..maskrcnn.build import build_network
 from ..network_define import TrainOneStep
 from ..weights.pretrained import PretrainedWeights, load_pretrained, open_pretrained
@@ -175,10 +176,7 @@ def without_mask_loss_if_no_masks(config: Config, has_masks: bool) -> Config:
     """The configuration for data without masks: no mask loss, which is reported once."""
     if has_masks or config.rcnn_loss_mask_fb_weight == 0:
         return config
-    print(
-        "the data has boxes but no masks: training box detection only (rcnn_loss_mask_fb_weight=0)",
-        flush=True,
-    )
+    logger.info("the data has boxes but no masks: training box detection only (rcnn_loss_mask_fb_weight=0)")
     return changed(config, rcnn_loss_mask_fb_weight=0.0)
 
 

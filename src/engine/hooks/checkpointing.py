@@ -11,6 +11,7 @@ import numpy as np
 
 from ...config import Config
 from ...errors import CheckpointError, TrainingError
+from ...log import logger
 from ...weights.checkpoint_file import rotate_checkpoints, save_checkpoint
 from ..training.resume import LATEST, NUMBERED
 from ..training.weight_average import save_average
@@ -73,10 +74,10 @@ class Checkpointing(Hook):
             (folder / "superseded").mkdir(exist_ok=True)
             path.replace(folder / "superseded" / path.name)
         if superseded:
-            print(
-                f"{len(superseded)} checkpoints that are not of this run, or from after its resumed step, "
-                f"are now in {folder / 'superseded'}",
-                flush=True,
+            logger.info(
+                "%d checkpoints that are not of this run, or from after its resumed step, are now in %s",
+                len(superseded),
+                folder / "superseded",
             )
 
     def after_step(self, trainer, step: Step) -> None:
@@ -111,7 +112,7 @@ class Checkpointing(Hook):
             self.write(trainer, LATEST)
         except CheckpointError as error:
             self.last_time = time.monotonic()
-            print(f"warning: {error}", flush=True)
+            logger.warning("%s", error)
 
     def interval(self, config: Config) -> float:
         """Seconds from one writing of latest.ckpt to the next.

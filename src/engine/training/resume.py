@@ -12,6 +12,7 @@ from mindspore import Parameter, Tensor, nn, ops
 
 from ...config import Config, keys_with, settings_from
 from ...errors import CheckpointError, ConfigError
+from ...log import logger
 from ...weights.checkpoint_file import read_training
 from ...weights.checkpoint_settings import CANVAS_KEYS, NETWORK_KEYS, config_from_checkpoint
 from ...weights.loading import load_network
@@ -92,7 +93,7 @@ def _newest(folder: Path) -> Optional[Resumed]:
         resumed = _read_if_whole(path)
         if resumed is not None:
             return resumed
-    print(f"resume=auto: no checkpoint of a run in {folder}, so it starts from the beginning", flush=True)
+    logger.info("resume=auto: no checkpoint of a run in %s, so it starts from the beginning", folder)
     return None
 
 
@@ -100,7 +101,7 @@ def _read_if_whole(path: Path) -> Optional[Resumed]:
     try:
         return _read(path)
     except CheckpointError as error:
-        print(f"resume=auto: passed over: {error}", flush=True)
+        logger.info("resume=auto: passed over: %s", error)
         return None
 
 
@@ -125,7 +126,7 @@ def resumed_config(config: Config, resumed: Resumed) -> Config:
         if name in config.written and name not in checked_elsewhere and config[name] != saved[name]
     ]
     if different:
-        print(f"resumed with other settings than {resumed.path}: {', '.join(different)}", flush=True)
+        logger.info("resumed with other settings than %s: %s", resumed.path, ", ".join(different))
     if config.seed != saved.get("seed", config.seed) and "seed" in config.written:
         raise ConfigError(
             f"seed={config.seed}: the run in {resumed.path} has seed {saved['seed']}, "

@@ -130,7 +130,8 @@ def test_another_optimiser_is_refused_and_nothing_is_changed(tmp_path):
     assert (other.network.weight.asnumpy() == 0).all()
 
 
-def test_auto_takes_the_newest_that_is_whole_and_a_named_one_has_to_be(tmp_path, capsys):
+def test_auto_takes_the_newest_that_is_whole_and_a_named_one_has_to_be(tmp_path, caplog):
+    caplog.set_level("INFO", "maskrcnn")
     hook = Checkpointing()
     hook.before_train(make_trainer(tmp_path))
     for epoch, step in ((0, 9), (1, 3), (9, 1)):
@@ -140,10 +141,10 @@ def test_auto_takes_the_newest_that_is_whole_and_a_named_one_has_to_be(tmp_path,
     content[len(content) // 2] ^= 1
     (tmp_path / "mask_rcnn-10_1.ckpt").write_bytes(content)
     assert found(tmp_path).path.endswith("mask_rcnn-2_3.ckpt")
-    assert "passed over: checkpoint" in capsys.readouterr().out
+    assert "passed over: checkpoint" in caplog.text
     with pytest.raises(CheckpointError, match="mask_rcnn-10_1.ckpt: not a whole"):
         found(tmp_path, tmp_path / "mask_rcnn-10_1.ckpt")
-    assert found(tmp_path / "empty") is None and "starts from the beginning" in capsys.readouterr().out
+    assert found(tmp_path / "empty") is None and "starts from the beginning" in caplog.text
 
 
 def test_checkpoints_after_the_resumed_place_and_of_earlier_runs_are_put_aside(tmp_path):
@@ -160,7 +161,8 @@ def test_checkpoints_after_the_resumed_place_and_of_earlier_runs_are_put_aside(t
     assert names(tmp_path) == ["latest.ckpt"] and found(tmp_path).position == (0, 0)
 
 
-def test_settings_come_from_the_run_unless_they_are_written_now(tmp_path, capsys):
+def test_settings_come_from_the_run_unless_they_are_written_now(tmp_path, caplog):
+    caplog.set_level("INFO", "maskrcnn")
     Checkpointing().on_interrupt(
         make_trainer(tmp_path, "base_lr=0.5", "batch_size=7", "seed=3", "max_steps=9")
     )
@@ -172,7 +174,7 @@ def test_settings_come_from_the_run_unless_they_are_written_now(tmp_path, capsys
         None,
         "bn",
     )
-    assert "base_lr=0.25 (was 0.5)" in capsys.readouterr().out
+    assert "base_lr=0.25 (was 0.5)" in caplog.text
     with pytest.raises(ConfigError, match="seed=4: the run .* has seed 3"):
         resumed_config(load_config(["resume=auto", "seed=4"]), found(tmp_path))
 
@@ -256,7 +258,7 @@ def test_a_full_disk_leaves_the_last_good_one_and_says_so(tmp_path):
                 pass
         out, err = process.communicate("\n", timeout=300)
         assert process.returncode == 2
-        assert "warning: checkpoint" in out and "No space left" in out and "went on" in out
+        assert "warning: checkpoint" in err and "No space left" in err and "went on" in out
         assert (
             "mask_rcnn-1_1.ckpt could not be written" in err
             and "what was saved before is untouched" in err
@@ -279,12 +281,12 @@ def test_a_run_killed_while_it_writes_leaves_the_last_good_one_and_no_rest(tmp_p
     code = """
 import os, sys
 from pathlib import Path
-from src.weights import checkpoint
+from src.weights import checkpoint_file
 from src.engine.hooks.checkpointing import Checkpointing
 from tests.engine.hooks.test_checkpointing import make_trainer
 trainer, hook = make_trainer(Path(sys.argv[1])), Checkpointing()
 hook.before_train(trainer)
-checkpoint._to_disk = lambda path: os.kill(os.getpid(), 9)           # written beside, not yet renamed
+checkpoint_file._sync_to_disk = lambda path: os.kill(os.getpid(), 9)  # written beside, not yet renamed
 trainer.step_in_epoch = 1
 hook.on_interrupt(trainer)
 """
