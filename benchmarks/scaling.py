@@ -28,7 +28,7 @@ def sizes(words: Sequence[str]) -> None:
     """Print the figures of the network that `words` configure, on the CPU."""
     import src.engine.runtime.device  # noqa: F401  sets what has to be set before MindSpore is loaded
     from src.config import load_config
-    from src.data.pipeline.examples import batch_layout
+    from src.data.pipeline.training_example import batch_layout
     from src.engine.hooks.sync_check import checksums
     from src.engine.training.optimizer import make_optimizer
     from src.engine.training.resume import step_state_of
@@ -112,7 +112,7 @@ def compile_graph(words: Sequence[str]) -> None:
     from mindspore import Tensor
 
     from src.config import load_config
-    from src.data.pipeline.examples import batch_layout
+    from src.data.pipeline.training_example import batch_layout
     from src.engine.runtime.device import start_device
     from src.engine.train_setup import BATCH_NAMES
     from src.engine.training.build_step import make_step

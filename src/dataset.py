@@ -1,11 +1,13 @@
-"""From MindRecord to training batches, and from picture folders to evaluation batches; all NumPy, no device needed.
+"""From MindRecord to training batches, and from picture folders to evaluation batches.
 
-    folder, manifest = ensure_mindrecord(config)                    # converts where there is no whole conversion
-    config = resolve_classes(config, manifest)
-    for batch in create_maskrcnn_dataset(config, folder, epoch): ...
+All NumPy, no device needed.
 
-Order and augmentation are functions of (seed, epoch, row of the shards) alone: any number of workers and ranks gives the same
-examples, and an epoch can be taken up at any step.
+    folder, manifest = ensure_mindrecord(config)                    # converts where there is no whole
+    conversion config = resolve_classes(config, manifest) for batch in create_maskrcnn_dataset(config, folder,
+    epoch): ...
+
+Order and augmentation are functions of (seed, epoch, row of the shards) alone: any number of workers and
+ranks gives the same examples, and an epoch can be taken up at any step.
 """
 
 from __future__ import annotations
@@ -20,9 +22,9 @@ from .data.annotations.sources import read_source, resolve_classes
 from .data.images.decode import read_picture
 from .data.images.placement import place_picture, place_plainly, resized_size
 from .data.mindrecord.converter import ensure_mindrecord
-from .data.mindrecord.shards import load_manifest, load_rows
-from .data.pipeline.examples import batch_layout
+from .data.mindrecord.manifest import load_manifest, load_rows
 from .data.pipeline.sampler import epoch_length, epoch_order, rank_steps
+from .data.pipeline.training_example import batch_layout
 from .data.pipeline.workers import DataWorkers
 from .errors import ConfigError, DataError, WorkerError
 
@@ -39,18 +41,22 @@ __all__ = [
 
 
 def steps_per_epoch(config, manifest, device_num=1):
-    """Steps of an epoch, in which every picture is seen: batches of all devices together, the last one filled up."""
+    """Steps of an epoch, in which every picture is seen: batches of all devices together, the last one filled
+    up.
+    """
     return -(-epoch_length(config, manifest) // (config.batch_size * device_num))
 
 
 def create_maskrcnn_dataset(
     config, folder, epoch, rank=0, device_num=1, start_step=0, workers=None, seen=None
 ):
-    """The TrainingBatches of one epoch (see there) of the conversion in `folder`, from step `start_step` of the epoch on.
+    """The TrainingBatches of one epoch (see there) of the conversion in `folder`, from step `start_step` of
+    the epoch on.
 
-    rank, device_num: this process's number among those that share the epoch; seen: instead of start_step, how many of the epoch's pictures
-    were there before, be it with another batch size or number of devices; workers: DataWorkers to use and leave running, to spare
-    their start at every epoch. Raises DataError for a folder without a whole conversion and ConfigError for a canvas that is too small.
+    rank, device_num: this process's number among those that share the epoch; seen: instead of start_step, how
+    many of the epoch's pictures were there before, be it with another batch size or number of devices;
+    workers: DataWorkers to use and leave running, to spare their start at every epoch. Raises DataError for a
+    folder without a whole conversion and ConfigError for a canvas that is too small.
     """
     manifest = load_manifest(folder)
     if manifest is None:
@@ -59,11 +65,13 @@ def create_maskrcnn_dataset(
 
 
 class TrainingBatches:
-    """An epoch's batches: iterating gives dicts of the arrays that `examples.batch_layout` describes, the caller's to keep.
+    """An epoch's batches: iterating gives dicts of arrays (`training_example.batch_layout`), the caller's to
+    keep.
 
-    Every row comes once an epoch (more often as repeat_factor_threshold says), in the epoch's own order, which the ranks share step by
-    step; a last incomplete step is filled up with rows of the epoch's beginning.
-    has_masks: False for data with boxes alone, whose masks are all 255. len() is the number of steps left.
+    Every row comes once an epoch (more often as repeat_factor_threshold says), in the epoch's own order,
+    which the ranks share step by step; a last incomplete step is filled up with rows of the epoch's
+    beginning. has_masks: False for data with boxes alone, whose masks are all 255. len() is the number of
+    steps left.
     """
 
     def __init__(
@@ -76,7 +84,8 @@ class TrainingBatches:
         self._config, self._folder, self._epoch, self._workers = config, folder, epoch, workers
         if config.copy_paste_ratio and not manifest.has_masks:
             raise ConfigError(
-                f"copy_paste_ratio={config.copy_paste_ratio} needs masks to cut objects out, and {manifest.source} has none"
+                f"copy_paste_ratio={config.copy_paste_ratio} needs masks to cut objects out, and "
+                f"{manifest.source} has none"
             )
         seen = start_step * config.batch_size * device_num if seen is None else seen
         self.rows = rank_steps(
@@ -129,11 +138,13 @@ class TrainingBatches:
 
 
 def evaluation_batches(config, source, batch_size=None):
-    """Batches of a DataSource's pictures, in its order, straight from their files, read ahead by num_parallel_workers threads.
+    """Batches of a DataSource's pictures, in its order, straight from their files, read ahead by
+    num_parallel_workers threads.
 
-    batch_size: test_batch_size by default. Yields dicts of image uint8 [B, img_height, img_width, 3] (RGB), image_meta float32
-    [B, 6] (`Placement.meta`), image_id int64 [B], and count, the number of real pictures: the last batch is filled up by repeating
-    its last one. Raises DataError naming the picture that cannot be read, ConfigError for a canvas that is too small.
+    batch_size: test_batch_size by default. Yields dicts of image uint8 [B, img_height, img_width, 3] (RGB),
+        image_meta float32 [B, 6] (`Placement.meta`), image_id int64 [B], and count, the number of real
+        pictures: the last batch is filled up by repeating its last one. Raises DataError naming the picture
+        that cannot be read, ConfigError for a canvas that is too small.
     """
     size = batch_size or config.test_batch_size
     for height, width in {(record.height, record.width) for record in source.records}:

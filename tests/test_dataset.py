@@ -1,13 +1,10 @@
-"""Training and evaluation batches: their contract, their content, and that neither workers nor ranks nor restarts change them."""
+"""Training and evaluation batches: their contract, their content, and that neither workers nor ranks nor
+restarts change them.
+"""
 
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,50 +14,22 @@ from PIL import Image
 from src.config import load_config
 from src.data.images.box_masks import box_mask, paste_mask
 from src.data.images.decode import read_picture
-from src.data.mindrecord.shards import ShardReader
-from src.data.pipeline import workers as workers_module
+from src.data.mindrecord.shard_reader import ShardReader
 from src.dataset import (
-    DataWorkers,
     create_maskrcnn_dataset,
     ensure_mindrecord,
     evaluation_batches,
     read_source,
-    resolve_classes,
     steps_per_epoch,
 )
 from src.errors import ConfigError, DataError
-
-ROOT = Path(__file__).resolve().parents[1]
-PLAIN = ["flip_ratio=0", "expand_ratio=0"]
-
-
-def prepare(root, tmp_path, *words):
-    """(configuration, folder, manifest) of a small canvas's conversion."""
-    config = load_config(
-        [
-            f"coco_root={root}",
-            "coco_classes=auto",
-            "img_width=256",
-            "img_height=192",
-            "max_instance_count=8",
-            "gt_mask_size=28",
-            f"mindrecord_dir={tmp_path}/mindrecord",
-            *words,
-        ]
-    )
-    folder, manifest = ensure_mindrecord(config)
-    return resolve_classes(config, manifest), folder, manifest
-
-
-def same(first, second):
-    return first.keys() == second.keys() and all(
-        first[name].dtype == second[name].dtype and np.array_equal(first[name], second[name])
-        for name in first
-    )
+from tests.data.pipeline.batches import PLAIN, prepare
 
 
 def test_batches_keep_the_contract_and_hold_the_annotations(shared, tmp_path):
-    """At 768x1280 on real pictures, nothing random: every array against the reader, Pillow's pixels and the arithmetic of resizing."""
+    """At 768x1280 on real pictures, nothing random: every array against the reader, Pillow's pixels and the
+    arithmetic of resizing.
+    """
     config = load_config([f"coco_root={shared}/data/coco", f"mindrecord_dir={tmp_path}/m", *PLAIN])
     folder, manifest = ensure_mindrecord(config)
     records = {record.image_id: record for record in read_source(config).records}
@@ -141,7 +110,9 @@ def test_a_flipped_example_is_the_mirrored_plain_one(coco_folder, tmp_path):
 
 
 def test_masks_fit_the_pixels_of_augmented_pictures(tmp_path):
-    """White octagons on black, flipped and expanded at random: pasting each mask into its box covers the white pixels."""
+    """White octagons on black, flipped and expanded at random: pasting each mask into its box covers the
+    white pixels.
+    """
     root = tmp_path / "data"
     (root / "pictures").mkdir(parents=True)
     rows = []
@@ -181,116 +152,6 @@ def test_masks_fit_the_pixels_of_augmented_pictures(tmp_path):
     assert len(values) == 24 and np.mean(values) > 0.94 and min(values) > 0.85
 
 
-def test_same_seed_same_bytes_for_any_number_of_workers(coco_folder, tmp_path):
-    config, folder, _ = prepare(coco_folder(pictures=9), tmp_path)
-    runs = [
-        list(create_maskrcnn_dataset(config.replace(num_parallel_workers=count), folder, 3))
-        for count in (1, 2, 5)
-    ]
-    assert len(runs[0]) == 5 and all(same(a, b) for run in runs[1:] for a, b in zip(runs[0], run))
-    with DataWorkers(config, folder, True) as shared_workers:
-        for _ in range(2):
-            again = list(create_maskrcnn_dataset(config, folder, 3, workers=shared_workers))
-            assert all(same(a, b) for a, b in zip(runs[0], again))
-    orders = [create_maskrcnn_dataset(config, folder, epoch).rows.ravel().tolist() for epoch in range(4)]
-    assert len({tuple(order) for order in orders}) == 4
-    other_seed = next(iter(create_maskrcnn_dataset(config.replace(seed=2), folder, 3)))
-    assert not same(other_seed, runs[0][0])
-    # the next epoch augments the same row otherwise, and has another key
-
-    def example(epoch):
-        step, position = np.argwhere(create_maskrcnn_dataset(config, folder, epoch).rows == kept)[0]
-        batch = next(
-            iter(create_maskrcnn_dataset(config, folder, epoch, start_step=int(step), workers=shared_workers))
-        )
-        return batch["image_id"][position], batch["sample_key"][position], batch["gt_boxes"][position]
-
-    kept = 0
-    with DataWorkers(config, folder, True) as shared_workers:
-        drawn = [example(epoch) for epoch in range(4)]
-    assert (
-        len({int(key) for _, key, _ in drawn}) == 4 and len({int(image_id) for image_id, _, _ in drawn}) == 1
-    )
-    assert len({boxes.tobytes() for _, _, boxes in drawn}) >= 3
-
-
-EVERYTHING = [
-    "crop_ratio=0.5",
-    "color_jitter=[0.4,0.4,0.4,0.1]",
-    "copy_paste_ratio=0.5",
-    "repeat_factor_threshold=0.9",
-    "keep_empty=True",
-]
-
-
-@pytest.mark.parametrize(
-    "words", [["multi_scale=[96,128,192]", "expand_ratio=0.5"], ["large_scale_jitter=[0.1,2.0]"]]
-)  # one excludes the other
-def test_with_every_augmentation_too(coco_folder, tmp_path, words):
-    """Any number of workers, any step to begin with, two ranks for one: the same bytes; another epoch, others."""
-    config, folder, manifest = prepare(coco_folder(pictures=9), tmp_path, *EVERYTHING, *words)
-    steps = steps_per_epoch(config, manifest)
-    with DataWorkers(config, folder, True) as two:
-        expected = list(create_maskrcnn_dataset(config, folder, 1, workers=two))
-        other = list(create_maskrcnn_dataset(config, folder, 2, workers=two))
-        rest = list(create_maskrcnn_dataset(config, folder, 1, start_step=steps - 2, workers=two))
-    assert (
-        len(expected) == steps
-        and all(same(a, b) for a, b in zip(expected[-2:], rest))
-        and not same(expected[0], other[0])
-    )
-    single = config.replace(batch_size=1, num_parallel_workers=3)
-    with DataWorkers(single, folder, True) as three:
-        ranks = [
-            list(create_maskrcnn_dataset(single, folder, 1, rank, 2, workers=three)) for rank in range(2)
-        ]
-    for step, batch in enumerate(expected):
-        assert same(batch, {name: np.concatenate([rank[step][name] for rank in ranks]) for name in batch})
-    assert any(
-        batch["gt_valid"].sum(1).max() > 3 for batch in expected
-    )  # three objects a picture, and pasted ones
-
-
-def test_an_epoch_can_be_taken_up_at_any_step(coco_folder, tmp_path):
-    config, folder, _ = prepare(coco_folder(pictures=9), tmp_path)
-    with DataWorkers(config, folder, True) as shared_workers:
-        whole = list(create_maskrcnn_dataset(config, folder, 1, workers=shared_workers))
-        for start in (0, 1, 3, 5):
-            batches = create_maskrcnn_dataset(config, folder, 1, start_step=start, workers=shared_workers)
-            assert len(batches) == 5 - start
-            rest = list(batches)
-            assert len(rest) == 5 - start and all(same(a, b) for a, b in zip(whole[start:], rest))
-
-
-def test_ranks_share_the_steps_of_one(coco_folder, tmp_path):
-    """Four ranks of one picture see in each step what one rank with four sees."""
-    config, folder, manifest = prepare(coco_folder(pictures=13), tmp_path)
-    one = list(create_maskrcnn_dataset(config.replace(batch_size=4), folder, 2))
-    single = config.replace(batch_size=1)
-    with DataWorkers(single, folder, True) as shared_workers:
-        four = [
-            list(create_maskrcnn_dataset(single, folder, 2, rank, 4, workers=shared_workers))
-            for rank in range(4)
-        ]
-    assert len(one) == 4 == steps_per_epoch(config.replace(batch_size=1), manifest, 4) and {
-        len(rank) for rank in four
-    } == {4}
-    for step, batch in enumerate(one):
-        joined = {name: np.concatenate([rank[step][name] for rank in four]) for name in batch}
-        assert same(batch, joined)
-    ids = [image_id for batch in one for image_id in batch["image_id"].tolist()]
-    assert len(ids) == 16 and len(set(ids)) == len(set(ids[:13])) == 13
-
-
-def test_every_row_once_an_epoch_and_small_data_is_repeated(coco_folder, tmp_path):
-    config, folder, manifest = prepare(coco_folder(pictures=5), tmp_path, "batch_size=1")
-    assert sorted(create_maskrcnn_dataset(config, folder, 7).rows.ravel().tolist()) == [0, 1, 2, 3, 4]
-    large = config.replace(batch_size=8)
-    (batch,) = create_maskrcnn_dataset(large, folder, 0)
-    assert steps_per_epoch(large, manifest) == 1 and set(batch["image_id"].tolist()) == {10, 20, 30, 40, 50}
-    assert steps_per_epoch(config, manifest, 2) == 3
-
-
 def test_data_without_masks_and_empty_pictures(coco_folder, tmp_path):
     def change(content):
         content["annotations"] = [item for item in content["annotations"] if item["image_id"] != 20]
@@ -310,7 +171,9 @@ def test_data_without_masks_and_empty_pictures(coco_folder, tmp_path):
 
 
 def test_every_kind_of_picture_reads_right(tmp_path):
-    """Grey, CMYK, RGBA, palette, 16-bit and EXIF-turned pictures of one scene, from a txt file: left half dark, right half light."""
+    """Grey, CMYK, RGBA, palette, 16-bit and EXIF-turned pictures of one scene, from a txt file: left half
+    dark, right half light.
+    """
     folder = tmp_path / "pictures"
     folder.mkdir()
     scene = np.full((96, 128, 3), 30, np.uint8)
@@ -381,61 +244,6 @@ def test_a_damaged_shard_is_named(coco_folder, tmp_path):
         list(create_maskrcnn_dataset(config, folder, 0))
 
 
-def test_a_worker_that_dies_or_hangs_ends_the_iteration(coco_folder, tmp_path, monkeypatch):
-    config, folder, _ = prepare(coco_folder(pictures=40), tmp_path)
-    for how, words in ((signal.SIGKILL, "SIGKILL"), (signal.SIGSTOP, "did nothing for")):
-        with DataWorkers(config, folder, True) as shared_workers:
-            batches = iter(create_maskrcnn_dataset(config, folder, 0, workers=shared_workers))
-            next(batches)
-            if how == signal.SIGSTOP:
-                monkeypatch.setattr(workers_module, "HANG_SECONDS", 2.0)
-            processes = list(shared_workers._processes)
-            os.kill(processes[0].pid, how)
-            start = time.time()
-            with pytest.raises(DataError, match=words):
-                list(batches)
-            assert time.time() - start < 60
-        assert all(process.poll() is not None for process in processes)
-
-
-def test_workers_end_with_the_trainer(coco_folder, tmp_path):
-    """A trainer killed in the middle leaves no process behind."""
-    config, folder, _ = prepare(coco_folder(pictures=40), tmp_path)
-    code = (
-        "import sys, time; from src.config import load_config; from src.dataset import DataWorkers\n"
-        "workers = DataWorkers(load_config(sys.argv[2:]), sys.argv[1], True)\n"
-        "print(*[process.pid for process in workers._processes], flush=True); time.sleep(60)"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    pids = [int(word) for word in process.stdout.readline().split()]
-    assert len(pids) == 2
-    process.kill()
-    process.communicate()
-    deadline = time.time() + 60
-    while time.time() < deadline and any(_runs(pid) for pid in pids):
-        time.sleep(0.1)
-    assert not any(_runs(pid) for pid in pids)
-
-
-def _runs(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def test_an_iteration_given_up_does_not_disturb_the_next(coco_folder, tmp_path):
-    config, folder, _ = prepare(coco_folder(pictures=20), tmp_path)
-    expected = list(create_maskrcnn_dataset(config, folder, 1))
-    with DataWorkers(config, folder, True) as shared_workers:
-        next(iter(create_maskrcnn_dataset(config, folder, 0, workers=shared_workers)))
-        found = list(create_maskrcnn_dataset(config, folder, 1, workers=shared_workers))
-    assert len(found) == 10 and all(same(a, b) for a, b in zip(expected, found))
-
-
 def test_evaluation_batches(coco_folder, tmp_path):
     config = load_config(
         [
@@ -478,14 +286,3 @@ def test_a_canvas_too_small_is_said_before_the_first_batch(coco_folder, tmp_path
             make()
     with pytest.raises(DataError, match="no whole conversion"):
         create_maskrcnn_dataset(config, tmp_path / "none", 0)
-
-
-def test_importing_the_data_side_loads_no_mindspore():
-    """Workers stay small, and nothing starts a device."""
-    code = "import sys, src.dataset, src.data.pipeline.workers; print(sorted(name for name in sys.modules if name.split('.')[0] == 'mindspore'))"
-    assert (
-        subprocess.run(
-            [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-        ).stdout.strip()
-        == "[]"
-    )

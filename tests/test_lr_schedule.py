@@ -17,7 +17,9 @@ def test_warm_up_table():
 
 
 def test_multi_step_after_the_warm_up():
-    """detectron2's test of the same schedule: milestones 10, 15 and 20 of 30, counted from the start of the warm-up."""
+    """detectron2's test of the same schedule: milestones 10, 15 and 20 of 30, counted from the start of the
+    warm-up.
+    """
     rates = [multi_step_rate(step, 5.0, 5, 0.001, (10, 15, 20)) for step in range(30)]
     assert rates[5:] == pytest.approx([5.0] * 5 + [0.5] * 5 + [0.05] * 5 + [0.005] * 10)
 
@@ -90,7 +92,8 @@ def test_detectron2s_schedules_have_as_many_pictures_whatever_the_batch_is(name,
 def test_the_linear_rule_is_said():
     words = schedule(load_config(["base_batch=16", "lr_schedule=1x"]), 7329, 4).words
     assert words == (
-        "learning rate: 0.01 = base_lr 0.02 x 8/16 (linear rule: 8 pictures an update), warm-up of 500 updates from 0.003333, "
+        "learning rate: 0.01 = base_lr 0.02 x 8/16 (linear rule: 8 pictures an update), warm-up of "
+        "500 updates from 0.003333, "
         "then times 0.1 at update 120000, 160000 of 180000"
     )
 
@@ -105,7 +108,9 @@ def test_milestones_as_fractions_and_as_updates():
 
 
 def test_accumulation_counts_updates():
-    """4 batches an update: the rate moves every fourth step, the cosine is a fourth as long, and the linear rule sees 8 pictures."""
+    """4 batches an update: the rate moves every fourth step, the cosine is a fourth as long, and the linear
+    rule sees 8 pictures.
+    """
     words = [
         "warmup_step=2",
         "warmup_ratio=0.5",
@@ -133,7 +138,10 @@ def test_settings_that_make_no_schedule(word):
 
 
 def test_a_resumed_run_takes_its_rate_from_the_step_alone():
-    """detectron2's tests/test_engine.py: rate .1, times .1 every 3 steps; after 12 steps it is 1e-5, whatever rate an optimiser held before."""
+    """detectron2's tests/test_engine.py: rate .1, times .1 every 3 steps.
+
+    After 12 steps it is 1e-5, whatever rate an optimiser held before.
+    """
     words = [
         "base_lr=0.1",
         "lr_schedule=multi_step",

@@ -34,7 +34,10 @@ def test_detectron2s_schedules_on_eight_cards(name, steps, falls):
 
 
 def test_large_scale_jitter_for_a_hundred_epochs():
-    """detectron2's: 184,375 updates of 64 pictures from .1, falling at 163,889 and 177,546; here the epochs are of annotated pictures."""
+    """detectron2's: 184,375 updates of 64 pictures from .1, falling at 163,889 and 177,546.
+
+    Here the epochs are of annotated pictures.
+    """
     config = load_config([], CONFIGS / "coco_r50_lsj_100ep.yaml")
     rate = schedule(config, 117266 // 64, 32)
     assert rate.steps == 183200 and rate.peak == 0.1

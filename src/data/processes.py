@@ -1,7 +1,7 @@
 """Fresh Python processes that work for this one, and what became of them.
 
-Not forks: a fork of a process in which MindSpore's threads run may hang. They load neither MindSpore nor the main script, and so start
-in half a second.
+Not forks: a fork of a process in which MindSpore's threads run may hang. They load neither MindSpore nor the
+main script, and so start in half a second.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ _COMMAND = (
 def start_process(module, function, handles=()):
     """(Popen, Connection) of a new process that calls module.function(connection handle, *handles).
 
-    handles: numbers of open files, which the process gets under the same numbers. Each process computes with one thread.
+    handles: numbers of open files, which the process gets under the same numbers. Each process computes with
+        one thread.
     """
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     ours, theirs = socket.socketpair()

@@ -1,4 +1,4 @@
-"""The checks of picture files: there, whole, of the annotated size, and what is unusual about their pixels."""
+"""The checks of picture files: there, whole, of the annotated size; and unusual pixels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from ..finding_kinds import PICTURE_KINDS
 from ..findings import one_line
 from .decode import decode_picture, picture_size
 
-# the first bytes of forms that Pillow knows: a file that starts so but cannot be opened is a picture that is cut off
+# the first bytes of forms that Pillow knows: a file that starts so but cannot be opened is a picture that is
+# cut off
 _STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM", b"II*\0", b"MM\0*", b"RIFF")
 _MODES = {
     "1": "picture_grey",
@@ -39,9 +40,12 @@ _PIECE = 1024  # pictures in flight at most
 
 
 def check_picture(path, size=None, decode=True):
-    """What is found about a picture file: a list of (kind, detail); at most one kind is of PICTURE_KINDS, and then it comes last.
+    """What is found about a picture file: a list of (kind, detail).
 
-    size: the annotated (height, width) in pixels; decode: all of its pixels, else only its header and whether it ends as it should.
+    At most one kind is of PICTURE_KINDS, and then it comes last.
+
+    size: the annotated (height, width) in pixels; decode: all of its pixels, else only its header and whether
+        it ends as it should.
     """
     found = []
     try:
@@ -131,7 +135,10 @@ def _orientation(image):
 
 
 def _ends_well(image, end):
-    """Whether a picture's last 64 bytes are those of a whole file; where a form has no end marker, it is taken to be whole."""
+    """Whether a picture's last 64 bytes are those of a whole file.
+
+    Where a form has no end marker, it is taken to be whole.
+    """
     return (
         end.rstrip(b"\0").endswith(b"\xff\xd9")
         if image.format == "JPEG"
@@ -152,7 +159,9 @@ def _decode(image, data, path, size):
 
 
 def check_pictures(records, findings, folder, decode=True, threads=2, quiet=False):
-    """Add what is found about the records' pictures to `findings`; returns the set of image ids that cannot be used.
+    """Add what is found about the records' pictures to `findings`.
+
+    Returns the set of image ids that cannot be used.
 
     folder: links out of it are named; decode: as in `check_picture`.
     """

@@ -1,7 +1,9 @@
-"""Where a picture goes on the canvas: decided from sizes and random numbers alone; its pixels, boxes and masks then follow.
+"""Where a picture goes on the canvas: decided from sizes and random numbers alone.
 
-A picture is cut, mirrored and resized once, straight to its final size: an expanded canvas 4x as large, or a picture enlarged twice of which
-a part is kept, is never made.
+Its pixels, boxes and masks then follow.
+
+A picture is cut, mirrored and resized once, straight to its final size: an expanded canvas 4x as large, or a
+picture enlarged twice of which a part is kept, is never made.
 """
 
 from __future__ import annotations
@@ -23,9 +25,10 @@ _EXPAND_LIMIT = (
 class Placement:
     """Where a picture of source_height x source_width goes on the canvas; all in pixels.
 
-    height, width: its size on the canvas; top, left: its corner there; filled_height, filled_width: the part of the canvas from its
-    top-left corner that is not padding (larger than the picture where it was expanded); flip: mirrored left to right;
-    window: (top, left, height, width) of the part of the picture that is placed, None for all of it.
+    height, width: its size on the canvas; top, left: its corner there; filled_height, filled_width: the part
+    of the canvas from its top-left corner that is not padding (larger than the picture where it was
+    expanded); flip: mirrored left to right; window: (top, left, height, width) of the part of the picture
+    that is placed, None for all of it.
     """
 
     source_height: int
@@ -46,7 +49,7 @@ class Placement:
 
     @property
     def axes(self):
-        """((ax, bx), (ay, by)): a point x, y of the picture lies at ax * x + bx, ay * y + by on the canvas."""
+        """((ax, bx), (ay, by)): point (x, y) of the picture is (ax * x + bx, ay * y + by) on the canvas."""
         top, left, height, width = self.part
         across, down = self.width / width, self.height / height
         if self.flip:
@@ -55,7 +58,9 @@ class Placement:
 
     @property
     def meta(self):
-        """float32 [6]: height and width of the filled part, scale_y, scale_x (canvas over source pixels), source height and width."""
+        """float32 [6]: height and width of the filled part, scale_y, scale_x (canvas over source pixels),
+        source height and width.
+        """
         _, _, height, width = self.part
         return np.array(
             [
@@ -93,8 +98,10 @@ def resized_size(height, width, config, short=None):
     if new_height > config.img_height or new_width > config.img_width:
         side = -(-config.resize_long // 32) * 32
         raise ConfigError(
-            f"resize=short_side makes a picture of {width}x{height} {new_width}x{new_height}, which does not fit "
-            f"img_width={config.img_width} img_height={config.img_height}; write img_width={side} img_height={side}"
+            f"resize=short_side makes a picture of {width}x{height} {new_width}x{new_height}, which "
+            f"does not fit "
+            f"img_width={config.img_width} img_height={config.img_height}; write img_width={side} "
+            f"img_height={side}"
         )
     return new_height, new_width
 
@@ -106,10 +113,12 @@ def place_plainly(height, width, config):
 
 
 def place_randomly(height, width, config, generator, boxes=()):
-    """The Placement of a picture in training, as flip_ratio, expand_ratio, crop_ratio, multi_scale and large_scale_jitter say.
+    """The Placement of a picture in training, as flip_ratio, expand_ratio, crop_ratio, multi_scale and
+    large_scale_jitter say.
 
-    generator: numpy Generator, from which as many numbers are drawn in all cases, so that one setting does not change another's draws;
-    boxes [n, 4]: the picture's objects, of which a crop keeps at least one's centre.
+    generator: numpy Generator, from which as many numbers are drawn in all cases, so that one setting does
+        not change another's draws; boxes [n, 4]: the picture's objects, of which a crop keeps at least one's
+        centre.
     """
     flip, draw, half, ratio, across, down = generator.random(6)
     crop, crop_height, crop_width, crop_down, crop_across, which, size = generator.random(7)
@@ -149,7 +158,9 @@ def place_randomly(height, width, config, generator, boxes=()):
 
 
 def _random_window(height, width, smallest, draws, boxes):
-    """(top, left, height, width) with sides of `smallest` to 1 times the picture's, around the centre of one of its boxes, if any."""
+    """(top, left, height, width) with sides of `smallest` to 1 times the picture's, around the centre of one
+    of its boxes, if any.
+    """
     crop_height, crop_width, down, across, which = draws
     new_height, new_width = (
         max(1, int(side * (smallest + (1 - smallest) * draw) + 0.5))
@@ -168,7 +179,10 @@ def _random_window(height, width, smallest, draws, boxes):
 
 
 def _jittered(height, width, window, config, short, size, offsets, flip):
-    """Large-scale jitter (Ghiasi et al. 2021, section 3): resized to a random multiple of its usual size, and cut or padded to the canvas."""
+    """Large-scale jitter (Ghiasi et al.
+
+    2021, section 3): resized to a random multiple of its usual size, and cut or padded to the canvas.
+    """
     low, high = config.large_scale_jitter
     top, left, part_height, part_width = window
     usual = resized_size(part_height, part_width, config, short)
@@ -200,8 +214,9 @@ def _jittered(height, width, window, config, short, size, offsets, flip):
 def place_picture(picture, placement, config, out=None):
     """Draw a picture uint8 [h, w, 3] onto the canvas uint8 [img_height, img_width, 3] and return it.
 
-    Half-pixel-correct bilinear resizing, or the mean of the pixels that a pixel covers where the picture shrinks to under half: bilinear
-    sampling would skip some. An expansion is filled with the mean, padding as `padding` says. out: a canvas to write into.
+    Half-pixel-correct bilinear resizing, or the mean of the pixels that a pixel covers where the picture
+    shrinks to under half: bilinear sampling would skip some. An expansion is filled with the mean, padding as
+    `padding` says. out: a canvas to write into.
     """
     canvas = np.empty((config.img_height, config.img_width, 3), np.uint8) if out is None else out
     p = placement
@@ -234,10 +249,12 @@ def place_picture(picture, placement, config, out=None):
 
 
 def to_picture(boxes, scores, labels, found, masks, meta):
-    """One picture's detections from a network's padded outputs on the canvas, back in the picture's own pixels.
+    """One picture's detections from a network's padded outputs on the canvas, back in the picture's own
+    pixels.
 
-    boxes [D, 4], scores [D], labels [D], found bool [D], masks [D, m, m]; meta float32 [6], as `Placement.meta`. Returns a dict of those found:
-    boxes float32 [n, 4], scores [n], labels [n] and masks [n, m, m].
+    boxes [D, 4], scores [D], labels [D], found bool [D], masks [D, m, m]; meta float32 [6], as
+    `Placement.meta`. Returns a dict of those found: boxes float32 [n, 4], scores [n], labels [n] and masks
+    [n, m, m].
     """
     scale = np.array([meta[3], meta[2], meta[3], meta[2]], np.float32)
     limit = np.array([meta[5], meta[4], meta[5], meta[4]], np.float32)
@@ -255,7 +272,9 @@ def flip_boxes(boxes, width):
 
 
 def place_boxes(boxes, placement):
-    """float32 [n, 4] canvas boxes of a picture's boxes [n, 4] (x1, y1, x2, y2, in its pixels), cut at the edges of what is placed."""
+    """float32 [n, 4] canvas boxes of a picture's boxes [n, 4] (x1, y1, x2, y2, in its pixels), cut at the
+    edges of what is placed.
+    """
     p = placement
     top, left, height, width = p.part
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4) - (left, top, left, top)

@@ -1,4 +1,7 @@
-"""Many polygons at once, as columns: extents, areas, which cross themselves, which cover no pixel. For the checks of a whole file."""
+"""Many polygons at once, as columns: extents, areas, which cross themselves, which cover no pixel.
+
+For the checks of a whole file.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,10 @@ from pycocotools import mask as mask_api
 class Polygons:
     """p polygons of at least three points each.
 
-    points: float32 [2k], x, y, x, y, ... in pixels, one polygon after another; starts: int64 [p + 1], where each begins in `points`;
-    owner: int64 [p], rising: the object (a row of `ObjectColumns`) it is a part of; part: int64 [p], its number in the file's list of parts.
+    points: float32 [2k], x, y, x, y, ... in pixels, one polygon after another; starts: int64 [p + 1], where
+        each begins in `points`;
+    owner: int64 [p], rising: the object (a row of `ObjectColumns`) it is a part of; part: int64 [p], its
+        number in the file's list of parts.
     """
 
     points: np.ndarray
@@ -46,11 +51,14 @@ class Polygons:
         return polygon_areas(self.points, self.starts)
 
     def crossing(self):
-        """bool [p]: whether two sides that do not share a point cross each other (touching is not crossing)."""
+        """bool [p]: whether two sides that share no corner cross each other (touching is not crossing)."""
         return crossing_polygons(self.points, self.starts)
 
     def without_pixel(self, height, width, areas, extents):
-        """bool [p]: whether pycocotools draws nothing for a polygon in its picture; height, width: int [p]; only thin ones are drawn."""
+        """bool [p]: whether pycocotools draws nothing for a polygon in its picture.
+
+        Height, width: int [p]; only thin ones are drawn.
+        """
         found = np.zeros(len(self), bool)
         longest = np.maximum(extents[:, 2] - extents[:, 0], extents[:, 3] - extents[:, 1])
         for i in np.flatnonzero(areas < 2 * longest + 2).tolist():

@@ -1,8 +1,9 @@
-"""Annotations and pictures to MindRecord shards with a manifest: `ensure_mindrecord`, which training calls before anything else.
+"""Annotations and pictures to MindRecord shards with a manifest: `ensure_mindrecord`, which training calls
+before anything else.
 
-Shards are written into a folder beside the final one, which is renamed when everything is there: a conversion is whole or it is
-not there, and one that was interrupted goes on with the shards it had finished. One conversion at a time writes a folder; others that want
-it wait for its lock and find it done.
+Shards are written into a folder beside the final one, which is renamed when everything is there: a conversion
+is whole or it is not there, and one that was interrupted goes on with the shards it had finished. One
+conversion at a time writes a folder; others that want it wait for its lock and find it done.
 """
 
 from __future__ import annotations
@@ -23,27 +24,28 @@ from tqdm import tqdm
 
 from ...errors import DataError
 from ...log import logger
-from ..annotations.source_paths import annotation_path, read_annotation_file
-from ..annotations.txt_rows import split_txt_row
 from ..check.data_check import checked_source
+from .conversion_settings import conversion_settings, pictures_digest
+from .manifest import LABELS, ROWS, Manifest, load_manifest
+from .shard_plan import shard_ranges, training_rows, with_sizes
 from .shard_writer import ShardTask, finished_shard, forget_marks, write_shards
-from .shards import FORMAT, LABELS, ROWS, Manifest, load_manifest
 
 _PLAN = "plan.json"
-_SHARD_BYTES, _SHARDS, _SHARD_ROWS = 128_000_000, 64, 1 << 14
 
 
 def ensure_mindrecord(config, rank=0):
-    """(folder Path, Manifest) of the training data as MindRecord; converts first where no whole conversion is there.
+    """(folder Path, Manifest) of the training data as MindRecord.
 
-    The folder is `mindrecord_dir`, or ./mindrecord/<digest of source and settings>. Ranks may call this at once: one converts, the
-    others wait. Raises DataError for data that cannot be converted, and where `mindrecord_dir` holds other data: with another source or
-    setting it names what differs.
+    Converts first where no whole conversion is there.
+
+    The folder is `mindrecord_dir`, or ./mindrecord/<digest of source and settings>. Ranks may call this at
+    once: one converts, the others wait. Raises DataError for data that cannot be converted, and where
+    `mindrecord_dir` holds other data: with another source or setting it names what differs.
     """
     settings = conversion_settings(config)
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
     folder = Path(config.mindrecord_dir or os.path.join("mindrecord", digest))
-    pictures = _pictures_digest(config)
+    pictures = pictures_digest(config)
     manifest = _usable(folder, settings, pictures, config)
     if manifest is None:
         with _lock(folder) as handle:
@@ -56,54 +58,19 @@ def ensure_mindrecord(config, rank=0):
     return folder, manifest
 
 
-def conversion_settings(config):
-    """What a conversion's rows depend on, as a JSON-like dict: the annotation file's content and the settings that choose objects."""
-    data = read_annotation_file(annotation_path(config))
-    return {
-        "format": FORMAT,
-        "dataset": config.dataset,
-        "annotations": hashlib.sha256(data).hexdigest(),
-        "coco_classes": config.coco_classes if config.coco_classes == "auto" else list(config.coco_classes),
-        "max_instance_count": config.max_instance_count,
-        "keep_empty": config.keep_empty,
-    }
-
-
-def _pictures_digest(config):
-    """A digest of the picture files' names and sizes; None where their folder is gone, as after keeping the shards alone."""
-    root = (
-        config.IMAGE_DIR
-        if config.dataset != "coco"
-        else os.path.join(config.coco_root, config.train_data_type)
-    )
-    if not os.path.isdir(root):
-        return None
-    if config.dataset == "coco":
-        files = (
-            os.path.join(folder, name)
-            for folder, _, names in os.walk(root)
-            for name in names
-            if not name.startswith(".")
-        )
-    else:
-        lines = read_annotation_file(annotation_path(config)).decode("utf-8-sig", "replace").split("\n")
-        files = (os.path.join(root, split_txt_row(line)[0]) for line in lines if line.strip())
-    found = set()
-    for file in files:
-        with contextlib.suppress(OSError, ValueError):  # a missing picture is named when it is read
-            found.add((os.path.relpath(file, root), os.stat(file).st_size))
-    return hashlib.sha256(json.dumps(sorted(found)).encode()).hexdigest()
-
-
 def _usable(folder, settings, pictures, config):
-    """The manifest of a whole conversion of this data, None where one has to be made; DataError where other data is in the way."""
+    """The manifest of a whole conversion of this data, None where one has to be made.
+
+    DataError where other data is in the way.
+    """
     manifest = load_manifest(folder)
     if manifest is None:
         found = os.listdir(folder) if folder.is_dir() else []
         strange = [name for name in found if "mindrecord" not in name.lower() and name not in (ROWS, LABELS)]
         if strange:
             raise DataError(
-                f"mindrecord_dir={folder} holds other files ({strange[0]}) and no whole conversion; name a new or empty folder"
+                f"mindrecord_dir={folder} holds other files ({strange[0]}) and no whole conversion; "
+                f"name a new or empty folder"
             )
         return None
     wanted = dict(settings)
@@ -129,7 +96,9 @@ def _usable(folder, settings, pictures, config):
 
 @contextlib.contextmanager
 def _lock(folder):
-    """One conversion at a time; the system frees the lock when the process, and those it gave the lock's handle, are gone."""
+    """One conversion at a time; the system frees the lock when the process, and those it gave the lock's
+    handle, are gone.
+    """
     path = folder.with_name(folder.name + ".lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -148,23 +117,26 @@ def _lock(folder):
 
 
 def convert(source, folder, config, settings, digest, pictures=None, quiet=False, lock_handle=None):
-    """Write a DataSource's training rows as shards into `folder`, which appears whole or not at all; returns the Manifest.
+    """Write a DataSource's training rows as shards into `folder`, which appears whole or not at all.
 
-    Crowds are left out (never targets), pictures without objects unless keep_empty, and all but the max_instance_count largest
-    objects (by box area) of a picture; what is left out is said with its count. Shards are written by num_parallel_workers processes
-    into FOLDER.partial; what an interrupted conversion of the same data and settings finished there is kept. The result does not depend on
-    either. Raises DataError naming the picture for one that is missing, unreadable or of another size than annotated, and for a
-    disk that is full, too small or read-only.
+    Returns the Manifest.
+
+    Crowds are left out (never targets), pictures without objects unless keep_empty, and all but the
+    max_instance_count largest objects (by box area) of a picture; what is left out is said with its count.
+    Shards are written by num_parallel_workers processes into FOLDER.partial; what an interrupted conversion
+    of the same data and settings finished there is kept. The result does not depend on either. Raises
+    DataError naming the picture for one that is missing, unreadable or of another size than annotated, and
+    for a disk that is full, too small or read-only.
     """
     start, folder = time.time(), Path(folder)
     if not source.has_annotations:
         raise DataError(f"annotation file {source.annotation_file}: no 'annotations'; training needs them")
-    rows, left_out = _training_rows(source.records, config)
+    rows, left_out = training_rows(source.records, config)
     if not rows:
         raise DataError(f"annotation file {source.annotation_file}: no picture with an object to learn from")
     partial = folder.with_name(folder.name + ".partial")
-    rows = _with_sizes(rows)
-    parts = _parts([size for _, _, size in rows], config.shard_mb)
+    rows = with_sizes(rows)
+    parts = shard_ranges([size for _, _, size in rows], config.shard_mb)
     plan = {"settings": settings, "pictures": pictures, "parts": parts}
     try:
         _take_up(partial, plan)
@@ -234,7 +206,8 @@ def convert(source, folder, config, settings, digest, pictures=None, quiet=False
     if not quiet:
         said = "".join(f"; {what}: {count}" for what, count in left_out.items() if count)
         print(
-            f"converted {manifest.pictures} pictures with {manifest.objects} objects to {folder} in {time.time() - start:.1f} s{said}",
+            f"converted {manifest.pictures} pictures with {manifest.objects} objects to {folder} in "
+            f"{time.time() - start:.1f} s{said}",
             file=sys.stderr,
             flush=True,
         )
@@ -242,7 +215,9 @@ def convert(source, folder, config, settings, digest, pictures=None, quiet=False
 
 
 def _take_up(partial, plan):
-    """Leave in `partial` what an interrupted conversion by the same plan finished, or an empty folder with the plan."""
+    """Leave in `partial` what an interrupted conversion by the same plan finished, or an empty folder with
+    the plan.
+    """
     plan = json.loads(json.dumps(plan))
     try:
         with open(partial / _PLAN, encoding="utf-8") as file:
@@ -264,7 +239,10 @@ def _take_up(partial, plan):
 
 
 def _finished(partial, names):
-    """finished_shard of each name; a shard that has its mark and yet is not what was written is named, and written again."""
+    """finished_shard of each name.
+
+    A shard that has its mark and yet is not what was written is named, and written again.
+    """
     found = [finished_shard(partial / name) for name in names]
     kept = sum(item is not None for item in found)
     for name, item in zip(names, found):
@@ -278,62 +256,15 @@ def _finished(partial, names):
 
 
 def _check_space(folder, pictures, annotations, there):
-    """DataError where the disk has less room than the shards are going to need; all in bytes, `there` already written."""
+    """DataError where the disk has less room than the shards are going to need.
+
+    All in bytes, `there` already written.
+    """
     place = next(path for path in folder.absolute().parents if path.exists())
     needed, free = int(1.02 * (pictures + annotations)) - sum(there), shutil.disk_usage(place).free
     if needed > free:
         raise DataError(
-            f"the conversion to {folder} needs about {needed / 1e9:.1f} GB, and its disk has {free / 1e9:.1f} GB left: free some, or "
+            f"the conversion to {folder} needs about {needed / 1e9:.1f} GB, and its disk has "
+            f"{free / 1e9:.1f} GB left: free some, or "
             "set mindrecord_dir to a folder on another disk"
         )
-
-
-def _with_sizes(rows):
-    """The rows (record, kept objects) with the size of each picture file; DataError for a missing picture."""
-    sized = []
-    for record, kept in rows:
-        try:
-            sized.append((record, kept, os.stat(record.path).st_size))
-        except (OSError, ValueError) as error:
-            raise DataError(
-                f"picture {record.path} of image {record.image_id}: {getattr(error, 'strerror', None) or error}"
-            ) from None
-    return sized
-
-
-def _parts(sizes, shard_mb):
-    """[(first row, row behind the last)] of each shard: alike in size, so that processes end together, and few enough to keep open."""
-    limit = shard_mb * 1e6 if shard_mb is not None else max(_SHARD_BYTES, sum(sizes) / _SHARDS)
-    parts, first, filled = [], 0, 0
-    for row, size in enumerate(sizes):
-        if row > first and (filled + size > limit or row - first == _SHARD_ROWS):
-            parts.append((first, row))
-            first, filled = row, 0
-        filled += size
-    return [*parts, (first, len(sizes))]
-
-
-def _training_rows(records, config):
-    """([(record, indices of its objects to keep)], {what was left out: how many})."""
-    rows, left_out = (
-        [],
-        {
-            "pictures without objects left out": 0,
-            "crowds left out": 0,
-            f"objects over max_instance_count={config.max_instance_count} left out (the smallest)": 0,
-        },
-    )
-    empty, crowds, surplus = left_out
-    for record in records:
-        kept = np.flatnonzero(~record.crowd)
-        left_out[crowds] += len(record.crowd) - len(kept)
-        if len(kept) > config.max_instance_count:
-            left_out[surplus] += len(kept) - config.max_instance_count
-            sides = record.boxes[kept, 2:] - record.boxes[kept, :2]
-            largest = np.argsort(-sides.prod(1), kind="stable")[: config.max_instance_count]
-            kept = kept[np.sort(largest)]
-        if len(kept) or config.keep_empty:
-            rows.append((record, kept))
-        else:
-            left_out[empty] += 1
-    return rows, left_out

@@ -1,10 +1,13 @@
-"""MindRecord files written without MindSpore, which takes seconds and hundreds of megabytes to load in every process that writes.
+"""MindRecord files written without MindSpore, which takes seconds and hundreds of megabytes to load in every
+process that writes.
 
-The files are those of MindSpore's own FileWriter (version 3.0 of the format), byte for byte, when it is given all rows at once and the
-same page size: `tests/data/mindrecord/test_file_format.py` compares them. Fields are image_id (int64), annotation and picture (bytes).
+The files are those of MindSpore's own FileWriter (version 3.0 of the format), byte for byte, when it is given
+all rows at once and the same page size: `tests/data/mindrecord/test_file_format.py` compares them. Fields are
+image_id (int64), annotation and picture (bytes).
 
-A file is a header of 64 KB (its length, then JSON), pages of rows, and a last page with the image ids; page i begins at header + i * page
-size. With pages of up to 256 MB hardly anything is padding. `NAME.db` beside it is SQLite's table of where each row lies.
+A file is a header of 64 KB (its length, then JSON), pages of rows, and a last page with the image ids; page i
+begins at header + i * page size. With pages of up to 256 MB hardly anything is padding. `NAME.db` beside it
+is SQLite's table of where each row lies.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import zlib
 
 import numpy as np
 
-from .shards import ROW_EXTRA, row_head
+from .row_format import ROW_EXTRA, row_head
 
 HEADER = 1 << 16
 LARGEST_PAGE = 1 << 28  # MindRecord's limit, and so a row's
@@ -36,10 +39,13 @@ _COLUMNS = (
 
 
 def write_mindrecord(path, sizes, image_ids, rows):
-    """Write one file and its index; a generator that gives (offset, crc32) of each row after writing it, and last the whole file's crc32.
+    """Write one file and its index.
 
-    sizes: bytes of each row's annotation and picture together; image_ids: of each row; rows: gives (annotation, picture) bytes in turn,
-    read as they are written, so that memory holds one row. Raises OSError for a disk that is full or read-only.
+    A generator that gives (offset, crc32) of each row after writing it, and last the whole file's crc32.
+
+    sizes: bytes of each row's annotation and picture together; image_ids: of each row; rows: gives
+        (annotation, picture) bytes in turn, read as they are written, so that memory holds one row. Raises
+        OSError for a disk that is full or read-only.
     """
     sizes = np.asarray(sizes, np.int64) + ROW_EXTRA
     page, pages = _pages(sizes)
@@ -73,7 +79,9 @@ def write_mindrecord(path, sizes, image_ids, rows):
 
 
 def _pages(sizes):
-    """(page size in bytes, [(first row, row behind the last) of each page]): one page, or as few as the limit allows."""
+    """(page size in bytes, [(first row, row behind the last) of each page]): one page, or as few as the limit
+    allows.
+    """
     total, largest = int(sizes.sum()), int(sizes.max())
     if total <= LARGEST_PAGE:
         return max(-(-total // 4) * 4, _SMALLEST_PAGE), [(0, len(sizes))]

@@ -1,7 +1,7 @@
 """Writing the shards of a conversion: one at a time here, or several at once in processes of their own.
 
-A finished shard leaves three files: the shard, its rows of the index, and last a mark with its checksum. What has no mark, or does not
-fit it, was cut short and is written again.
+A finished shard leaves three files: the shard, its rows of the index, and last a mark with its checksum. What
+has no mark, or does not fit it, was cut short and is written again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from ..images.box_masks import crop_rle
 from ..images.decode import check_header
 from ..processes import how_it_ended, next_task, start_process
 from .file_format import LARGEST_PAGE, write_mindrecord
-from .shards import ROW_EXTRA, ROW_TYPE, Objects, file_crc, pack_objects
+from .manifest import file_crc
+from .row_format import ROW_EXTRA, ROW_TYPE, StoredObjects, pack_objects
 
 _GROUP = 32  # rows between two signs of progress
 
@@ -40,9 +41,11 @@ class ShardTask:
 def write_shards(tasks, processes, lock_handle=None):
     """Write ShardTasks; a generator that gives how many more rows are written, from time to time.
 
-    tasks: an iterator, of which no more is taken than is worked on; processes: how many work at once, 1 meaning this one.
-    lock_handle: an open file that the processes hold too, so that its lock is free only when none of them is left to write.
-    Raises DataError naming the picture that cannot be stored, the shard that cannot be written, or a process that died.
+    tasks: an iterator, of which no more is taken than is worked on; processes: how many work at once, 1
+        meaning this one.
+    lock_handle: an open file that the processes hold too, so that its lock is free only when none of them is
+        left to write. Raises DataError naming the picture that cannot be stored, the shard that cannot be
+        written, or a process that died.
     """
     if processes == 1:
         for task in tasks:
@@ -67,7 +70,8 @@ def write_shards(tasks, processes, lock_handle=None):
                     kind, value = connection.recv()
                 except (EOFError, OSError):
                     raise DataError(
-                        f"the process that wrote shard {path} {how_it_ended(process)}; if the system killed it for want of "
+                        f"the process that wrote shard {path} {how_it_ended(process)}; if the system "
+                        f"killed it for want of "
                         "memory, lower num_parallel_workers"
                     ) from None
                 if kind == "rows":
@@ -164,7 +168,9 @@ def write_shard(task):
 
 
 def finished_shard(path, verify=True):
-    """(what the mark says: rows, bytes, crc; index rows) of a finished shard; None where it is not whole, or damaged.
+    """(what the mark says: rows, bytes, crc; index rows) of a finished shard.
+
+    None where it is not whole, or damaged.
 
     verify: read every byte, which finds damage; a shard that was written just now need not be read again.
     """
@@ -203,7 +209,7 @@ def _pack(record, kept, has_masks):
             for item, box in zip(segmentations, record.boxes[kept])
         ]
     return pack_objects(
-        Objects(
+        StoredObjects(
             record.path, record.height, record.width, record.boxes[kept], record.labels[kept], segmentations
         )
     )

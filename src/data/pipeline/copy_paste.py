@@ -1,4 +1,7 @@
-"""Copy-paste: objects of one picture cut out by their masks and pasted over another (Ghiasi et al. 2021, Simple Copy-Paste)."""
+"""Copy-paste: objects of one picture cut out by their masks and pasted over another (Ghiasi et al.
+
+2021, Simple Copy-Paste).
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,14 @@ from ..images.rasterize import mask_on_canvas, pixels_box
 
 
 def paste_objects(first, second, chosen, canvas, other, size):
-    """Paste the `chosen` objects of `second` (indices) over `first`; returns boxes float32 [n, 4], labels int32 [n], masks uint8 [n, m, m].
+    """Paste the `chosen` objects of `second` (indices) over `first`.
 
-    first, second: PlacedObjects on the canvases `canvas` and `other` uint8 [H, W, 3], of which the first is painted over; size: m.
-    What is pasted ends where the first picture does. Boxes of what it partly covers shrink to what is still seen; what it covers wholly, and
-    what has no pixel, is left out. The first picture's objects come first.
+    Returns boxes float32 [n, 4], labels int32 [n], masks uint8 [n, m, m].
+
+    first, second: PlacedObjects on the canvases `canvas` and `other` uint8 [H, W, 3], of which the first is
+    painted over; size: m. What is pasted ends where the first picture does. Boxes of what it partly covers
+    shrink to what is still seen; what it covers wholly, and what has no pixel, is left out. The first
+    picture's objects come first.
     """
     width, height = int(first.meta[1]), int(first.meta[0])
     union = np.zeros((height, width), np.uint8)

@@ -1,10 +1,12 @@
-"""Which rows of the shards an epoch takes, in which order, and which of them a rank's step gets: functions of (seed, epoch) alone."""
+"""Which rows of the shards an epoch takes, in which order, and which of them a rank's step gets: functions of
+(seed, epoch) alone.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..mindrecord.shards import load_labels, load_rows
+from ..mindrecord.manifest import load_labels, load_rows
 
 # streams of random numbers: what one draws never shifts another
 ORDER, AUGMENT, SAMPLE, COLOR, PASTE, PASTE_COLOR = 1, 2, 3, 4, 5, 6
@@ -12,15 +14,21 @@ _ONE = 1 << 20  # a repeat factor of 1, in whole numbers, whose sums are exact
 
 
 def stream(seed, number, epoch, row=0):
-    """numpy Generator of a stream at (epoch, row); Philox counts blocks, so different keys and counters never overlap."""
+    """numpy Generator of a stream at (epoch, row).
+
+    Philox counts blocks, so different keys and counters never overlap.
+    """
     return np.random.Generator(np.random.Philox(key=[seed % 2**64, number], counter=[0, 0, row, epoch]))
 
 
 def repeat_factors(objects, labels, threshold):
-    """float64 [pictures]: how often a picture comes in an epoch, on average (Gupta et al. 2019, LVIS, section 5).
+    """float64 [pictures]: how often a picture comes in an epoch, on average (Gupta et al.
 
-    The largest of max(1, sqrt(threshold / f)) over its classes, f being the part of the pictures that hold the class.
-    objects: int [pictures], how many each has; labels: int [sum of objects], picture after picture.
+    2019, LVIS, section 5).
+
+    The largest of max(1, sqrt(threshold / f)) over its classes, f being the part of the pictures that hold
+    the class. objects: int [pictures], how many each has; labels: int [sum of objects], picture after
+    picture.
     """
     picture = np.repeat(np.arange(len(objects)), objects)
     labels = np.asarray(labels, np.int64)
@@ -52,8 +60,8 @@ def _factors(config, manifest):
 def epoch_order(config, manifest, epoch):
     """int64 [epoch_length]: the epoch's own order of the rows, each at least once.
 
-    With repeats a row of factor r comes floor(r) or ceil(r) times, the latter with a probability of about r - floor(r), and the sum over all
-    rows is the same in every epoch (systematic sampling).
+    With repeats a row of factor r comes floor(r) or ceil(r) times, the latter with a probability of about r -
+    floor(r), and the sum over all rows is the same in every epoch (systematic sampling).
     """
     generator = stream(config.seed, ORDER, epoch)
     order = generator.permutation(manifest.pictures)
@@ -68,8 +76,8 @@ def epoch_order(config, manifest, epoch):
 def rank_steps(order, batch_size, rank, device_num, seen=0):
     """int64 [steps, batch_size]: the rows of each step of a rank, after the first `seen` of the order.
 
-    A step takes the next batch_size * device_num rows of the order, rank r the r-th batch_size of them. The last step is filled up from
-    the order's beginning, so that every picture is seen.
+    A step takes the next batch_size * device_num rows of the order, rank r the r-th batch_size of them. The
+    last step is filled up from the order's beginning, so that every picture is seen.
     """
     total = batch_size * device_num
     steps = max(0, -(-(len(order) - seen) // total))

@@ -1,7 +1,9 @@
-"""Processes that prepare training examples and write them straight into memory that they share with the trainer.
+"""Processes that prepare training examples and write them straight into memory that they share with the
+trainer.
 
-Memory is an anonymous file (no limit of /dev/shm applies, nothing is left behind), tasks and answers are small messages. A worker that dies,
-fails or hangs ends the iteration with an error; workers end when the trainer does.
+Memory is an anonymous file (no limit of /dev/shm applies, nothing is left behind), tasks and answers are
+small messages. A worker that dies, fails or hangs ends the iteration with an error; workers end when the
+trainer does.
 """
 
 from __future__ import annotations
@@ -20,9 +22,9 @@ import cv2
 import numpy as np
 
 from ...errors import UserError, WorkerError
-from ..mindrecord.shards import ShardReader
+from ..mindrecord.shard_reader import ShardReader
 from ..processes import how_it_ended, next_task, start_process
-from .examples import batch_layout, fill_example
+from .training_example import batch_layout, fill_example
 
 HANG_SECONDS = 20.0  # without an answer while one is due; twice this without any work done is hanging
 
@@ -44,9 +46,12 @@ def _aligned(size):
 
 
 class DataWorkers:
-    """`num_parallel_workers` processes with batches of shared memory; a context manager, for one epoch or many of a conversion.
+    """`num_parallel_workers` processes with batches of shared memory.
 
-    has_masks: whether to cut out masks; without, they are all 255. A ticket is any hashable that the caller tells an example by.
+    A context manager, for one epoch or many of a conversion.
+
+    has_masks: whether to cut out masks; without, they are all 255. A ticket is any hashable that the caller
+        tells an example by.
 
         with DataWorkers(config, folder, has_masks) as workers:
             workers.submit(ticket, slot, position, epoch, row)      # any number
@@ -80,14 +85,20 @@ class DataWorkers:
                 )
 
     def submit(self, ticket, slot, position, epoch, row):
-        """Have one worker write the row's example into position `position` of slot `slot`; `ticket` comes back from `collect`."""
+        """Have one worker write the row's example into position `position` of slot `slot`.
+
+        `ticket` comes back from `collect`.
+        """
         worker = self._next
         self._next = (worker + 1) % len(self._connections)
         self._under_way[worker][ticket] = row
         self._send(worker, (ticket, slot, position, epoch, row))
 
     def collect(self):
-        """The ticket of an example that is done. Raises DataError, the example's own, and WorkerError for a dead or hanging worker."""
+        """The ticket of an example that is done.
+
+        Raises DataError, the example's own, and WorkerError for a dead or hanging worker.
+        """
         ready, done = wait(self._connections, HANG_SECONDS), None
         while not ready:
             before, done = done, self._work_done()  # slow, as on a crowded machine, is not hanging
@@ -110,7 +121,10 @@ class DataWorkers:
         return ticket
 
     def _work_done(self):
-        """The processor time of the workers that owe an answer, in the system's ticks; a constant where it cannot be read."""
+        """The processor time of the workers that owe an answer, in the system's ticks.
+
+        A constant where it cannot be read.
+        """
         ticks = 0
         for process, tasks in zip(self._processes, self._under_way):
             with contextlib.suppress(OSError):
@@ -136,7 +150,8 @@ class DataWorkers:
 
     def _died(self, worker):
         raise WorkerError(
-            f"data worker {worker} {how_it_ended(self._processes[worker])} (if the system killed it for want of memory, "
+            f"data worker {worker} {how_it_ended(self._processes[worker])} (if the system killed it "
+            f"for want of memory, "
             "lower num_parallel_workers)",
             list(self._under_way[worker].values())[:1],
         )
@@ -159,7 +174,7 @@ class DataWorkers:
 
 
 def work(connection_handle, memory_handle):
-    """A worker process's whole life: take tasks from the connection until it closes or the trainer is gone."""
+    """What a worker process does: take tasks from the connection until it closes or the trainer is gone."""
     cv2.setNumThreads(0)
     signal.signal(
         signal.SIGINT, signal.SIG_IGN

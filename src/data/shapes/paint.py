@@ -1,6 +1,8 @@
-"""Rasterising and painting for `src/data/shapes/drawn_data.py`: coverage of outlines, colours, textures, shading and shadows.
+"""Rasterising and painting for `src/data/shapes/drawn_data.py`: coverage of outlines, colours, textures,
+shading and shadows.
 
-Everything here takes its own random generator, apart from the one that chose the shapes: how an object looks is independent of what it is.
+Everything here takes its own random generator, apart from the one that chose the shapes: how an object looks
+is independent of what it is.
 """
 
 from __future__ import annotations
@@ -10,10 +12,8 @@ import math
 import cv2
 import numpy as np
 
-TEXTURE = (
-    0.1,
-    0.4,
-)  # how much of a texture's second colour is mixed in at most: textures vary a surface, outlines stay what is seen first
+# The share of a texture's second colour, at least and at most: outlines stay clearer than textures.
+TEXTURE = (0.1, 0.4)
 _SUPERSAMPLE = 4
 _SHIFT = 4  # fractional bits of cv2.fillPoly's coordinates
 
@@ -37,7 +37,10 @@ def coverage(outline, size):
 
 
 def rasterise(outlines, size):
-    """bool [H, W]: the pixels of which the outlines (a list of float [n, 2]) cover at least a half; size: (width, height)."""
+    """bool [H, W]: the pixels of which the outlines (a list of float [n, 2]) cover at least a half.
+
+    Size: (width, height).
+    """
     mask = np.zeros((size[1], size[0]), bool)
     for outline in outlines:
         alpha, window = coverage(outline, size)
@@ -46,7 +49,10 @@ def rasterise(outlines, size):
 
 
 def paint_scene(rng, size, objects):
-    """uint8 [H, W, 3] RGB: a textured background and each object's `outlines` over it in order; size: (width, height)."""
+    """uint8 [H, W, 3] RGB: a textured background and each object's `outlines` over it in order.
+
+    Size: (width, height).
+    """
     canvas = _background(rng, size)
     for item in objects:
         paint = _choose_paint(rng, canvas[item["full"]].mean(0))
@@ -74,7 +80,9 @@ def _colour(rng, saturation, value):
 
 
 def _choose_paint(rng, behind):
-    """Two colours, the first far enough from what is `behind` (float [3]) to be seen, and the seed of a texture."""
+    """Two colours, the first far enough from what is `behind` (float [3]) to be seen, and the seed of a
+    texture.
+    """
     for _ in range(20):
         first = _colour(rng, (0.35, 1.0), (0.35, 1.0))
         if np.linalg.norm(first - behind) >= 90:
@@ -107,7 +115,9 @@ def _paint_outline(canvas, outline, size, paint):
 
 
 def _cast_shadow(canvas, alpha, window):
-    """Darken what lies under and a little right of and below the object, so that overlapping objects stand apart."""
+    """Darken what lies under and a little right of and below the object, so that overlapping objects stand
+    apart.
+    """
     reach = max(2, round(0.06 * max(alpha.shape)))
     soft = cv2.GaussianBlur(np.pad(alpha, reach), (0, 0), reach / 2)
     rows, columns = window
@@ -130,7 +140,8 @@ def _along(rng, height, width, angle=None):
 
 
 def _texture(rng, height, width, largest):
-    """float32 [height, width] of 0..1, the share of the second colour: flat, gradient, noise, stripes, checks or dots.
+    """float32 [height, width] of 0..1, the share of the second colour: flat, gradient, noise, stripes, checks
+    or dots.
 
     `largest` is the longest period of the last four, in pixels.
     """

@@ -71,7 +71,7 @@ def draw_example(
     """One example of a training batch with its valid objects, without the padding of the canvas.
 
     Args:
-        batch: The arrays of `examples.batch_layout`.
+        batch: The arrays of `training_example.batch_layout`.
         index: The example's position in the batch.
         class_names: Names by label.
         has_masks: Whether gt_masks are the objects' masks.

@@ -47,7 +47,10 @@ def test_flipping_boxes_twice_is_nothing(width, boxes):
 
 
 def test_plain_placement_is_a_half_pixel_correct_resize():
-    """Twice the size: pixel centres fall on quarters, (3a + b) / 4, and the border repeats. The rest of the canvas is 0."""
+    """Twice the size: pixel centres fall on quarters, (3a + b) / 4, and the border repeats.
+
+    The rest of the canvas is 0.
+    """
     config = load_config(["img_width=128", "img_height=128"])
     source = picture()
     place = placement.place_plainly(HEIGHT, WIDTH, config)
@@ -107,7 +110,7 @@ def test_boxes_stay_on_their_pixels():
     ],
 )
 def test_expansion_is_filled_with_the_mean_and_padding_as_configured(words, mean, padding):
-    """The picture is RGB whatever the order of the network's channels, in which the statistics are written."""
+    """The picture is RGB, whatever the order of the network's channels and of the statistics."""
     config = load_config(["img_width=128", "img_height=128", "flip_ratio=0", *words])
     for seed in range(20):
         place = placement.place_randomly(48, 64, config, np.random.default_rng(seed))
@@ -196,7 +199,9 @@ def test_what_is_off_draws_nothing_else():
     ],
 )
 def test_cut_boxes_stay_on_their_pixels(words):
-    """A bright rectangle on black, cut and placed at random: the pixels over half brightness fill the placed box."""
+    """A bright rectangle on black, cut and placed at random: the pixels over half brightness fill the placed
+    box.
+    """
     source = np.zeros((120, 160, 3), np.uint8)
     source[30:90, 40:70] = 255
     config = load_config(["img_width=512", "img_height=384", "img_mean=[0,0,0]", *words])

@@ -10,13 +10,15 @@ from tests.conftest import ROOT
 
 CLASSES = "coco_classes=[background,square,disc]"
 _CONVERT = (
-    "import sys; from src.config import load_config; from src.data.mindrecord.converter import ensure_mindrecord;"
-    "from src.engine.entry import run_main; run_main(lambda: print(ensure_mindrecord(load_config(sys.argv[1:]))[0]))"
+    "import sys; from src.config import load_config; from src.data.mindrecord.converter import "
+    "ensure_mindrecord;"
+    "from src.engine.entry import run_main; run_main(lambda: "
+    "print(ensure_mindrecord(load_config(sys.argv[1:]))[0]))"
 )
 
 
 def config_of(root, folder, *words):
-    """A conversion by itself: what it finds without the check before it, which is tested in test_checks.py."""
+    """A conversion without the check before it (test_data_check.py tests that)."""
     return load_config([f"coco_root={root}", CLASSES, f"mindrecord_dir={folder}", "check_data=off", *words])
 
 

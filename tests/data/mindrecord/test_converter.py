@@ -1,4 +1,7 @@
-"""What a conversion stores, what it notices and what it refuses, with real files. Its processes and interruptions: test_shard_writer.py."""
+"""What a conversion stores, what it notices and what it refuses, with real files.
+
+Its processes and interruptions: test_shard_writer.py.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,8 @@ from src.data.annotations.sources import read_source
 from src.data.images.box_masks import box_mask
 from src.data.images.decode import check_header
 from src.data.mindrecord.converter import ensure_mindrecord
-from src.data.mindrecord.shards import ShardReader, unpack_objects
+from src.data.mindrecord.row_format import unpack_objects
+from src.data.mindrecord.shard_reader import ShardReader
 from src.errors import DataError
 from tests.data.mindrecord.converting import CLASSES, config_of, process_of
 

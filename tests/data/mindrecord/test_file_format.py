@@ -51,7 +51,8 @@ def write(path, rows, ids):
 def index_of(path):
     database = sqlite3.connect(f"{path}.db")
     rows = database.execute(
-        "SELECT ROW_ID, PAGE_ID_RAW, PAGE_OFFSET_RAW, PAGE_OFFSET_RAW_END, ROW_GROUP_ID, PAGE_ID_BLOB, PAGE_OFFSET_BLOB, "
+        "SELECT ROW_ID, PAGE_ID_RAW, PAGE_OFFSET_RAW, PAGE_OFFSET_RAW_END, ROW_GROUP_ID, "
+        "PAGE_ID_BLOB, PAGE_OFFSET_BLOB, "
         "PAGE_OFFSET_BLOB_END, INC_0, image_id_0 FROM INDEXES ORDER BY ROW_ID"
     ).fetchall()
     names = database.execute("SELECT * FROM SHARD_NAME").fetchall()

@@ -1,4 +1,6 @@
-"""Conversion by several processes, killed, interrupted and gone on with: the same rows, in the same order, in the same bytes."""
+"""Conversion by several processes, killed, interrupted and gone on with: the same rows, in the same order, in
+the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,16 @@ import pytest
 
 from src.config import load_config
 from src.data.mindrecord.converter import ensure_mindrecord
-from src.data.mindrecord.shards import ShardReader, load_labels, load_manifest, verify_shards
+from src.data.mindrecord.manifest import load_labels, load_manifest, verify_shards
+from src.data.mindrecord.shard_reader import ShardReader
 from src.errors import DataError
 from tests.data.mindrecord.converting import CLASSES, config_of, process_of
 
 
 def large_data(coco_folder, copies=40):
-    """A data set of 40 * copies pictures, which are links to 40 files: enough for a conversion to be caught in its middle."""
+    """A data set of 40 * copies pictures, which are links to 40 files: enough for a conversion to be caught
+    in its middle.
+    """
 
     def change(content):
         pictures, annotations = content["images"], content["annotations"]
@@ -43,7 +48,10 @@ def whole_folder(folder):
 
 
 def kill_and_go_on(root, folder, expected, moment):
-    """SIGKILL a conversion by two processes when about the fraction `moment` of its shards is there; start again; compare. How many were kept."""
+    """SIGKILL a conversion by two processes when about the fraction `moment` of its shards is there.
+
+    Start again; compare. How many were kept.
+    """
     words = [
         f"coco_root={root}",
         CLASSES,
@@ -101,7 +109,9 @@ def test_killed_at_ten_random_moments(coco_folder, tmp_path):
 
 
 def test_a_conversion_killed_again_and_again_ends_the_same(coco_folder, tmp_path):
-    """The picture at its middle is a pipe that nobody writes to, so that the process stands there when it is killed."""
+    """The picture at its middle is a pipe that nobody writes to, so that the process stands there when it is
+    killed.
+    """
     root, folder = coco_folder(pictures=40), tmp_path / "m"
     picture = root / "train2017/000020.jpg"
     data = picture.read_bytes()
@@ -133,7 +143,10 @@ def test_a_conversion_killed_again_and_again_ends_the_same(coco_folder, tmp_path
 
 
 def interrupted(root, folder, *words):
-    """Leave the first shards of a conversion behind, by a picture that is not one; the picture is mended again."""
+    """Leave the first shards of a conversion behind, by a picture that is not one.
+
+    The picture is mended again.
+    """
     picture = root / "train2017/000030.jpg"
     data = picture.read_bytes()
     picture.write_bytes(bytes(len(data)))

@@ -10,21 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.data.mindrecord.shards import (
-    LABELS,
-    MANIFEST,
+from src.data.mindrecord.manifest import LABELS, MANIFEST, ROWS, Manifest, load_manifest, verify_shards
+from src.data.mindrecord.row_format import (
     ROW_TYPE,
-    ROWS,
-    Manifest,
-    Objects,
-    ShardReader,
-    load_manifest,
+    StoredObjects,
     pack_objects,
     row_bytes,
     split_row,
     unpack_objects,
-    verify_shards,
 )
+from src.data.mindrecord.shard_reader import ShardReader
 from src.errors import DataError
 
 POLYGONS = st.lists(
@@ -52,7 +47,7 @@ def test_objects_there_and_back(name, segmentations, height, width, picture):
     name = name.encode("utf-8", "replace").decode()
     boxes = np.arange(4 * count, dtype=np.float32).reshape(count, 4) / 3
     packed = pack_objects(
-        Objects(name, height, width, boxes, np.arange(1, count + 1, dtype=np.int32), segmentations)
+        StoredObjects(name, height, width, boxes, np.arange(1, count + 1, dtype=np.int32), segmentations)
     )
     annotation, kept = split_row(row_bytes(packed, picture))
     back = unpack_objects(annotation)
@@ -68,8 +63,10 @@ def test_objects_there_and_back(name, segmentations, height, width, picture):
 
 
 def small_conversion(folder):
-    """A folder with a shard file of two rows in this project's layout (MindRecord's headers do not matter for reading by the index)."""
-    empty = pack_objects(Objects("a.jpg", 5, 6, np.zeros((0, 4)), np.zeros(0), []))
+    """A folder with a shard file of two rows in this project's layout (MindRecord's headers do not matter for
+    reading by the index).
+    """
+    empty = pack_objects(StoredObjects("a.jpg", 5, 6, np.zeros((0, 4)), np.zeros(0), []))
     datas = [row_bytes(empty, b"first"), row_bytes(empty, b"second")]
     (folder / "s0").write_bytes(b"--" + b"".join(datas))
     rows = np.zeros(2, ROW_TYPE)

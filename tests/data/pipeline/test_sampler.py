@@ -9,13 +9,16 @@ from hypothesis import strategies as st
 
 from src.config import load_config
 from src.data.mindrecord.converter import ensure_mindrecord
-from src.data.mindrecord.shards import ShardReader
+from src.data.mindrecord.shard_reader import ShardReader
 from src.data.pipeline.sampler import epoch_length, epoch_order, rank_steps, repeat_factors
 from src.dataset import steps_per_epoch
 
 
 def test_repeat_factors_are_those_of_lvis():
-    """r(c) = max(1, sqrt(t / f(c))), f counting pictures, not objects; a picture takes its largest (LVIS, section 5)."""
+    """r(c) = max(1, sqrt(t / f(c))), f counting pictures, not objects.
+
+    A picture takes its largest (LVIS, section 5).
+    """
     objects = [2, 1, 0, 3] + [1] * 96
     labels = [1, 1, 2, 1, 3, 3] + [1] * 96
     factors = repeat_factors(objects, np.array(labels), 0.04)

@@ -1,4 +1,6 @@
-"""The drawn data set: every property its docstring promises, measured on what is written or from the outlines alone."""
+"""The drawn data set: every property its docstring promises, measured on what is written or from the outlines
+alone.
+"""
 
 import hashlib
 import json
@@ -41,7 +43,9 @@ def scenes():
 
 @pytest.fixture(scope="module")
 def full_masks(scenes):
-    """Each object's own pixels, as if nothing lay over it: bool [objects, H, W] of each picture of each split."""
+    """Each object's own pixels, as if nothing lay over it: bool [objects, H, W] of each picture of each
+    split.
+    """
     return [
         [
             np.array([np.any([covered(outline) for outline in item["outlines"]], axis=0) for item in objects])
@@ -120,7 +124,9 @@ def test_sizes_of_objects(folder):
 
 
 def test_a_third_of_the_pictures_hide_a_quarter_of_an_object(scenes, full_masks):
-    """Full and hidden areas from the outlines alone: an object's own pixels, and those that one later object takes from it."""
+    """Full and hidden areas from the outlines alone: an object's own pixels, and those that one later object
+    takes from it.
+    """
     for pictures, masks in zip(scenes, full_masks):
         hiding = 0
         for (_, objects), full in zip(pictures, masks):
@@ -154,7 +160,10 @@ def test_annotations_are_the_visible_masks(folder, scenes, full_masks):
 
 
 def test_shapes_are_what_they_are_called(scenes):
-    """Area over the smallest enclosing circle's: 1 for a circle; at most 2/pi for a rectangle, 0.413 for a triangle; 0.39 for the star."""
+    """Area over the smallest enclosing circle's: 1 for a circle.
+
+    At most 2/pi for a rectangle, 0.413 for a triangle; 0.39 for the star.
+    """
     bounds = {"circle": (0.97, 1.0), "rectangle": (0.45, 0.64), "triangle": (0.2, 0.42), "star": (0.36, 0.42)}
     turned = {name: set() for name in SHAPE_CLASSES}
     for _, objects in scenes[0]:
@@ -173,7 +182,10 @@ def test_shapes_are_what_they_are_called(scenes):
 
 
 def test_colour_and_texture_tell_nothing_of_the_class(scenes):
-    """Chi-square of class against an object's hue, brightness and contrast; 9, 9 and 6 degrees of freedom: 27.9, 22.5 at p = 0.001."""
+    """Chi-square of class against an object's hue, brightness and contrast.
+
+    9, 9 and 6 degrees of freedom: 27.9, 22.5 at p = 0.001.
+    """
     rows = []
     for picture, objects in (scene for split in scenes for scene in split):
         hsv = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV)
@@ -233,7 +245,10 @@ def test_same_settings_do_nothing_and_others_draw_anew(tmp_path):
 
 def test_a_killed_drawing_is_done_again(tmp_path):
     whole = draw_shapes(tmp_path / "whole", 30, 4, (128, 128), 1)
-    code = f"from src.data.shapes.drawn_data import draw_shapes; draw_shapes({str(tmp_path / 'killed')!r}, 30, 4, (128, 128), 1)"
+    code = (
+        f"from src.data.shapes.drawn_data import draw_shapes; "
+        f"draw_shapes({str(tmp_path / 'killed')!r}, 30, 4, (128, 128), 1)"
+    )
     process = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).resolve().parents[3])
     deadline = time.monotonic() + 30
     while len(list((tmp_path / "killed" / "train2017").glob("*.jpg"))) < 3 and time.monotonic() < deadline:
@@ -277,7 +292,10 @@ def test_other_sizes(size):
 
 
 def test_nothing_is_printed(tmp_path):
-    code = f"from src.data.shapes.drawn_data import draw_shapes; draw_shapes({str(tmp_path / 'quiet')!r}, 2, 1, (64, 64), 1)"
+    code = (
+        f"from src.data.shapes.drawn_data import draw_shapes; "
+        f"draw_shapes({str(tmp_path / 'quiet')!r}, 2, 1, (64, 64), 1)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=Path(__file__).resolve().parents[3], capture_output=True, check=True
     )

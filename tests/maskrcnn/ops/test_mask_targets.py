@@ -9,7 +9,7 @@ from mindspore import Tensor
 
 from src.config import load_config
 from src.data.images.box_masks import box_mask
-from src.data.pipeline.examples import batch_layout
+from src.data.pipeline.training_example import batch_layout
 from src.maskrcnn.ops.mask_targets import mask_targets
 from tests.maskrcnn import twins
 

@@ -1,4 +1,6 @@
-"""One training example: a row of the shards to the arrays of a batch, as a pure function of (configuration, epoch, row)."""
+"""One training example: a row of the shards to the arrays of a batch, as a pure function of (configuration,
+epoch, row).
+"""
 
 from __future__ import annotations
 
@@ -18,11 +20,14 @@ _FEWEST_PIXELS = 0.5  # canvas pixels: what covers less is no object any more
 
 
 def batch_layout(config, batch_size):
-    """{name: (dtype, shape)} of a training batch's arrays; B = batch_size, G = max_instance_count, m = gt_mask_size.
+    """{name: (dtype, shape)} of a training batch's arrays.
 
-    image uint8 [B, img_height, img_width, 3], RGB; image_meta float32 [B, 6] (`Placement.meta`); image_id int64 [B];
-    sample_key int32 [B], 31 bits; gt_boxes float32 [B, G, 4] x1, y1, x2, y2 in canvas pixels; gt_labels int32 [B, G]; gt_valid bool [B, G];
-    gt_masks uint8 [B, G, m, m], coverage 0..255 in the objects' own boxes. Slots that are not valid hold zeros.
+    B = batch_size, G = max_instance_count, m = gt_mask_size.
+
+    image uint8 [B, img_height, img_width, 3], RGB; image_meta float32 [B, 6] (`Placement.meta`); image_id
+    int64 [B]; sample_key int32 [B], 31 bits; gt_boxes float32 [B, G, 4] x1, y1, x2, y2 in canvas pixels;
+    gt_labels int32 [B, G]; gt_valid bool [B, G]; gt_masks uint8 [B, G, m, m], coverage 0..255 in the objects'
+    own boxes. Slots that are not valid hold zeros.
     """
     count, side = config.max_instance_count, config.gt_mask_size
     shapes = {
@@ -39,7 +44,9 @@ def batch_layout(config, batch_size):
 
 
 def sample_key(seed, epoch, row):
-    """A number of 31 bits that belongs to (seed, epoch, row), from which the network draws its anchors and RoIs."""
+    """A number of 31 bits that belongs to (seed, epoch, row), from which the network draws its anchors and
+    RoIs.
+    """
     return int(stream(seed, SAMPLE, epoch, row).integers(2**31))
 
 
@@ -47,7 +54,8 @@ def sample_key(seed, epoch, row):
 class PlacedObjects:
     """The n objects of a picture that are seen on its canvas.
 
-    boxes: float32 [n, 4] in canvas pixels; labels: int32 [n]; masks: uint8 [n, m, m] in the boxes' frames, None for data without masks;
+    boxes: float32 [n, 4] in canvas pixels; labels: int32 [n]; masks: uint8 [n, m, m] in the boxes' frames,
+        None for data without masks;
     segmentations: n of the picture's own; axes, meta: see `Placement`.
     """
 
@@ -60,9 +68,10 @@ class PlacedObjects:
 
 
 def place_objects(objects, placement, size, has_masks):
-    """The PlacedObjects of a row's `Objects`, in their order: cut at the edges of what is placed, their boxes found anew from their masks.
+    """The PlacedObjects of a row's `StoredObjects`, in their order.
 
-    An object without a pixel that is seen is left out. size: side m of a mask.
+    Objects are cut at the edges of what is placed, and their boxes follow from their masks. An object
+    without a visible pixel is left out. size: side m of a mask.
     """
     boxes = objects.boxes
     seen = np.ones(len(boxes), bool)
@@ -83,7 +92,8 @@ def place_objects(objects, placement, size, has_masks):
     masks = None
     if has_masks:
         masks = np.zeros((len(boxes), size, size), np.uint8)
-        # a mask in its own box's frame does not change when the box is moved or scaled, only when it is mirrored
+        # a mask in its own box's frame does not change when the box is moved or scaled, only when it is
+        # mirrored
         for i in np.flatnonzero(seen):
             mask = box_mask(objects.segmentations[i], boxes[i], objects.height, objects.width, size)
             masks[i] = mask[:, ::-1] if placement.flip else mask
@@ -102,7 +112,10 @@ def place_objects(objects, placement, size, has_masks):
 
 
 def _draw_row(config, reader, row, has_masks, places, colors, canvas):
-    """Draw a row's picture onto a canvas; its PlacedObjects. places, colors: Generators of what is drawn at random."""
+    """Draw a row's picture onto a canvas; its PlacedObjects.
+
+    places, colors: Generators of what is drawn at random.
+    """
     objects, data = reader.read(row)
     picture = decode_picture(
         bytes(data),
@@ -119,7 +132,8 @@ def _draw_row(config, reader, row, has_masks, places, colors, canvas):
 def fill_example(config, reader, epoch, row, has_masks, arrays, position):
     """Read a row, augment it, and write it to `position` of a batch's arrays (see `batch_layout`).
 
-    reader: a ShardReader. Objects keep their order. Raises DataError naming the picture or shard that cannot be read.
+    reader: a ShardReader. Objects keep their order. Raises DataError naming the picture or shard that cannot
+        be read.
     """
     canvas = arrays["image"][position]
     placed = _draw_row(
@@ -150,7 +164,7 @@ def fill_example(config, reader, epoch, row, has_masks, arrays, position):
 
 
 def _with_pasted(config, reader, placed, generator, colors, canvas):
-    """(boxes, labels, masks) with some objects of another row pasted in, with probability copy_paste_ratio."""
+    """(boxes, labels, masks), with probability copy_paste_ratio with objects of another row pasted in."""
     draw, other_row = generator.random(), int(generator.integers(len(reader.rows)))
     if draw >= config.copy_paste_ratio:
         return placed.boxes, placed.labels, placed.masks

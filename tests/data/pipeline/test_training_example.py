@@ -1,4 +1,6 @@
-"""Augmented examples: boxes and masks against the pixels of pictures whose objects can be told by their colour."""
+"""Augmented examples: boxes and masks against the pixels of pictures whose objects can be told by their
+colour.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,9 @@ from src.data.images.box_masks import box_mask, crop_object_box, paste_mask
 from src.data.images.placement import Placement
 from src.data.images.rasterize import segmentation_to_mask
 from src.data.mindrecord.converter import ensure_mindrecord
-from src.data.mindrecord.shards import Objects, ShardReader
-from src.data.pipeline.examples import batch_layout, fill_example, place_objects
+from src.data.mindrecord.row_format import StoredObjects
+from src.data.mindrecord.shard_reader import ShardReader
+from src.data.pipeline.training_example import batch_layout, fill_example, place_objects
 from src.dataset import create_maskrcnn_dataset, resolve_classes
 from src.errors import ConfigError
 
@@ -39,7 +42,10 @@ COLORS = np.array(
 
 
 def colored_data(root, rle=False, pictures=8):
-    """Pictures of one convex polygon each: class c is painted with COLORS[c] on black. As polygons, or as RLE."""
+    """Pictures of one convex polygon each: class c is painted with COLORS[c] on black.
+
+    As polygons, or as RLE.
+    """
     (root / "train2017").mkdir(parents=True)
     (root / "annotations").mkdir()
     rng = np.random.default_rng(5)
@@ -102,7 +108,9 @@ def examples(root, tmp_path, *words, epochs=4):
 
 
 def check(example, overlap):
-    """Each object's box (to a pixel or two of its picture) and mask against the pixels of its class's colour; how many objects were compared."""
+    """Each object's box (to a pixel or two of its picture) and mask against the pixels of its class's colour;
+    how many objects were compared.
+    """
     compared = 0
     scale = max(example["image_meta"][2:4])
     tolerance = (
@@ -165,7 +173,10 @@ def test_boxes_and_masks_of_cut_and_scaled_pictures_are_those_of_their_pixels(tm
 @pytest.mark.parametrize("rle", [False, True])
 @pytest.mark.parametrize("words", [[], ["crop_ratio=1"]])
 def test_pasted_objects_hide_what_is_under_them(tmp_path, words, rle):
-    """Pixels, boxes and masks of pasted objects, and of the objects that they partly cover; what is covered wholly is gone."""
+    """Pixels, boxes and masks of pasted objects, and of the objects that they partly cover.
+
+    What is covered wholly is gone.
+    """
     seen, several, compared = 0, 0, 0
     for example in examples(
         colored_data(tmp_path / "data", rle), tmp_path, "copy_paste_ratio=1", *words, epochs=6
@@ -211,23 +222,24 @@ def test_colors_alone_change_with_color_jitter(tmp_path):
 def placed(segmentation, box, window, scale=1, has_masks=True):
     """The PlacedObjects of one object of a 100x100 picture, of which a window is shown at a scale."""
     top, left, height, width = window
-    objects = Objects("x", 100, 100, np.array([box], np.float32), np.array([3], np.int32), [segmentation])
+    objects = StoredObjects(
+        "x", 100, 100, np.array([box], np.float32), np.array([3], np.int32), [segmentation]
+    )
     size = int(height * scale), int(width * scale)
     return place_objects(objects, Placement(100, 100, *size, 0, 0, *size, window=window), 28, has_masks)
 
 
 def test_a_cut_objects_box_follows_its_mask():
-    """An L: its upper arm is at columns 10 to 20, its lower one at rows 80 to 90. Cut above row 60, the box is the upper arm's alone."""
+    """An L: its upper arm is at columns 10 to 20, its lower one at rows 80 to 90.
+
+    Cut above row 60, the box is the upper arm's alone.
+    """
     polygon = np.array([10, 10, 20, 10, 20, 80, 90, 80, 90, 90, 10, 90], np.float32)
     found = placed([polygon], [10, 10, 90, 90], (0, 0, 60, 100))
-    assert (
-        found.boxes.tolist() == [[10, 10, 20, 60]]
-        and found.labels.tolist() == [3]
-        and found.masks.min() > 127
-    )
-    assert placed([polygon], [10, 10, 90, 90], (0, 0, 60, 100), has_masks=False).boxes.tolist() == [
-        [10, 10, 90, 60]
-    ]
+    assert found.boxes.tolist() == [[10, 10, 20, 60]] and found.labels.tolist() == [3]
+    assert found.masks.min() > 127
+    without_masks = placed([polygon], [10, 10, 90, 90], (0, 0, 60, 100), has_masks=False)
+    assert without_masks.boxes.tolist() == [[10, 10, 90, 60]]
     # the corner that no arm reaches shows nothing of it, though it lies within its box
     assert len(placed([polygon], [10, 10, 90, 90], (10, 40, 50, 50)).labels) == 0
     assert len(placed([polygon], [10, 10, 90, 90], (92, 92, 8, 8), has_masks=False).labels) == 0
