@@ -188,7 +188,8 @@ def test_the_readmes_program_needs_onnx_runtime_alone(job, exported, tmp_path):
 
     Its detections are those of the checkpoint's network.
     """
-    program = re.search(r"```python\n(import [^`]*onnxruntime[^`]*)```", (ROOT / "docs" / "export.md").read_text())[1]
+    page = (ROOT / "docs" / "export.md").read_text()
+    program = re.search(r"```python\n(import [^`]*onnxruntime[^`]*)```", page)[1]
     program = (
         program.replace("mask_rcnn.onnx", str(exported[0]))
         .replace("photo.jpg", str(job / "tall.png"))

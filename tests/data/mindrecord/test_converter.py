@@ -1,7 +1,4 @@
-"""What a conversion stores, what it notices and what it refuses, with real files.
-
-Its processes and interruptions: test_shard_writer.py.
-"""
+"""What a conversion stores, notices and refuses. Its processes and interruptions: test_shard_writer.py."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Augmented examples: boxes and masks against the pixels of pictures whose objects can be told by their
-colour.
-"""
+"""Augmented examples: boxes and masks against the pixels of objects that are known by their colour."""
 
 from __future__ import annotations
 

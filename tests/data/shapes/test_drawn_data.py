@@ -1,6 +1,4 @@
-"""The drawn data set: every property its docstring promises, measured on what is written or from the outlines
-alone.
-"""
+"""The drawn data set: every property of its docstring, measured on what is written or from the outlines."""
 
 import hashlib
 import json
@@ -238,9 +236,8 @@ def test_same_settings_do_nothing_and_others_draw_anew(tmp_path):
         (again / path.relative_to(folder)).read_bytes() == content for path, (_, content) in state.items()
     )
     draw_shapes(folder, 4, 2, (96, 64), 2)
-    assert (
-        len(os.listdir(folder / "train2017")) == 4 and load(folder, "train2017")["images"][0]["width"] == 96
-    )
+    assert len(os.listdir(folder / "train2017")) == 4
+    assert load(folder, "train2017")["images"][0]["width"] == 96
 
 
 def test_a_killed_drawing_is_done_again(tmp_path):
