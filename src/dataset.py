@@ -2,9 +2,10 @@
 
 All NumPy, no device needed.
 
-    folder, manifest = ensure_mindrecord(config)                    # converts where there is no whole
-    conversion config = resolve_classes(config, manifest) for batch in create_maskrcnn_dataset(config, folder,
-    epoch): ...
+    folder, manifest = ensure_mindrecord(config)  # converts where there is no whole conversion
+    config = resolve_classes(config, manifest)
+    for batch in create_maskrcnn_dataset(config, folder, epoch):
+        ...
 
 Order and augmentation are functions of (seed, epoch, row of the shards) alone: any number of workers and
 ranks gives the same examples, and an epoch can be taken up at any step.
@@ -48,20 +49,31 @@ def steps_per_epoch(config, manifest, device_num=1):
 
 
 def create_maskrcnn_dataset(
-    config, folder, epoch, rank=0, device_num=1, start_step=0, workers=None, seen=None
+    config, folder, epoch, rank=0, device_num=1, start_step=0, workers=None, images_seen=None
 ):
-    """The TrainingBatches of one epoch (see there) of the conversion in `folder`, from step `start_step` of
-    the epoch on.
+    """The TrainingBatches of one epoch of the conversion in `folder`.
 
-    rank, device_num: this process's number among those that share the epoch; seen: instead of start_step, how
-    many of the epoch's pictures were there before, be it with another batch size or number of devices;
-    workers: DataWorkers to use and leave running, to spare their start at every epoch. Raises DataError for a
-    folder without a whole conversion and ConfigError for a canvas that is too small.
+    Args:
+        config: the Config.
+        folder: the folder that `ensure_mindrecord` gave.
+        epoch: number of the epoch, from 0.
+        rank: this process's number among the `device_num` processes that share the epoch.
+        device_num: how many processes share the epoch.
+        start_step: the first step of the epoch to give.
+        workers: DataWorkers to use and leave running, which saves their start at every epoch.
+        images_seen: instead of start_step, how many of the epoch's pictures earlier steps have taken. Those
+            steps may have had another batch size or number of devices.
+
+    Raises:
+        DataError: the folder holds no whole conversion.
+        ConfigError: the canvas is too small.
     """
     manifest = load_manifest(folder)
     if manifest is None:
         raise DataError(f"{folder}: no whole conversion; ensure_mindrecord makes one")
-    return TrainingBatches(config, folder, manifest, epoch, rank, device_num, start_step, workers, seen)
+    return TrainingBatches(
+        config, folder, manifest, epoch, rank, device_num, start_step, workers, images_seen
+    )
 
 
 class TrainingBatches:
@@ -75,7 +87,16 @@ class TrainingBatches:
     """
 
     def __init__(
-        self, config, folder, manifest, epoch, rank=0, device_num=1, start_step=0, workers=None, seen=None
+        self,
+        config,
+        folder,
+        manifest,
+        epoch,
+        rank=0,
+        device_num=1,
+        start_step=0,
+        workers=None,
+        images_seen=None,
     ):
         rows = load_rows(folder, manifest)
         for height, width in np.unique(np.stack([rows["height"], rows["width"]], 1), axis=0):
@@ -87,9 +108,10 @@ class TrainingBatches:
                 f"copy_paste_ratio={config.copy_paste_ratio} needs masks to cut objects out, and "
                 f"{manifest.source} has none"
             )
-        seen = start_step * config.batch_size * device_num if seen is None else seen
+        if images_seen is None:
+            images_seen = start_step * config.batch_size * device_num
         self.rows = rank_steps(
-            epoch_order(config, manifest, epoch), config.batch_size, rank, device_num, seen
+            epoch_order(config, manifest, epoch), config.batch_size, rank, device_num, images_seen
         )
         self._image_ids = rows["image_id"]
 

@@ -181,7 +181,7 @@ class Trainer:
                 device.rank,
                 device.num,
                 workers=workers,
-                seen=self.images_seen,
+                images_seen=self.images_seen,
             )
         )
         while True:

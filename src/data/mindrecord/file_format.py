@@ -98,7 +98,10 @@ def _pages(sizes):
 
 
 def _packed_id(image_id):
-    """A row of the last page: its length, and {"image_id": number} as MessagePack (https://github.com/msgpack/msgpack/blob/master/spec.md)."""
+    """A row of the last page: its length, and {"image_id": number} as MessagePack.
+
+    https://github.com/msgpack/msgpack/blob/master/spec.md
+    """
     if image_id >= 0:
         kinds = (
             (0x7F, None, ">B"),

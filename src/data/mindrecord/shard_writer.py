@@ -104,9 +104,8 @@ def work(connection_handle, *_):
     """A process's whole life: take tasks from the connection until it closes or the converter is gone."""
     from multiprocessing.connection import Connection
 
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C is the converter's business, which then ends this process
+    # the converter handles Ctrl-C, and then ends this process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     connection = Connection(connection_handle)
     with contextlib.suppress(OSError):  # the converter is gone: stop at once, another may go on
         parent = next_task(connection, os.getppid())

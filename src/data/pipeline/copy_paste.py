@@ -1,6 +1,6 @@
-"""Copy-paste: objects of one picture cut out by their masks and pasted over another (Ghiasi et al.
+"""Copy-paste: objects of one picture cut out by their masks and pasted over another.
 
-2021, Simple Copy-Paste).
+Ghiasi et al. 2021, Simple Copy-Paste.
 """
 
 from __future__ import annotations

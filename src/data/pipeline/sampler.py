@@ -22,13 +22,15 @@ def stream(seed, number, epoch, row=0):
 
 
 def repeat_factors(objects, labels, threshold):
-    """float64 [pictures]: how often a picture comes in an epoch, on average (Gupta et al.
-
-    2019, LVIS, section 5).
+    """float64 [pictures]: how often a picture comes in an epoch, on average.
 
     The largest of max(1, sqrt(threshold / f)) over its classes, f being the part of the pictures that hold
-    the class. objects: int [pictures], how many each has; labels: int [sum of objects], picture after
-    picture.
+    the class (Gupta et al. 2019, LVIS, section 5).
+
+    Args:
+        objects: int [pictures], how many objects each picture has.
+        labels: int [sum of objects], picture after picture.
+        threshold: the f below which a class is repeated.
     """
     picture = np.repeat(np.arange(len(objects)), objects)
     labels = np.asarray(labels, np.int64)
@@ -73,14 +75,14 @@ def epoch_order(config, manifest, epoch):
     return generator.permutation(np.repeat(order, np.diff(ends // _ONE, prepend=0)))
 
 
-def rank_steps(order, batch_size, rank, device_num, seen=0):
-    """int64 [steps, batch_size]: the rows of each step of a rank, after the first `seen` of the order.
+def rank_steps(order, batch_size, rank, device_num, images_seen=0):
+    """int64 [steps, batch_size]: rows of each step of a rank, after the first `images_seen` of the order.
 
     A step takes the next batch_size * device_num rows of the order, rank r the r-th batch_size of them. The
     last step is filled up from the order's beginning, so that every picture is seen.
     """
     total = batch_size * device_num
-    steps = max(0, -(-(len(order) - seen) // total))
-    return order[(seen + np.arange(steps * total)) % len(order)].reshape(steps, device_num, batch_size)[
-        :, rank
-    ]
+    steps = max(0, -(-(len(order) - images_seen) // total))
+    return order[(images_seen + np.arange(steps * total)) % len(order)].reshape(
+        steps, device_num, batch_size
+    )[:, rank]

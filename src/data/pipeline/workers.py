@@ -176,9 +176,8 @@ class DataWorkers:
 def work(connection_handle, memory_handle):
     """What a worker process does: take tasks from the connection until it closes or the trainer is gone."""
     cv2.setNumThreads(0)
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C is the trainer's business, which then closes the connection
+    # the trainer handles Ctrl-C, and then closes the connection
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     connection = Connection(connection_handle)
     first = next_task(connection, os.getppid())
     if first is None:

@@ -1,7 +1,8 @@
 """A COCO-format data set of drawn shapes: what the demo trains on, and small real data for trying things out.
 
-    draw_shapes("shapes", train_count=400, val_count=50)      # shapes/{train2017,val2017}/*.jpg,
-    shapes/annotations/*.json
+    draw_shapes("shapes", train_count=400, val_count=50)
+
+writes shapes/{train2017,val2017}/*.jpg and shapes/annotations/*.json.
 
 Four classes (circle, triangle, rectangle, star), from 6% to 60% of the picture's shorter side, at any angle.
 Colours and textures are drawn from a random stream of their own, so that they tell nothing about the class.
