@@ -1,8 +1,8 @@
 """The configuration: `load_config`, which every command uses.
 
 Precedence: the defaults < `--config FILE` (YAML) < `KEY=VALUE` words. Every key, with its default, its
-    meaning and all that is known about it, stands in `src/settings/keys/`; docs/configuration.md is made from
-    there.
+meaning and all that is known about it, stands in `src/settings/keys/`. docs/configuration.md is made from
+there.
 """
 
 from __future__ import annotations
