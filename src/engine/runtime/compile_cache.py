@@ -9,12 +9,13 @@ predict.py.
 
 from __future__ import annotations
 
+import contextlib
 import os
-import sys
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Iterator, Optional, Sequence
 
 import mindspore as ms
+from mindspore.common import api
 
 from ...config import Config
 from ...errors import ConfigError
@@ -26,6 +27,7 @@ from .graph_store import GraphStore, prune
 MAX_GRAPHS = 64
 _ENABLE = "MS_COMPILER_CACHE_ENABLE"
 _FOLDER = "MS_COMPILER_CACHE_PATH"
+_FILE_WITHOUT_IMPORTS = Path(__file__).parent / "__init__.py"  # not empty: MindSpore hashes it
 _is_used = False  # MindSpore uses the folder of a process's first graph for all its graphs
 
 
@@ -43,9 +45,8 @@ def compile_cell(cell: ms.nn.Cell, inputs: Sequence[ms.Tensor], config: Config, 
     """
     global _is_used
     root = cache_folder(config.compile_cache, device.target)
-    # MindSpore needs a script file, which `python -c` has not. A user who has set MindSpore's variable uses
-    # its cache.
-    if root is None or _is_used or not os.path.isfile(sys.argv[0]) or _ENABLE in os.environ:
+    # A user who has set MindSpore's variable uses its cache.
+    if root is None or _is_used or _ENABLE in os.environ:
         cell.compile(*inputs)
         return "compiled"
     try:
@@ -66,7 +67,8 @@ def compile_cell(cell: ms.nn.Cell, inputs: Sequence[ms.Tensor], config: Config, 
         os.environ[_ENABLE] = "1"
         os.environ[_FOLDER] = str(store.used_folder)
         try:
-            cell.compile(*inputs)
+            with _no_source_walk():
+                cell.compile(*inputs)
         finally:
             del os.environ[_ENABLE]
             del os.environ[_FOLDER]
@@ -79,6 +81,22 @@ def compile_cell(cell: ms.nn.Cell, inputs: Sequence[ms.Tensor], config: Config, 
     if device.rank == 0:
         prune(root, MAX_GRAPHS)
     return "compiled"
+
+
+@contextlib.contextmanager
+def _no_source_walk() -> Iterator[None]:
+    """Let MindSpore compare no source files of its own choice: the digest holds all that matter.
+
+    MindSpore walks the imports of the script that was started (`sys.argv[0]`). It stops with an ImportError
+    where that script is a module with relative imports (`python -m package.module`), and it refuses a program
+    without a script (`python -c`). So it is shown a file that imports nothing.
+    """
+    script = api.entry_script_path
+    api.entry_script_path = str(_FILE_WITHOUT_IMPORTS)
+    try:
+        yield
+    finally:
+        api.entry_script_path = script
 
 
 def cache_folder(setting: str, target: str) -> Optional[Path]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +16,7 @@ from src.data.shapes.drawn_data import draw_shapes
 from src.engine.runtime.compile_cache import cache_folder
 from src.errors import ConfigError
 from src.weights.checkpoint_file import read_checkpoint
+from tests.conftest import ROOT
 from tests.small_job import SMALL, run
 
 
@@ -187,3 +190,53 @@ def test_auto_is_the_users_cache_on_the_cpu(monkeypatch, tmp_path):
 def test_an_empty_setting_is_an_error():
     with pytest.raises(ConfigError, match="compile_cache=: 'auto', 'off' or a folder expected"):
         load_config(["compile_cache="])
+
+
+PROGRAM = """
+from .cell import make_cell
+import numpy as np
+from mindspore import Tensor
+from src.config import load_config
+from src.engine.runtime.compile_cache import compile_cell
+from src.engine.runtime.device import Device
+
+if __name__ == "__main__":
+    cell = make_cell()
+    inputs = (Tensor(np.array([1, 2], np.float32)),)
+    print(compile_cell(cell, inputs, load_config(["compile_cache=graphs"]), Device("CPU")))
+    print(cell(*inputs).asnumpy().tolist())
+"""
+CELL = """
+from mindspore import nn
+
+class Twice(nn.Cell):
+    def construct(self, x):
+        return x * 2
+
+def make_cell():
+    return Twice()
+"""
+
+
+def test_a_module_with_relative_imports_keeps_its_graph(tmp_path):
+    """The demo and every user's package are started so, by `python -m`."""
+    package = tmp_path / "job"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "cell.py").write_text(CELL)
+    (package / "start.py").write_text(PROGRAM)
+    how = []
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-m", "job.start"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        how.append(done.stdout.splitlines()[0].split()[0])
+        assert done.stdout.splitlines()[1] == "[2.0, 4.0]"
+    assert how == ["compiled", "read"]
