@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, Dict
 
 from ..config import Config
-from ..dataset import read_source, resolve_classes
+from ..dataset import resolve_classes
 from .inference.evaluation import evaluate_network
+from .inference.evaluation_data import check_evaluation_data, read_evaluation_data
 from .inference.predictor import compile_inference, inference_network, open_checkpoint
+from .output_folder import prepare_output_folder
 from .runtime.device import start_device
 
 
@@ -24,10 +26,11 @@ def evaluate(config: Config, work_dir) -> Dict[str, Any]:
     Returns:
         {"bbox": {...}, "segm": {...}}; "segm" where there are masks.
     """
+    prepare_output_folder(work_dir, "--work-dir")
     config, weights = open_checkpoint(config)
     device = start_device(config)
     with device.group as group:
-        source = read_source(config, "val")
+        source = read_evaluation_data(config, check_evaluation_data(config, group))
         config = resolve_classes(config, source)
         network = inference_network(config, weights, device.target)
         group.report("while it compiled", idle_limit=None)

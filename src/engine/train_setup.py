@@ -18,6 +18,8 @@ from ..maskrcnn.build import build_network
 from ..network_define import TrainOneStep
 from ..weights.pretrained import PretrainedWeights, load_pretrained, open_pretrained
 from .distributed.agreement import check_settings
+from .inference.evaluation_data import check_evaluation_data
+from .output_folder import prepare_output_folder
 from .runtime.device import Device
 from .training.build_step import make_step
 from .training.resume import (
@@ -49,6 +51,7 @@ class TrainSetup:
         step_cell: The training step, which holds the network.
         saved_facts: What a checkpoint's state says besides the position.
         resumed: The checkpoint that the run goes on from; None for a new run.
+        unusable_pictures: Ids of the evaluation split's pictures that are left out; empty without one.
     """
 
     config: Config
@@ -60,6 +63,7 @@ class TrainSetup:
     step_cell: TrainOneStep
     saved_facts: Dict[str, Any]
     resumed: Optional[Resumed] = None
+    unusable_pictures: Sequence[int] = ()
 
 
 def open_weights(config: Config) -> Tuple[Config, Optional[PretrainedWeights]]:
@@ -88,6 +92,7 @@ def start_new_run(
     if config.pre_trained is not None and weights is None:
         config, weights = open_pretrained(config)  # resume=auto found no checkpoint
     asked_classes = config.coco_classes
+    unusable_pictures = check_before_long_work(config, work_dir, device)
     config, data_dir, manifest = prepare_data(config, asked_classes, device)
     network = new_network(config, device, loads_weights=weights is not None)
     weights_lines = ("from scratch",) if weights is None else load_pretrained(network, weights, config)
@@ -107,6 +112,7 @@ def start_new_run(
         network,
         step_cell,
         facts,
+        unusable_pictures=unusable_pictures,
     )
     return make_ranks_alike(setup, manifest, weights_lines)
 
@@ -117,6 +123,7 @@ def start_resumed_run(config: Config, resumed: Resumed, work_dir: str, device: D
     if "coco_classes" not in config.written:
         asked_classes = resumed.state["asked_classes"]
     config = resumed_config(config, resumed)
+    unusable_pictures = check_before_long_work(config, work_dir, device)
     config, data_dir, manifest = prepare_data(config, asked_classes, device)
     network = new_network(config, device, loads_weights=resumed.state["loads_weights"])
     network.set_train(True)
@@ -130,7 +137,9 @@ def start_resumed_run(config: Config, resumed: Resumed, work_dir: str, device: D
         "data": data_fingerprint(manifest),
     }
     steps = steps_per_epoch(config, manifest, device.num)
-    setup = TrainSetup(config, work_dir, device, data_dir, steps, network, step_cell, facts, resumed)
+    setup = TrainSetup(
+        config, work_dir, device, data_dir, steps, network, step_cell, facts, resumed, unusable_pictures
+    )
     return make_ranks_alike(setup, manifest, (f"resumed from {resumed.path}",))
 
 
@@ -142,6 +151,18 @@ def make_ranks_alike(setup: TrainSetup, manifest, weights_lines: Sequence[str]) 
             setup.config, setup.device, manifest, setup.network, setup.steps_per_epoch, weights_lines
         )
     return setup
+
+
+def check_before_long_work(config: Config, work_dir: str, device: Device) -> Sequence[int]:
+    """Try what a run needs at its end, so that it is not lost then: its folders and the evaluation's data.
+
+    Returns:
+        Ids of the evaluation split's pictures that cannot be used.
+    """
+    prepare_output_folder(work_dir.replace("{rank}", str(device.rank)), "--work-dir")
+    if config.eval_interval is None:
+        return ()
+    return check_evaluation_data(config, device.group, needs_objects=True)
 
 
 def prepare_data(config: Config, asked_classes, device: Device) -> Tuple[Config, Path, Any]:

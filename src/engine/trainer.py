@@ -21,7 +21,7 @@ from ..maskrcnn.build import norm_kind
 from ..network_define import STEP_NAMES
 from .display.loss_log import LOSS_NAMES
 from .hooks.checkpointing import Checkpointing
-from .hooks.default_hooks import control_hooks, default_hooks
+from .hooks.default_hooks import run_hooks
 from .hooks.hook import Hook, Step
 from .runtime.device import start_device
 from .train_setup import BATCH_NAMES, TrainSetup, checkpoint_dir_of, open_weights, set_up
@@ -47,7 +47,7 @@ def train(config: Config, work_dir, hooks: Iterable[Hook] = ()) -> Optional[Path
     with device.group:
         setup = set_up(config, weights, str(work_dir), device)
         checkpointing = Checkpointing()
-        Trainer(setup, [*default_hooks(setup.config), *hooks, checkpointing, *control_hooks()]).run()
+        Trainer(setup, run_hooks(setup.config, setup.unusable_pictures, hooks, checkpointing)).run()
     return checkpointing.saved
 
 
@@ -104,10 +104,16 @@ class Trainer:
             TrainingError: A loss is not finite.
             SystemExit: A signal ended the run.
         """
+        if self.is_finished():
+            if self.device.rank == 0:
+                print(f"{self.resumed.path} is the end of its run: nothing is left to do", flush=True)
+            return
         with contextlib.ExitStack() as stack:
             for hook in self.hooks:
                 stack.callback(hook.close, self)
                 hook.before_train(self)
+            if self.step_in_epoch == self.steps_per_epoch and self.global_step < self.total_steps:
+                self._start_epoch(self.epoch + 1)
             try:
                 if self.global_step < self.total_steps:
                     with_masks = self.config.rcnn_loss_mask_fb_weight > 0
@@ -116,6 +122,12 @@ class Trainer:
                 self._interrupted(error)
                 raise
             self.call("after_train")
+
+    def is_finished(self) -> bool:
+        """Whether the run was resumed at its end, with nothing left to do."""
+        if self.resumed is None or self.global_step < self.total_steps:
+            return False
+        return not any(hook.is_pending(self) for hook in self.hooks)
 
     def train(self, workers: DataWorkers) -> None:
         """The training loop."""
@@ -254,7 +266,7 @@ class Trainer:
     def load_state_dict(self, state: Dict[str, Any]) -> None:
         """Go to where a checkpoint was; with another batch size or number of devices, to the same picture."""
         if state["place"] >= state["steps"]:
-            self._start_epoch(state["epoch"] + 1)
+            self._start_epoch(state["epoch"], self.steps_per_epoch)
         else:
             step = state["seen"] // (self.config.batch_size * self.device.num)
             self._start_epoch(state["epoch"], step, state["seen"])

@@ -1,44 +1,47 @@
-"""Ground truth for pycocotools: COCO-like JSON is read, cleaned and given new ids.
+"""Ground truth for pycocotools, made from a `DataSource`: the objects that training, too, is given.
 
-pycocotools fails on many things that real annotation files hold: ids that are text or 0, missing `iscrowd` or
-`area`, pictures without a size, empty segmentations. So every id is replaced by a whole number from 1.
-The order of the ids stays, so pycocotools visits the pictures in the same order and gives the same figures.
-An annotation that cannot be used is left out and counted. None is changed without a message.
+A result file is evaluated on an annotation file alone; that file goes through the same reader.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 import numpy as np
+from pycocotools import mask as mask_api
 
-from ..data.annotations.records import DataSource
-from ..errors import DataError
-from .annotation_cleaning import clean_annotation
+from ..data.annotations.coco_reader import read_coco_alone
+from ..data.annotations.records import DataSource, Record
+from ..data.annotations.source_paths import read_annotation_file
+
+_MEMORY_NAME = "the ground truth"
 
 
 @dataclass
 class GroundTruth:
-    """COCO ground truth whose ids count from 1.
+    """COCO ground truth of one kind, "bbox" or "segm".
 
     Attributes:
         name: where it comes from, for messages.
-        images: {original id (see `plain_id`): COCO image entry with its new id}.
-        categories: {original id: COCO category entry with its new id}.
-        annotations: COCO annotations with new ids, as `clean_annotation` makes them.
-        left_out: {why annotations were left out, in words: how many}.
+        kind: "bbox" or "segm".
+        has_annotations: False for a file without any, as that of COCO's test-dev.
+        sizes: {image id: (height, width)} of its pictures.
+        classes: {category id: class name}, by rising id.
+        annotations: COCO annotations; their ids count from 1, as pycocotools takes 0 for "no object".
+        without_mask: how many crowds are left out for want of a mask ("segm" only).
     """
 
     name: str
-    images: Dict[Any, dict]
-    categories: Dict[Any, dict]
-    annotations: List[dict] = field(default_factory=list)
-    left_out: Counter = field(default_factory=Counter)
+    kind: str
+    has_annotations: bool
+    sizes: Dict[int, Tuple[int, int]]
+    classes: Dict[int, str]
+    annotations: List[dict]
+    without_mask: int = 0
 
 
 def plain_id(value: Any) -> Union[int, str]:
@@ -55,61 +58,83 @@ def plain_id(value: Any) -> Union[int, str]:
     return int(text) if re.fullmatch(r"[+-]?[0-9]{1,40}", text) else text
 
 
-def read_ground_truth(
-    source: Union[str, Path, dict], kind: str, sizes: Optional[Mapping[Any, Tuple[int, int]]] = None
-) -> GroundTruth:
-    """Read and clean the ground truth of a COCO JSON.
+def read_annotations_alone(
+    source: Union[str, Path, dict], sizes: Optional[Mapping[Any, Tuple[int, int]]] = None
+) -> DataSource:
+    """Read COCO annotations whose pictures are not at hand.
 
     Args:
-        source: path of the file, or its content as a dict.
-        kind: "bbox" or "segm".
-        sizes: {image id: (height, width)}, which replaces the sizes in the file. Ground-truth masks are drawn
-            in this size, so it has to be the size of the predicted masks.
+        source: path of a COCO JSON file, or its content as a dict.
+        sizes: {image id: (height, width)} of the predicted masks, which replaces the sizes in the file.
 
     Raises:
         DataError: for a file that is not COCO-like JSON.
     """
-    name, content = _load(source)
-    images = _with_new_ids(name, content, "images")
-    categories = _with_new_ids(name, content, "categories")
-    ground_truth = GroundTruth(name, images, categories)
-    for image_id, size in (sizes or {}).items():
-        if image_id in images:
-            images[image_id]["height"], images[image_id]["width"] = size
-    annotations = content.get("annotations") or []
-    if not isinstance(annotations, list):
-        raise DataError(f"{name}: 'annotations' is not a list; COCO's format expected")
-    for annotation in annotations:
-        problem = _add(ground_truth, annotation, kind)
-        if problem:
-            ground_truth.left_out[problem] += 1
-    return ground_truth
+    if isinstance(source, dict):
+        return read_coco_alone(json.dumps(source).encode(), _MEMORY_NAME, sizes)
+    return read_coco_alone(read_annotation_file(source), str(source), sizes)
+
+
+def make_ground_truth(source: DataSource, kind: str) -> GroundTruth:
+    """The GroundTruth of a data source; kind: "bbox" or "segm"."""
+    classes = {
+        category_id: name
+        for category_id, name in list(zip(source.category_ids, source.class_names))[1:]
+        if category_id is not None
+    }
+    truth = GroundTruth(
+        name=source.annotation_file,
+        kind=kind,
+        has_annotations=source.has_annotations,
+        sizes={record.image_id: (record.height, record.width) for record in source.records},
+        classes=dict(sorted(classes.items())),
+        annotations=[],
+    )
+    for record in source.records:
+        for i in range(len(record.boxes)):
+            annotation = record_annotation(record, i, source.category_ids)
+            if kind == "segm":
+                segmentation = _compressed_rle(annotation["segmentation"], record.height, record.width)
+                if segmentation is None:
+                    truth.without_mask += 1
+                    continue
+                annotation["segmentation"] = segmentation
+            annotation["id"] = len(truth.annotations) + 1
+            truth.annotations.append(annotation)
+    return truth
+
+
+def record_annotation(record: Record, i: int, category_ids) -> dict:
+    """Object i of a record as a COCO annotation without an id.
+
+    Its segmentation is as the record has it: polygons (arrays), an RLE dict, or None.
+    """
+    x1, y1, x2, y2 = record.boxes[i].tolist()
+    return {
+        "image_id": record.image_id,
+        "category_id": category_ids[int(record.labels[i])],
+        "bbox": [x1, y1, x2 - x1, y2 - y1],
+        "area": float(record.areas[i]),
+        "iscrowd": int(record.crowd[i]),
+        "segmentation": None if record.segmentations is None else record.segmentations[i],
+    }
 
 
 def records_to_coco(source: DataSource) -> dict:
-    """The content of a COCO annotation file for a data source. So txt data is evaluated as COCO data is."""
+    """The content of a COCO annotation file for a data source, for example for txt data."""
     images = []
     annotations = []
     for record in source.records:
-        image_id = plain_id(record.image_id)
-        images.append({"id": image_id, "width": int(record.width), "height": int(record.height)})
-        segmentations = record.segmentations
-        if segmentations is None:
-            segmentations = [None] * len(record.boxes)
-        for box, label, crowd, segmentation in zip(record.boxes, record.labels, record.crowd, segmentations):
-            x1, y1, x2, y2 = (float(value) for value in box)
-            if isinstance(segmentation, list):
-                segmentation = [np.asarray(polygon, np.float64).tolist() for polygon in segmentation]
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": image_id,
-                    "category_id": source.category_ids[int(label)],
-                    "bbox": [x1, y1, x2 - x1, y2 - y1],
-                    "iscrowd": int(crowd),
-                    "segmentation": segmentation,
-                }
-            )
+        name = Path(record.path).name
+        images.append(
+            {"id": record.image_id, "file_name": name, "width": record.width, "height": record.height}
+        )
+        for i in range(len(record.boxes)):
+            annotation = record_annotation(record, i, source.category_ids)
+            if isinstance(annotation["segmentation"], list):
+                polygons = annotation["segmentation"]
+                annotation["segmentation"] = [np.asarray(polygon).tolist() for polygon in polygons]
+            annotations.append({"id": len(annotations) + 1, **annotation})
     classes = list(zip(source.category_ids, source.class_names))[1:]  # without the background
     return {
         "images": images,
@@ -120,52 +145,13 @@ def records_to_coco(source: DataSource) -> dict:
     }
 
 
-def _load(source):
-    """(a name for messages, the content as a dict)."""
-    if isinstance(source, dict):
-        return "the ground truth", source
-    try:
-        content = json.loads(Path(source).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"annotations {source}: {error.strerror or error}") from None
-    except ValueError as error:
-        raise DataError(f"annotations {source}: not JSON ({error})") from None
-    if not isinstance(content, dict):
-        raise DataError(
-            f"annotations {source}: an object with 'images', 'annotations' and 'categories' expected, "
-            f"found a {type(content).__name__}"
-        )
-    return str(source), content
-
-
-def _with_new_ids(name, content, part):
-    """{original id: entry with its new id} of one part of the file. The order of the ids stays."""
-    entries = content.get(part)
-    if not isinstance(entries, list) or not all(
-        isinstance(entry, dict) and "id" in entry for entry in entries
-    ):
-        raise DataError(f"{name}: '{part}' has to be a list of objects with an 'id', as COCO's format has it")
-    by_id = {plain_id(entry["id"]): entry for entry in entries}
-    order = sorted(by_id, key=lambda key: (isinstance(key, str), key))
-    return {key: {**by_id[key], "id": number} for number, key in enumerate(order, 1)}
-
-
-def _add(ground_truth, annotation, kind):
-    """Append one annotation in its clean form; returns why it has to be left out, or None."""
-    if not isinstance(annotation, dict):
-        return "not an object"
-    image = ground_truth.images.get(plain_id(annotation.get("image_id")))
-    category = ground_truth.categories.get(plain_id(annotation.get("category_id")))
-    if image is None:
-        return "of an unknown picture"
-    if category is None:
-        return "of an unknown category"
-    clean, problem = clean_annotation(annotation, image, kind)
-    if clean is not None:
-        new_ids = {
-            "id": len(ground_truth.annotations) + 1,
-            "image_id": image["id"],
-            "category_id": category["id"],
-        }
-        ground_truth.annotations.append({**new_ids, **clean})
-    return problem
+def _compressed_rle(segmentation, height, width):
+    """A segmentation as one compressed RLE of height x width pixels; None for no segmentation."""
+    if segmentation is None:
+        return None
+    if isinstance(segmentation, list):
+        polygons = [np.asarray(polygon, np.float64).tolist() for polygon in segmentation]
+        return mask_api.merge(mask_api.frPyObjects(polygons, height, width))
+    if isinstance(segmentation["counts"], list):
+        return mask_api.frPyObjects(segmentation, *segmentation["size"])
+    return segmentation

@@ -31,6 +31,7 @@ def finalize(keys: Sequence[Key], values: Dict[str, Any], written: Collection[st
     _check_ranges(keys, values)
     _check_canvas(keys, values)
     _check_augmentation(values)
+    _check_evaluation(values)
 
     def derive(name, value, origin):
         if name in written and values[name] != value:
@@ -132,6 +133,19 @@ def _check_augmentation(values):
             f"color_jitter={list(strengths)}: four strengths expected, the last (hue) at most 0.5, "
             "e.g. [0.4, 0.4, 0.4, 0.1]"
         )
+
+
+def _check_evaluation(values):
+    numbers = values["eval_max_dets"]
+    if numbers != "auto" and (len(numbers) != 3 or not _rises(numbers)):
+        raise ConfigError(f"eval_max_dets={list(numbers)}: three rising numbers expected, e.g. [1, 10, 300]")
+    for name in ("eval_iou_thresholds", "eval_area_limits"):
+        if not _rises(values[name]):
+            raise ConfigError(f"{name}={list(values[name])}: rising numbers expected")
+
+
+def _rises(numbers):
+    return all(low < high for low, high in zip(numbers, numbers[1:]))
 
 
 def _derive_compute_type(values):

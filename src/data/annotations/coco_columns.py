@@ -82,7 +82,7 @@ _COLUMN_TYPES = {
     "crowd": bool,
     "mask_kind": np.int8,
 }
-_POLYGON_TYPES = {"points": np.float32, "lengths": np.int64, "owner": np.int64, "part": np.int64}
+_POLYGON_TYPES = {"points": np.float64, "lengths": np.int64, "owner": np.int64, "part": np.int64}
 
 
 class AnnotationCollector:

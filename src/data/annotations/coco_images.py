@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any, List
+from typing import Any, List, Mapping, Optional, Tuple
 
 from ..findings import Findings, short
 from .json_values import whole_number
 from .picture_folder import PictureEntry, PictureFolder
 
 _MAX_PIXELS = 2**30  # of the largest picture that OpenCV decodes
+UNKNOWN_SIDE = 30_000  # pixels: the sides of a picture whose size nothing tells; under _MAX_PIXELS in all
 
 
 class ImageCollector:
     """Collects the images that `add` gets, chunk by chunk.
+
+    Args:
+        folder: where the picture files are; None: they are not at hand, and names are not needed.
+        findings: what is left out or corrected is added here.
+        sizes: {image id: (height, width)}, which replaces the sizes in the file.
 
     Attributes:
         image_ids: the ids of the usable entries, in the file's order.
         pictures: their PictureEntries; width 0 for a picture file that cannot be used.
     """
 
-    def __init__(self, folder: str, findings: Findings):
+    def __init__(
+        self, folder: Optional[str], findings: Findings, sizes: Optional[Mapping[int, Tuple[int, int]]] = None
+    ):
         self.findings = findings
-        self.folder = PictureFolder(folder, findings, "image")
+        self.folder = None if folder is None else PictureFolder(folder, findings, "image")
+        self.sizes = sizes or {}
         self.image_ids: List[int] = []
         self.pictures: List[PictureEntry] = []
         self._locations = {}  # {image id: where it is}
@@ -33,17 +42,14 @@ class ImageCollector:
 
     def _add_image(self, location, image):
         findings = self.findings
-        if (
-            not isinstance(image, dict)
-            or not isinstance(image.get("file_name"), str)
-            or not image["file_name"]
-        ):
+        name = image.get("file_name") if isinstance(image, dict) else None
+        if not isinstance(image, dict) or (self.folder is not None and not (isinstance(name, str) and name)):
             findings.add("image_form", location, detail="an object with an id and a file_name expected")
             return
-        name = image["file_name"]
         image_id = whole_number(image.get("id"))
         if image_id is None:
-            detail = f"the id of {short(name)} is {short(image.get('id'))}; a whole number expected"
+            whose = f"the id of {short(name)}" if name else "its id"
+            detail = f"{whose} is {short(image.get('id'))}; a whole number expected"
             findings.add("image_form", location, detail=detail)
             return
         if image_id in self._locations:
@@ -55,7 +61,10 @@ class ImageCollector:
             findings.add("respelled", f"{location}.id", image_id)
         if abs(image_id) > 2**32:
             findings.add("large_id", f"{location}.id", image_id)
-        path, width, height = self._picture(location, image_id, name, image)
+        if self.folder is None:
+            path, width, height = self._size_alone(image_id, name, image)
+        else:
+            path, width, height = self._picture(location, image_id, name, image)
         self.image_ids.append(image_id)
         self.pictures.append(PictureEntry(image_id, path, width, height, location))
 
@@ -66,7 +75,7 @@ class ImageCollector:
             return name, 0, 0
         width = whole_number(image.get("width"))
         height = whole_number(image.get("height"))
-        if width is None or height is None or width < 1 or height < 1 or width * height > _MAX_PIXELS:
+        if not _is_size(width, height):
             reason = "no usable width and height in the file, and they cannot be read from the picture: "
             size = self.folder.size(path, location, image_id, reason)
             if size is None:
@@ -78,3 +87,22 @@ class ImageCollector:
                 if type(image[side]) is not int:
                     self.findings.add("respelled", f"{location}.{side}", image_id)
         return path, width, height
+
+    def _size_alone(self, image_id, name, image):
+        """(name, width, height) of a picture whose file is not at hand."""
+        if image_id in self.sizes:
+            height, width = self.sizes[image_id]
+        else:
+            width = whole_number(image.get("width"))
+            height = whole_number(image.get("height"))
+            if not _is_size(width, height):
+                # No detection is compared with its masks, so any size that holds them will do.
+                width = UNKNOWN_SIDE
+                height = UNKNOWN_SIDE
+        return str(name or ""), width, height
+
+
+def _is_size(width, height):
+    if width is None or height is None:
+        return False
+    return min(width, height) > 0 and width * height <= _MAX_PIXELS

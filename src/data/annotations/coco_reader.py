@@ -16,7 +16,7 @@ import gc
 import hashlib
 import json
 import shlex
-from typing import Optional
+from typing import Mapping, Optional, Tuple
 
 from ...config import Config
 from ..findings import Findings, short
@@ -64,10 +64,35 @@ def read_coco(
     should_log = findings is None
     if findings is None:
         findings = Findings(path, skip_pictures=config.bad_pictures == "skip")
+    images = ImageCollector(folder, findings)
     with _no_garbage_collection():
-        source = _read(config, path, folder, findings)
+        source = _read(read_annotation_file(path), path, images, config.coco_classes, findings)
     if should_log:
         source.notes = findings.log_summary()
+    return source
+
+
+def read_coco_alone(
+    data: bytes, name: str, sizes: Optional[Mapping[int, Tuple[int, int]]] = None
+) -> DataSource:
+    """Read a COCO-format annotation file whose pictures are not at hand, for the figures of a result file.
+
+    Args:
+        data: the file's bytes.
+        name: what messages call the file.
+        sizes: {image id: (height, width)}, which replaces the sizes in the file.
+
+    Returns:
+        The DataSource with the file's own classes; what was left out or corrected is logged, and in `notes`.
+
+    Raises:
+        DataError: the file is not COCO-like.
+    """
+    findings = Findings(name)
+    images = ImageCollector(None, findings, sizes)
+    with _no_garbage_collection():
+        source = _read(data, name, images, "auto", findings)
+    source.notes = findings.log_summary()
     return source
 
 
@@ -83,13 +108,12 @@ def _no_garbage_collection():
             gc.enable()
 
 
-def _read(config, path, folder, findings):
-    data = read_annotation_file(path)
+def _read(data, path, images, coco_classes, findings):
+    """The DataSource of a file's bytes; images: an empty ImageCollector."""
     digest = hashlib.sha256(data).hexdigest()
     if data.startswith(codecs.BOM_UTF8):
         findings.add("byte_order_mark", "line 1")
     annotations = AnnotationCollector(findings)
-    images = ImageCollector(folder, findings)
     text = _decode(data, findings)
     del data
     content = _parse(text, {"annotations": annotations.add, "images": images.add}, findings)
@@ -100,19 +124,20 @@ def _read(config, path, folder, findings):
     if has_annotations:
         _list_under(content, "annotations", findings)
     found = _read_categories(categories, findings)
-    names = _class_names(found, config.coco_classes, findings)
+    names = _class_names(found, coco_classes, findings)
     labels = {found[name]: label for label, name in enumerate(names) if name in found}
     objects = annotation_objects(annotations.columns(), images.image_ids, labels, findings)
     records, has_masks = checked_records(objects, images.pictures, findings)
     return DataSource(
         annotation_file=path,
-        folder=folder,
+        folder=images.folder.folder if images.folder else "",
         records=records,
         class_names=names,
         category_ids=(0, *(found.get(name) for name in names[1:])),
         has_masks=has_masks,
         has_annotations=has_annotations,
         digest=digest,
+        left_out=[picture.image_id for picture in images.pictures if not picture.width],
     )
 
 

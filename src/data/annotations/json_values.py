@@ -35,7 +35,7 @@ class PolygonPoints(NamedTuple):
     """p polygons one after another.
 
     Attributes:
-        points: float32 [sum of the lengths], x, y, x, y, ... in pixels.
+        points: float64 [sum of the lengths], x, y, x, y, ... in pixels.
         lengths: int64 [p], how many numbers each has; -1 for what is not a list of numbers.
     """
 
@@ -131,5 +131,4 @@ def read_polygons(polygons: List[Any]) -> PolygonPoints:
 
 
 def _polygon_points(points, lengths):
-    with np.errstate(over="ignore"):
-        return PolygonPoints(np.array(points, np.float64).astype(np.float32), np.array(lengths, np.int64))
+    return PolygonPoints(np.array(points, np.float64), np.array(lengths, np.int64))

@@ -106,7 +106,7 @@ def mask_extents(
 def join_segmentations(
     objects: ObjectColumns, polygons: Polygons, has_mask: np.ndarray
 ) -> List[Optional[Any]]:
-    """For each object its list of polygons (float32 arrays), its RLE dict, or None; has_mask: bool [n]."""
+    """For each object its list of polygons (float64 arrays), its RLE dict, or None; has_mask: bool [n]."""
     segmentations = [None] * len(objects.labels)
     for row, mask in objects.rles.items():
         if has_mask[row]:

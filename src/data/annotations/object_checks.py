@@ -103,9 +103,8 @@ def _records(objects, pictures, valid, boxes, areas, segmentations):
     rows = np.flatnonzero(valid)
     rows = rows[np.argsort(objects.picture_index[rows], kind="stable")]
     bounds = np.searchsorted(objects.picture_index[rows], np.arange(len(pictures) + 1)).tolist()
-    with np.errstate(over="ignore"):
-        boxes = boxes[rows].astype(np.float32)
-        areas = areas[rows].astype(np.float32)
+    boxes = boxes[rows]
+    areas = areas[rows]
     labels = objects.labels[rows].astype(np.int32)
     crowd = objects.crowd[rows]
     annotation_ids = objects.annotation_ids[rows]

@@ -6,7 +6,7 @@ The code after the readers (conversion, evaluation, drawing) uses these only, wh
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, List, Optional, Tuple
+from typing import Any, Collection, List, Optional, Tuple
 
 import numpy as np
 
@@ -19,11 +19,11 @@ class Record:
         image_id: the annotation file's id.
         path: the picture file.
         width, height: pixels of the displayed picture.
-        boxes: float32 [n, 4], x1, y1, x2, y2 in pixels, within the picture.
+        boxes: float64 [n, 4], x1, y1, x2, y2 in pixels, within the picture.
         labels: int32 [n], from 1.
         crowd: bool [n], a group of objects, which is never a training target.
         annotation_ids: int64 [n].
-        areas: float32 [n] in pixels, as annotated.
+        areas: float64 [n] in pixels, as annotated.
         segmentations: None where the data has no masks. Else a list of n items, each one of
             a list of polygons (float arrays x, y, x, y, ... in pixels),
             an RLE dict {"size": [height, width], "counts": ...} (compressed or not), or None.
@@ -58,6 +58,7 @@ class DataSource:
         has_annotations: False for a file without any, as that of COCO's test-dev.
         digest: sha256 of the annotation file's bytes, in hexadecimal.
         notes: what was clipped, corrected or left out, a line for each kind.
+        left_out: the ids of the file's pictures that cannot be used and are not among the records.
     """
 
     annotation_file: str
@@ -69,3 +70,10 @@ class DataSource:
     has_annotations: bool
     digest: str
     notes: List[str] = field(default_factory=list)
+    left_out: List[int] = field(default_factory=list)
+
+    def leave_out(self, image_ids: Collection[int]) -> None:
+        """Take pictures that cannot be used out of the records."""
+        unusable = set(image_ids)
+        self.left_out += [record.image_id for record in self.records if record.image_id in unusable]
+        self.records = [record for record in self.records if record.image_id not in unusable]

@@ -65,6 +65,7 @@ def read_txt(
         has_masks=has_masks,
         has_annotations=True,
         digest=hashlib.sha256(data).hexdigest(),
+        left_out=[picture.image_id for picture in rows.pictures if not picture.width],
     )
     if should_log:
         source.notes = findings.log_summary()

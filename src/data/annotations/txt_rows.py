@@ -189,6 +189,6 @@ class RowCollector:
                 owners.append(row)
                 parts.append(part)
         with np.errstate(over="ignore"):
-            points = np.array(points, np.float64).astype(np.float32)
+            points = np.array(points, np.float64)
         starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
         return Polygons(points, starts, np.array(owners, np.int64), np.array(parts, np.int64))

@@ -132,7 +132,7 @@ def check_data(
             threads=config.num_parallel_workers,
             quiet=quiet,
         )
-        source.records = [record for record in source.records if record.image_id not in unusable]
+        source.leave_out(unusable)
     if split == "train":
         _check_for_training(config, source, findings)
     return DataCheck(config, findings, source, mode)
@@ -162,30 +162,36 @@ def _check_for_training(config, source, findings):
             findings.add("canvas", "", detail=str(error))
 
 
-def checked_source(config: Config, report: str | Path, quiet: bool = False) -> DataSource:
-    """The training data for a conversion, checked as `check_data` says. Each kind of finding is logged.
+def checked_source(
+    config: Config, report: str | Path | None = None, quiet: bool = False, split: str = "train"
+) -> DataSource:
+    """A split's data, checked as `check_data` says. Each kind of finding is logged.
 
     Args:
         config: the configuration.
-        report: path of data_report.json, which is written if anything was found.
+        report: path of data_report.json, which is written if anything was found; None: it is not written.
         quiet: log nothing and show no progress bar.
+        split: "train" or "val".
 
     Raises:
         DataError: something is fatal; the message is the first such finding's.
     """
-    check = check_data(config, quiet=quiet)
+    check = check_data(config, split, quiet=quiet)
     findings = check.findings
     if not findings.counts:
         return check.source
-    check.save(report)
+    if report is not None:
+        check.save(report)
     fatal = check.first_fatal()
     # a single fatal finding is the error's message, and need not be logged too
     if not quiet and not (fatal and len(findings.counts) == 1):
         for line in findings.summary():
             logger.warning(line)
-    if fatal:
-        raise DataError(f"{fatal}; the whole report: {report}" if findings.count(FATAL) > 1 else fatal)
-    return check.source
+    if not fatal:
+        return check.source
+    if findings.count(FATAL) > 1:
+        fatal += f"; the whole report: {report}" if report else f"; check_data.py --split {split} lists all"
+    raise DataError(fatal)
 
 
 def report_text(check: DataCheck, examples: int = 3) -> List[str]:

@@ -16,7 +16,7 @@ from pycocotools import mask as mask_api
 class Polygons:
     """p polygons of at least three points each.
 
-    points: float32 [2k], x, y, x, y, ... in pixels, one polygon after another; starts: int64 [p + 1], where
+    points: float64 [2k], x, y, x, y, ... in pixels, one polygon after another; starts: int64 [p + 1], where
         each begins in `points`;
     owner: int64 [p], rising: the object (a row of `ObjectColumns`) it is a part of; part: int64 [p], its
         number in the file's list of parts.

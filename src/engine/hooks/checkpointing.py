@@ -26,6 +26,9 @@ LONGEST_INTERVAL = 600.0  # seconds
 class Checkpointing(Hook):
     """Writes checkpoints, on the first rank. It comes after the hooks whose state a checkpoint holds.
 
+    It comes before `Evaluation`, so that an evaluation that fails loses no epoch, and writes the checkpoint
+    again after it: then it says that the evaluation is done, and which one is the best.
+
     mask_rcnn-{epoch}_{step}.ckpt: every save_checkpoint_epochs and save_checkpoint_steps, and at the end.
     latest.ckpt: at the start, every save_checkpoint_minutes, and when a signal or a failure ends the run; it
     is there while it is newer than the numbered ones. Each holds all that a run goes on from.
@@ -93,6 +96,11 @@ class Checkpointing(Hook):
         if (trainer.epoch + 1) % trainer.config.save_checkpoint_epochs == 0:
             self.write_numbered(trainer)
 
+    def after_evaluation(self, trainer) -> None:
+        name = self.numbered_name(trainer)
+        if self.is_writer(trainer) and self.saved == trainer.checkpoint_dir / name:
+            self.write(trainer, name)
+
     def after_train(self, trainer) -> None:
         self.write_numbered(trainer)
         if self.written:
@@ -128,13 +136,16 @@ class Checkpointing(Hook):
 
     def write_numbered(self, trainer) -> None:
         """Write mask_rcnn-{epoch}_{step}.ckpt, and the average beside it; delete the oldest."""
-        name = f"mask_rcnn-{trainer.epoch + 1}_{trainer.step_in_epoch}.ckpt"
+        name = self.numbered_name(trainer)
         if not self.is_writer(trainer) or self.saved == trainer.checkpoint_dir / name:
             return
         self.write(trainer, name)
         rotate_checkpoints(trainer.checkpoint_dir, trainer.config.keep_checkpoint_max)
         save_average(trainer, name)
         (trainer.checkpoint_dir / LATEST).unlink(missing_ok=True)
+
+    def numbered_name(self, trainer) -> str:
+        return f"mask_rcnn-{trainer.epoch + 1}_{trainer.step_in_epoch}.ckpt"
 
     def write(self, trainer, name: str) -> None:
         """Write a checkpoint.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import List
+from typing import Iterable, List, Optional, Sequence
 
 from ...config import Config
+from .checkpointing import Checkpointing
 from .compilation import Compilation
 from .curves import Curves
 from .detection_pictures import DetectionPictures
@@ -19,25 +20,33 @@ from .rank_barrier import RankBarrier
 from .sync_check import SyncCheck
 
 
-def default_hooks(config: Config) -> List[Hook]:
-    """What the configuration asks for.
+def run_hooks(
+    config: Config,
+    unusable_pictures: Sequence[int] = (),
+    further: Iterable[Hook] = (),
+    checkpointing: Optional[Checkpointing] = None,
+) -> List[Hook]:
+    """All hooks of a run, as the configuration asks for them.
 
-    `Checkpointing` follows after these, so that a checkpoint holds what they did after the same step.
+    Args:
+        config: The settings.
+        unusable_pictures: Ids of the evaluation split's pictures that are left out.
+        further: Hooks of the caller. They come before the checkpoint is written, which holds their state.
+        checkpointing: The hook that writes checkpoints; None: a new one.
     """
     metrics = Metrics()
-    hooks = [LossLogWriter(), LossScaleGuard(), ProgressDisplay(), metrics]
-    evaluation = None
+    before = [LossLogWriter(), LossScaleGuard(), ProgressDisplay(), metrics]
     if config.profile is not None:
-        hooks.append(Profile())
+        before.append(Profile())
+    before.append(SyncCheck())
+    after = []
+    evaluation = None
     if config.eval_interval is not None:
-        evaluation = Evaluation(metrics)
-        hooks.append(evaluation)
+        evaluation = Evaluation(metrics, unusable_pictures)
+        after.append(evaluation)
     if config.tensorboard and (evaluation is not None or config.picture_interval is not None):
-        hooks.append(DetectionPictures(metrics, evaluation))
+        after.append(DetectionPictures(metrics, evaluation))
     # After the evaluation, so that the curves show what was evaluated after the same epoch.
-    return [*hooks, Curves(), SyncCheck()]
-
-
-def control_hooks() -> List[Hook]:
-    """What has to happen right before a step: compile the graph, then wait for the other ranks."""
-    return [Compilation(), RankBarrier()]
+    after.append(Curves())
+    # Right before a step: the graph is compiled, then the ranks wait for each other.
+    return [*before, *further, checkpointing or Checkpointing(), *after, Compilation(), RankBarrier()]

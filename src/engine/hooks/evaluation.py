@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict
+from typing import Any, Dict, Sequence
 
 from mindspore import Tensor, nn
 
 from ...config import changed
-from ...dataset import read_source, resolve_classes
-from ...errors import ConfigError
+from ...log import logger
 from ...maskrcnn.build import build_network
 from ...weights.checkpoint_file import write_checkpoint
 from ...weights.checkpoint_settings import network_settings
-from ..inference.evaluation import evaluate_network
+from ..inference.evaluation import EvaluationError, evaluate_network
+from ..inference.evaluation_data import read_evaluation_data
 from ..training.weight_average import average_entries
 from .hook import Hook
 from .metrics import Metrics
 
 BEST = "best.ckpt"
+_NEVER = -1
 
 
 class EvaluationNetwork:
@@ -45,38 +46,43 @@ class Evaluation(Hook):
     and export.py. After `early_stop` evaluations without a better one the run ends.
     """
 
-    def __init__(self, metrics: Metrics):
+    def __init__(self, metrics: Metrics, unusable_pictures: Sequence[int] = ()):
         self.metrics = metrics
+        self.unusable_pictures = list(unusable_pictures)
         self.best = None
         self.evaluations_since_best = 0
-        self.evaluated_at = None  # the global step of the last evaluation
+        self.evaluated_at = _NEVER  # the global step of the last evaluation; None: an old file does not say
 
     def state_dict(self) -> Dict[str, Any]:
-        return {"best": self.best, "since": self.evaluations_since_best}
+        return {"best": self.best, "since": self.evaluations_since_best, "evaluated": self.evaluated_at}
 
     def load_state_dict(self, state: Dict[str, Any]) -> None:
         self.best = state["best"]
         self.evaluations_since_best = state["since"]
+        self.evaluated_at = state.get("evaluated")
+
+    def is_pending(self, trainer) -> bool:
+        """Whether the run was killed between the end of an epoch and its evaluation."""
+        if trainer.resumed is None or self.evaluated_at in (None, trainer.global_step):
+            return False
+        return self.is_due(trainer) or trainer.global_step >= trainer.total_steps
+
+    def is_due(self, trainer) -> bool:
+        is_epoch_end = trainer.step_in_epoch == trainer.steps_per_epoch
+        return is_epoch_end and (trainer.epoch + 1) % trainer.config.eval_interval == 0
 
     def before_train(self, trainer) -> None:
-        """Read the data now, so that what is wrong with them is reported before the first step."""
-        config = trainer.config
-        self.source = read_source(config, "val")
-        classes = resolve_classes(config, self.source).coco_classes
-        if classes != config.coco_classes:
-            raise ConfigError(
-                f"the evaluation split's classes {list(classes)} are not those of training, "
-                f"{list(config.coco_classes)}"
-            )
-        if not self.source.has_annotations:
-            raise ConfigError(
-                f"eval_interval={config.eval_interval}: {self.source.annotation_file} has no annotations "
-                "to evaluate with"
-            )
+        """Read the data with the classes of training, before the first step."""
+        self.source = read_evaluation_data(trainer.config, self.unusable_pictures)
+        trains_masks = trainer.config.rcnn_loss_mask_fb_weight > 0
+        self.kind = "segm" if self.source.has_masks and trains_masks else "bbox"
         self.evaluation_network = EvaluationNetwork(trainer)
+        if self.is_pending(trainer):
+            self.metrics.remove_evaluation(trainer.global_step)
+            self.evaluate(trainer)
 
     def after_epoch(self, trainer) -> None:
-        if (trainer.epoch + 1) % trainer.config.eval_interval == 0:
+        if self.is_due(trainer):
             self.evaluate(trainer)
 
     def after_train(self, trainer) -> None:
@@ -84,7 +90,26 @@ class Evaluation(Hook):
             self.evaluate(trainer)
 
     def evaluate(self, trainer) -> None:
+        """Evaluate the weights as they are.
+
+        Raises:
+            EvaluationError: the evaluation failed, with eval_failure=stop.
+        """
         self.evaluated_at = trainer.global_step
+        try:
+            self.evaluate_candidates(trainer)
+        except EvaluationError as error:
+            if trainer.config.eval_failure == "stop":
+                raise
+            if trainer.device.rank == 0:
+                logger.warning(
+                    "the evaluation %s failed, and training goes on (eval_failure=stop ends the run): %s",
+                    trainer.position_text(),
+                    error,
+                )
+        trainer.call("after_evaluation")
+
+    def evaluate_candidates(self, trainer) -> None:
         candidates = {"weights": trainer.network.parameters_dict()}
         average = average_entries(trainer.step_cell)
         if average is not None:
@@ -95,7 +120,7 @@ class Evaluation(Hook):
             network = self.evaluation_network.load(values)
             figures = evaluate_network(network, trainer.config, self.source, folder, trainer.device.group)
             self.add_figures(trainer, name, figures)
-            precisions[name] = figures.get("segm", figures.get("bbox"))["AP"]
+            precisions[name] = figures[self.kind]["AP"]
         self.keep_best(trainer, candidates, precisions)
 
     def add_figures(self, trainer, name: str, figures: Dict[str, Dict[str, Any]]) -> None:
@@ -123,9 +148,8 @@ class Evaluation(Hook):
                     {"epoch_num": trainer.epoch + 1, "step_num": trainer.step_in_epoch},
                 )
         if trainer.device.rank == 0:
-            kind = "segm" if self.source.has_masks else "bbox"
             values = ", ".join(f"{value:.4f} of the {name}" for name, value in precisions.items())
-            line = f"epoch {trainer.epoch + 1}: {kind} AP {values}; best {self.best:.4f}"
+            line = f"epoch {trainer.epoch + 1}: {self.kind} AP {values}; best {self.best:.4f}"
             if is_better and trainer.config.save_checkpoint:
                 line += f", now in {trainer.checkpoint_dir / BEST}"
             print(line, flush=True)

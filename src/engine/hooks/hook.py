@@ -61,6 +61,13 @@ class Hook:
     def after_epoch(self, trainer) -> None:
         """After the last step of a whole epoch."""
 
+    def after_evaluation(self, trainer) -> None:
+        """After an evaluation, whether it succeeded or not."""
+
+    def is_pending(self, trainer) -> bool:
+        """Whether a resumed run still has something to do at its position, besides steps."""
+        return False
+
     def after_train(self, trainer) -> None:
         """After the last step of a run that reached its end."""
 

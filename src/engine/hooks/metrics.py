@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Callable, Dict, List
 
 import numpy as np
 
@@ -34,16 +34,26 @@ class MetricsFile:
         kept = []
         if global_step and self.path.exists():
             kept = [row for row in read_metrics(path) if row["step"] <= global_step]
+        self._rewrite(kept)
+
+    def _rewrite(self, rows: List[Dict[str, Any]]) -> None:
+        """Write the file anew with these lines, and open it for appending."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             temporary = self.path.with_name(f".{self.path.name}.partial")
-            temporary.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+            temporary.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
             os.replace(temporary, self.path)
             self._file = open(self.path, "a", encoding="utf-8")
         except OSError as error:
             raise DataError(
-                f"{path}: {error.strerror or error}; choose a work folder that can be written"
+                f"{self.path}: {error.strerror or error}; choose a work folder that can be written"
             ) from None
+
+    def remove(self, is_removed: Callable[[Dict[str, Any]], bool]) -> None:
+        """Remove the lines for which `is_removed` is true."""
+        kept = [row for row in read_metrics(self.path) if not is_removed(row)]
+        self._file.close()
+        self._rewrite(kept)
 
     def write(self, row: Dict[str, Any]) -> None:
         self._file.write(json.dumps(row) + "\n")
@@ -122,6 +132,11 @@ class Metrics(Hook):
         if self.file is not None:
             self.file.write({"step": trainer.global_step, "epoch": trainer.epoch + 1, **row})
             self.add_scalars(trainer.global_step, scalars)
+
+    def remove_evaluation(self, global_step: int) -> None:
+        """Remove the lines of an evaluation after a step, which a killed run had begun."""
+        if self.file is not None:
+            self.file.remove(lambda row: "evaluated" in row and row["step"] == global_step)
 
     def add_scalars(self, global_step: int, values: Dict[str, float]) -> None:
         if self.writer is not None:

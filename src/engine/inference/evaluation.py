@@ -12,10 +12,19 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 from ...config import Config
 from ...data.annotations.records import DataSource
 from ...dataset import evaluation_batches
-from ...util import detections_to_results, evaluate_coco, records_to_coco, write_metrics, write_results
+from ...errors import DataError, RankError, UserError
+from ...evaluation.coco_settings import coco_settings
+from ...util import detections_to_results, evaluate_coco, write_metrics, write_results
 from ..display.progress import Progress
 from ..distributed.rank_group import RankGroup
 from .predictor import Network, detect
+
+# What an evaluation may fail with while training goes on: data, files, memory, MindSpore's own errors.
+FAILURES = (UserError, OSError, MemoryError, RuntimeError)
+
+
+class EvaluationError(DataError):
+    """An evaluation failed; what it evaluated is as it was."""
 
 
 class ResultRows(NamedTuple):
@@ -39,19 +48,46 @@ def evaluate_network(
 
     Returns:
         On every rank {"bbox": {...}, "segm": {...}}, the figures of `evaluate_coco`; "segm" where there are
-        masks;
-        {} without annotations.
+        masks; {} without annotations.
+
+    Raises:
+        EvaluationError: on every rank alike, with the line of the first rank that failed.
     """
     group = group or RankGroup()
     with_masks = source.has_masks or not source.has_annotations
-    rows = detect_own_pictures(network, config, source, with_masks, group)
+    rows = ResultRows([], [])
+    failure = None
+    try:
+        rows = detect_own_pictures(network, config, source, with_masks, group)
+    except FAILURES as error:
+        failure = _failure_line(error)
+    failures = group.barrier(failure, decide=lambda lines: [line for line in lines if line is not None])
+    if failures:
+        raise EvaluationError(failures[0])
     shares = [rows]
     if group.num > 1:
         shares = group.gather(zlib.compress(json.dumps(rows).encode(), 1))
     group.report("while rank 0 computed the figures", idle_limit=None)
     if group.num > 1 and group.rank == 0:
         rows = _join_shares([ResultRows(*json.loads(zlib.decompress(share))) for share in shares], source)
-    return group.barrier(decide=lambda _: write_figures(rows, config, source, work_dir, with_masks))
+
+    def figures_or_failure(_):
+        try:
+            return {"figures": write_figures(rows, config, source, work_dir, with_masks)}
+        except FAILURES as error:
+            return {"failure": _failure_line(error)}
+
+    answer = group.barrier(decide=figures_or_failure)
+    if "failure" in answer:
+        raise EvaluationError(answer["failure"])
+    return answer["figures"]
+
+
+def _failure_line(error: BaseException) -> str:
+    if isinstance(error, RankError):
+        raise error  # another rank has failed: the whole job ends
+    text = " ".join(str(error).split())
+    return text if isinstance(error, UserError) else f"{type(error).__name__}: {text[:300]}"
 
 
 def own_records(records: Sequence[Any], batch_size: int, rank: int, num: int) -> List[Any]:
@@ -109,20 +145,21 @@ def write_figures(
     work_dir = Path(work_dir)
     work_dir.mkdir(parents=True, exist_ok=True)
     write_results(work_dir, *rows)
-    ground_truth = source.annotation_file if config.dataset == "coco" else records_to_coco(source)
-    category_ids = [category for category in source.category_ids[1:] if category is not None]
-    image_ids = [record.image_id for record in source.records]
     metrics = {}
     for kind, kind_rows in zip(("bbox", "segm"), rows):
         if kind == "bbox" or with_masks:
-            figures = evaluate_coco(
-                ground_truth, kind_rows, kind, image_ids=image_ids, category_ids=category_ids
-            )
+            figures = evaluate_coco(source, kind_rows, kind, settings=coco_settings(config))
             if figures:
                 metrics[kind] = figures
+    if source.left_out:
+        print(
+            f"{len(source.left_out)} of {len(source.left_out) + len(source.records)} pictures cannot be used "
+            "and are left out of these figures (bad_pictures=skip)"
+        )
     written = f"wrote {work_dir / 'results_bbox.json'}"
     if metrics:
-        write_metrics(work_dir, metrics)
+        counts = {"pictures": len(source.records), "pictures_left_out": len(source.left_out)}
+        write_metrics(work_dir, {**metrics, **counts})
         written += f" and {work_dir / 'metrics.json'}"
     print(written, flush=True)
     return metrics

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import data, heads, inference, network, pictures, sampling, schedule, training
+from . import data, evaluation, heads, inference, network, pictures, sampling, schedule, training
 
-GROUPS = (pictures, network, sampling, heads, inference, schedule, training, data)
+GROUPS = (pictures, network, sampling, heads, inference, evaluation, schedule, training, data)
 KEYS = tuple(key for group in GROUPS for key in group.KEYS)

@@ -45,6 +45,5 @@ KEYS = (
         low=0,
         exported=True,
     ),
-    Key("test_batch_size", 2, "pictures a batch in evaluation", low=1),
     Key("mask_thr_binary", 0.5, "a pasted mask's pixel is set from this probability on", low=0, high=1),
 )
