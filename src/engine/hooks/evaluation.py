@@ -96,6 +96,7 @@ class Evaluation(Hook):
             EvaluationError: the evaluation failed, with eval_failure=stop.
         """
         self.evaluated_at = trainer.global_step
+        trainer.call("before_evaluation")
         try:
             self.evaluate_candidates(trainer)
         except EvaluationError as error:

@@ -61,6 +61,9 @@ class Hook:
     def after_epoch(self, trainer) -> None:
         """After the last step of a whole epoch."""
 
+    def before_evaluation(self, trainer) -> None:
+        """Before the weights are evaluated."""
+
     def after_evaluation(self, trainer) -> None:
         """After an evaluation, whether it succeeded or not."""
 

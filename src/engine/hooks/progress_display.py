@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import statistics
 import sys
+import time
 from collections import deque
 from typing import Any, Dict, Iterable, Tuple
 
@@ -29,6 +30,7 @@ class ProgressDisplay(Hook):
     def before_train(self, trainer) -> None:
         if trainer.device.rank == 0:
             self.progress = Progress(trainer.total_steps, "training", initial=trainer.global_step)
+            self.progress.pauses_left = evaluations_left(trainer)
             self.window = deque(maxlen=WINDOW)
             self.first = True
 
@@ -40,6 +42,9 @@ class ProgressDisplay(Hook):
                 f"the graph was {trainer.compile_summary}; first step, with that: {step.seconds:.1f} s"
             )
             self.first = False
+            self.progress.update(1, loss=losses_text(step.losses), lr=step.lr)
+            self.progress.restart_clock()
+            return
         else:
             self.window.append((step.losses, step.data_seconds, step.seconds))
         recent = [losses for losses, _, _ in self.window] or [step.losses]
@@ -55,9 +60,29 @@ class ProgressDisplay(Hook):
             shown["scale"] = step.losses["loss_scale"]
         self.progress.update(1, **shown)
 
+    def before_evaluation(self, trainer) -> None:
+        self.evaluation_started = time.monotonic()
+
+    def after_evaluation(self, trainer) -> None:
+        if self.progress is not None:
+            self.progress.pause(time.monotonic() - self.evaluation_started)
+            self.progress.pauses_left = evaluations_left(trainer)
+
     def close(self, trainer) -> None:
         if self.progress is not None:
             self.progress.close()
+
+
+def evaluations_left(trainer) -> int:
+    """How many evaluations follow after the trainer's position; one is always at the end of the run."""
+    interval = trainer.config.eval_interval
+    if interval is None or trainer.global_step >= trainer.total_steps:
+        return 0
+    done = trainer.global_step
+    first = trainer.epoch - (done - trainer.step_in_epoch) // trainer.steps_per_epoch  # the run's first epoch
+    ends = range(trainer.steps_per_epoch, trainer.total_steps + 1, trainer.steps_per_epoch)
+    due = [end for number, end in enumerate(ends, first + 1) if number % interval == 0 and end > done]
+    return len(due) + (trainer.total_steps not in due)
 
 
 def losses_text(losses: Dict[str, float]) -> str:

@@ -39,6 +39,35 @@ def test_without_a_terminal_a_line_a_period():
     assert stream.getvalue().endswith("nothing: 0 steps, 00:00 gone, 0.00 step/s\n")
 
 
+class Clock:
+    """A clock that stands still until it is told to go on."""
+
+    seconds = 0.0
+
+    def __call__(self):
+        return self.seconds
+
+
+def test_the_remaining_time_leaves_compilation_out_and_counts_evaluations_in():
+    clock = Clock()
+    progress = Progress(101, "training", stream=io.StringIO(), clock=clock)
+    clock.seconds = 60
+    progress.update(1)  # the first step compiles for a minute
+    assert progress.left_text() == "1:40:00"
+    progress.restart_clock()
+    assert progress.left_text() == "?"
+    clock.seconds = 80
+    progress.update(10)  # two seconds a step
+    assert progress.left_text() == "03:00"
+    progress.pauses_left = 2
+    assert progress.left_text() == "03:00 + 2 evaluations"
+    clock.seconds = 110
+    progress.pause(30)
+    progress.pauses_left = 1
+    assert progress.left_text() == "03:30"
+    assert progress.units_per_second() == 0.5
+
+
 CODE = """
 import time
 from src.engine.display.progress import Progress
@@ -69,7 +98,7 @@ def test_on_a_terminal_a_bar_with_eta():
     text = shown.decode()
     frames = text.split("\r")
     assert any("training:" in frame and "20/20" in frame and "total_loss 0.05" in frame for frame in frames)
-    assert any("<00:00" in frame and "step/s" in frame for frame in frames)  # tqdm's remaining time
+    assert any("<00:00" in frame and "step/s" in frame for frame in frames)  # the remaining time
     assert "a word between" in text
 
 

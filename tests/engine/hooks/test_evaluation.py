@@ -16,7 +16,7 @@ def test_early_stop(capsys):
         config=config, epoch=0, step_in_epoch=1, device=types.SimpleNamespace(rank=0), stop_reason=None
     )
     hook = Evaluation(None)
-    hook.source = types.SimpleNamespace(has_masks=True)
+    hook.kind = "segm"
     finished = []
     for precision in (0.1, 0.3, 0.2, 0.3):
         hook.keep_best(trainer, {"weights": {}}, {"weights": precision})
