@@ -18,6 +18,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import src  # noqa: E402, F401  sets variables that have to be set before MindSpore is imported
 
 ROOT = Path(__file__).resolve().parent.parent
+SHARED = Path(os.environ.get("MASKRCNN_SHARED") or ROOT.parent / "shared")
 
 # The test files that take longest, which run first, so that no worker ends with one of them alone. The files
 # of a line go to one worker, because they share compiled networks or fixtures. The kernels' own tests come
@@ -92,7 +93,7 @@ def graphs(tmp_path_factory):
 @pytest.fixture(scope="session")
 def shared():
     """The folder with real pictures, in its folder data: MASKRCNN_SHARED, or ../shared beside the project."""
-    folder = Path(os.environ.get("MASKRCNN_SHARED") or ROOT.parent / "shared")
+    folder = SHARED
     if not folder.is_dir():
         pytest.skip(f"the shared folder is not there: {folder} (MASKRCNN_SHARED names it)")
     return folder
