@@ -81,7 +81,7 @@ def _selected(columns, valid, picture_index, label, ids):
     new_row = np.cumsum(valid) - 1
     polygons = columns.polygons
     if len(rows) < len(valid):
-        polygons = polygons.take(valid[polygons.owner])
+        polygons = polygons.select(valid[polygons.owner])
         polygons.owner = new_row[polygons.owner]
     return ObjectColumns(
         picture_index=picture_index[rows],

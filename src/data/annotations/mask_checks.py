@@ -23,7 +23,7 @@ def check_polygons(objects: ObjectColumns, pictures: ObjectPictures, findings: F
     polygons = objects.polygons
     if not len(polygons):
         return polygons
-    polygons = polygons.take(pictures.valid[polygons.owner])
+    polygons = polygons.select(pictures.valid[polygons.owner])
     extents = polygons.extents()
     width = pictures.width[polygons.owner]
     height = pictures.height[polygons.owner]
@@ -39,7 +39,7 @@ def check_polygons(objects: ObjectColumns, pictures: ObjectPictures, findings: F
     valid = near & ~outside
     partly = valid & (beyond_picture(extents, width, height) > ROUNDING)
     _add_findings("polygon_partly", partly, polygons, extents, objects, findings)
-    polygons = polygons.take(valid)
+    polygons = polygons.select(valid)
     extents = extents[valid]
     if len(polygons):
         crossing = polygons.crossing()

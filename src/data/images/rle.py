@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple, Optional, Tuple
+
 import numpy as np
 from pycocotools import mask as mask_api
 
 from ...errors import DataError
+
+
+class RleExtent(NamedTuple):
+    """What an RLE covers.
+
+    Attributes:
+        box: x1, y1, x2, y2 in pixels around what is set; None if nothing is.
+        area: number of pixels that are set.
+    """
+
+    box: Optional[Tuple[float, float, float, float]]
+    area: int
 
 
 def rle_counts(rle: dict) -> np.ndarray:
@@ -37,22 +51,24 @@ def rle_counts(rle: dict) -> np.ndarray:
         raise DataError(
             "RLE that cannot be read ({'size': [height, width], 'counts': ...} expected)"
         ) from None
-    if (
-        height < 1
-        or width < 1
-        or (runs < 0).any()
-        or (runs > height * width).any()
-        or runs.sum() != height * width
-    ):
+    pixels = height * width
+    is_size_valid = height >= 1 and width >= 1
+    if not is_size_valid or (runs < 0).any() or (runs > pixels).any() or runs.sum() != pixels:
         raise DataError(f"RLE whose runs do not fill its size {height}x{width}")
     return runs
 
 
-def _decompress(counts):
-    """Run lengths of COCO's compressed counts.
+def _decompress(counts: bytes) -> np.ndarray:
+    """Run lengths of COCO's compressed counts (rleFrString in maskApi.c of pycocotools).
 
-    A character is 48 plus 5 bits of a number; bit 0x20 says that the number continues. Numbers are in two's
-    complement. From the fourth run on they are differences to the run two before.
+    A character is 48 plus 5 bits of a number, the lowest bits first; bit 0x20 says that the number continues.
+    Numbers are in two's complement. From the fourth run on they are differences to the run two before.
+
+    Returns:
+        int64 [r].
+
+    Raises:
+        ValueError: for other characters, and for a number that has no end or does not fit 45 bits.
     """
     codes = np.frombuffer(counts, np.uint8).astype(np.int64) - 48
     if codes.size == 0 or codes.min() < 0 or codes.max() > 63 or codes[-1] & 0x20:
@@ -69,30 +85,45 @@ def _decompress(counts):
     return values
 
 
-def rle_extent(runs: np.ndarray, height: int) -> tuple[tuple | None, int]:
-    """The box around the pixels of an RLE, and their number.
+def rle_extent(runs: np.ndarray, height: int) -> RleExtent:
+    """What an RLE covers, without decoding it.
 
     Args:
         runs: int64 [r], as `rle_counts` returns them.
         height: of the RLE's mask.
-
-    Returns:
-        ((x1, y1, x2, y2), pixels); (None, 0) if no pixel is set.
     """
+    # the pixels of every run of 1s, counted column by column
     ends = np.cumsum(runs)
-    first, last, lengths = ends[0:-1:2], ends[1::2] - 1, runs[1::2]  # of every run of 1s
-    first, last = first[lengths > 0], last[lengths > 0]
+    lengths = runs[1::2]
+    first = ends[0:-1:2][lengths > 0]
+    last = ends[1::2][lengths > 0] - 1
     if not len(first):
-        return None, 0
-    column, last_column = first // height, last // height
-    # a run over several columns reaches the last row of one and the first row of the next
-    whole = (last_column > column).any()
-    top, bottom = (0, height) if whole else (int((first % height).min()), int((last % height).max()) + 1)
-    return (float(column[0]), float(top), float(last_column[-1] + 1), float(bottom)), int(lengths.sum())
+        return RleExtent(None, 0)
+    first_column = first // height
+    last_column = last // height
+    if (last_column > first_column).any():
+        # a run over several columns reaches the last row of one and the first row of the next
+        top = 0
+        bottom = height
+    else:
+        top = int((first % height).min())
+        bottom = int((last % height).max()) + 1
+    box = (float(first_column[0]), float(top), float(last_column[-1] + 1), float(bottom))
+    return RleExtent(box, int(lengths.sum()))
 
 
 def rle_to_mask(rle: dict) -> np.ndarray:
-    """The mask uint8 0/1 [H, W] (Fortran order) of an RLE dict. Raises DataError for a corrupt one."""
+    """The mask of an RLE.
+
+    Args:
+        rle: as of `rle_counts`.
+
+    Returns:
+        uint8 0/1 [H, W], in Fortran order.
+
+    Raises:
+        DataError: for a corrupt RLE.
+    """
     runs = rle_counts(rle)
     flat = np.repeat(np.arange(len(runs), dtype=np.uint8) & 1, runs)
     return flat.reshape([int(side) for side in rle["size"]], order="F")

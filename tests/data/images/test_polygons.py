@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from typing import List, Sequence, Tuple
 
 import numpy as np
 from hypothesis import given, settings
@@ -12,7 +13,8 @@ from pycocotools import mask as mask_api
 from src.data.images.polygons import Polygons
 
 
-def columns(polygons):
+def columns(polygons: Sequence[Sequence[float]]) -> Polygons:
+    """The Polygons of lists x, y, x, y, ..., each of its own object."""
     lengths = [len(polygon) for polygon in polygons]
     return Polygons(
         np.concatenate([np.array(polygon, np.float32) for polygon in polygons]),
@@ -22,15 +24,16 @@ def columns(polygons):
     )
 
 
-def side(a, b, c):
+def orientation(a: Sequence[int], b: Sequence[int], c: Sequence[int]) -> int:
+    """Above 0, 0 or below 0: where point c lies of the line from a to b."""
     return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
 
 
-def crosses(points):
+def crosses(points: List[Tuple[int, int]]) -> bool:
     """Whether two sides cross inside both, by all pairs, in whole numbers."""
     sides = list(zip(points, points[1:] + points[:1]))
     return any(
-        side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0
+        orientation(a, b, c) * orientation(a, b, d) < 0 and orientation(c, d, a) * orientation(c, d, b) < 0
         for (a, b), (c, d) in combinations(sides, 2)
     )
 
@@ -43,15 +46,15 @@ def crosses(points):
         max_size=8,
     )
 )
-def test_crossings_and_areas(polygons):
-    made = columns([[float(value) for point in points for value in point] for points in polygons])
-    assert made.crossing().tolist() == [crosses(points) for points in polygons]
+def test_crossings_and_areas(polygons: List[List[Tuple[int, int]]]) -> None:
+    polygon_columns = columns([[float(value) for point in points for value in point] for points in polygons])
+    assert polygon_columns.crossing().tolist() == [crosses(points) for points in polygons]
     shoelace = [
         abs(sum(a[0] * b[1] - a[1] * b[0] for a, b in zip(points, points[1:] + points[:1]))) / 2
         for points in polygons
     ]
-    assert np.allclose(made.areas(), shoelace)
-    assert made.extents().tolist() == [
+    assert np.allclose(polygon_columns.areas(), shoelace)
+    assert polygon_columns.extents().tolist() == [
         [
             min(x for x, _ in points),
             min(y for _, y in points),
@@ -60,27 +63,29 @@ def test_crossings_and_areas(polygons):
         ]
         for points in polygons
     ]
-    chosen = np.arange(len(polygons)) % 2 == 0
-    part = made.take(chosen)
-    assert [part.points[a:b].tolist() for a, b in zip(part.starts, part.starts[1:])] == [
+    selected = polygon_columns.select(np.arange(len(polygons)) % 2 == 0)
+    assert [selected.points[a:b].tolist() for a, b in zip(selected.starts, selected.starts[1:])] == [
         [value for point in points for value in point] for points in polygons[::2]
     ]
 
 
-def test_what_covers_no_pixel_is_pycocotools():
+def test_what_covers_no_pixel_is_pycocotools() -> None:
     rng = np.random.default_rng(5)
     polygons = [
         (rng.uniform(0, 25, 2) + rng.uniform(0, size, (4, 2))).ravel().tolist()
         for size in rng.uniform(0.05, 4, 400)
     ]
     polygons += [[5, 5.1, 25, 5.1, 25, 5.3, 5, 5.3], [3, 3, 20, 20, 3.2, 3.1]]
-    made = columns(polygons)
+    polygon_columns = columns(polygons)
     height = width = np.full(len(polygons), 30)
     expected = [
         mask_api.area(mask_api.frPyObjects([np.float32(polygon).astype(float).tolist()], 30, 30))[0] == 0
         for polygon in polygons
     ]
     assert (
-        made.without_pixel(height, width, made.areas(), made.extents()).tolist() == expected
-        and 20 < sum(expected) < 300
+        polygon_columns.without_pixel(
+            height, width, polygon_columns.areas(), polygon_columns.extents()
+        ).tolist()
+        == expected
     )
+    assert 20 < sum(expected) < 300
