@@ -1,34 +1,59 @@
-"""Where a picture goes on the canvas: decided from sizes and random numbers alone.
+"""Where a picture goes on the canvas, and its pixels and boxes drawn there.
 
-Its pixels, boxes and masks then follow.
+A `Placement` is decided first, from sizes alone. Pixels, boxes and masks follow it. Evaluation uses
+`place_plainly`; training uses `place_randomly` in `random_placement.py`.
 
-A picture is cut, mirrored and resized once, straight to its final size: an expanded canvas 4x as large, or a
-picture enlarged twice of which a part is kept, is never made.
+A picture is cropped, flipped and resized once, straight to its final size. An expanded canvas 4x as large, or
+an enlarged picture of which only a crop is kept, is never made.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import Dict, NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
 
+from ...config import Config
 from ...errors import ConfigError
 
-_EXPAND_LIMIT = (
-    4.0  # an expanded canvas is up to this many times as wide and high (SSD, Liu et al. 2016, section 2.2)
-)
+
+class Window(NamedTuple):
+    """A rectangle of whole pixels in a picture."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+class Axis(NamedTuple):
+    """One axis of the map from picture to canvas: canvas = scale * picture + offset, in pixels."""
+
+    scale: float
+    offset: float
+
+
+class Axes(NamedTuple):
+    """The map from picture to canvas, an `Axis` for x and one for y."""
+
+    x: Axis
+    y: Axis
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a picture of source_height x source_width goes on the canvas; all in pixels.
+    """Where a picture goes on the canvas; all in pixels.
 
-    height, width: its size on the canvas; top, left: its corner there; filled_height, filled_width: the part
-    of the canvas from its top-left corner that is not padding (larger than the picture where it was
-    expanded); flip: mirrored left to right; window: (top, left, height, width) of the part of the picture
-    that is placed, None for all of it.
+    Attributes:
+        source_height, source_width: size of the picture.
+        height, width: size on the canvas of what is placed.
+        top, left: its corner on the canvas.
+        filled_height, filled_width: size of the canvas's part, from its top-left corner, that is not padding.
+            It is larger than height, width where the picture was expanded.
+        flip: whether the picture is mirrored left to right.
+        window: the crop of the picture that is placed; None for the whole picture.
     """
 
     source_height: int
@@ -40,34 +65,41 @@ class Placement:
     filled_height: int = 0
     filled_width: int = 0
     flip: bool = False
-    window: Optional[Tuple[int, int, int, int]] = None
+    window: Optional[Window] = None
 
     @property
-    def part(self):
-        """(top, left, height, width) of what is placed, in the picture."""
-        return self.window or (0, 0, self.source_height, self.source_width)
+    def source_window(self) -> Window:
+        """What is placed: `window`, or the whole picture."""
+        if self.window is None:
+            return Window(0, 0, self.source_height, self.source_width)
+        return self.window
 
     @property
-    def axes(self):
-        """((ax, bx), (ay, by)): point (x, y) of the picture is (ax * x + bx, ay * y + by) on the canvas."""
-        top, left, height, width = self.part
-        across, down = self.width / width, self.height / height
+    def axes(self) -> Axes:
+        """The map from the picture's pixels to the canvas's."""
+        window = self.source_window
+        scale_x = self.width / window.width
+        scale_y = self.height / window.height
+        y = Axis(scale_y, self.top - window.top * scale_y)
         if self.flip:
-            return (-across, self.left + (left + width) * across), (down, self.top - top * down)
-        return (across, self.left - left * across), (down, self.top - top * down)
+            return Axes(Axis(-scale_x, self.left + (window.left + window.width) * scale_x), y)
+        return Axes(Axis(scale_x, self.left - window.left * scale_x), y)
 
     @property
-    def meta(self):
-        """float32 [6]: height and width of the filled part, scale_y, scale_x (canvas over source pixels),
-        source height and width.
+    def meta(self) -> np.ndarray:
+        """What the network and its outputs need of a placement (image_meta).
+
+        Returns:
+            float32 [6]: filled height, filled width, scale_y, scale_x (canvas over picture pixels), source
+            height, source width.
         """
-        _, _, height, width = self.part
+        window = self.source_window
         return np.array(
             [
                 self.filled_height,
                 self.filled_width,
-                self.height / height,
-                self.width / width,
+                self.height / window.height,
+                self.width / window.width,
                 self.source_height,
                 self.source_width,
             ],
@@ -75,213 +107,177 @@ class Placement:
         )
 
 
-def resized_size(height, width, config, short=None):
-    """(height, width) to which a picture is resized by keep_ratio and resize; at most the canvas.
+def resized_size(
+    height: float, width: float, config: Config, short: Optional[float] = None
+) -> Tuple[int, int]:
+    """The size to which a picture is resized, as `keep_ratio` and `resize` say.
 
-    short: the shorter side to give it, as far as resize_long and the canvas allow, instead of `resize`.
-    Raises ConfigError where resize=short_side gives more than the canvas holds.
+    Args:
+        height: of the picture in pixels.
+        width: of the picture in pixels.
+        config: the configuration.
+        short: length of the resized picture's shorter side, as far as resize_long and the canvas allow. It
+            replaces `resize`.
+
+    Returns:
+        (height, width) in pixels, at most the canvas.
+
+    Raises:
+        ConfigError: where resize=short_side gives more than the canvas holds.
     """
     if not config.keep_ratio:
         return config.img_height, config.img_width
-    fit = min(config.img_height / height, config.img_width / width)
+    canvas_scale = min(config.img_height / height, config.img_width / width)
     if short is None and config.resize == "fit":
-        scale = fit
+        scale = canvas_scale
     else:
-        scale = min(
-            (short or config.resize_short) / min(height, width),
-            config.resize_long / max(height, width),
-            fit if short else np.inf,
-        )
-    new_height, new_width = max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
-    if scale <= fit:
+        short_scale = (short or config.resize_short) / min(height, width)
+        scale = min(short_scale, config.resize_long / max(height, width))
+        if short:
+            scale = min(scale, canvas_scale)
+    new_height = max(1, int(height * scale + 0.5))
+    new_width = max(1, int(width * scale + 0.5))
+    if scale <= canvas_scale:
         return min(config.img_height, new_height), min(config.img_width, new_width)
     if new_height > config.img_height or new_width > config.img_width:
+        # the canvas that holds every picture: a square, of the multiple of 32 that resize_long needs
         side = -(-config.resize_long // 32) * 32
         raise ConfigError(
-            f"resize=short_side makes a picture of {width}x{height} {new_width}x{new_height}, which "
-            f"does not fit "
-            f"img_width={config.img_width} img_height={config.img_height}; write img_width={side} "
+            f"resize=short_side makes a picture of {width}x{height} {new_width}x{new_height}, which does not "
+            f"fit img_width={config.img_width} img_height={config.img_height}; write img_width={side} "
             f"img_height={side}"
         )
     return new_height, new_width
 
 
-def place_plainly(height, width, config):
+def place_plainly(height: int, width: int, config: Config) -> Placement:
     """The Placement of a picture in evaluation: resized into the canvas's top-left corner."""
     new_height, new_width = resized_size(height, width, config)
-    return Placement(height, width, new_height, new_width, 0, 0, new_height, new_width)
-
-
-def place_randomly(height, width, config, generator, boxes=()):
-    """The Placement of a picture in training, as flip_ratio, expand_ratio, crop_ratio, multi_scale and
-    large_scale_jitter say.
-
-    generator: numpy Generator, from which as many numbers are drawn in all cases, so that one setting does
-        not change another's draws; boxes [n, 4]: the picture's objects, of which a crop keeps at least one's
-        centre.
-    """
-    flip, draw, half, ratio, across, down = generator.random(6)
-    crop, crop_height, crop_width, crop_down, crop_across, which, size = generator.random(7)
-    window = (0, 0, height, width)
-    if crop < config.crop_ratio:
-        window = _random_window(
-            height,
-            width,
-            config.crop_min_side,
-            (crop_height, crop_width, crop_down, crop_across, which),
-            boxes,
-        )
-    flip = bool(flip < config.flip_ratio)
-    short = (
-        config.resize_short if config.resize == "short_side" else None
-    )  # where a crop's shape would not fit, the canvas decides
-    if config.large_scale_jitter is not None:
-        return _jittered(height, width, window, config, short, size, (down, across), flip)
-    if config.multi_scale is not None:
-        short = config.multi_scale[int(size * len(config.multi_scale))]
-    ratio = 1 + (_EXPAND_LIMIT - 1) * ratio if draw < config.expand_ratio and half < 0.5 else 1.0
-    filled_height, filled_width = resized_size(window[2] * ratio, window[3] * ratio, config, short)
-    new_height, new_width = max(1, int(filled_height / ratio + 0.5)), max(1, int(filled_width / ratio + 0.5))
-    top, left = int(down * (filled_height - new_height + 1)), int(across * (filled_width - new_width + 1))
     return Placement(
-        height,
-        width,
-        new_height,
-        new_width,
-        top,
-        left,
-        filled_height,
-        filled_width,
-        flip,
-        None if window == (0, 0, height, width) else window,
+        source_height=height,
+        source_width=width,
+        height=new_height,
+        width=new_width,
+        filled_height=new_height,
+        filled_width=new_width,
     )
 
 
-def _random_window(height, width, smallest, draws, boxes):
-    """(top, left, height, width) with sides of `smallest` to 1 times the picture's, around the centre of one
-    of its boxes, if any.
+def place_picture(
+    picture: np.ndarray, placement: Placement, config: Config, out: Optional[np.ndarray] = None
+) -> np.ndarray:
+    """Draw a picture onto the canvas.
+
+    Resizing is half-pixel-correct and bilinear. Where the picture shrinks to under half, a canvas pixel is
+    the mean of the pixels that it covers: bilinear sampling would leave some out. An expansion is filled with
+    the mean of the pictures (img_mean), padding as `padding` says.
+
+    Args:
+        picture: uint8 [h, w, 3], RGB.
+        placement: where it goes.
+        config: the configuration.
+        out: a canvas to write into; a new one by default.
+
+    Returns:
+        uint8 [img_height, img_width, 3], RGB.
     """
-    crop_height, crop_width, down, across, which = draws
-    new_height, new_width = (
-        max(1, int(side * (smallest + (1 - smallest) * draw) + 0.5))
-        for side, draw in ((height, crop_height), (width, crop_width))
-    )
-    ranges = [(0, height - new_height), (0, width - new_width)]
-    if len(boxes):
-        x1, y1, x2, y2 = boxes[int(which * len(boxes))]
-        for axis, (low, high, side) in enumerate(((y1, y2, new_height), (x1, x2, new_width))):
-            centre = int((low + high) / 2)
-            ranges[axis] = (max(0, centre - side + 1), min(ranges[axis][1], centre))
-    top, left = (
-        first + int(draw * (last - first + 1)) for (first, last), draw in zip(ranges, (down, across))
-    )
-    return top, left, new_height, new_width
-
-
-def _jittered(height, width, window, config, short, size, offsets, flip):
-    """Large-scale jitter (Ghiasi et al.
-
-    2021, section 3): resized to a random multiple of its usual size, and cut or padded to the canvas.
-    """
-    low, high = config.large_scale_jitter
-    top, left, part_height, part_width = window
-    usual = resized_size(part_height, part_width, config, short)
-    scaled = [max(1, int(side * (low + (high - low) * size) + 0.5)) for side in usual]
-    seen = []
-    for length, side, room, draw in zip(
-        (part_height, part_width), scaled, (config.img_height, config.img_width), offsets
-    ):
-        kept = (
-            length if side <= room else max(1, int(length * room / side + 0.5))
-        )  # whole pixels of the picture
-        seen.append((int(draw * (length - kept + 1)), kept, min(side, room)))
-    (down, kept_height, new_height), (across, kept_width, new_width) = seen
-    part = (top + down, left + across, kept_height, kept_width)
-    return Placement(
-        height,
-        width,
-        new_height,
-        new_width,
-        0,
-        0,
-        new_height,
-        new_width,
-        flip,
-        None if part == (0, 0, height, width) else part,
-    )
-
-
-def place_picture(picture, placement, config, out=None):
-    """Draw a picture uint8 [h, w, 3] onto the canvas uint8 [img_height, img_width, 3] and return it.
-
-    Half-pixel-correct bilinear resizing, or the mean of the pixels that a pixel covers where the picture
-    shrinks to under half: bilinear sampling would skip some. An expansion is filled with the mean, padding as
-    `padding` says. out: a canvas to write into.
-    """
-    canvas = np.empty((config.img_height, config.img_width, 3), np.uint8) if out is None else out
-    p = placement
-    mean = np.round(config.img_mean if config.channel_order == "RGB" else config.img_mean[::-1]).astype(
-        np.uint8
-    )
-    around = mean if config.padding == "mean" else np.zeros(3, np.uint8)
-    # whole rows at a time: three bytes at a time is ten times slower
-    rows = canvas.reshape(len(canvas), -1)
-    rows[p.filled_height :] = np.tile(around, config.img_width)
-    rows[: p.filled_height, 3 * p.filled_width :] = np.tile(around, config.img_width - p.filled_width)
-    if (p.height, p.width) != (p.filled_height, p.filled_width):
-        rows[: p.filled_height, : 3 * p.filled_width] = np.tile(mean, p.filled_width)
-    top, left, height, width = p.part
-    picture = picture[top : top + height, left : left + width]
-    if p.flip:
+    canvas = out
+    if canvas is None:
+        canvas = np.empty((config.img_height, config.img_width, 3), np.uint8)
+    _fill_background(canvas, placement, config)
+    window = placement.source_window
+    picture = picture[window.top : window.top + window.height, window.left : window.left + window.width]
+    if placement.flip:
         picture = cv2.flip(picture, 1)
-    part = canvas[p.top : p.top + p.height, p.left : p.left + p.width]
-    if picture.shape == part.shape:
-        part[:] = picture
-    else:
-        shrinks = 2 * p.height < height and 2 * p.width < width
-        cv2.resize(
-            picture,
-            (p.width, p.height),
-            dst=part,
-            interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
-        )
+    target = canvas[
+        placement.top : placement.top + placement.height, placement.left : placement.left + placement.width
+    ]
+    if picture.shape == target.shape:
+        target[:] = picture
+        return canvas
+    under_half = 2 * placement.height < window.height and 2 * placement.width < window.width
+    cv2.resize(
+        picture,
+        (placement.width, placement.height),
+        dst=target,
+        interpolation=cv2.INTER_AREA if under_half else cv2.INTER_LINEAR,
+    )
     return canvas
 
 
-def to_picture(boxes, scores, labels, found, masks, meta):
-    """One picture's detections from a network's padded outputs on the canvas, back in the picture's own
-    pixels.
-
-    boxes [D, 4], scores [D], labels [D], found bool [D], masks [D, m, m]; meta float32 [6], as
-    `Placement.meta`. Returns a dict of those found: boxes float32 [n, 4], scores [n], labels [n] and masks
-    [n, m, m].
-    """
-    scale = np.array([meta[3], meta[2], meta[3], meta[2]], np.float32)
-    limit = np.array([meta[5], meta[4], meta[5], meta[4]], np.float32)
-    return dict(
-        boxes=np.clip(boxes[found] / scale, 0, limit),
-        scores=scores[found],
-        labels=labels[found],
-        masks=masks[found],
-    )
+def _fill_background(canvas: np.ndarray, placement: Placement, config: Config) -> None:
+    """Fill the canvas's padding, and its expansion where there is one."""
+    # statistics are in the order of the network's channels, the canvas is RGB
+    mean = config.img_mean if config.channel_order == "RGB" else config.img_mean[::-1]
+    mean = np.round(mean).astype(np.uint8)
+    padding = mean if config.padding == "mean" else np.zeros(3, np.uint8)
+    filled_height = placement.filled_height
+    filled_width = placement.filled_width
+    # whole rows at a time: three bytes at a time is ten times slower
+    rows = canvas.reshape(len(canvas), -1)
+    rows[filled_height:] = np.tile(padding, config.img_width)
+    rows[:filled_height, 3 * filled_width :] = np.tile(padding, config.img_width - filled_width)
+    if (placement.height, placement.width) != (filled_height, filled_width):
+        rows[:filled_height, : 3 * filled_width] = np.tile(mean, filled_width)
 
 
-def flip_boxes(boxes, width):
-    """Boxes [n, 4] x1, y1, x2, y2 mirrored left to right in a picture `width` pixels wide."""
+def flip_boxes(boxes: np.ndarray, width: float) -> np.ndarray:
+    """Boxes [n, 4] (x1, y1, x2, y2) mirrored left to right in a picture `width` pixels wide."""
     return np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], 1)
 
 
-def place_boxes(boxes, placement):
-    """float32 [n, 4] canvas boxes of a picture's boxes [n, 4] (x1, y1, x2, y2, in its pixels), cut at the
-    edges of what is placed.
+def place_boxes(boxes: np.ndarray, placement: Placement) -> np.ndarray:
+    """A picture's boxes on the canvas, clipped to what is placed.
+
+    Args:
+        boxes: [n, 4], x1, y1, x2, y2 in pixels of the picture.
+        placement: where the picture goes.
+
+    Returns:
+        float32 [n, 4], x1, y1, x2, y2 in pixels of the canvas.
     """
-    p = placement
-    top, left, height, width = p.part
-    boxes = np.asarray(boxes, np.float64).reshape(-1, 4) - (left, top, left, top)
-    if p.flip:
-        boxes = flip_boxes(boxes, width)
-    scale = np.array([p.width / width, p.height / height] * 2)
-    corner = (p.left, p.top, p.left, p.top)
-    if p.window is not None:
-        return (np.clip(boxes * scale, 0, [p.width, p.height] * 2) + corner).astype(np.float32)
-    return np.clip(boxes * scale + corner, 0, [p.filled_width, p.filled_height] * 2).astype(np.float32)
+    window = placement.source_window
+    origin = (window.left, window.top, window.left, window.top)
+    boxes = np.asarray(boxes, np.float64).reshape(-1, 4) - origin
+    if placement.flip:
+        boxes = flip_boxes(boxes, window.width)
+    boxes = boxes * np.array([placement.width / window.width, placement.height / window.height] * 2)
+    corner = (placement.left, placement.top, placement.left, placement.top)
+    if placement.window is not None:
+        boxes = np.clip(boxes, 0, [placement.width, placement.height] * 2) + corner
+    else:
+        boxes = np.clip(boxes + corner, 0, [placement.filled_width, placement.filled_height] * 2)
+    return boxes.astype(np.float32)
+
+
+def to_picture(
+    boxes: np.ndarray,
+    scores: np.ndarray,
+    labels: np.ndarray,
+    det_valid: np.ndarray,
+    masks: np.ndarray,
+    meta: np.ndarray,
+) -> Dict[str, np.ndarray]:
+    """One picture's detections, from the network's padded outputs on the canvas to the picture's pixels.
+
+    Args:
+        boxes: float32 [D, 4], x1, y1, x2, y2 in pixels of the canvas.
+        scores: float32 [D].
+        labels: int32 [D].
+        det_valid: bool [D], which detections are not padding.
+        masks: float32 [D, m, m], in the boxes' frames.
+        meta: float32 [6], as `Placement.meta`.
+
+    Returns:
+        A dict of the n valid ones: boxes float32 [n, 4] in pixels of the picture, scores [n], labels [n] and
+        masks [n, m, m].
+    """
+    _, _, scale_y, scale_x, height, width = meta
+    scale = np.array([scale_x, scale_y, scale_x, scale_y], np.float32)
+    limit = np.array([width, height, width, height], np.float32)
+    return dict(
+        boxes=np.clip(boxes[det_valid] / scale, 0, limit),
+        scores=scores[det_valid],
+        labels=labels[det_valid],
+        masks=masks[det_valid],
+    )

@@ -6,15 +6,41 @@ pixels. Which pixels a polygon covers is pycocotools' rule everywhere, as in COC
 
 from __future__ import annotations
 
+from typing import List, NamedTuple, Optional, Sequence, Tuple, Union
+
 import cv2
 import numpy as np
 from pycocotools import mask as mask_api
 
 from ...errors import DataError
+from .placement import Axes
 from .rle import rle_to_mask
 
 
-def segmentation_to_mask(segmentation: list | dict, height: int, width: int) -> np.ndarray:
+class Region(NamedTuple):
+    """A rectangle of whole pixels: columns left, ..., right - 1 of rows top, ..., bottom - 1."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+class Raster(NamedTuple):
+    """A part of a mask, possibly at another resolution than the picture's.
+
+    Attributes:
+        mask: uint8 0/1 [h, w].
+        corner: int [2], x and y of its first pixel, in pixels of the raster.
+        scale: float64 [2], pixels of the raster per pixel of the picture, in x and y.
+    """
+
+    mask: np.ndarray
+    corner: np.ndarray
+    scale: np.ndarray
+
+
+def segmentation_to_mask(segmentation: Union[list, dict], height: int, width: int) -> np.ndarray:
     """The mask of one object in its whole picture, exactly as pycocotools has it.
 
     Args:
@@ -28,97 +54,146 @@ def segmentation_to_mask(segmentation: list | dict, height: int, width: int) -> 
     Raises:
         DataError: for a corrupt RLE and for one of another size.
     """
-    if isinstance(segmentation, dict):
-        mask = rle_to_mask(segmentation)
-        if mask.shape != (height, width):
-            raise DataError(f"RLE of size {mask.shape[0]}x{mask.shape[1]} for a picture of {height}x{width}")
-        return mask
-    return rasterize_polygons(segmentation, height, width)
+    if not isinstance(segmentation, dict):
+        return rasterize_polygons(segmentation, height, width)
+    mask = rle_to_mask(segmentation)
+    if mask.shape != (height, width):
+        raise DataError(f"RLE of size {mask.shape[0]}x{mask.shape[1]} for a picture of {height}x{width}")
+    return mask
 
 
-def rasterize_polygons(polygons: list, height: int, width: int) -> np.ndarray:
+def rasterize_polygons(polygons: Sequence, height: int, width: int) -> np.ndarray:
     """uint8 0/1 [height, width]: the union of polygons (flat x, y, ... in pixels), by pycocotools."""
-    rles = mask_api.frPyObjects(
-        [np.asarray(polygon, np.float64).tolist() for polygon in polygons], height, width
-    )
+    points = [np.asarray(polygon, np.float64).tolist() for polygon in polygons]
+    rles = mask_api.frPyObjects(points, height, width)
     return mask_api.decode(rles[0] if len(rles) == 1 else mask_api.merge(rles))
 
 
-def rasterize_region(polygons: list, left: int, top: int, right: int, bottom: int, lowest: float = -np.inf):
-    """Rasterize polygons [n, 2] in at least the pixels left, top, right, bottom.
+def rasterize_near_box(
+    segmentation: Union[list, dict],
+    box: Sequence[float],
+    height: int,
+    width: int,
+    resolution: int,
+    finer: bool = False,
+) -> Raster:
+    """The part of an object's mask that its box needs.
+
+    Args:
+        segmentation: polygons, an RLE, or an RLE from `crop_rle`.
+        box: x1, y1, x2, y2 in pixels of the picture.
+        height: of the picture in pixels.
+        width: of the picture in pixels.
+        resolution: polygons are rasterized with at most this many pixels along a side of the box.
+        finer: exactly `resolution` pixels, also where the box has fewer.
+    """
+    if isinstance(segmentation, dict):
+        mask = rle_to_mask(segmentation)
+        if "origin" in segmentation:
+            return Raster(mask, np.array(segmentation["origin"]), np.ones(2))
+        left, top, right, bottom = pixels_near_box(box, *mask.shape)
+        return Raster(mask[top:bottom, left:right], np.array([left, top]), np.ones(2))
+    x1, y1, x2, y2 = (float(value) for value in box)
+    scale = resolution / np.array([x2 - x1, y2 - y1])
+    if not finer:
+        scale = np.minimum(1.0, scale)
+    scale_x, scale_y = scale
+    polygons = [np.asarray(polygon, np.float64).reshape(-1, 2) * scale for polygon in segmentation]
+    region = pixels_near_box(
+        (x1 * scale_x, y1 * scale_y, x2 * scale_x, y2 * scale_y),
+        int(np.ceil(height * scale_y)),
+        int(np.ceil(width * scale_x)),
+    )
+    mask, corner = _rasterize_region(polygons, region, lowest=0)
+    return Raster(mask, corner, scale)
+
+
+def _rasterize_region(
+    polygons: List[np.ndarray], region: Region, lowest: float = -np.inf
+) -> Tuple[np.ndarray, np.ndarray]:
+    """Rasterize polygons [n, 2] in at least a region.
 
     pycocotools rounds toward zero, so points left of its origin would be rounded the other way. The raster
     therefore starts where the polygons start, but not before `lowest`.
 
     Returns:
-        (mask uint8 0/1, x0, y0): the mask reaches from pixel (x0, y0) to (right, bottom).
+        mask: uint8 0/1. It ends at the region's right and bottom.
+        corner: int [2], x and y of its first pixel.
     """
-    low = np.floor(np.min([polygon.min(0) for polygon in polygons], 0))
-    x0, y0 = int(min(max(low[0], lowest), left)), int(min(max(low[1], lowest), top))
-    return (
-        rasterize_polygons([(polygon - (x0, y0)).ravel() for polygon in polygons], bottom - y0, right - x0),
-        x0,
-        y0,
-    )
+    low_x, low_y = np.floor(np.min([polygon.min(0) for polygon in polygons], 0))
+    x0 = int(min(max(low_x, lowest), region.left))
+    y0 = int(min(max(low_y, lowest), region.top))
+    moved = [(polygon - (x0, y0)).ravel() for polygon in polygons]
+    return rasterize_polygons(moved, region.bottom - y0, region.right - x0), np.array([x0, y0])
 
 
-def mask_on_canvas(segmentation: list | dict, axes: tuple, region: tuple) -> np.ndarray:
+def mask_on_canvas(segmentation: Union[list, dict], axes: Axes, region: Tuple) -> np.ndarray:
     """The mask of an object in a region of the canvas.
 
     Args:
-        segmentation: polygons or an RLE in picture pixels.
-        axes: ((ax, bx), (ay, by)): the point (x, y) of the picture lies at (ax * x + bx, ay * y + by) on the
-            canvas (`Placement.axes`).
+        segmentation: polygons or an RLE in pixels of the picture.
+        axes: the map from the picture to the canvas (`Placement.axes`).
         region: left, top, right, bottom in whole pixels of the canvas.
 
     Returns:
         uint8 0/1 [bottom - top, right - left].
     """
-    (ax, bx), (ay, by) = axes
-    left, top, right, bottom = region
+    region = Region(*region)
     if isinstance(segmentation, dict):
-        mask, (x0, y0) = rle_to_mask(segmentation), segmentation.get("origin", (0, 0))
-        # from a pixel centre of the region back to OpenCV's coordinates, which count from pixel centres
-        to_source = np.array(
-            [[1 / ax, 0, (left + 0.5 - bx) / ax - x0 - 0.5], [0, 1 / ay, (top + 0.5 - by) / ay - y0 - 0.5]]
-        )
-        frame = cv2.warpAffine(
-            np.ascontiguousarray(mask) * np.uint8(255),
-            to_source,
-            (right - left, bottom - top),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        )
-        return (frame >= 128).astype(np.uint8)
-    polygons = [
-        np.asarray(polygon, np.float64).reshape(-1, 2) * (ax, ay) + (bx, by) for polygon in segmentation
-    ]
-    mask, x0, y0 = rasterize_region(polygons, left, top, right, bottom)
-    return mask[top - y0 :, left - x0 :]
+        return _rle_on_canvas(segmentation, axes, region)
+    scale = (axes.x.scale, axes.y.scale)
+    offset = (axes.x.offset, axes.y.offset)
+    polygons = [np.asarray(polygon, np.float64).reshape(-1, 2) * scale + offset for polygon in segmentation]
+    mask, (x0, y0) = _rasterize_region(polygons, region)
+    return mask[region.top - y0 :, region.left - x0 :]
 
 
-def segmentation_box(segmentation: list | dict) -> tuple | None:
+def _rle_on_canvas(rle: dict, axes: Axes, region: Region) -> np.ndarray:
+    """`mask_on_canvas` of an RLE: set where interpolation between its pixels gives a half or more."""
+    mask = rle_to_mask(rle)
+    x0, y0 = rle.get("origin", (0, 0))
+    # From the centre of a canvas pixel back to the mask. OpenCV's coordinates count from pixel centres.
+    x = (region.left + 0.5 - axes.x.offset) / axes.x.scale - x0 - 0.5
+    y = (region.top + 0.5 - axes.y.offset) / axes.y.scale - y0 - 0.5
+    to_source = np.array([[1 / axes.x.scale, 0, x], [0, 1 / axes.y.scale, y]])
+    coverage = cv2.warpAffine(
+        np.ascontiguousarray(mask) * np.uint8(255),
+        to_source,
+        (region.right - region.left, region.bottom - region.top),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+    )
+    return (coverage >= 128).astype(np.uint8)
+
+
+def segmentation_box(segmentation: Union[list, dict]) -> Optional[Tuple[float, float, float, float]]:
     """The box (x1, y1, x2, y2) in pixels around polygons or an RLE; None for an RLE without pixels."""
-    if not isinstance(segmentation, dict):
-        points = np.concatenate([np.asarray(polygon, np.float64) for polygon in segmentation]).reshape(-1, 2)
-        return (*points.min(0).tolist(), *points.max(0).tolist())
-    return pixels_box(rle_to_mask(segmentation))
+    if isinstance(segmentation, dict):
+        return pixels_box(rle_to_mask(segmentation))
+    points = np.concatenate([np.asarray(polygon, np.float64) for polygon in segmentation]).reshape(-1, 2)
+    return (*points.min(0).tolist(), *points.max(0).tolist())
 
 
-def pixels_box(mask: np.ndarray) -> tuple | None:
+def pixels_box(mask: np.ndarray) -> Optional[Tuple[float, float, float, float]]:
     """The box (x1, y1, x2, y2) in pixels around what is set in a mask [H, W]; None where nothing is."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    rows = np.flatnonzero(mask.any(1))
+    columns = np.flatnonzero(mask.any(0))
     if not rows.size:
         return None
     return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
 
 
-def pixels_around(box, height: int, width: int) -> tuple[int, int, int, int]:
-    """left, top, right, bottom of a box in whole pixels of the picture, plus one pixel for interpolation."""
+def pixels_near_box(box: Sequence[float], height: int, width: int) -> Region:
+    """A box in whole pixels of a picture, enlarged by one pixel a side for interpolation.
+
+    Args:
+        box: x1, y1, x2, y2 in pixels.
+        height: of the picture in pixels.
+        width: of the picture in pixels.
+    """
     x1, y1, x2, y2 = (float(value) for value in box)
-    left, top = max(int(np.floor(x1)) - 1, 0), max(int(np.floor(y1)) - 1, 0)
-    return (
-        left,
-        top,
-        max(min(int(np.ceil(x2)) + 1, width), left + 1),
-        max(min(int(np.ceil(y2)) + 1, height), top + 1),
-    )
+    left = max(int(np.floor(x1)) - 1, 0)
+    top = max(int(np.floor(y1)) - 1, 0)
+    # at least one pixel, also of a box outside the picture
+    right = max(min(int(np.ceil(x2)) + 1, width), left + 1)
+    bottom = max(min(int(np.ceil(y2)) + 1, height), top + 1)
+    return Region(left, top, right, bottom)

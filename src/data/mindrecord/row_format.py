@@ -40,7 +40,7 @@ class StoredObjects:
     """A row's annotation: the picture's file name, its displayed height and width in pixels, and n objects.
 
     boxes: float32 [n, 4] x1, y1, x2, y2 in pixels; labels: int32 [n]; segmentations: n lists of polygons
-        (flat float32 arrays), RLE dicts with an "origin" (see `masks.crop_rle`), or None.
+        (flat float32 arrays), RLE dicts with an "origin" (see `crop_rle`), or None.
     """
 
     name: str

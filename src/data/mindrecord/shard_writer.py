@@ -18,7 +18,7 @@ from typing import Any, List, Tuple
 import numpy as np
 
 from ...errors import DataError, UserError
-from ..images.box_masks import crop_rle
+from ..images.crop import crop_rle
 from ..images.decode import check_header
 from ..processes import how_it_ended, next_task, start_process
 from .file_format import LARGEST_PAGE, write_mindrecord

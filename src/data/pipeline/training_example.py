@@ -9,10 +9,12 @@ from typing import Any, List, Optional
 
 import numpy as np
 
-from ..images.box_masks import box_mask, crop_object_box
+from ..images.box_masks import box_mask
 from ..images.color_jitter import jitter_colors
+from ..images.crop import crop_object_box
 from ..images.decode import decode_picture
-from ..images.placement import place_boxes, place_picture, place_randomly
+from ..images.placement import place_boxes, place_picture
+from ..images.random_placement import place_randomly
 from .copy_paste import paste_objects
 from .sampler import AUGMENT, COLOR, PASTE, PASTE_COLOR, SAMPLE, stream
 

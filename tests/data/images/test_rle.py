@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as mask_api
 
-from src.data.images import box_masks
-from src.data.images import rle as rle_codec
+from src.data.images.box_masks import flip_mask
+from src.data.images.rle import mask_to_rle, rle_counts, rle_extent, rle_to_mask
 from src.errors import DataError
 
 
-def test_uncompressed_rle_known_pixels():
+def test_uncompressed_rle_known_pixels() -> None:
     """10 rows, 5 columns, column by column: 20 pixels set are the first two columns."""
-    mask = rle_codec.rle_to_mask({"size": [10, 5], "counts": [0, 20, 30]})
+    mask = rle_to_mask({"size": [10, 5], "counts": [0, 20, 30]})
     assert np.array_equal(mask, np.repeat([[1, 1, 0, 0, 0]], 10, 0))
 
 
@@ -40,9 +40,9 @@ def test_uncompressed_rle_known_pixels():
         {"size": [10, 5], "counts": b"\x00\xff"},
     ],
 )
-def test_corrupt_rle_is_a_data_error(rle):
+def test_corrupt_rle_is_a_data_error(rle: dict) -> None:
     with pytest.raises(DataError):
-        rle_codec.rle_to_mask(rle)
+        rle_to_mask(rle)
 
 
 @settings(max_examples=200, deadline=None)
@@ -51,10 +51,12 @@ def test_corrupt_rle_is_a_data_error(rle):
     st.integers(1, 9),
     st.integers(1, 9),
 )
-def test_any_counts_text_decodes_as_pycocotools_does_or_is_refused(counts, height, width):
+def test_any_counts_text_decodes_as_pycocotools_does_or_is_refused(
+    counts: str, height: int, width: int
+) -> None:
     rle = {"size": [height, width], "counts": counts}
     try:
-        mask = rle_codec.rle_to_mask(rle)
+        mask = rle_to_mask(rle)
     except DataError:
         return
     assert np.array_equal(mask, mask_api.decode({"size": [height, width], "counts": counts.encode()}))
@@ -62,8 +64,23 @@ def test_any_counts_text_decodes_as_pycocotools_does_or_is_refused(counts, heigh
 
 @settings(max_examples=100, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1))
-def test_rle_there_and_back_and_flips(height, width, seed):
+def test_rle_there_and_back_and_flips(height: int, width: int, seed: int) -> None:
     mask = (np.random.default_rng(seed).random((height, width)) < 0.4).astype(np.uint8)
-    assert np.array_equal(rle_codec.rle_to_mask(rle_codec.mask_to_rle(mask)), mask)
-    assert np.array_equal(box_masks.flip_mask(box_masks.flip_mask(mask)), mask)
-    assert np.array_equal(box_masks.flip_mask(mask), np.fliplr(mask))
+    assert np.array_equal(rle_to_mask(mask_to_rle(mask)), mask)
+    assert np.array_equal(flip_mask(flip_mask(mask)), mask)
+    assert np.array_equal(flip_mask(mask), np.fliplr(mask))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(1, 12), st.integers(1, 12), st.floats(0, 0.5), st.integers(0, 2**32 - 1))
+def test_the_extent_of_an_rle_is_that_of_its_pixels(
+    height: int, width: int, density: float, seed: int
+) -> None:
+    mask = (np.random.default_rng(seed).random((height, width)) < density).astype(np.uint8)
+    box, area = rle_extent(rle_counts(mask_to_rle(mask)), height)
+    rows, columns = np.nonzero(mask)
+    assert area == len(rows)
+    if not area:
+        assert box is None
+    else:
+        assert box == (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)

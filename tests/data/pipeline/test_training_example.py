@@ -11,8 +11,8 @@ from PIL import Image
 from pycocotools import mask as mask_api
 
 from src.config import load_config
-from src.data.images.box_masks import box_mask, crop_object_box, paste_mask
-from src.data.images.placement import Placement
+from src.data.images.box_masks import paste_mask
+from src.data.images.placement import Placement, Window
 from src.data.images.rasterize import segmentation_to_mask
 from src.data.mindrecord.converter import ensure_mindrecord
 from src.data.mindrecord.row_format import StoredObjects
@@ -219,11 +219,11 @@ def test_colors_alone_change_with_color_jitter(tmp_path):
 
 def placed(segmentation, box, window, scale=1, has_masks=True):
     """The PlacedObjects of one object of a 100x100 picture, of which a window is shown at a scale."""
-    top, left, height, width = window
+    window = Window(*window)
     objects = StoredObjects(
         "x", 100, 100, np.array([box], np.float32), np.array([3], np.int32), [segmentation]
     )
-    size = int(height * scale), int(width * scale)
+    size = int(window.height * scale), int(window.width * scale)
     return place_objects(objects, Placement(100, 100, *size, 0, 0, *size, window=window), 28, has_masks)
 
 
@@ -251,45 +251,6 @@ def test_an_object_of_no_pixels_is_dropped():
     for has_masks in (True, False):
         assert len(placed([square], [10, 10, 20, 20], (0, 0, 100, 100), 0.1, has_masks).labels) == 1
         assert len(placed([square], [10, 10, 20, 20], (0, 0, 100, 100), 0.05, has_masks).labels) == 0
-
-
-def test_crop_object_box_is_that_of_pycocotools_mask(shared):
-    """Every real object, cut by random boxes: the whole pixels of its mask within the box."""
-    content = json.loads((shared / "data/coco/annotations/instances_train2017.json").read_text())
-    sizes = {image["id"]: (image["height"], image["width"]) for image in content["images"]}
-    rng = np.random.default_rng(2)
-    empty = 0
-    for item in content["annotations"][:400]:
-        height, width = sizes[item["image_id"]]
-        mask = segmentation_to_mask(item["segmentation"], height, width)
-        x, y, w, h = item["bbox"]
-        left, top = rng.integers(0, int(x + w / 2) + 1), rng.integers(0, int(y + h / 2) + 1)
-        right, bottom = (
-            rng.integers(int(x + w / 2) + 1, width + 1),
-            rng.integers(int(y + h / 2) + 1, height + 1),
-        )
-        cut = max(x, left), max(y, top), min(x + w, right), min(y + h, bottom)
-        segmentation = item["segmentation"]
-        found = crop_object_box(segmentation, cut, height, width)
-        rows, columns = np.nonzero(mask[top:bottom, left:right])
-        inside = len(rows) and (
-            columns.max() + 1 + left > cut[0]
-            and columns.min() + left < cut[2]
-            and rows.max() + 1 + top > cut[1]
-            and rows.min() + top < cut[3]
-        )
-        if not inside:
-            empty += 1
-            continue
-        expected = np.array(
-            [columns.min() + left, rows.min() + top, columns.max() + 1 + left, rows.max() + 1 + top],
-            np.float64,
-        )
-        expected = np.concatenate([np.maximum(expected[:2], cut[:2]), np.minimum(expected[2:], cut[2:])])
-        # an annotated box may leave out pixels that its mask has
-        assert found is not None and np.abs(np.array(found) - expected).max() <= 1.01
-        assert box_mask(segmentation, found, height, width, 28).any()
-    assert empty < 40
 
 
 def test_pictures_look_the_same_in_opencv(tmp_path):
