@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 
 from src.data.annotations.records import Record
+from src.data.check.picture_files import check_pictures
 from src.data.findings import Findings
 from src.data.images.decode import picture_size
-from src.data.images.picture_checks import check_pictures
 from src.errors import UserError
 
 SUMMARY = "check_data=full and quick on picture files: pictures a second"

@@ -68,8 +68,11 @@ class PictureFolder:
         try:
             return picture_size(path)
         except DataError:
-            found = check_picture(path, decode=False)
-        kind, detail = found[-1] if found and found[-1][0] in PICTURE_KINDS else ("picture_unreadable", "")
+            picture_findings = check_picture(path, decode=False)
+        kind = "picture_unreadable"
+        detail = ""
+        if picture_findings and picture_findings[-1].kind in PICTURE_KINDS:
+            kind, detail = picture_findings[-1]
         detail = reason + picture_detail(path, kind, detail, image_id)
         self.findings.add(kind, location, image_id, detail=detail)
         return None

@@ -21,8 +21,8 @@ from ..annotations.source_paths import annotation_path, picture_folder_path
 from ..annotations.sources import read_source, resolve_classes
 from ..finding_kinds import ACTIONS, FATAL, KINDS, SKIPPED
 from ..findings import Findings, one_line
-from ..images.picture_checks import check_pictures
 from ..images.placement import resized_size
+from .picture_files import check_pictures
 
 
 @dataclass

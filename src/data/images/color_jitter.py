@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Tuple
+
 import cv2
 import numpy as np
 
 
-def jitter_colors(picture: np.ndarray, strengths: tuple, generator: np.random.Generator) -> np.ndarray:
+def jitter_colors(
+    picture: np.ndarray, strengths: Tuple[float, float, float, float], generator: np.random.Generator
+) -> np.ndarray:
     """Change brightness, contrast, saturation and hue at random, in a random order.
 
     Args:
@@ -19,18 +23,20 @@ def jitter_colors(picture: np.ndarray, strengths: tuple, generator: np.random.Ge
     Returns:
         uint8 [H, W, 3], RGB.
     """
+    changes = (change_brightness, change_contrast, change_saturation, shift_hue)
     order = generator.permutation(4)
     draws = generator.random(4)
-    for which in order.tolist():
-        strength = strengths[which]
-        if strength and which == 3:
-            picture = shift_hue(picture, (2 * draws[which] - 1) * strength)
-        elif strength:
+    for number in order.tolist():
+        strength = strengths[number]
+        if not strength:
+            continue
+        change = changes[number]
+        if change is shift_hue:
+            picture = change(picture, (2 * draws[number] - 1) * strength)
+        else:
             low = max(0.0, 1 - strength)
             high = 1 + strength
-            picture = (change_brightness, change_contrast, change_saturation)[which](
-                picture, low + draws[which] * (high - low)
-            )
+            picture = change(picture, low + draws[number] * (high - low))
     return picture
 
 
@@ -59,5 +65,6 @@ def shift_hue(picture: np.ndarray, shift: float) -> np.ndarray:
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL)
 
 
-def _lookup_table(values):
+def _lookup_table(values: np.ndarray) -> np.ndarray:
+    """uint8 [256] of float [256], rounded and clipped."""
     return np.clip(np.round(values), 0, 255).astype(np.uint8)

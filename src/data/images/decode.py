@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import BinaryIO, Optional, Tuple, Union
 
 import cv2
 import numpy as np
@@ -11,39 +12,45 @@ from PIL import Image
 
 from ...errors import DataError
 
-_ORIENTATION = 274  # EXIF tag: 1 as stored, 2 to 8 mirrored or rotated (EXIF 2.3, page 36)
+# EXIF tag: 1 as stored, 2 to 8 mirrored or rotated (EXIF 2.3, page 36).
+EXIF_ORIENTATION = 274
 _EIGHT_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB", "La", "RGBa")
 
 
-def _open(source, name):
-    """Pillow's lazily opened picture of a path or of bytes; DataError naming the picture if it is not one."""
+def _open(source: Union[bytes, BinaryIO], name: Union[str, Path, bytes]) -> Image.Image:
+    """Open a picture file, or its bytes, without decoding it. Raises DataError naming what is no picture."""
     try:
         return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
     except OSError as error:
         reason = error.strerror or "not a picture that can be read"
         raise DataError(f"picture {name}: {reason}") from None
-    except Exception as error:  # Pillow's parsers raise a dozen types on broken files
+    except Exception as error:
+        # Pillow's parsers raise a dozen types on broken files
         raise DataError(f"picture {name}: not a picture that can be read ({_one_line(error)})") from None
 
 
-def _exif_orientation(image):
-    """The EXIF orientation 1..8 of an opened picture; 1 where it has none or one that makes no sense."""
+def _exif_orientation(image: Image.Image) -> int:
+    """The EXIF orientation 1..8 of an opened picture; 1 where it has none or an invalid one."""
     # asking a picture that has none may decode it whole; Pillow applies the orientation of a TIFF itself
     if image.format == "TIFF" or not ("exif" in image.info or "xmp" in image.info):
         return 1
     try:
-        value = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # a broken EXIF block does not make the pixels unreadable
+        value = image.getexif().get(EXIF_ORIENTATION, 1)
+    except Exception:
+        # a broken EXIF block does not make the pixels unreadable
         return 1
     return value if value in range(1, 9) else 1
 
 
-def picture_size(source: str | Path | bytes, name: str | None = None) -> tuple[int, int]:
-    """(height, width) in pixels of a picture as it is displayed, from its header alone.
+def picture_size(source: Union[str, Path, bytes], name: Optional[Union[str, Path]] = None) -> Tuple[int, int]:
+    """The size of a picture as it is displayed, from its header alone.
 
     Args:
         source: a path or the file's bytes.
         name: what errors call the picture; the path by default.
+
+    Returns:
+        (height, width) in pixels.
 
     Raises:
         DataError: if the header cannot be read.
@@ -58,12 +65,13 @@ def picture_size(source: str | Path | bytes, name: str | None = None) -> tuple[i
         raise DataError(f"picture {name}: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _displayed_size(image):
+def _displayed_size(image: Image.Image) -> Tuple[int, int]:
+    """(height, width) in pixels once the EXIF orientation is applied."""
     width, height = image.size
     return (width, height) if _exif_orientation(image) >= 5 else (height, width)
 
 
-def check_header(data: bytes, name: str, size: tuple[int, int]) -> None:
+def check_header(data: bytes, name: str, size: Tuple[int, int]) -> None:
     """Check that a picture's header is readable and has the annotated size.
 
     A JPEG without its end marker is decoded, so that a truncated file is found before training.
@@ -78,12 +86,16 @@ def check_header(data: bytes, name: str, size: tuple[int, int]) -> None:
     """
     image = _open(data, name)
     _orientation_to_apply(image, name, size)
-    if image.format == "JPEG" and not _has_end_marker(data, "JPEG"):
+    if image.format == "JPEG" and not has_end_marker(data, "JPEG"):
         decode_picture(data, name, size)
 
 
-def _orientation_to_apply(image, name, size):
-    """The EXIF orientation that gives the picture its annotated size; 1 if it is annotated as stored."""
+def _orientation_to_apply(image: Image.Image, name: Union[str, Path], size: Optional[Tuple[int, int]]) -> int:
+    """The EXIF orientation that gives the picture its annotated size; 1 if it is annotated as stored.
+
+    Raises:
+        DataError: if the picture has another size.
+    """
     width, height = image.size
     if size is None or tuple(size) == _displayed_size(image):
         return _exif_orientation(image)
@@ -95,12 +107,14 @@ def _orientation_to_apply(image, name, size):
     )
 
 
-def _has_end_marker(data, form):
-    """Whether the file has its end marker. If not, Pillow decodes it, which refuses half a picture."""
-    return data.rstrip(b"\0").endswith(b"\xff\xd9") if form == "JPEG" else b"IEND" in data[-64:]
+def has_end_marker(data: bytes, image_format: str) -> bool:
+    """Whether a file's bytes, or its last 64, have the end marker of its format ("JPEG" or "PNG")."""
+    if image_format == "JPEG":
+        return data.rstrip(b"\0").endswith(b"\xff\xd9")
+    return b"IEND" in data[-64:]
 
 
-def decode_picture(data: bytes, name: str, size: tuple[int, int] | None = None) -> np.ndarray:
+def decode_picture(data: bytes, name: Union[str, Path], size: Optional[Tuple[int, int]] = None) -> np.ndarray:
     """Decode picture bytes to RGB.
 
     Grey, palette and CMYK become RGB, alpha is dropped, 16 bits become 8, and the first frame of an animation
@@ -121,7 +135,9 @@ def decode_picture(data: bytes, name: str, size: tuple[int, int] | None = None) 
     image = _open(data, name)
     orientation = _orientation_to_apply(image, name, size)
     pixels = None
-    if image.format in ("JPEG", "PNG") and image.mode in ("RGB", "L") and _has_end_marker(data, image.format):
+    # Without its end marker, Pillow decodes the file: it refuses half a picture, OpenCV does not.
+    is_plain = image.format in ("JPEG", "PNG") and image.mode in ("RGB", "L")
+    if is_plain and has_end_marker(data, image.format):
         # about a third faster than Pillow; both wrap the same libraries
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
         if pixels is not None:
@@ -131,19 +147,19 @@ def decode_picture(data: bytes, name: str, size: tuple[int, int] | None = None) 
     return apply_exif_orientation(pixels, orientation)
 
 
-def _decode_with_pillow(image, name):
+def _decode_with_pillow(image: Image.Image, name: Union[str, Path]) -> np.ndarray:
+    """uint8 [H, W, 3], RGB, as stored. Raises DataError naming the picture."""
     try:
         if image.mode in _EIGHT_BIT:
-            # Pillow converts neither a palette's nor a premultiplied mode's alpha to RGB in one step
-            return np.array(
-                image.convert("RGBA").convert("RGB")
-                if image.mode in ("P", "PA", "La", "RGBa")
-                else image.convert("RGB")
-            )
+            if image.mode in ("P", "PA", "La", "RGBa"):
+                # Pillow converts neither a palette's nor a premultiplied mode's alpha to RGB in one step
+                image = image.convert("RGBA")
+            return np.array(image.convert("RGB"))
         if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
-            high = (np.array(image).astype(np.int64) >> 8).astype(np.uint8)
-            return np.repeat(high[..., None], 3, 2)
-    except Exception as error:  # as in _open
+            high_bytes = (np.array(image).astype(np.int64) >> 8).astype(np.uint8)
+            return np.repeat(high_bytes[..., None], 3, 2)
+    except Exception as error:
+        # as in _open
         raise DataError(f"picture {name}: cannot be decoded ({_one_line(error)})") from None
     raise DataError(f"picture {name}: pixels of kind '{image.mode}' are not supported; save it as 8-bit RGB")
 
@@ -159,7 +175,7 @@ def apply_exif_orientation(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(pixels)
 
 
-def read_picture(path: str | Path, size: tuple[int, int] | None = None) -> np.ndarray:
+def read_picture(path: Union[str, Path], size: Optional[Tuple[int, int]] = None) -> np.ndarray:
     """`decode_picture` of a file. Raises DataError naming it."""
     try:
         data = Path(path).read_bytes()
@@ -168,5 +184,6 @@ def read_picture(path: str | Path, size: tuple[int, int] | None = None) -> np.nd
     return decode_picture(data, path, size)
 
 
-def _one_line(error):
+def _one_line(error: Exception) -> str:
+    """An error's message on one line of at most 120 characters, or its type."""
     return " ".join(str(error).split())[:120] or type(error).__name__

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Callable
+
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
@@ -15,7 +17,7 @@ from src.data.images.color_jitter import (
 )
 
 
-def photo():
+def photo() -> np.ndarray:
     """A colourful RGB picture."""
     return np.random.default_rng(4).integers(0, 256, (12, 16, 3), dtype=np.uint8).repeat(4, 0).repeat(4, 1)
 
@@ -29,12 +31,12 @@ def photo():
     ],
 )
 @pytest.mark.parametrize("factor", [0.0, 0.4, 1.0, 1.7])
-def test_colors_change_as_pillow_changes_them(change, enhancer, factor):
+def test_colors_change_as_pillow_changes_them(change: Callable, enhancer: Callable, factor: float) -> None:
     expected = np.asarray(enhancer(Image.fromarray(photo())).enhance(factor), np.int64)
     assert np.abs(change(photo(), factor) - expected).max() <= 2
 
 
-def test_a_hue_shifted_by_a_third_permutes_the_colors():
+def test_a_hue_shifted_by_a_third_permutes_the_colors() -> None:
     """Red becomes green, green blue, blue red; grey stays."""
     primaries = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [90, 90, 90]]], np.uint8)
     shifted = shift_hue(primaries, 1 / 3)
@@ -44,15 +46,19 @@ def test_a_hue_shifted_by_a_third_permutes_the_colors():
     assert np.abs(shift_hue(primaries, -1 / 3).astype(int) - primaries[:, [2, 0, 1, 3]]).max() <= 6
 
 
-def test_jittered_colors_stay_within_their_strengths():
+def test_jittered_colors_stay_within_their_strengths() -> None:
     grey = np.full((4, 4, 3), 100, np.uint8)
     drawn = [jitter_colors(grey, (0.4, 0, 0, 0), np.random.default_rng(seed))[0, 0, 0] for seed in range(400)]
-    assert 60 <= min(drawn) < 64 and 136 < max(drawn) <= 140 and 97 < np.mean(drawn) < 103
+    assert 60 <= min(drawn) < 64
+    assert 136 < max(drawn) <= 140
+    assert 97 < np.mean(drawn) < 103
     assert np.array_equal(jitter_colors(photo(), (0, 0, 0, 0), np.random.default_rng(0)), photo())
     strong = [
         jitter_colors(grey, (2.0, 0, 0, 0), np.random.default_rng(seed))[0, 0, 0] for seed in range(400)
     ]
-    assert min(strong) < 8 and max(strong) == 255  # factors from 0 to 3
+    # factors from 0 to 3
+    assert min(strong) < 8
+    assert max(strong) == 255
     several = {
         jitter_colors(photo(), (0.4, 0.4, 0.4, 0.1), np.random.default_rng(seed)).tobytes()
         for seed in range(20)

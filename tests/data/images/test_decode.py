@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,16 +16,18 @@ from PIL import Image, ImageOps
 from src.data.images import decode
 from src.errors import DataError
 
-HEIGHT, WIDTH = 48, 64
+HEIGHT = 48
+WIDTH = 64
 
 
-def picture():
+def smooth_picture() -> np.ndarray:
     """A smooth RGB picture without symmetry."""
     rows, columns = np.mgrid[:HEIGHT, :WIDTH]
     return np.stack([rows * 5, columns * 3, (rows + columns) * 2], 2).astype(np.uint8)
 
 
-def saved(image, form, **options):
+def saved(image: Image.Image, form: str, **options: Any) -> bytes:
+    """A picture file's bytes."""
     buffer = io.BytesIO()
     image.save(buffer, form, **options)
     return buffer.getvalue()
@@ -44,22 +48,25 @@ def saved(image, form, **options):
         for mode in modes
     ],
 )
-def test_every_mode_decodes_to_rgb_as_pillow_shows_it(form, mode):
-    image = Image.fromarray(picture()).convert(mode)
-    options = {"lossless": True} if form == "WEBP" else {"quality": 95} if form == "JPEG" else {}
-    data = saved(image, form, **options)
+def test_every_mode_decodes_to_rgb_as_pillow_shows_it(form: str, mode: str) -> None:
+    image = Image.fromarray(smooth_picture()).convert(mode)
+    options = {"WEBP": {"lossless": True}, "JPEG": {"quality": 95}}
+    data = saved(image, form, **options.get(form, {}))
     decoded = decode.decode_picture(data, "x")
-    assert decoded.shape == (HEIGHT, WIDTH, 3) and decoded.dtype == np.uint8 and decoded.flags.c_contiguous
+    assert decoded.shape == (HEIGHT, WIDTH, 3)
+    assert decoded.dtype == np.uint8
+    assert decoded.flags.c_contiguous
     expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), np.int64)
     assert np.abs(decoded - expected).max() <= 1
     if mode in ("RGB", "RGBA", "CMYK"):
-        assert np.abs(decoded.astype(np.int64) - picture()).mean() < 3  # red is red, and nothing is inverted
+        # red is red, and nothing is inverted
+        assert np.abs(decoded.astype(np.int64) - smooth_picture()).mean() < 3
     elif mode in ("L", "LA"):
         assert np.array_equal(decoded[..., 0], decoded[..., 2])
     assert decode.picture_size(data) == (HEIGHT, WIDTH)
 
 
-def test_sixteen_bits_become_eight():
+def test_sixteen_bits_become_eight() -> None:
     deep = (np.arange(HEIGHT * WIDTH).reshape(HEIGHT, WIDTH) * 21).astype(np.uint16)
     for form in (".png", ".tiff"):
         data = cv2.imencode(form, deep)[1].tobytes()
@@ -71,8 +78,8 @@ def test_sixteen_bits_become_eight():
     assert np.array_equal(decode.decode_picture(data, "x"), (color[..., ::-1] >> 8).astype(np.uint8))
 
 
-def test_transparent_palette_and_animation_take_the_first_frame():
-    frames = [Image.fromarray(picture()).convert("P"), Image.new("P", (WIDTH, HEIGHT), 3)]
+def test_transparent_palette_and_animation_take_the_first_frame() -> None:
+    frames = [Image.fromarray(smooth_picture()).convert("P"), Image.new("P", (WIDTH, HEIGHT), 3)]
     data = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
     assert np.array_equal(
         decode.decode_picture(data, "x"), np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
@@ -83,11 +90,11 @@ def test_transparent_palette_and_animation_take_the_first_frame():
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("form", ["JPEG", "PNG"])
-def test_exif_orientation(orientation, form):
+def test_exif_orientation(orientation: int, form: str) -> None:
     """As displayed by default; as stored where the annotations' size fits only that."""
     exif = Image.Exif()
     exif[274] = orientation
-    data = saved(Image.fromarray(picture()), form, exif=exif)
+    data = saved(Image.fromarray(smooth_picture()), form, exif=exif)
     shown = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
     stored = np.asarray(Image.open(io.BytesIO(data)))
     swapped = orientation >= 5
@@ -104,8 +111,9 @@ def test_exif_orientation(orientation, form):
             check(data, "pic.jpg", (10, 20))
 
 
-def test_what_is_not_a_picture_names_the_picture(tmp_path):
-    jpeg, png = saved(Image.fromarray(picture()), "JPEG"), saved(Image.fromarray(picture()), "PNG")
+def test_what_is_not_a_picture_names_the_picture(tmp_path: Path) -> None:
+    jpeg = saved(Image.fromarray(smooth_picture()), "JPEG")
+    png = saved(Image.fromarray(smooth_picture()), "PNG")
     bad = {
         "empty": b"",
         "text": b"hello",
@@ -132,8 +140,8 @@ def test_what_is_not_a_picture_names_the_picture(tmp_path):
             read(str(tmp_path))
 
 
-def test_a_picture_of_a_billion_pixels_is_refused_at_once():
-    def chunk(kind, body):
+def test_a_picture_of_a_billion_pixels_is_refused_at_once() -> None:
+    def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
     header = chunk(b"IHDR", struct.pack(">2I5B", 30000, 30000, 8, 2, 0, 0, 0))
