@@ -95,7 +95,7 @@ def sample_input(
     config: Config, batch: int, picture: Optional[Union[str, Path]] = None
 ) -> Tuple[Tensor, Tensor]:
     """image uint8 [batch, H, W, 3] and image_meta float32 [batch, 6] of one picture, repeated."""
-    pixels = draw_picture((320, 240), "hidden", 1)[0] if picture is None else read_picture(picture)
+    pixels = draw_picture((320, 240), "plain", 1).image if picture is None else read_picture(picture)
     placement = place_plainly(*pixels.shape[:2], config)
     image = place_picture(pixels, placement, config)
     image_meta = np.asarray(placement.meta, np.float32)

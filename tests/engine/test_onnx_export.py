@@ -39,7 +39,7 @@ def job(tmp_path_factory):
     config = small_config(*WORDS)
     save_checkpoint(folder / "small.ckpt", draw_weights(build_network(config)), config, "bn", 1, 1)
     for name, size in (("photo", (200, 120)), ("tall", (90, 150))):
-        cv2.imwrite(str(folder / f"{name}.png"), draw_picture(size, "hidden", 5)[0][:, :, ::-1])
+        cv2.imwrite(str(folder / f"{name}.png"), draw_picture(size, "plain", 5).image[:, :, ::-1])
     return folder
 
 

@@ -3,164 +3,230 @@
 from __future__ import annotations
 
 import math
+from typing import List, NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
 
+from .drawn_object import SHAPE_CLASSES, DrawnObject
 from .paint import rasterise
 
-SHAPE_CLASSES = ("circle", "triangle", "rectangle", "star")
+# Bounds of an object's size: the longer side of its annotated box over the picture's shorter side.
+SMALLEST = 0.06
+LARGEST = 0.60
+# Sizes are drawn a little within the bounds, as rasterising moves a box's sides by up to a pixel.
+_SMALLEST_DRAWN = SMALLEST * 1.08
+_LARGEST_DRAWN = LARGEST * 0.98
+
+# The number of objects that a picture should have: from the first up to, but without, the second.
+# It has fewer where no more fit.
+OBJECT_COUNT = (5, 9)
+
+# In an "occluded" picture, the share of the hidden object's pixels that the object over it covers.
+LEAST_HIDDEN = 0.27
+MOST_HIDDEN = 0.60
+# Every other object keeps at least this share of its pixels visible.
+_LEAST_VISIBLE = 0.8
+# An object with a longer side below this one (over the picture's shorter side) is never the hidden one:
+# what is left of it could not be recognised.
+_SMALLEST_HIDDEN = 0.12
+
+# How often a random object is tried before the picture is given up or is left with fewer objects.
+_ATTEMPTS = 60
 
 
-SMALLEST, LARGEST = (
-    0.06,
-    0.60,
-)  # longer side of an object's box over the picture's shorter side, in the annotations
+class TightBox(NamedTuple):
+    """The smallest box around the pixels of a mask, in whole pixels: COCO's `bbox`."""
+
+    left: int
+    top: int
+    width: int
+    height: int
 
 
-COUNT = (5, 9)  # objects wanted in a picture, the second number excluded; fewer where they do not fit
+def tight_box(mask: np.ndarray) -> TightBox:
+    """The TightBox of a bool [H, W] mask that is not empty."""
+    columns = np.flatnonzero(mask.any(0))
+    rows = np.flatnonzero(mask.any(1))
+    left = int(columns[0])
+    top = int(rows[0])
+    return TightBox(left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top)
 
 
-HIDDEN = (0.27, 0.60)  # how much of the hidden object of an "occluded" picture the object over it covers
+def place_objects(rng: np.random.Generator, size: Tuple[int, int], kind: str) -> List[DrawnObject]:
+    """The objects of a picture, from the lowest to the topmost.
 
-
-def tight_box(mask):
-    """(left, top, width, height), whole pixels, of a bool [H, W] mask that is not empty."""
-    columns, rows = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
-    left, top = int(columns[0]), int(rows[0])
-    return left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top
-
-
-def place_objects(rng, size, kind):
-    """The objects of a picture as `draw_picture` returns them.
-
-    `rng` places and shapes them and knows nothing of colours.
+    Args:
+        rng: decides shapes and positions, and is used for nothing else: colours have another generator.
+        size: (width, height) of the picture in pixels.
+        kind: as of `draw_picture`, but not "empty".
     """
-    wanted = int(rng.integers(*COUNT))
+    wanted = int(rng.integers(*OBJECT_COUNT))
     while True:
-        objects = []
+        objects: List[DrawnObject] = []
         if kind == "crowd":
-            objects.append(_heap(rng, size))
-        for _ in range(60):
+            objects.append(_random_crowd(rng, size))
+        for _ in range(_ATTEMPTS):
             if len(objects) >= wanted:
                 break
-            _try_to_add(objects, _one_shape(rng, size, _extent(rng)))
-        if kind != "occluded":
+            _add_if_recognisable(objects, _random_object(rng, size, _random_extent(rng)))
+        if kind != "occluded" or _add_hiding_object(rng, size, objects):
             return objects
-        # of a very small one too little would be left to know it by
-        large = [item for item in objects if max(tight_box(item["full"])[2:]) >= 0.12 * min(size)]
-        for _ in range(60 if large else 0):
-            below = large[int(rng.integers(len(large)))]
-            if _try_to_add(objects, _shape_over(rng, size, below), below):
-                return objects
 
 
-def _extent(rng):
-    """A longer side over the picture's shorter one: every size between the bounds, large ones more often, as
-    fewer of them find room.
-    """
-    return SMALLEST * 1.08 + (LARGEST * 0.98 - SMALLEST * 1.08) * float(rng.uniform()) ** 0.8
-
-
-def _try_to_add(objects, new, hidden=None):
-    """Add `new` on top if all stay recognisable (and `hidden`, if given, gets hidden by the wanted part); say
-    whether it was added.
-    """
-    if new is None:
+def _add_hiding_object(rng: np.random.Generator, size: Tuple[int, int], objects: List[DrawnObject]) -> bool:
+    """Add an object that hides a part of another one; False if none fits, so that the picture starts anew."""
+    large = [item for item in objects if _longer_side(item.full) >= _SMALLEST_HIDDEN * min(size)]
+    if not large:
         return False
-    changed = [
-        (item, item["visible"] & ~new["full"]) for item in objects if (item["visible"] & new["full"]).any()
-    ]
-    if not _is_whole(new["full"]):
+    for _ in range(_ATTEMPTS):
+        below = large[int(rng.integers(len(large)))]
+        if _add_if_recognisable(objects, _random_object_over(rng, size, below), below):
+            return True
+    return False
+
+
+def _longer_side(mask: np.ndarray) -> int:
+    box = tight_box(mask)
+    return max(box.width, box.height)
+
+
+def _random_extent(rng: np.random.Generator) -> float:
+    """The longer side of an object over the picture's shorter side, between the bounds.
+
+    Large ones are drawn more often, because fewer of them fit.
+    """
+    return _SMALLEST_DRAWN + (_LARGEST_DRAWN - _SMALLEST_DRAWN) * float(rng.uniform()) ** 0.8
+
+
+def _add_if_recognisable(
+    objects: List[DrawnObject], new: Optional[DrawnObject], hidden: Optional[DrawnObject] = None
+) -> bool:
+    """Put an object on top of the others, if all of them stay recognisable.
+
+    Args:
+        objects: the objects so far. The new one is appended, and `visible` of those it covers changes.
+        new: the object. None, one that does not fit into the picture, is never added.
+        hidden: the one of `objects` that the new one has to hide by LEAST_HIDDEN to MOST_HIDDEN.
+
+    Returns:
+        Whether it was added.
+    """
+    if new is None or not _is_annotatable(new.full):
         return False
-    for item, visible in changed:
-        seen = visible.sum() / item["full"].sum()
-        if (
-            item["crowd"]
-            or seen < 1 - HIDDEN[1]
-            or not _is_whole(visible)
-            or (item is not hidden and seen < 0.8)
-        ):
+    covered = [
+        (item, item.visible & ~new.full) for item in objects if (item.visible & new.full).any()
+    ]  # each with what stays visible of it
+    for item, visible in covered:
+        visible_share = visible.sum() / item.full.sum()
+        least = 1 - MOST_HIDDEN if item is hidden else _LEAST_VISIBLE
+        if item.crowd or visible_share < least or not _is_annotatable(visible):
             return False
-    if hidden is not None and (hidden["full"] & new["full"]).sum() < HIDDEN[0] * hidden["full"].sum():
+    if hidden is not None and (hidden.full & new.full).sum() < LEAST_HIDDEN * hidden.full.sum():
         return False
-    for item, visible in changed:
-        item["visible"] = visible
+    for item, visible in covered:
+        item.visible = visible
     objects.append(new)
     return True
 
 
-def _is_whole(mask):
-    """Whether polygons can hold a mask (no holes, no crumbs) and its box is within the promised sizes."""
+def _is_annotatable(mask: np.ndarray) -> bool:
+    """Whether polygons can describe a bool [H, W] mask, and its box is within SMALLEST and LARGEST.
+
+    Polygons cannot describe holes. Parts under a twentieth of the area are too small to be annotated.
+    """
     if not mask.any():
         return False
-    left, top, width, height = tight_box(mask)
-    if not SMALLEST <= max(width, height) / min(mask.shape) <= LARGEST:
+    box = tight_box(mask)
+    if not SMALLEST <= max(box.width, box.height) / min(mask.shape) <= LARGEST:
         return False
-    part = mask[top : top + height, left : left + width].astype(np.uint8)
-    _, tree = cv2.findContours(part, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    areas = cv2.connectedComponentsWithStats(part, connectivity=8)[2][1:, cv2.CC_STAT_AREA]
-    return (tree[0, :, 3] < 0).all() and areas.min() >= 0.05 * areas.sum()
+    part = mask[box.top : box.top + box.height, box.left : box.left + box.width].astype(np.uint8)
+    _, hierarchy = cv2.findContours(part, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    # the last of a contour's four entries is its parent, which only the contour of a hole has
+    parents = hierarchy[0, :, 3]
+    _, _, statistics, _ = cv2.connectedComponentsWithStats(part, connectivity=8)
+    # component 0 is the background
+    areas = statistics[1:, cv2.CC_STAT_AREA]
+    return bool((parents < 0).all() and areas.min() >= 0.05 * areas.sum())
 
 
-def _one_shape(rng, size, extent, centre=None, shape=None):
-    """An object whose longer side is `extent` of the picture's shorter one, wholly inside.
+def _random_object(
+    rng: np.random.Generator,
+    size: Tuple[int, int],
+    extent: float,
+    centre: Optional[np.ndarray] = None,
+    shape: Optional[str] = None,
+) -> Optional[DrawnObject]:
+    """An object that lies wholly inside of the picture.
 
-    None if `centre` does not let it be.
+    Args:
+        rng: decides what is not given.
+        size: (width, height) of the picture in pixels.
+        extent: the object's longer side over the picture's shorter side.
+        centre: x, y of its box's centre in pixels; random if None.
+        shape: a name of SHAPE_CLASSES; random if None.
+
+    Returns:
+        The object; None if at `centre` it would not lie inside of the picture.
     """
     shape = SHAPE_CLASSES[int(rng.integers(len(SHAPE_CLASSES)))] if shape is None else shape
-    points = _outline(rng, shape)
+    points = _random_outline(rng, shape)
     points -= (points.min(0) + points.max(0)) / 2
     points *= extent * min(size) / np.ptp(points, axis=0).max()
+    # half of its box's sides, and a pixel between it and the picture's border
     half = np.ptp(points, axis=0) / 2 + 1
-    centre = rng.uniform(half, np.asarray(size) - half) if centre is None else np.asarray(centre)
+    centre = rng.uniform(half, np.asarray(size) - half) if centre is None else centre
     if (centre < half).any() or (centre > np.asarray(size) - half).any():
         return None
-    mask = rasterise([points + centre], size)
-    return {"shape": shape, "crowd": False, "outlines": [points + centre], "full": mask, "visible": mask}
+    outline = points + centre
+    mask = rasterise([outline], size)
+    return DrawnObject(shape, crowd=False, outlines=[outline], full=mask, visible=mask)
 
 
-def _outline(rng, shape):
-    """float [n, 2] vertices of a shape of about unit size, turned by any angle.
+def _random_outline(rng: np.random.Generator, shape: str) -> np.ndarray:
+    """float [n, 2] vertices of a shape of about unit size, rotated by a random angle.
 
     Rectangles and triangles come in several proportions.
     """
     if shape == "rectangle":
         points = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * (1, rng.uniform(0.45, 0.75))
     else:
+        # the number of vertices, and the radius of every second one
         count, inner = {"circle": (64, 1), "triangle": (3, 1), "star": (10, 0.42)}[shape]
         angles = np.arange(count) * 2 * math.pi / count
-        points = (
-            np.stack([np.cos(angles), np.sin(angles)], 1) * np.where(np.arange(count) % 2, inner, 1)[:, None]
-        )
+        radii = np.where(np.arange(count) % 2, inner, 1)
+        points = np.stack([np.cos(angles), np.sin(angles)], 1) * radii[:, None]
         if shape == "triangle":
             points *= (1, rng.uniform(0.75, 1.25))
     angle = rng.uniform(0, 2 * math.pi)
     return points @ np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
 
 
-def _shape_over(rng, size, below):
-    """An object that lies across the edge of `below`, so that it hides a part of it and no hole is left."""
-    points = np.concatenate(below["outlines"])
-    low, high = points.min(0), points.max(0)
-    reach = float(np.max(high - low)) / min(size)
+def _random_object_over(
+    rng: np.random.Generator, size: Tuple[int, int], below: DrawnObject
+) -> Optional[DrawnObject]:
+    """An object across the edge of `below`, so that it hides a part of it and leaves no hole in it."""
+    points = np.concatenate(below.outlines)
+    low = points.min(0)
+    high = points.max(0)
+    extent_below = float(np.max(high - low)) / min(size)
     angle = rng.uniform(0, 2 * math.pi)
-    extent = min(max(reach * rng.uniform(0.6, 1.3), SMALLEST * 1.08), LARGEST * 0.98)
-    shift = rng.uniform(0.3, 0.6) * (reach + extent) / 2 * min(size)
-    return _one_shape(
-        rng, size, extent, (low + high) / 2 + shift * np.array([math.cos(angle), math.sin(angle)])
-    )
+    extent = min(max(extent_below * rng.uniform(0.6, 1.3), _SMALLEST_DRAWN), _LARGEST_DRAWN)
+    distance = rng.uniform(0.3, 0.6) * (extent_below + extent) / 2 * min(size)
+    centre = (low + high) / 2 + distance * np.array([math.cos(angle), math.sin(angle)])
+    return _random_object(rng, size, extent, centre)
 
 
-def _heap(rng, size):
-    """A crowd: 7 to 14 small shapes of one class close together."""
+def _random_crowd(rng: np.random.Generator, size: Tuple[int, int]) -> DrawnObject:
+    """A crowd: 7 to 14 small shapes of one class close together, without those that do not fit."""
     shape = SHAPE_CLASSES[int(rng.integers(len(SHAPE_CLASSES)))]
     spread = rng.uniform(0.12, 0.2) * min(size)
     centre = rng.uniform(spread * 2, np.asarray(size) - spread * 2)
-    members = [
-        _one_shape(rng, size, rng.uniform(0.06, 0.09), centre + spread * rng.uniform(-1, 1, 2), shape)
-        for _ in range(rng.integers(7, 15))
-    ]
-    outlines = [outline for member in members if member is not None for outline in member["outlines"]]
+    outlines: List[np.ndarray] = []
+    for _ in range(rng.integers(7, 15)):
+        extent = rng.uniform(0.06, 0.09)
+        member = _random_object(rng, size, extent, centre + spread * rng.uniform(-1, 1, 2), shape)
+        if member is not None:
+            outlines += member.outlines
     mask = rasterise(outlines, size)
-    return {"shape": shape, "crowd": True, "outlines": outlines, "full": mask, "visible": mask}
+    return DrawnObject(shape, crowd=True, outlines=outlines, full=mask, visible=mask)

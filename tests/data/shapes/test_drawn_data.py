@@ -1,5 +1,8 @@
 """The drawn data set: every property of its docstring, measured on what is written or from the outlines."""
 
+from __future__ import annotations
+
+import dataclasses
 import hashlib
 import json
 import os
@@ -8,17 +11,22 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from src.data.shapes.drawn_data import SHAPE_CLASSES, draw_picture, draw_shapes, picture_kinds
+from src.data.shapes.drawn_data import draw_picture, draw_shapes, picture_kinds
+from src.data.shapes.drawn_object import SHAPE_CLASSES
+from src.data.shapes.paint import paint_scene
+from src.data.shapes.scene import place_objects
 from src.errors import DataError
+from tests.conftest import ROOT
 
-SIZE, SEED, COUNTS = (256, 256), 5, (150, 40)
+SIZE = (256, 256)
+SEED = 5
+COUNTS = (150, 40)
 SPLITS = ("train2017", "val2017")
 
 
@@ -29,7 +37,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def scenes():
-    """[[objects of each picture] of each split], without the painting."""
+    """The DrawnPictures of each split, drawn again: [[DrawnPicture, ...], ...]."""
     return [
         [
             draw_picture(SIZE, kind, (SEED, split, number))
@@ -46,7 +54,7 @@ def full_masks(scenes):
     """
     return [
         [
-            np.array([np.any([covered(outline) for outline in item["outlines"]], axis=0) for item in objects])
+            np.array([np.any([covered(outline) for outline in item.outlines], axis=0) for item in objects])
             for _, objects in pictures
         ]
         for pictures in scenes
@@ -54,12 +62,14 @@ def full_masks(scenes):
 
 
 def load(folder, split):
+    """The content of a split's annotation file."""
     return json.loads((folder / "annotations" / f"instances_{split}.json").read_text())
 
 
 def covered(outline, size=SIZE):
     """Rasterised apart from the code under test: pixel centres inside of the outline, by crossing counts."""
-    (left, top), (right, bottom) = outline.min(0).astype(int), outline.max(0).astype(int) + 1
+    left, top = outline.min(0).astype(int)
+    right, bottom = outline.max(0).astype(int) + 1
     rows, columns = np.mgrid[top:bottom, left:right] + 0.5
     inside = np.zeros(rows.shape, bool)
     for (x1, y1), (x2, y2) in zip(outline, np.roll(outline, -1, 0)):
@@ -75,9 +85,8 @@ def test_layout_and_pictures(folder):
         for image in content["images"]:
             picture = cv2.imread(str(folder / split / image["file_name"]))
             assert picture.shape == (image["height"], image["width"], 3) == (SIZE[1], SIZE[0], 3)
-        assert [item["name"] for item in content["categories"]] == list(SHAPE_CLASSES) and len(
-            SHAPE_CLASSES
-        ) >= 3
+        assert [item["name"] for item in content["categories"]] == list(SHAPE_CLASSES)
+        assert len(SHAPE_CLASSES) >= 3
         assert len({item["id"] for item in content["annotations"]}) == len(content["annotations"])
         assert set(Counter(item["category_id"] for item in content["annotations"])) == {1, 2, 3, 4}
     ids = [image["id"] for split in SPLITS for image in load(folder, split)["images"]]
@@ -101,10 +110,8 @@ def test_pictures_without_objects_and_with_crowds(folder):
         crowds = [item for item in content["annotations"] if item["iscrowd"]]
         assert 0.05 * count <= len({item["image_id"] for item in crowds}) <= 0.2 * count
         for item in crowds:
-            assert (
-                isinstance(item["segmentation"]["counts"], list)
-                and sum(item["segmentation"]["counts"]) == SIZE[0] * SIZE[1]
-            )
+            assert isinstance(item["segmentation"]["counts"], list)
+            assert sum(item["segmentation"]["counts"]) == SIZE[0] * SIZE[1]
         assert all(
             isinstance(item["segmentation"], list) for item in content["annotations"] if not item["iscrowd"]
         )
@@ -122,16 +129,14 @@ def test_sizes_of_objects(folder):
 
 
 def test_a_third_of_the_pictures_hide_a_quarter_of_an_object(scenes, full_masks):
-    """Full and hidden areas from the outlines alone: an object's own pixels, and those that one later object
-    takes from it.
-    """
+    """Areas from the outlines alone: an object's own pixels, and those that one later object covers."""
     for pictures, masks in zip(scenes, full_masks):
         hiding = 0
         for (_, objects), full in zip(pictures, masks):
             hiding += any(
                 (below & above).sum() >= 0.25 * below.sum()
                 for i, below in enumerate(full)
-                if not objects[i]["crowd"]
+                if not objects[i].crowd
                 for above in full[i + 1 :]
             )
         assert hiding >= 0.3 * len(pictures)
@@ -145,15 +150,14 @@ def test_annotations_are_the_visible_masks(folder, scenes, full_masks):
             annotations = api.imgToAnns[image_id]
             assert len(annotations) == len(objects)
             for i, (item, drawn) in enumerate(zip(annotations, objects)):
-                assert SHAPE_CLASSES[item["category_id"] - 1] == drawn["shape"]
+                assert SHAPE_CLASSES[item["category_id"] - 1] == drawn.shape
                 visible = full[i] & ~np.any([np.zeros_like(full[i]), *full[i + 1 :]], axis=0)
                 written = api.annToMask(item).astype(bool)
-                assert (written & drawn["visible"]).sum() > 0.95 * (written | drawn["visible"]).sum()
-                assert (written & visible).sum() > 0.85 * (
-                    written | visible
-                ).sum()  # rules for half-covered pixels differ
-                assert item["area"] == drawn["visible"].sum()
-                rows, columns = np.nonzero(drawn["visible"])
+                assert (written & drawn.visible).sum() > 0.95 * (written | drawn.visible).sum()
+                # the two ways of rasterising treat half-covered pixels differently
+                assert (written & visible).sum() > 0.85 * (written | visible).sum()
+                assert item["area"] == drawn.visible.sum()
+                rows, columns = np.nonzero(drawn.visible)
                 assert item["bbox"] == [columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1]
 
 
@@ -163,20 +167,18 @@ def test_shapes_are_what_they_are_called(scenes):
     At most 2/pi for a rectangle, 0.413 for a triangle; 0.39 for the star.
     """
     bounds = {"circle": (0.97, 1.0), "rectangle": (0.45, 0.64), "triangle": (0.2, 0.42), "star": (0.36, 0.42)}
-    turned = {name: set() for name in SHAPE_CLASSES}
+    directions = {name: set() for name in SHAPE_CLASSES}
     for _, objects in scenes[0]:
         for item in objects:
-            for outline in item["outlines"]:
-                area, (_, radius) = (
-                    cv2.contourArea(outline.astype(np.float32)),
-                    cv2.minEnclosingCircle(outline.astype(np.float32)),
-                )
-                low, high = bounds[item["shape"]]
+            for outline in item.outlines:
+                area = cv2.contourArea(outline.astype(np.float32))
+                _, radius = cv2.minEnclosingCircle(outline.astype(np.float32))
+                low, high = bounds[item.shape]
                 assert low <= area / (np.pi * radius**2) <= high
-                turned[item["shape"]].add(
-                    round(float(np.degrees(np.arctan2(*(outline[0] - outline.mean(0))[::-1]))) // 30)
-                )
-    assert all(len(angles) == 12 for angles in turned.values())
+                # the direction from the centre to the first vertex, in steps of 30 degrees
+                x, y = outline[0] - outline.mean(0)
+                directions[item.shape].add(round(float(np.degrees(np.arctan2(y, x))) // 30))
+    assert all(len(steps) == 12 for steps in directions.values())
 
 
 def test_colour_and_texture_tell_nothing_of_the_class(scenes):
@@ -188,12 +190,11 @@ def test_colour_and_texture_tell_nothing_of_the_class(scenes):
     for picture, objects in (scene for split in scenes for scene in split):
         hsv = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV)
         for item in objects:
-            inner = cv2.erode(item["visible"].astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+            inner = cv2.erode(item.visible.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
             if inner.sum() >= 12:
-                hue, value = np.median(hsv[:, :, 0][inner]), hsv[:, :, 2][inner].astype(float)
-                rows.append(
-                    (SHAPE_CLASSES.index(item["shape"]), hue, value.mean(), value.std() / value.mean())
-                )
+                hue = np.median(hsv[:, :, 0][inner])
+                value = hsv[:, :, 2][inner].astype(float)
+                rows.append((SHAPE_CLASSES.index(item.shape), hue, value.mean(), value.std() / value.mean()))
     labels, *measures = np.array(rows).T
     assert len(labels) > 400
     for measure, bins, limit in zip(measures, (4, 4, 3), (27.9, 27.9, 22.5)):
@@ -204,13 +205,11 @@ def test_colour_and_texture_tell_nothing_of_the_class(scenes):
 
 
 def test_the_paint_is_drawn_from_a_stream_of_its_own():
-    """The painter gets outlines and never asks for the class; placing takes nothing from its generator."""
-    from src.data.shapes.drawn_data import place_objects
-    from src.data.shapes.paint import paint_scene
-
+    """Painting depends on the outlines and not on the class; placing has another generator."""
     objects = place_objects(np.random.default_rng(3), SIZE, "plain")
     first = paint_scene(np.random.default_rng(9), SIZE, objects)
-    second = paint_scene(np.random.default_rng(9), SIZE, [{**item, "shape": "circle"} for item in objects])
+    circles = [dataclasses.replace(item, shape="circle") for item in objects]
+    second = paint_scene(np.random.default_rng(9), SIZE, circles)
     assert (first == second).all()
 
 
@@ -221,20 +220,22 @@ def test_kinds_never_undercut_their_shares():
     assert picture_kinds(0, 1) == []
 
 
+def files_with_times(folder):
+    """{path: (time of its last change, content)} of every file."""
+    return {
+        path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()
+    }
+
+
 def test_same_settings_do_nothing_and_others_draw_anew(tmp_path):
     folder = draw_shapes(tmp_path / "shapes", 3, 2, (96, 64), 1)
-    state = {
-        path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()
-    }
-    assert len(state) == 3 + 2 + 2 + 1
+    files = files_with_times(folder)
+    assert len(files) == 3 + 2 + 2 + 1
     draw_shapes(folder, 3, 2, (96, 64), 1)
-    assert state == {
-        path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()
-    }
+    assert files_with_times(folder) == files
     again = draw_shapes(tmp_path / "again", 3, 2, (96, 64), 1)
-    assert all(
-        (again / path.relative_to(folder)).read_bytes() == content for path, (_, content) in state.items()
-    )
+    for path, (_, content) in files.items():
+        assert (again / path.relative_to(folder)).read_bytes() == content
     draw_shapes(folder, 4, 2, (96, 64), 2)
     assert len(os.listdir(folder / "train2017")) == 4
     assert load(folder, "train2017")["images"][0]["width"] == 96
@@ -243,10 +244,10 @@ def test_same_settings_do_nothing_and_others_draw_anew(tmp_path):
 def test_a_killed_drawing_is_done_again(tmp_path):
     whole = draw_shapes(tmp_path / "whole", 30, 4, (128, 128), 1)
     code = (
-        f"from src.data.shapes.drawn_data import draw_shapes; "
+        "from src.data.shapes.drawn_data import draw_shapes; "
         f"draw_shapes({str(tmp_path / 'killed')!r}, 30, 4, (128, 128), 1)"
     )
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).resolve().parents[3])
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
     deadline = time.monotonic() + 30
     while len(list((tmp_path / "killed" / "train2017").glob("*.jpg"))) < 3 and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -279,21 +280,17 @@ def test_other_sizes(size):
     for number, kind in enumerate(("plain", "occluded", "crowd", "empty") * 3):
         picture, objects = draw_picture(size, kind, (1, number))
         assert picture.shape == (size[1], size[0], 3) and picture.dtype == np.uint8
-        assert (kind == "empty") == (not objects) and (kind == "crowd") == any(
-            item["crowd"] for item in objects
-        )
-        assert all(
-            0.06 <= max(np.ptp(np.nonzero(item["visible"]), axis=1) + 1) / min(size) <= 0.6
-            for item in objects
-        )
+        assert (kind == "empty") == (not objects)
+        assert (kind == "crowd") == any(item.crowd for item in objects)
+        for item in objects:
+            longer_side = max(np.ptp(np.nonzero(item.visible), axis=1) + 1)
+            assert 0.06 <= longer_side / min(size) <= 0.6
 
 
 def test_nothing_is_printed(tmp_path):
     code = (
-        f"from src.data.shapes.drawn_data import draw_shapes; "
+        "from src.data.shapes.drawn_data import draw_shapes; "
         f"draw_shapes({str(tmp_path / 'quiet')!r}, 2, 1, (64, 64), 1)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=Path(__file__).resolve().parents[3], capture_output=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
     assert done.stdout == b"" and done.stderr == b""
