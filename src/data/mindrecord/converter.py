@@ -10,94 +10,134 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
-import json
 import os
-import shutil
 import sys
 import time
 import zlib
 from pathlib import Path
+from typing import Dict, Iterator, List, NamedTuple, Optional, Union
 
 import numpy as np
 from tqdm import tqdm
 
+from ...config import Config
 from ...errors import DataError
 from ...log import logger
+from ..annotations.records import DataSource
 from ..check.data_check import checked_source
-from .conversion_settings import conversion_settings, pictures_digest
+from .conversion_settings import ConversionInputs, conversion_inputs
 from .manifest import LABELS, ROWS, Manifest, load_manifest
-from .shard_plan import shard_ranges, training_rows, with_sizes
-from .shard_writer import ShardTask, finished_shard, forget_marks, write_shards
+from .partial_folder import (
+    check_disk_space,
+    delete_without_shards,
+    finished_shards,
+    move_into_place,
+    prepare_partial_folder,
+)
+from .shard_plan import ConversionPlan, plan_conversion
+from .shard_processes import write_shards
+from .shard_writer import FinishedShard, ShardTask, finished_shard
 
-_PLAN = "plan.json"
+
+class Conversion(NamedTuple):
+    """A whole conversion.
+
+    Attributes:
+        folder: of its files.
+        manifest: what it is.
+    """
+
+    folder: Path
+    manifest: Manifest
 
 
-def ensure_mindrecord(config, rank=0):
-    """(folder Path, Manifest) of the training data as MindRecord.
-
-    Converts first where no whole conversion is there.
+def ensure_mindrecord(config: Config, rank: int = 0) -> Conversion:
+    """The training data as MindRecord; they are converted first where no whole conversion is there.
 
     The folder is `mindrecord_dir`, or ./mindrecord/<digest of source and settings>. Ranks may call this at
-    once: one converts, the others wait. Raises DataError for data that cannot be converted, and where
-    `mindrecord_dir` holds other data: with another source or setting it names what differs.
+    once: one converts, the others wait.
+
+    Args:
+        config: the configuration.
+        rank: of this process. Only rank 0 shows progress and findings.
+
+    Raises:
+        DataError: the data cannot be converted, or `mindrecord_dir` holds something else. For data of another
+            source or setting, the message says what differs.
     """
-    settings = conversion_settings(config)
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
-    folder = Path(config.mindrecord_dir or os.path.join("mindrecord", digest))
-    pictures = pictures_digest(config)
-    manifest = _usable(folder, settings, pictures, config)
+    inputs = conversion_inputs(config)
+    folder = Path(config.mindrecord_dir or os.path.join("mindrecord", inputs.digest))
+    is_named = bool(config.mindrecord_dir)
+    manifest = _matching_manifest(folder, inputs, is_named)
     if manifest is None:
         with _lock(folder) as handle:
-            manifest = _usable(folder, settings, pictures, config)
+            # another process may have converted while this one waited for the lock
+            manifest = _matching_manifest(folder, inputs, is_named)
             if manifest is None:
-                source = checked_source(config, f"{folder}.data_report.json", quiet=rank != 0)
-                manifest = convert(
-                    source, folder, config, settings, digest, pictures, quiet=rank != 0, lock_handle=handle
-                )
-    return folder, manifest
+                quiet = rank != 0
+                source = checked_source(config, f"{folder}.data_report.json", quiet=quiet)
+                manifest = convert(source, folder, config, inputs, quiet, lock_handle=handle)
+    return Conversion(folder, manifest)
 
 
-def _usable(folder, settings, pictures, config):
-    """The manifest of a whole conversion of this data, None where one has to be made.
+def _matching_manifest(folder: Path, inputs: ConversionInputs, is_named: bool) -> Optional[Manifest]:
+    """The manifest of a whole conversion of this data; None where one has to be made.
 
-    DataError where other data is in the way.
+    Args:
+        folder: of the conversion.
+        inputs: what it depends on.
+        is_named: whether the user named the folder. What is there is then not replaced.
+
+    Raises:
+        DataError: other data is in the way.
     """
     manifest = load_manifest(folder)
     if manifest is None:
-        found = os.listdir(folder) if folder.is_dir() else []
-        strange = [name for name in found if "mindrecord" not in name.lower() and name not in (ROWS, LABELS)]
-        if strange:
-            raise DataError(
-                f"mindrecord_dir={folder} holds other files ({strange[0]}) and no whole conversion; "
-                f"name a new or empty folder"
-            )
+        _check_for_other_files(folder)
         return None
-    wanted = dict(settings)
-    if wanted["coco_classes"] == list(manifest.class_names):  # auto found just these
-        wanted["coco_classes"] = manifest.settings.get("coco_classes")
-    different = sorted(
-        key for key in {*wanted, *manifest.settings} if wanted.get(key) != manifest.settings.get(key)
-    )
-    stale = pictures is not None and pictures != manifest.pictures_digest
-    if not different and not stale:
+    differing = _differing_settings(manifest, inputs)
+    pictures_changed = inputs.pictures_digest not in (None, manifest.pictures_digest)
+    if not differing and not pictures_changed:
         return manifest
-    if config.mindrecord_dir:
-        what = (
-            ", ".join(different).replace("annotations", "the annotation file's content")
-            or "the picture files"
-        )
+    if is_named:
+        # "annotations" is the key of the annotation file's digest
+        settings = ", ".join(differing).replace("annotations", "the annotation file's content")
         raise DataError(
-            f"mindrecord_dir={folder} holds a conversion of {manifest.source} that differs in {what}; "
-            "delete that folder, or name another, to convert anew"
+            f"mindrecord_dir={folder} holds a conversion of {manifest.source} that differs in "
+            f"{settings or 'the picture files'}; delete that folder, or name another, to convert anew"
         )
     return None
 
 
+def _check_for_other_files(folder: Path) -> None:
+    """DataError where a folder without a whole conversion holds files that no conversion wrote."""
+    names = os.listdir(folder) if folder.is_dir() else []
+    others = [name for name in names if "mindrecord" not in name.lower() and name not in (ROWS, LABELS)]
+    if others:
+        raise DataError(
+            f"mindrecord_dir={folder} holds other files ({others[0]}) and no whole conversion; "
+            f"name a new or empty folder"
+        )
+
+
+def _differing_settings(manifest: Manifest, inputs: ConversionInputs) -> List[str]:
+    """The keys of the settings in which a conversion differs from the one that is wanted, sorted."""
+    wanted = dict(inputs.settings)
+    if wanted["coco_classes"] == list(manifest.class_names):
+        # the same names, whether they were written or coco_classes=auto found them
+        wanted["coco_classes"] = manifest.settings.get("coco_classes")
+    keys = {*wanted, *manifest.settings}
+    return sorted(key for key in keys if wanted.get(key) != manifest.settings.get(key))
+
+
 @contextlib.contextmanager
-def _lock(folder):
-    """One conversion at a time; the system frees the lock when the process, and those it gave the lock's
-    handle, are gone.
+def _lock(folder: Path) -> Iterator[int]:
+    """Wait until no other process converts to the folder; the number of the open lock file.
+
+    The system frees the lock when this process, and those that got the number, have ended.
+
+    Raises:
+        DataError: the lock file cannot be written.
     """
     path = folder.with_name(folder.name + ".lock")
     try:
@@ -116,155 +156,128 @@ def _lock(folder):
         yield file.fileno()
 
 
-def convert(source, folder, config, settings, digest, pictures=None, quiet=False, lock_handle=None):
-    """Write a DataSource's training rows as shards into `folder`, which appears whole or not at all.
+def convert(
+    source: DataSource,
+    folder: Union[str, Path],
+    config: Config,
+    inputs: ConversionInputs,
+    quiet: bool = False,
+    lock_handle: Optional[int] = None,
+) -> Manifest:
+    """Write a DataSource's training rows as shards into a folder, which appears whole or not at all.
 
-    Returns the Manifest.
+    `training_rows` says what is left out. Shards are written by num_parallel_workers processes into
+    FOLDER.partial; what an interrupted conversion of the same data and settings finished there is kept. The
+    result does not depend on either.
 
-    Crowds are left out (never targets), pictures without objects unless keep_empty, and all but the
-    max_instance_count largest objects (by box area) of a picture; what is left out is said with its count.
-    Shards are written by num_parallel_workers processes into FOLDER.partial; what an interrupted conversion
-    of the same data and settings finished there is kept. The result does not depend on either. Raises
-    DataError naming the picture for one that is missing, unreadable or of another size than annotated, and
-    for a disk that is full, too small or read-only.
+    Args:
+        source: the data.
+        folder: of the conversion.
+        config: the configuration.
+        inputs: what the conversion depends on.
+        quiet: show no progress, and do not say what was converted.
+        lock_handle: as of `write_shards`.
+
+    Raises:
+        DataError: a picture is missing, unreadable or of another size than annotated; there is nothing to
+            learn from; or the disk is full, too small or read-only.
     """
-    start, folder = time.time(), Path(folder)
-    if not source.has_annotations:
-        raise DataError(f"annotation file {source.annotation_file}: no 'annotations'; training needs them")
-    rows, left_out = training_rows(source.records, config)
-    if not rows:
-        raise DataError(f"annotation file {source.annotation_file}: no picture with an object to learn from")
+    start = time.time()
+    folder = Path(folder)
     partial = folder.with_name(folder.name + ".partial")
-    rows = with_sizes(rows)
-    parts = shard_ranges([size for _, _, size in rows], config.shard_mb)
-    plan = {"settings": settings, "pictures": pictures, "parts": parts}
+    plan = plan_conversion(source, config)
     try:
-        _take_up(partial, plan)
-        names = [f"train-{number:04d}.mindrecord" for number in range(len(parts))]
-        finished = {number: found for number, found in enumerate(_finished(partial, names)) if found}
-        _check_space(
-            folder,
-            sum(size for _, _, size in rows),
-            os.path.getsize(source.annotation_file),
-            [mark["bytes"] for mark, _ in finished.values()],
-        )
-        tasks = [
-            ShardTask(str(partial / names[number]), number, rows[first:end], source.has_masks)
-            for number, (first, end) in enumerate(parts)
-            if number not in finished
-        ]
-        done = sum(end - first for number, (first, end) in enumerate(parts) if number in finished)
-        with tqdm(
-            total=len(rows),
-            initial=done,
-            desc="converting",
-            unit="picture",
-            file=sys.stderr,
-            disable=True if quiet else None,
-        ) as bar:
-            for count in write_shards(
-                iter(tasks), min(config.num_parallel_workers, max(1, len(tasks))), lock_handle
-            ):
+        prepare_partial_folder(partial, inputs, plan)
+        finished = finished_shards(partial, plan.shard_names)
+        check_disk_space(folder, plan, source.annotation_file, finished)
+        tasks = _missing_shards(partial, plan, finished, source.has_masks)
+        processes = min(config.num_parallel_workers, max(1, len(tasks)))
+        with _progress_bar(plan, tasks, quiet) as bar:
+            for count in write_shards(iter(tasks), processes, lock_handle):
                 bar.update(count)
-        marks, index = zip(
-            *(
-                finished.get(number) or finished_shard(partial / name, verify=False)
-                for number, name in enumerate(names)
-            )
-        )
-        table = np.concatenate(index)
-        labels = np.concatenate([record.labels[kept] for record, kept, _ in rows]).astype("<i4")
-        np.save(partial / ROWS, table)
-        np.save(partial / LABELS, labels)
-        manifest = Manifest(
-            digest,
-            settings,
-            pictures,
-            source.annotation_file,
-            source.class_names,
-            source.category_ids,
-            source.has_masks,
-            len(table),
-            len(labels),
-            left_out,
-            [{"file": name, **mark} for name, mark in zip(names, marks)],
-            zlib.crc32(table.tobytes()),
-            zlib.crc32(labels.tobytes()),
-        )
-        manifest.save(partial)
-        if folder.exists():
-            shutil.rmtree(folder)  # stale or without a manifest, see _usable
-        os.rename(partial, folder)
-        manifest.folder = str(folder)
-        forget_marks(folder / name for name in names)
-        (folder / _PLAN).unlink()
+        # what was written just now need not be read again
+        shards = [
+            finished.get(number) or finished_shard(partial / name, verify=False)
+            for number, name in enumerate(plan.shard_names)
+        ]
+        manifest = _write_manifest(partial, source, inputs, plan, shards)
+        move_into_place(partial, folder, plan.shard_names)
     except OSError as error:
         raise DataError(f"cannot write {partial}: {error.strerror or error}") from None
     finally:
-        if not any(partial.glob("*.done")):  # else it is worth going on with
-            shutil.rmtree(partial, ignore_errors=True)
+        delete_without_shards(partial)
+    manifest.folder = str(folder)
     if not quiet:
-        said = "".join(f"; {what}: {count}" for what, count in left_out.items() if count)
-        print(
-            f"converted {manifest.pictures} pictures with {manifest.objects} objects to {folder} in "
-            f"{time.time() - start:.1f} s{said}",
-            file=sys.stderr,
-            flush=True,
-        )
+        _report(manifest, time.time() - start)
     return manifest
 
 
-def _take_up(partial, plan):
-    """Leave in `partial` what an interrupted conversion by the same plan finished, or an empty folder with
-    the plan.
+def _missing_shards(
+    partial: Path, plan: ConversionPlan, finished: Dict[int, FinishedShard], has_masks: bool
+) -> List[ShardTask]:
+    """The shards that are still to be written."""
+    return [
+        ShardTask(str(partial / name), number, plan.rows[rows.first : rows.end], has_masks)
+        for number, (name, rows) in enumerate(zip(plan.shard_names, plan.shards))
+        if number not in finished
+    ]
+
+
+def _progress_bar(plan: ConversionPlan, tasks: List[ShardTask], quiet: bool) -> tqdm:
+    """A progress bar over all rows, which begins behind those of the finished shards."""
+    missing = sum(len(task.rows) for task in tasks)
+    return tqdm(
+        total=len(plan.rows),
+        initial=len(plan.rows) - missing,
+        desc="converting",
+        unit="picture",
+        file=sys.stderr,
+        # None: only where stderr is a terminal
+        disable=True if quiet else None,
+    )
+
+
+def _write_manifest(
+    partial: Path,
+    source: DataSource,
+    inputs: ConversionInputs,
+    plan: ConversionPlan,
+    shards: List[FinishedShard],
+) -> Manifest:
+    """Write the row index, the labels and the manifest of a conversion whose shards are all finished.
+
+    Raises:
+        OSError: they cannot be written.
     """
-    plan = json.loads(json.dumps(plan))
-    try:
-        with open(partial / _PLAN, encoding="utf-8") as file:
-            before = json.load(file)
-    except (OSError, ValueError):
-        before = None
-    if before == plan:
-        return
-    if partial.exists():
-        if before is not None:
-            logger.warning(
-                "%s holds an interrupted conversion of other data or settings; starting anew", partial
-            )
-        shutil.rmtree(partial)
-    partial.mkdir(parents=True)
-    with open(partial / f"{_PLAN}.new", "w", encoding="utf-8") as file:
-        json.dump(plan, file)
-    os.replace(partial / f"{_PLAN}.new", partial / _PLAN)
+    rows = np.concatenate([shard.index for shard in shards])
+    labels = np.concatenate([row.record.labels[row.kept] for row in plan.rows]).astype("<i4")
+    np.save(partial / ROWS, rows)
+    np.save(partial / LABELS, labels)
+    manifest = Manifest(
+        digest=inputs.digest,
+        settings=inputs.settings,
+        pictures_digest=inputs.pictures_digest,
+        source=source.annotation_file,
+        class_names=source.class_names,
+        category_ids=source.category_ids,
+        has_masks=source.has_masks,
+        pictures=len(rows),
+        objects=len(labels),
+        left_out=plan.left_out,
+        shards=[{"file": name, **shard.mark} for name, shard in zip(plan.shard_names, shards)],
+        rows_crc=zlib.crc32(rows.tobytes()),
+        labels_crc=zlib.crc32(labels.tobytes()),
+    )
+    manifest.save(partial)
+    return manifest
 
 
-def _finished(partial, names):
-    """finished_shard of each name.
-
-    A shard that has its mark and yet is not what was written is named, and written again.
-    """
-    found = [finished_shard(partial / name) for name in names]
-    kept = sum(item is not None for item in found)
-    for name, item in zip(names, found):
-        if item is None and (partial / f"{name}.done").exists():
-            logger.warning(
-                "shard %s of the interrupted conversion is damaged; it is written again", partial / name
-            )
-    if kept:
-        logger.warning("going on with an interrupted conversion: %d of %d shards are there", kept, len(names))
-    return found
-
-
-def _check_space(folder, pictures, annotations, there):
-    """DataError where the disk has less room than the shards are going to need.
-
-    All in bytes, `there` already written.
-    """
-    place = next(path for path in folder.absolute().parents if path.exists())
-    needed, free = int(1.02 * (pictures + annotations)) - sum(there), shutil.disk_usage(place).free
-    if needed > free:
-        raise DataError(
-            f"the conversion to {folder} needs about {needed / 1e9:.1f} GB, and its disk has "
-            f"{free / 1e9:.1f} GB left: free some, or "
-            "set mindrecord_dir to a folder on another disk"
-        )
+def _report(manifest: Manifest, seconds: float) -> None:
+    """Say on stderr what was converted, and what was left out."""
+    left_out = "".join(f"; {reason}: {count}" for reason, count in manifest.left_out.items() if count)
+    print(
+        f"converted {manifest.pictures} pictures with {manifest.objects} objects to {manifest.folder} in "
+        f"{seconds:.1f} s{left_out}",
+        file=sys.stderr,
+        flush=True,
+    )

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Any, List
+from typing import Any, List, NamedTuple, Union
 
 import numpy as np
 
+# An entry of the row index: the shard's number, where in it the row's bytes are and their crc32,
+# the picture's displayed size in pixels, and the number of its stored objects.
 ROW_TYPE = np.dtype(
     [
         ("shard", "<i4"),
@@ -25,22 +27,26 @@ ROW_TYPE = np.dtype(
     ]
 )
 
+# Bytes of a row besides its annotation and its picture: three lengths of 8 bytes.
+ROW_EXTRA = 24
 
-ROW_EXTRA = 24  # bytes of a row besides its two fields
-
-
-_HEAD = struct.Struct("<5i")  # objects, height, width, parts of all segmentations, bytes of the name
-
-
-_CROP = struct.Struct("<4i")  # left, top, height, width of an RLE's crop
+# An annotation's head, see _Head.
+_HEAD = struct.Struct("<5i")
+# left, top, height and width of the crop that an RLE describes.
+_CROP = struct.Struct("<4i")
 
 
 @dataclass
 class StoredObjects:
-    """A row's annotation: the picture's file name, its displayed height and width in pixels, and n objects.
+    """A row's annotation: its picture's file and size, and n objects.
 
-    boxes: float32 [n, 4] x1, y1, x2, y2 in pixels; labels: int32 [n]; segmentations: n lists of polygons
-        (flat float32 arrays), RLE dicts with an "origin" (see `crop_rle`), or None.
+    Attributes:
+        name: the picture's file.
+        height, width: pixels of the displayed picture.
+        boxes: float32 [n, 4], x1, y1, x2, y2 in pixels.
+        labels: int32 [n].
+        segmentations: n items, each one of a list of polygons (flat float32 arrays),
+            an RLE dict with an "origin" (see `crop.crop_rle`), or None.
     """
 
     name: str
@@ -51,25 +57,74 @@ class StoredObjects:
     segmentations: List[Any]
 
 
-def pack_objects(objects):
-    """`StoredObjects` as bytes: little-endian, polygons as float32, RLE as COCO's compressed text."""
-    counts, sizes, parts = [], [], []
+class RowRange(NamedTuple):
+    """Consecutive rows: the first, and the one after the last."""
+
+    first: int
+    end: int
+
+
+class RowHead(NamedTuple):
+    """The bytes of a row that hold its lengths.
+
+    Attributes:
+        before_annotation: the length of all that follows, and the annotation's.
+        before_picture: the picture's length.
+    """
+
+    before_annotation: bytes
+    before_picture: bytes
+
+
+class RowFields(NamedTuple):
+    """The two fields of a row's bytes, not copied."""
+
+    annotation: memoryview
+    picture: memoryview
+
+
+class _Head(NamedTuple):
+    """The five numbers that an annotation begins with.
+
+    Attributes:
+        objects: the number of objects.
+        height, width: of the picture in pixels.
+        parts: the number of polygons and RLEs of all objects.
+        name_size: bytes of the name.
+    """
+
+    objects: int
+    height: int
+    width: int
+    parts: int
+    name_size: int
+
+
+def pack_objects(objects: StoredObjects) -> bytes:
+    """`StoredObjects` as bytes: little-endian, polygons as float32, RLE as COCO's compressed text.
+
+    They are a head (`_Head`), boxes, labels, the number of parts (polygons, or one RLE) of each object, the
+    size of each part in bytes (negative for an RLE), the name, and the parts.
+    """
+    counts = []
+    sizes = []
+    parts = []
     for segmentation in objects.segmentations:
         if isinstance(segmentation, dict):
-            packed = [
-                _CROP.pack(*segmentation["origin"], *segmentation["size"])
-                + segmentation["counts"].encode("ascii")
-            ]
-            sizes.append(-len(packed[0]))  # a negative size marks an RLE
+            rle = _pack_rle(segmentation)
+            counts.append(1)
+            sizes.append(-len(rle))
+            parts.append(rle)
         else:
-            packed = [np.asarray(polygon, "<f4").tobytes() for polygon in segmentation or ()]
-            sizes += [len(part) for part in packed]
-        counts.append(len(packed))
-        parts += packed
+            polygons = [np.asarray(polygon, "<f4").tobytes() for polygon in segmentation or ()]
+            counts.append(len(polygons))
+            sizes += [len(polygon) for polygon in polygons]
+            parts += polygons
     name = objects.name.encode("utf-8", "surrogateescape")
+    head = _Head(len(objects.labels), objects.height, objects.width, len(sizes), len(name))
     return b"".join(
         [
-            _HEAD.pack(len(objects.labels), objects.height, objects.width, len(sizes), len(name)),
+            _HEAD.pack(*head),
             np.asarray(objects.boxes, "<f4").tobytes(),
             np.asarray(objects.labels, "<i4").tobytes(),
             np.array(counts, "<i4").tobytes(),
@@ -80,62 +135,81 @@ def pack_objects(objects):
     )
 
 
-def unpack_objects(data):
-    """The `StoredObjects` that `pack_objects` made bytes of."""
-    count, height, width, parts, name_size = _HEAD.unpack_from(data)
-    at = _HEAD.size
+def _pack_rle(rle: dict) -> bytes:
+    return _CROP.pack(*rle["origin"], *rle["size"]) + rle["counts"].encode("ascii")
 
-    def numbers(kind, length):
-        nonlocal at
-        values = np.frombuffer(data, kind, length, at)
-        at += 4 * length
+
+class _ByteReader:
+    """Reads bytes from front to back. Its arrays are views of the bytes."""
+
+    def __init__(self, data: Union[bytes, memoryview], position: int):
+        self.data = data
+        self.position = position
+
+    def next_array(self, dtype: str, count: int) -> np.ndarray:
+        """The next `count` numbers; both dtypes of the format have 4 bytes."""
+        values = np.frombuffer(self.data, dtype, count, self.position)
+        self.position += 4 * count
         return values
 
-    boxes, labels = numbers("<f4", 4 * count).reshape(count, 4), numbers("<i4", count)
-    counts, sizes = numbers("<i4", count), numbers("<i4", parts).tolist()
-    name = bytes(data[at : at + name_size]).decode("utf-8", "surrogateescape")
-    at += name_size
-    pieces = []
-    for size in sizes:
-        if size < 0:
-            left, top, crop_height, crop_width = _CROP.unpack_from(data, at)
-            pieces.append(
-                {
-                    "origin": [left, top],
-                    "size": [crop_height, crop_width],
-                    "counts": bytes(data[at + _CROP.size : at - size]),
-                }
-            )
-        else:
-            pieces.append(np.frombuffer(data, "<f4", size // 4, at))
-        at += abs(size)
-    segmentations, first = [], 0
-    for number in counts.tolist():
-        own = pieces[first : first + number]
-        first += number
-        segmentations.append(None if not own else own[0] if isinstance(own[0], dict) else own)
-    return StoredObjects(name, height, width, boxes, labels, segmentations)
+    def next_bytes(self, size: int) -> bytes:
+        """The next `size` bytes."""
+        start = self.position
+        self.position += size
+        return bytes(self.data[start : self.position])
 
 
-def row_head(annotation_size, picture_size):
-    """What MindRecord puts before a row's annotation, and between annotation and picture: their lengths
-    together, and each one's.
+def unpack_objects(data: Union[bytes, memoryview]) -> StoredObjects:
+    """The `StoredObjects` that `pack_objects` made bytes of."""
+    head = _Head(*_HEAD.unpack_from(data))
+    reader = _ByteReader(data, _HEAD.size)
+    boxes = reader.next_array("<f4", 4 * head.objects).reshape(head.objects, 4)
+    labels = reader.next_array("<i4", head.objects)
+    counts = reader.next_array("<i4", head.objects).tolist()
+    sizes = reader.next_array("<i4", head.parts).tolist()
+    name = reader.next_bytes(head.name_size).decode("utf-8", "surrogateescape")
+    parts = [
+        _unpack_rle(reader.next_bytes(-size)) if size < 0 else reader.next_array("<f4", size // 4)
+        for size in sizes
+    ]
+    segmentations = []
+    first = 0
+    for count in counts:
+        segmentations.append(_segmentation(parts[first : first + count]))
+        first += count
+    return StoredObjects(name, head.height, head.width, boxes, labels, segmentations)
+
+
+def _unpack_rle(data: bytes) -> dict:
+    left, top, height, width = _CROP.unpack_from(data)
+    return {"origin": [left, top], "size": [height, width], "counts": data[_CROP.size :]}
+
+
+def _segmentation(parts: List[Any]) -> Any:
+    """One object's segmentation of its parts: None, an RLE, or a list of polygons."""
+    if not parts:
+        return None
+    return parts[0] if isinstance(parts[0], dict) else parts
+
+
+def row_head(annotation_size: int, picture_size: int) -> RowHead:
+    """The lengths in a row of an annotation and a picture of these sizes in bytes."""
+    length = struct.pack("<Q", 16 + annotation_size + picture_size)
+    return RowHead(length + struct.pack(">Q", annotation_size), struct.pack(">Q", picture_size))
+
+
+def row_bytes(annotation: bytes, picture: bytes) -> bytes:
+    """A row's bytes as MindRecord lays them out.
+
+    They are the length of all that follows, then each bytes field, in the order of their names, after its own
+    length (big-endian).
     """
-    return struct.pack("<Q", 16 + annotation_size + picture_size) + struct.pack(
-        ">Q", annotation_size
-    ), struct.pack(">Q", picture_size)
+    head = row_head(len(annotation), len(picture))
+    return b"".join([head.before_annotation, annotation, head.before_picture, picture])
 
 
-def row_bytes(annotation, picture):
-    """A row's bytes as MindRecord lays them out: all their length, then each bytes field, by name, after its
-    own length (big-endian).
-    """
-    head, middle = row_head(len(annotation), len(picture))
-    return b"".join([head, annotation, middle, picture])
-
-
-def split_row(data):
-    """(annotation, picture) as memoryviews of a row's bytes."""
+def split_row(data: bytes) -> RowFields:
+    """The fields of the bytes that `row_bytes` made."""
     view = memoryview(data)
     (length,) = struct.unpack_from(">Q", view, 8)
-    return view[16 : 16 + length], view[ROW_EXTRA + length :]
+    return RowFields(view[16 : 16 + length], view[ROW_EXTRA + length :])

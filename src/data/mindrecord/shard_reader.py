@@ -9,47 +9,73 @@ from __future__ import annotations
 import os
 import zlib
 from pathlib import Path
+from typing import Dict, NamedTuple, Optional, Union
 
 from ...errors import DataError
-from .manifest import MANIFEST, load_manifest, load_rows
-from .row_format import split_row, unpack_objects
+from .manifest import MANIFEST, Manifest, load_manifest, load_rows
+from .row_format import StoredObjects, split_row, unpack_objects
+
+
+class StoredRow(NamedTuple):
+    """A row as it is stored.
+
+    Attributes:
+        objects: the annotation.
+        picture: the bytes of the picture file.
+    """
+
+    objects: StoredObjects
+    picture: memoryview
 
 
 class ShardReader:
-    """Random access to a conversion's rows, for one process; files are opened when first needed."""
+    """Random access to a conversion's rows, for one process; files are opened when first needed.
 
-    def __init__(self, folder, manifest=None):
+    Args:
+        folder: of the conversion.
+        manifest: its Manifest, which is loaded if it is not given.
+
+    Attributes:
+        rows: the row index, a structured array of ROW_TYPE [pictures].
+
+    Raises:
+        DataError: the folder holds no whole conversion, or its row index is damaged.
+    """
+
+    def __init__(self, folder: Union[str, Path], manifest: Optional[Manifest] = None):
         self.folder = Path(folder)
         manifest = manifest or load_manifest(folder)
         if manifest is None:
             raise DataError(f"{folder}: no whole conversion (no {MANIFEST})")
         self._files = [self.folder / shard["file"] for shard in manifest.shards]
-        self._handles = {}
+        self._handles: Dict[int, int] = {}
         self.rows = load_rows(folder, manifest)
 
-    def read(self, row):
-        """(StoredObjects, picture bytes as a memoryview) of a row.
+    def read(self, row: int) -> StoredRow:
+        """Read a row.
 
-        Raises DataError naming the shard if its bytes are not what was written.
+        Raises:
+            DataError: the shard cannot be read, or its bytes are not what was written.
         """
-        place = self.rows[row]
-        shard = int(place["shard"])
+        entry = self.rows[row]
+        shard = int(entry["shard"])
         path = self._files[shard]
         try:
             if shard not in self._handles:
                 self._handles[shard] = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-            data = os.pread(self._handles[shard], int(place["size"]), int(place["offset"]))
+            data = os.pread(self._handles[shard], int(entry["size"]), int(entry["offset"]))
         except OSError as error:
             raise DataError(f"shard {path}: {error.strerror or error}") from None
-        if zlib.crc32(data) != int(place["crc"]):
+        if zlib.crc32(data) != int(entry["crc"]):
             raise DataError(
-                f"shard {path}: the row of image {int(place['image_id'])} is damaged; delete "
+                f"shard {path}: the row of image {int(entry['image_id'])} is damaged; delete "
                 f"{self.folder} to convert anew"
             )
         annotation, picture = split_row(data)
-        return unpack_objects(annotation), picture
+        return StoredRow(unpack_objects(annotation), picture)
 
-    def close(self):
+    def close(self) -> None:
         """Close the files."""
         while self._handles:
-            os.close(self._handles.popitem()[1])
+            _, handle = self._handles.popitem()
+            os.close(handle)

@@ -1,7 +1,7 @@
-"""Writing the shards of a conversion: one at a time here, or several at once in processes of their own.
+"""Writing one shard of a conversion.
 
 A finished shard leaves three files: the shard, its rows of the index, and last a mark with its checksum. What
-has no mark, or does not fit it, was cut short and is written again.
+has no mark, or does not fit it, was interrupted and is written again.
 """
 
 from __future__ import annotations
@@ -9,219 +9,185 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
-import traceback
 from dataclasses import dataclass
-from multiprocessing.connection import wait
-from typing import Any, List, Tuple
+from pathlib import Path
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Union
 
 import numpy as np
 
-from ...errors import DataError, UserError
+from ...errors import DataError
 from ..images.crop import crop_rle
 from ..images.decode import check_header
-from ..processes import how_it_ended, next_task, start_process
-from .file_format import LARGEST_PAGE, write_mindrecord
+from .file_format import LARGEST_PAGE, MindRecordWriter
 from .manifest import file_crc
 from .row_format import ROW_EXTRA, ROW_TYPE, StoredObjects, pack_objects
+from .shard_plan import PlannedRow
 
-_GROUP = 32  # rows between two signs of progress
+# The rows between two reports of progress.
+_REPORTED_ROWS = 32
 
 
 @dataclass
 class ShardTask:
-    """One shard to write. rows: (Record, indices of its objects to keep, bytes of its picture file) each."""
+    """One shard to write.
+
+    Attributes:
+        path: the shard's file.
+        number: the shard's.
+        rows: what it holds.
+        has_masks: whether segmentations are stored.
+    """
 
     path: str
     number: int
-    rows: List[Tuple[Any, np.ndarray, int]]
+    rows: List[PlannedRow]
     has_masks: bool
 
 
-def write_shards(tasks, processes, lock_handle=None):
-    """Write ShardTasks; a generator that gives how many more rows are written, from time to time.
+class FinishedShard(NamedTuple):
+    """A whole shard.
 
-    tasks: an iterator, of which no more is taken than is worked on; processes: how many work at once, 1
-        meaning this one.
-    lock_handle: an open file that the processes hold too, so that its lock is free only when none of them is
-        left to write. Raises DataError naming the picture that cannot be stored, the shard that cannot be
-        written, or a process that died.
+    Attributes:
+        mark: its "rows", "bytes" and "crc".
+        index: its rows of the row index, a structured array of ROW_TYPE.
     """
-    if processes == 1:
-        for task in tasks:
-            yield from write_shard(task)
-        return
-    started = [
-        start_process(__name__, "work", () if lock_handle is None else (lock_handle,))
-        for _ in range(processes)
-    ]
-    busy = {}  # connection -> (process, path of its shard)
-    try:
-        for process, connection in started:
-            task = next(tasks, None)
-            if task is not None:
-                _send(process, connection, os.getpid())
-                _send(process, connection, task)
-                busy[connection] = process, task.path
-        while busy:
-            for connection in wait(list(busy)):
-                process, path = busy[connection]
-                try:
-                    kind, value = connection.recv()
-                except (EOFError, OSError):
-                    raise DataError(
-                        f"the process that wrote shard {path} {how_it_ended(process)}; if the system "
-                        f"killed it for want of "
-                        "memory, lower num_parallel_workers"
-                    ) from None
-                if kind == "rows":
-                    yield value
-                elif kind == "done":
-                    task = next(tasks, None)
-                    if task is None:
-                        del busy[connection]
-                    else:
-                        _send(process, connection, task)
-                        busy[connection] = process, task.path
-                else:
-                    raise kind(value)
-    finally:
-        for process, connection in started:
-            connection.close()
-            process.kill()
-        for process, _ in started:
-            process.wait()
+
+    mark: Dict[str, int]
+    index: np.ndarray
 
 
-def _send(process, connection, message):
-    try:
-        connection.send(message)
-    except OSError:
-        raise DataError(f"a process of the conversion {how_it_ended(process)}") from None
+def write_shard(task: ShardTask) -> Iterator[int]:
+    """Write one shard and its mark; a generator that gives how many more rows are written.
 
-
-def work(connection_handle, *_):
-    """A process's whole life: take tasks from the connection until it closes or the converter is gone."""
-    from multiprocessing.connection import Connection
-
-    # the converter handles Ctrl-C, and then ends this process
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    connection = Connection(connection_handle)
-    with contextlib.suppress(OSError):  # the converter is gone: stop at once, another may go on
-        parent = next_task(connection, os.getppid())
-        while True:
-            task = next_task(connection, parent)
-            if task is None:
-                return
-            try:
-                for rows in write_shard(task):
-                    connection.send(("rows", rows))
-                connection.send(("done", None))
-            except UserError as error:
-                connection.send((type(error), str(error)))
-            except OSError:
-                raise
-            except Exception:  # handed to the converter, which raises it
-                connection.send((RuntimeError, f"while writing shard {task.path}:\n{traceback.format_exc()}"))
-
-
-def write_shard(task):
-    """Write one shard and its mark; a generator that gives how many more rows are written."""
+    Raises:
+        DataError: a picture cannot be stored, or the shard cannot be written.
+    """
     with contextlib.suppress(FileNotFoundError):
-        os.remove(_mark(task.path))
-    annotations = [_pack(record, kept, task.has_masks) for record, kept, _ in task.rows]
-    sizes = [len(annotation) + size for annotation, (_, _, size) in zip(annotations, task.rows)]
-    for (record, _, _), size in zip(task.rows, sizes):
-        if size + ROW_EXTRA > LARGEST_PAGE:
-            raise DataError(
-                f"picture {record.path}: over 256 MB, which MindRecord cannot hold; save it smaller"
-            )
-    index = np.zeros(len(task.rows), ROW_TYPE)
-    index["shard"], index["size"] = task.number, np.array(sizes) + ROW_EXTRA
-    for name, values in (
-        ("image_id", [record.image_id for record, _, _ in task.rows]),
-        ("height", [record.height for record, _, _ in task.rows]),
-        ("width", [record.width for record, _, _ in task.rows]),
-        ("objects", [len(kept) for _, kept, _ in task.rows]),
-    ):
-        index[name] = values
-    rows = (
-        (annotation, _checked_picture(record, size))
-        for annotation, (record, _, size) in zip(annotations, task.rows)
-    )
+        os.remove(_mark_path(task.path))
+    annotations = [_pack_annotation(row, task.has_masks) for row in task.rows]
+    sizes = [len(annotation) + row.picture_size for annotation, row in zip(annotations, task.rows)]
+    _check_row_sizes(task, sizes)
+    index = _row_index(task, sizes)
+    fields = ((annotation, _read_picture(row)) for annotation, row in zip(annotations, task.rows))
     try:
-        written = write_mindrecord(task.path, sizes, index["image_id"].tolist(), rows)
-        for row in range(len(task.rows)):
-            index[row]["offset"], index[row]["crc"] = next(written)
-            if (row + 1) % _GROUP == 0:
-                yield _GROUP
-        crc = next(written)
-        np.save(f"{task.path}.rows.npy", index)
-        mark = {"rows": len(index), "bytes": os.path.getsize(task.path), "crc": crc}
-        with open(f"{_mark(task.path)}.new", "w", encoding="utf-8") as file:
-            json.dump(mark, file)
-        os.replace(f"{_mark(task.path)}.new", _mark(task.path))
+        writer = MindRecordWriter(task.path, sizes, index["image_id"].tolist())
+        for row, written in enumerate(writer.write(fields)):
+            index[row]["offset"] = written.offset
+            index[row]["crc"] = written.crc
+            if (row + 1) % _REPORTED_ROWS == 0:
+                yield _REPORTED_ROWS
+        np.save(_index_path(task.path), index)
+        _write_mark(task.path, {"rows": len(index), "bytes": os.path.getsize(task.path), "crc": writer.crc})
     except OSError as error:
         raise DataError(f"cannot write shard {task.path}: {error.strerror or error}") from None
-    yield len(index) % _GROUP
+    yield len(index) % _REPORTED_ROWS
 
 
-def finished_shard(path, verify=True):
-    """(what the mark says: rows, bytes, crc; index rows) of a finished shard.
+def _check_row_sizes(task: ShardTask, sizes: Iterable[int]) -> None:
+    """DataError for a row that is larger than a page can be."""
+    for row, size in zip(task.rows, sizes):
+        if size + ROW_EXTRA > LARGEST_PAGE:
+            raise DataError(
+                f"picture {row.record.path}: over 256 MB, which MindRecord cannot hold; save it smaller"
+            )
 
-    None where it is not whole, or damaged.
 
-    verify: read every byte, which finds damage; a shard that was written just now need not be read again.
+def _row_index(task: ShardTask, sizes: List[int]) -> np.ndarray:
+    """A shard's rows of the row index, without the offsets and checksums.
+
+    Args:
+        sizes: bytes of each row's annotation and picture together.
+    """
+    index = np.zeros(len(task.rows), ROW_TYPE)
+    index["shard"] = task.number
+    index["size"] = np.array(sizes) + ROW_EXTRA
+    index["image_id"] = [row.record.image_id for row in task.rows]
+    index["height"] = [row.record.height for row in task.rows]
+    index["width"] = [row.record.width for row in task.rows]
+    index["objects"] = [len(row.kept) for row in task.rows]
+    return index
+
+
+def finished_shard(path: Union[str, Path], verify: bool = True) -> Optional[FinishedShard]:
+    """The shard of this path if it is whole; None where it is not, or is damaged.
+
+    Args:
+        path: the shard's file.
+        verify: read every byte, which finds damage. A shard that was written just now need not be read again.
     """
     try:
-        with open(_mark(path), encoding="utf-8") as file:
+        with open(_mark_path(path), encoding="utf-8") as file:
             mark = json.load(file)
-        index = np.load(f"{path}.rows.npy", allow_pickle=False)
+        index = np.load(_index_path(path), allow_pickle=False)
         whole = (
             os.path.isfile(f"{path}.db")
             and len(index) == mark["rows"]
             and os.path.getsize(path) == mark["bytes"]
+            and (not verify or file_crc(path) == mark["crc"])
         )
-        return (mark, index) if whole and (not verify or file_crc(path) == mark["crc"]) else None
     except (OSError, ValueError, EOFError, KeyError, TypeError):
         return None
+    return FinishedShard(mark, index) if whole else None
 
 
-def forget_marks(paths):
-    """Delete what only a conversion that is under way needs."""
+def has_mark(path: Union[str, Path]) -> bool:
+    """Whether a shard was finished once, damaged or not."""
+    return os.path.exists(_mark_path(path))
+
+
+def forget_marks(paths: Iterable[Union[str, Path]]) -> None:
+    """Delete what only a conversion that has not ended needs of these shards."""
     for path in paths:
-        for file in (_mark(path), f"{path}.rows.npy"):
+        for file in (_mark_path(path), _index_path(path)):
             with contextlib.suppress(FileNotFoundError):
                 os.remove(file)
 
 
-def _mark(path):
+def _write_mark(path: str, mark: Dict[str, int]) -> None:
+    """Write a shard's mark, whole or not at all."""
+    unfinished = f"{_mark_path(path)}.new"
+    with open(unfinished, "w", encoding="utf-8") as file:
+        json.dump(mark, file)
+    os.replace(unfinished, _mark_path(path))
+
+
+def _mark_path(path: Union[str, Path]) -> str:
     return f"{path}.done"
 
 
-def _pack(record, kept, has_masks):
-    segmentations = [None] * len(kept)
+def _index_path(path: Union[str, Path]) -> str:
+    return f"{path}.rows.npy"
+
+
+def _pack_annotation(row: PlannedRow, has_masks: bool) -> bytes:
+    """The annotation of a row's kept objects as bytes, an RLE cropped to its object's box."""
+    record = row.record
+    boxes = record.boxes[row.kept]
+    segmentations = [None] * len(row.kept)
     if has_masks:
-        segmentations = [record.segmentations[i] for i in kept]
         segmentations = [
-            crop_rle(item, box) if isinstance(item, dict) else item
-            for item, box in zip(segmentations, record.boxes[kept])
+            crop_rle(segmentation, box) if isinstance(segmentation, dict) else segmentation
+            for segmentation, box in zip((record.segmentations[i] for i in row.kept), boxes)
         ]
-    return pack_objects(
-        StoredObjects(
-            record.path, record.height, record.width, record.boxes[kept], record.labels[kept], segmentations
-        )
-    )
+    labels = record.labels[row.kept]
+    return pack_objects(StoredObjects(record.path, record.height, record.width, boxes, labels, segmentations))
 
 
-def _checked_picture(record, size):
+def _read_picture(row: PlannedRow) -> bytes:
+    """The bytes of a row's picture file.
+
+    Raises:
+        DataError: it cannot be read, has changed since the conversion was planned, is not a picture, or is of
+            another size than annotated.
+    """
+    record = row.record
     name = f"{record.path} of image {record.image_id}"
     try:
         with open(record.path, "rb") as file:
             picture = file.read()
     except OSError as error:
         raise DataError(f"picture {name}: {error.strerror or error}") from None
-    if len(picture) != size:
+    if len(picture) != row.picture_size:
         raise DataError(
             f"picture {name}: changed while it was converted; start again when nothing writes to it"
         )
