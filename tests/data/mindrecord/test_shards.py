@@ -1,4 +1,4 @@
-"""Rows and manifest: packing there and back, damage that is noticed."""
+"""Rows and manifest: packing and unpacking, damage that is noticed."""
 
 from __future__ import annotations
 
@@ -42,58 +42,58 @@ SIDE = st.integers(1, 99999)
     SIDE,
     st.binary(max_size=30),
 )
-def test_objects_there_and_back(name, segmentations, height, width, picture):
+def test_unpacking_gives_what_was_packed(name, segmentations, height, width, picture):
     count = len(segmentations)
     name = name.encode("utf-8", "replace").decode()
     boxes = np.arange(4 * count, dtype=np.float32).reshape(count, 4) / 3
     packed = pack_objects(
         StoredObjects(name, height, width, boxes, np.arange(1, count + 1, dtype=np.int32), segmentations)
     )
-    annotation, kept = split_row(row_bytes(packed, picture))
-    back = unpack_objects(annotation)
-    assert bytes(kept) == picture and (back.name, back.height, back.width) == (name, height, width)
-    assert np.array_equal(back.boxes, boxes) and back.labels.tolist() == list(range(1, count + 1))
-    for mine, theirs in zip(back.segmentations, segmentations):
-        if isinstance(theirs, list):
-            assert len(mine) == len(theirs) and all(np.array_equal(a, b) for a, b in zip(mine, theirs))
-        elif theirs is None:
-            assert mine is None
+    fields = split_row(row_bytes(packed, picture))
+    assert bytes(fields.picture) == picture
+    unpacked = unpack_objects(fields.annotation)
+    assert (unpacked.name, unpacked.height, unpacked.width) == (name, height, width)
+    assert np.array_equal(unpacked.boxes, boxes)
+    assert unpacked.labels.tolist() == list(range(1, count + 1))
+    for actual, expected in zip(unpacked.segmentations, segmentations):
+        if isinstance(expected, list):
+            assert len(actual) == len(expected)
+            assert all(np.array_equal(a, b) for a, b in zip(actual, expected))
+        elif expected is None:
+            assert actual is None
         else:
-            assert {**mine, "counts": mine["counts"].decode()} == theirs
+            assert {**actual, "counts": actual["counts"].decode()} == expected
 
 
 def small_conversion(folder):
-    """A folder with a shard file of two rows in this project's layout (MindRecord's headers do not matter for
-    reading by the index).
-    """
+    """A conversion of two rows in one shard, without MindRecord's header: reading by the index needs none."""
     empty = pack_objects(StoredObjects("a.jpg", 5, 6, np.zeros((0, 4)), np.zeros(0), []))
-    datas = [row_bytes(empty, b"first"), row_bytes(empty, b"second")]
-    (folder / "s0").write_bytes(b"--" + b"".join(datas))
+    first = row_bytes(empty, b"first")
+    second = row_bytes(empty, b"second")
+    content = b"--" + first + second
+    (folder / "s0").write_bytes(content)
     rows = np.zeros(2, ROW_TYPE)
-    rows["offset"], rows["size"] = [2, 2 + len(datas[0])], [len(data) for data in datas]
-    rows["crc"], rows["image_id"] = [zlib.crc32(data) for data in datas], [2**40, 8]
+    rows["offset"] = [2, 2 + len(first)]
+    rows["size"] = [len(first), len(second)]
+    rows["crc"] = [zlib.crc32(first), zlib.crc32(second)]
+    rows["image_id"] = [2**40, 8]
     np.save(folder / ROWS, rows)
     np.save(folder / LABELS, np.zeros(0, "<i4"))
-    shard = {
-        "file": "s0",
-        "rows": 2,
-        "bytes": 2 + len(datas[0]) + len(datas[1]),
-        "crc": zlib.crc32(b"--" + b"".join(datas)),
-    }
+    shard = {"file": "s0", "rows": 2, "bytes": len(content), "crc": zlib.crc32(content)}
     Manifest(
-        "d",
-        {"a": 1},
-        None,
-        "x.json",
-        ("background", "b"),
-        (0, 5),
-        True,
-        2,
-        0,
-        {},
-        [shard],
-        zlib.crc32(rows.tobytes()),
-        0,
+        digest="d",
+        settings={"a": 1},
+        pictures_digest=None,
+        source="x.json",
+        class_names=("background", "b"),
+        category_ids=(0, 5),
+        has_masks=True,
+        pictures=2,
+        objects=0,
+        left_out={},
+        shards=[shard],
+        rows_crc=zlib.crc32(rows.tobytes()),
+        labels_crc=0,
     ).save(folder)
 
 
@@ -101,15 +101,15 @@ def test_reader_and_manifest(tmp_path):
     assert load_manifest(tmp_path) is None and load_manifest(tmp_path / "none") is None
     small_conversion(tmp_path)
     manifest = load_manifest(tmp_path)
-    assert (
-        manifest.class_names == ("background", "b")
-        and manifest.category_ids == (0, 5)
-        and manifest.settings == {"a": 1}
-    )
+    assert manifest.class_names == ("background", "b")
+    assert manifest.category_ids == (0, 5)
+    assert manifest.settings == {"a": 1}
     reader = ShardReader(tmp_path)
     objects, picture = reader.read(1)
-    assert bytes(picture) == b"second" and (objects.name, objects.height, objects.width) == ("a.jpg", 5, 6)
-    assert bytes(reader.read(0)[1]) == b"first" and reader.rows[0]["image_id"] == 2**40
+    assert bytes(picture) == b"second"
+    assert (objects.name, objects.height, objects.width) == ("a.jpg", 5, 6)
+    assert bytes(reader.read(0).picture) == b"first"
+    assert reader.rows[0]["image_id"] == 2**40
     reader.close()
 
 
