@@ -95,9 +95,7 @@ def draw_shapes(
             f"val_count {val_count} and seed {seed} at least 0"
         )
     marker = _read_marker(folder)
-    if marker == {"state": "whole", **settings} and all(
-        _annotation_file(folder, split).is_file() for split in SPLITS
-    ):
+    if _is_drawn(folder, marker, settings):
         return folder
     parts = [folder / name for name in (*SPLITS, "annotations")]
     if marker is None and any(part.exists() for part in parts):
@@ -117,6 +115,13 @@ def draw_shapes(
     except OSError as error:
         raise DataError(f"drawing shapes into {folder}: {error.strerror or error}") from None
     return folder
+
+
+def _is_drawn(folder: Path, marker: Optional[Dict[str, Any]], settings: Dict[str, Any]) -> bool:
+    """Whether a folder holds the whole data set of these settings, by the content of its marker file."""
+    return marker == {"state": "whole", **settings} and all(
+        _annotation_file(folder, split).is_file() for split in SPLITS
+    )
 
 
 def _annotation_file(folder: Path, split: str) -> Path:
