@@ -32,7 +32,7 @@ def test_real_data_equals_what_pycocotools_loads(shared):
             boxes = np.array([annotation["bbox"] for annotation in expected]).reshape(-1, 4)
             boxes[:, 2:] += boxes[:, :2]
             assert np.allclose(record.boxes, boxes, atol=0.02)
-            assert record.boxes.dtype == np.float32
+            assert record.boxes.dtype == np.float64
             assert [source.category_ids[label] for label in record.labels] == [
                 annotation["category_id"] for annotation in expected
             ]

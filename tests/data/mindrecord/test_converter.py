@@ -37,13 +37,15 @@ def test_rows_hold_the_picture_files_and_their_objects(shared, tmp_path):
         with open(record.path, "rb") as file:
             assert bytes(picture) == file.read()
         kept = np.flatnonzero(~record.crowd)
-        assert np.array_equal(objects.boxes, record.boxes[kept])
+        assert np.array_equal(objects.boxes, record.boxes[kept].astype(np.float32))
         assert np.array_equal(objects.labels, record.labels[kept])
         assert (objects.name, objects.height, objects.width) == (record.path, record.height, record.width)
         assert reader.rows[row]["image_id"] == record.image_id
         assert reader.rows[row]["objects"] == len(kept)
         for stored, index in zip(objects.segmentations, kept):
-            assert all(np.array_equal(a, b) for a, b in zip(stored, record.segmentations[index]))
+            assert all(
+                np.array_equal(a, b.astype(np.float32)) for a, b in zip(stored, record.segmentations[index])
+            )
 
 
 def test_mindspore_reads_the_same_rows(coco_folder, tmp_path):
