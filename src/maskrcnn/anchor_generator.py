@@ -6,8 +6,6 @@ from typing import Sequence
 
 import numpy as np
 
-from ..config import Config
-
 
 def base_anchors(
     stride: int, scales: Sequence[float], ratios: Sequence[float], rounded: bool = False
@@ -51,17 +49,30 @@ def grid_anchors(shape: tuple[int, int], steps: tuple[int, int], base: np.ndarra
     return (shifts + base).reshape(-1, 4).astype(np.float32)
 
 
-def pyramid_anchors(config: Config) -> list[np.ndarray]:
+def pyramid_anchors(
+    canvas_size: tuple[int, int],
+    feature_shapes: Sequence[tuple[int, int]],
+    strides: Sequence[int],
+    scales: Sequence[float],
+    ratios: Sequence[float],
+    rounded: bool = False,
+) -> list[np.ndarray]:
     """The anchors of each level, float32 [h * w * A, 4], P2 first.
 
-    Cells are a stride apart. With `anchor_round` they are canvas size // map size pixels apart, as in
-    torchvision. The two differ where P5 has an odd side, because the side of P6 is then rounded up.
+    Cells are a stride apart. If `rounded`, they are canvas size // map size pixels apart, as in torchvision.
+    The two differ where P5 has an odd side, because the side of P6 is then rounded up.
+
+    Args:
+        canvas_size: (height, width) in pixels.
+        feature_shapes: (height, width) of each level's map.
+        strides: Of each level, in pixels.
+        scales, ratios, rounded: As in `base_anchors`.
     """
     levels = []
-    for (height, width), stride in zip(config.feature_shapes, config.anchor_strides):
-        base = base_anchors(stride, config.anchor_scales, config.anchor_ratios, config.anchor_round)
-        if config.anchor_round:
-            steps = (config.img_height // height, config.img_width // width)
+    for (height, width), stride in zip(feature_shapes, strides):
+        base = base_anchors(stride, scales, ratios, rounded)
+        if rounded:
+            steps = (canvas_size[0] // height, canvas_size[1] // width)
         else:
             steps = (stride, stride)
         levels.append(grid_anchors((height, width), steps, base))

@@ -18,16 +18,30 @@ def label_anchors(best_iou, is_best, pos_iou_thr, neg_iou_thr):
 class AnchorSampler(nn.Cell):
     """Match and sample anchors.
 
-    For each image `num_expected_neg` anchors are sampled in all, at most `num_expected_pos` of them positive.
+    Args:
+        pos_iou: An anchor of at least this IoU with an object is positive.
+        neg_iou: An anchor under this IoU with every object is negative.
+        min_pos_iou: The least IoU of an object's best anchor, which is positive too.
+        num_pos: How many positive anchors of an image are sampled at most.
+        num_total: How many anchors of an image are sampled in all.
+        kernel: Whether the matcher uses the compiled CPU kernel.
     """
 
-    def __init__(self, config, kernel):
+    def __init__(
+        self,
+        pos_iou: float,
+        neg_iou: float,
+        min_pos_iou: float,
+        num_pos: int,
+        num_total: int,
+        kernel: bool = False,
+    ):
         super().__init__()
-        self.pos_iou = config.pos_iou_thr
-        self.neg_iou = config.neg_iou_thr
-        self.num_pos = config.num_expected_pos
-        self.num_total = config.num_expected_neg
-        self.matcher = Matcher(config.min_pos_iou, kernel)
+        self.pos_iou = pos_iou
+        self.neg_iou = neg_iou
+        self.num_pos = num_pos
+        self.num_total = num_total
+        self.matcher = Matcher(min_pos_iou, kernel)
 
     def assign(self, anchors, gt_boxes, gt_valid):
         """Match anchors with objects and label them.

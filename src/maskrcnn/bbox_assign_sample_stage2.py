@@ -13,18 +13,33 @@ from .ops.sampling import limit_negatives, random_priorities, sample
 class RoISampler(nn.Cell):
     """Match and sample RoIs.
 
-    For each image `num_expected_total_stage2` RoIs are sampled, at most `num_expected_pos_stage2` of them
-    positive.
+    Args:
+        pos_iou: A RoI of at least this IoU with an object is positive.
+        neg_iou: A RoI under this IoU with every object is negative.
+        min_pos_iou: The least IoU of an object's best RoI, which is positive too.
+        num_pos: How many positive RoIs of an image are sampled at most.
+        num_neg: How many negative RoIs of an image are sampled at most.
+        num_total: How many RoIs of an image are sampled in all.
+        kernel: Whether the matcher uses the compiled CPU kernel.
     """
 
-    def __init__(self, config, kernel):
+    def __init__(
+        self,
+        pos_iou: float,
+        neg_iou: float,
+        min_pos_iou: float,
+        num_pos: int,
+        num_neg: int,
+        num_total: int,
+        kernel: bool = False,
+    ):
         super().__init__()
-        self.pos_iou = config.pos_iou_thr_stage2
-        self.neg_iou = config.neg_iou_thr_stage2
-        self.num_pos = config.num_expected_pos_stage2
-        self.num_neg = config.num_expected_neg_stage2
-        self.num_total = config.num_expected_total_stage2
-        self.matcher = Matcher(config.min_pos_iou_stage2, kernel)
+        self.pos_iou = pos_iou
+        self.neg_iou = neg_iou
+        self.num_pos = num_pos
+        self.num_neg = num_neg
+        self.num_total = num_total
+        self.matcher = Matcher(min_pos_iou, kernel)
 
     def assign(self, rois, gt_boxes, gt_labels, gt_valid):
         """Match RoIs with objects and label them.

@@ -1,4 +1,7 @@
-"""Build the network from the configuration: for training, evaluation, export, the hub and the tests."""
+"""Build the network for a device: for training, evaluation, export, the hub and the tests.
+
+What the device decides is resolved here; `from_config.py` hands the other settings to the network's parts.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import mindspore as ms
 
 from ..config import Config
 from ..errors import ConfigError
+from .from_config import make_mask_rcnn
 from .mask_rcnn_r50 import MaskRcnn
 from .norms import GroupNorm, SyncBatchNorm
 
@@ -48,13 +52,13 @@ def build_network(
             "roi_layer.sample_num=0 (as many samples as a pooled cell is cells wide): only the CPU's kernel "
             "computes that, MindSpore's operator and exported files do not; write a number, such as 2"
         )
-    network = MaskRcnn(
+    network = make_mask_rcnn(
         config,
-        norm_kind(config, loads_weights),
-        config.freeze_at if loads_weights else 0,
-        shapes == "dynamic",
-        kernels,
-        getattr(ms, dtype),
+        norm=norm_kind(config, loads_weights),
+        freeze_at=config.freeze_at if loads_weights else 0,
+        dynamic=shapes == "dynamic",
+        kernels=kernels,
+        dtype=getattr(ms, dtype),
     )
     if config.amp_level == "O3":
         for _, cell in network.cells_and_names():

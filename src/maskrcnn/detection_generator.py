@@ -14,25 +14,47 @@ from .ops.padding import pad_zeros
 
 
 class DetectionGenerator(nn.Cell):
-    """Score threshold, NMS for each class, and the best `test_max_per_img` detections of each image."""
+    """Score threshold, NMS for each class, and the best detections of each image.
 
-    def __init__(self, config, kernel=False):
+    Args:
+        num_classes: With the background.
+        canvas_size: (height, width) in pixels.
+        score_threshold: Detections of this score or less are removed.
+        nms_threshold: The IoU of the NMS.
+        num_candidates: How many pairs of a proposal and a class enter the NMS, the best of an image.
+        num_detections: How many detections of an image are returned, padded.
+        min_size: Detections of less width or height, in pixels, are removed.
+        kernel: Whether NMS uses the compiled CPU kernel.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        canvas_size: tuple[int, int],
+        score_threshold: float,
+        nms_threshold: float,
+        num_candidates: int,
+        num_detections: int,
+        min_size: float = 0.0,
+        kernel: bool = False,
+    ):
         super().__init__()
-        self.score_threshold = config.test_score_thr
-        self.min_size = config.test_min_bbox_size
-        self.num_candidates = config.test_nms_pre
-        self.num_detections = config.test_max_per_img
+        self.score_threshold = score_threshold
+        self.min_size = min_size
+        self.num_candidates = num_candidates
+        self.num_detections = num_detections
         # For `separate_classes`: a square of canvases, and the step from one to the next in pixels.
-        self.class_columns = math.ceil(math.sqrt(config.num_classes))
-        self.step_x = config.img_width + 1.0
-        self.step_y = config.img_height + 1.0
-        self.nms = NMS(config.test_iou_thr, kernel)
+        self.class_columns = math.ceil(math.sqrt(num_classes))
+        height, width = canvas_size
+        self.step_x = width + 1.0
+        self.step_y = height + 1.0
+        self.nms = NMS(nms_threshold, kernel)
 
     def construct(self, probabilities, deltas, proposals, proposal_valid, image_meta, box_head):
         """Detections of each image.
 
-        Each pair of a proposal and a class is a candidate. Boxes are decoded for the best `test_nms_pre` of
-        them.
+        Each pair of a proposal and a class is a candidate. Boxes are decoded for the best `num_candidates`
+        of them.
 
         Args:
             probabilities: float32 [B, P, C]; class 0 is the background.

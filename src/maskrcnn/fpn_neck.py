@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Sequence
+
 import mindspore as ms
 from mindspore import nn
 
@@ -21,28 +23,35 @@ def upsample_and_add(coarse, fine):
 
 
 class FeaturePyramid(nn.Cell):
-    """(C2, C3, C4, C5) -> (P2, P3, P4, P5, P6), each [B, fpn_out_channels, H / stride, W / stride].
+    """(C2, C3, C4, C5) -> (P2, P3, P4, P5, P6), each [B, out_channels, H / stride, W / stride].
 
-    With `fpn_norm` every convolution has a norm instead of a bias, for training from scratch (He et al. 2019,
-    "Rethinking ImageNet pre-training").
+    Args:
+        in_channels: Channels of C2 to C5.
+        out_channels: Channels of every level.
+        norm: 'none', or the norm that every convolution has instead of a bias: 'bn', 'sync_bn' or 'gn'. It is
+            for training from scratch (He et al. 2019, "Rethinking ImageNet pre-training").
+        norm_eps: Added to the norms' variance.
+        dtype: What convolutions compute in.
+        kernels: Whether compiled CPU kernels may be used.
     """
 
-    def __init__(self, config, dtype=ms.float32, kernels=False):
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        out_channels: int,
+        norm: str = "none",
+        norm_eps: float = 1e-5,
+        dtype: ms.Type = ms.float32,
+        kernels: bool = False,
+    ):
         super().__init__()
-        out_channels = config.fpn_out_channels
-        norm = config.fpn_norm
         settings = dict(bias=norm == "none", init="xavier", dtype=dtype)
-        self.lateral = nn.CellList(
-            [Conv(in_channels, out_channels, 1, **settings) for in_channels in config.fpn_in_channels]
-        )
+        self.lateral = nn.CellList([Conv(channels, out_channels, 1, **settings) for channels in in_channels])
         self.output = nn.CellList(
-            [
-                Conv(out_channels, out_channels, 3, cpu_kernel=kernels, **settings)
-                for _ in config.fpn_in_channels
-            ]
+            [Conv(out_channels, out_channels, 3, cpu_kernel=kernels, **settings) for _ in in_channels]
         )
-        self.lateral_norm = norm_list(norm, [out_channels] * 4, config.norm_eps)
-        self.output_norm = norm_list(norm, [out_channels] * 4, config.norm_eps)
+        self.lateral_norm = norm_list(norm, [out_channels] * 4, norm_eps)
+        self.output_norm = norm_list(norm, [out_channels] * 4, norm_eps)
 
     def construct(self, c2, c3, c4, c5):
         m5 = conv_norm_at(self.lateral, self.lateral_norm, 3, c5)

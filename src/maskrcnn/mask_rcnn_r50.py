@@ -8,10 +8,12 @@ image uint8 [B, H, W, 3] -> normalise -> C2..C5 -> P2..P6 -> RPN -> proposals, a
 
 from __future__ import annotations
 
+from typing import Sequence
+
 import mindspore as ms
+import numpy as np
 from mindspore import Tensor, nn, ops
 
-from .anchor_generator import pyramid_anchors
 from .bbox_assign_sample import AnchorSampler
 from .bbox_assign_sample_stage2 import RoISampler
 from .detection_generator import DetectionGenerator
@@ -28,40 +30,68 @@ from .rpn import RPN
 
 
 class MaskRcnn(nn.Cell):
-    """The network. `build.py` chooses the arguments from the configuration and the device.
+    """The network, put together from its parts; `from_config.py` makes them.
 
     Args:
-        config: The configuration.
-        norm_kind: The backbone's norm, as in `ResNet`.
-        freeze_at: How many stages of the backbone are frozen, as in `ResNet`.
+        backbone, fpn, rpn, box_head, mask_head: The parts with weights.
+        box_align, mask_align: Pool RoIs for the two heads.
+        train_proposals, test_proposals: Make proposals in training and in inference.
+        anchor_sampler, roi_sampler: Choose what a step learns from.
+        detections: Makes the final detections.
+        anchors: For each level float32 [N, 4], from `pyramid_anchors`.
+        pixel_mean, pixel_std: Of each channel, in `channel_order`.
+        channel_order: 'RGB' or 'BGR', in which the backbone takes a picture's channels.
+        mask_size: The side of a mask, in pixels: twice that of `mask_align`.
+        num_mask_rois: How many positive RoIs of an image the mask head learns from at most.
         dynamic: Whether padding is left out (CPU) instead of computed (Ascend, exported files).
-        kernels: Whether compiled CPU kernels are used instead of MindSpore's operators.
-        dtype: What convolutions and matrix products compute in. Boxes and losses are float32.
+        dtype: What the parts' convolutions and matrix products compute in. Boxes and losses are float32.
     """
 
-    def __init__(self, config, norm_kind, freeze_at=0, dynamic=True, kernels=True, dtype=ms.float32):
+    def __init__(
+        self,
+        backbone: ResNet,
+        fpn: FeaturePyramid,
+        rpn: RPN,
+        box_head: BoxHead,
+        mask_head: MaskHead,
+        box_align: RoIAlign,
+        mask_align: RoIAlign,
+        train_proposals: ProposalGenerator,
+        test_proposals: ProposalGenerator,
+        anchor_sampler: AnchorSampler,
+        roi_sampler: RoISampler,
+        detections: DetectionGenerator,
+        anchors: Sequence[np.ndarray],
+        pixel_mean: Sequence[float],
+        pixel_std: Sequence[float],
+        channel_order: str,
+        mask_size: int,
+        num_mask_rois: int,
+        dynamic: bool = True,
+        dtype: ms.Type = ms.float32,
+    ):
         super().__init__()
         self.dynamic = dynamic
         self.dtype = dtype
-        self.mean = Tensor(config.img_mean, ms.float32)
-        self.std = Tensor(config.img_std, ms.float32)
-        self.is_bgr = config.channel_order == "BGR"
-        self.anchors = tuple(Tensor(anchors, ms.float32) for anchors in pyramid_anchors(config))
-        self.backbone = ResNet(config, norm_kind, freeze_at, dtype, kernels)
-        self.fpn = FeaturePyramid(config, dtype, kernels)
-        self.rpn = RPN(config, dtype, kernels)
-        self.box_head = BoxHead(config, dtype)
-        self.mask_head = MaskHead(config, dtype, kernels)
-        self.box_align = RoIAlign(config, config.roi_layer["out_size"], kernels)
-        self.mask_align = RoIAlign(config, config.roi_layer["mask_out_size"], kernels)
-        self.train_proposals = ProposalGenerator(config, True, kernels)
-        self.test_proposals = ProposalGenerator(config, False, kernels)
-        self.anchor_sampler = AnchorSampler(config, kernels)
-        self.roi_sampler = RoISampler(config, kernels)
-        self.detections = DetectionGenerator(config, kernels)
-        self.mask_size = config.mask_shape[0]
-        self.num_mask_rois = config.num_mask_rois or config.num_expected_pos_stage2
-        self.has_masks = config.rcnn_loss_mask_fb_weight > 0
+        self.mean = Tensor(pixel_mean, ms.float32)
+        self.std = Tensor(pixel_std, ms.float32)
+        self.is_bgr = channel_order == "BGR"
+        self.anchors = tuple(Tensor(level, ms.float32) for level in anchors)
+        self.backbone = backbone
+        self.fpn = fpn
+        self.rpn = rpn
+        self.box_head = box_head
+        self.mask_head = mask_head
+        self.box_align = box_align
+        self.mask_align = mask_align
+        self.train_proposals = train_proposals
+        self.test_proposals = test_proposals
+        self.anchor_sampler = anchor_sampler
+        self.roi_sampler = roi_sampler
+        self.detections = detections
+        self.mask_size = mask_size
+        self.num_mask_rois = num_mask_rois
+        self.has_masks = mask_head.loss_weight > 0
 
     def construct(self, image, image_meta):
         """Inference.
@@ -71,7 +101,8 @@ class MaskRcnn(nn.Cell):
             image_meta: float32 [B, 6].
 
         Returns:
-            With D = test_max_per_img, the best first, and zeros in slots without a detection:
+            With D the `num_detections` of `DetectionGenerator`, the best first, and zeros in slots without a
+            detection:
             boxes: float32 [B, D, 4] in canvas pixels.
             scores: float32 [B, D].
             labels: int32 [B, D].

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Sequence
+
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
@@ -17,22 +19,37 @@ class ProposalGenerator(nn.Cell):
     """For each level the best boxes, decoded, clipped, and NMS; then the best of all levels.
 
     Args:
-        config: The configuration.
-        training: Whether its rpn_proposal_* keys are used, otherwise its rpn_* keys.
+        nms_pre: How many of a level's anchors enter the NMS, the best by logit.
+        nms_post: How many boxes that NMS keeps are proposals.
+        max_num: How many proposals of an image are returned, padded.
+        nms_threshold: The IoU of the NMS.
+        nms_across_levels: Whether one NMS compares the boxes of all levels; otherwise each level has its own.
+        min_size: Proposals of less width or height, in pixels, are removed.
+        means, stds: Four numbers each, those of the RPN's box deltas.
         kernel: Whether NMS uses the compiled CPU kernel.
     """
 
-    def __init__(self, config, training, kernel=False):
+    def __init__(
+        self,
+        nms_pre: int,
+        nms_post: int,
+        max_num: int,
+        nms_threshold: float,
+        nms_across_levels: bool = False,
+        min_size: float = 0.0,
+        means: Sequence[float] = (0.0, 0.0, 0.0, 0.0),
+        stds: Sequence[float] = (1.0, 1.0, 1.0, 1.0),
+        kernel: bool = False,
+    ):
         super().__init__()
-        prefix = "rpn_proposal_" if training else "rpn_"
-        self.nms_pre = config[prefix + "nms_pre"]
-        self.nms_post = config[prefix + "nms_post"]
-        self.max_num = config[prefix + "max_num"]
-        self.min_size = config["rpn_proposal_min_bbox_size" if training else "rpn_min_bbox_min_size"]
-        self.nms_across_levels = config[prefix + "nms_across_levels"]
-        self.nms = NMS(config[prefix + "nms_thr"], kernel)
-        self.means = Tensor(config.rpn_target_means, ms.float32)
-        self.stds = Tensor(config.rpn_target_stds, ms.float32)
+        self.nms_pre = nms_pre
+        self.nms_post = nms_post
+        self.max_num = max_num
+        self.min_size = min_size
+        self.nms_across_levels = nms_across_levels
+        self.nms = NMS(nms_threshold, kernel)
+        self.means = Tensor(means, ms.float32)
+        self.stds = Tensor(stds, ms.float32)
 
     def construct(self, logits, deltas, anchors, image_meta):
         """Proposals of each image.

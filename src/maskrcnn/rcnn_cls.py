@@ -9,38 +9,60 @@ from .layers import Conv, Dense
 from .norms import conv_norm_at, norm_list
 from .ops import boxes as box_ops
 from .ops.gather import select_column
-from .ops.losses import cross_entropy, smooth_l1
+from .ops.losses import BoxLossSettings, cross_entropy, smooth_l1
 
 
 class BoxHead(nn.Cell):
     """RoI features [R, C, 7, 7] -> class logits [R, num_classes] and box deltas [R, num_classes, 4], float32.
 
-    Before the fully connected layers there are `rcnn_num_convs` convolutions, with the norm `rcnn_norm`
-    (Wu & He 2018: the head '4conv1fc').
+    Args:
+        in_channels: Channels of the RoI features.
+        roi_size: Cells of their side.
+        num_classes: With the background.
+        loss_settings: Box deltas and losses.
+        fc_channels: Channels of the fully connected layers.
+        num_fcs: How many of them there are.
+        num_convs: How many 3x3 convolutions come before them (Wu & He 2018: the head '4conv1fc').
+        conv_channels: Channels of these convolutions.
+        norm: Their norm: 'none', 'bn', 'sync_bn' or 'gn'.
+        norm_eps: Added to the norms' variance.
+        dtype: What convolutions and matrix products compute in.
     """
 
-    def __init__(self, config, dtype=ms.float32):
+    def __init__(
+        self,
+        in_channels: int,
+        roi_size: int,
+        num_classes: int,
+        loss_settings: BoxLossSettings,
+        fc_channels: int = 1024,
+        num_fcs: int = 2,
+        num_convs: int = 0,
+        conv_channels: int = 256,
+        norm: str = "gn",
+        norm_eps: float = 1e-5,
+        dtype: ms.Type = ms.float32,
+    ):
         super().__init__()
-        self.num_classes = config.num_classes
-        self.means = Tensor(config.rcnn_target_means, ms.float32)
-        self.stds = Tensor(config.rcnn_target_stds, ms.float32)
-        self.beta = config.rcnn_smooth_l1_beta
-        self.cls_weight = config.rcnn_loss_cls_weight
-        self.reg_weight = config.rcnn_loss_reg_weight
-        hidden = config.rcnn_fc_out_channels
-        channels = [config.rcnn_in_channels] + [config.rcnn_conv_out_channels] * config.rcnn_num_convs
-        has_bias = config.rcnn_norm == "none"
+        self.num_classes = num_classes
+        self.means = Tensor(loss_settings.means, ms.float32)
+        self.stds = Tensor(loss_settings.stds, ms.float32)
+        self.beta = loss_settings.beta
+        self.cls_weight = loss_settings.cls_weight
+        self.reg_weight = loss_settings.reg_weight
+        channels = [in_channels] + [conv_channels] * num_convs
+        has_bias = norm == "none"
         self.convs = nn.CellList(
             [
                 Conv(before, after, 3, bias=has_bias, dtype=dtype)
                 for before, after in zip(channels, channels[1:])
             ]
         )
-        self.norms = norm_list(config.rcnn_norm, channels[1:], config.norm_eps)
-        inputs = [channels[-1] * config.roi_layer["out_size"] ** 2] + [hidden] * (config.rcnn_num_layers - 1)
-        self.fc = nn.CellList([Dense(count, hidden, dtype=dtype) for count in inputs])
-        self.cls = Dense(hidden, self.num_classes, init=0.01, dtype=dtype)
-        self.reg = Dense(hidden, self.num_classes * 4, init=0.001, dtype=dtype)
+        self.norms = norm_list(norm, channels[1:], norm_eps)
+        inputs = [channels[-1] * roi_size**2] + [fc_channels] * (num_fcs - 1)
+        self.fc = nn.CellList([Dense(count, fc_channels, dtype=dtype) for count in inputs])
+        self.cls = Dense(fc_channels, num_classes, init=0.01, dtype=dtype)
+        self.reg = Dense(fc_channels, num_classes * 4, init=0.001, dtype=dtype)
 
     def construct(self, features):
         hidden = features

@@ -25,32 +25,45 @@ class MaskHead(nn.Cell):
     - Of the last layer's outputs, one for each class, only that of the RoI's class is computed.
 
     Args:
-        config: The configuration.
+        in_channels: Channels of the RoI features.
+        channels: Channels of all layers but the last.
+        num_classes: With the background.
+        norm: The 3x3 convolutions' norm: 'none', 'bn', 'sync_bn' or 'gn'.
+        norm_eps: Added to the norms' variance.
+        loss_weight: What the loss is multiplied by.
         dtype: What convolutions compute in.
         kernels: Whether the compiled CPU kernels (`mask_operator.py`) may be used.
     """
 
-    def __init__(self, config, dtype=ms.float32, kernels=True):
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        num_classes: int,
+        norm: str = "none",
+        norm_eps: float = 1e-5,
+        loss_weight: float = 1.0,
+        dtype: ms.Type = ms.float32,
+        kernels: bool = True,
+    ):
         super().__init__()
-        width = config.rcnn_mask_out_channels
-        norm = config.rcnn_mask_norm
         self.dtype = dtype
-        self.loss_weight = config.rcnn_loss_mask_fb_weight
+        self.loss_weight = loss_weight
         self.batch_matmul = ops.BatchMatMul()
         self.conv = nn.CellList(
             [
-                Conv(channels, width, 3, bias=norm == "none", dtype=dtype)
-                for channels in [config.rcnn_in_channels] + [width] * 3
+                Conv(inputs, channels, 3, bias=norm == "none", dtype=dtype)
+                for inputs in [in_channels] + [channels] * 3
             ]
         )
-        self.norms = norm_list(norm, [width] * 4, config.norm_eps)
+        self.norms = norm_list(norm, [channels] * 4, norm_eps)
         # [in, out, 2, 2], the usual layout of a transposed convolution
         self.up_weight = Parameter(
-            initializer(weight_init(math.sqrt(2.0 / width), width), (width, width, 2, 2))
+            initializer(weight_init(math.sqrt(2.0 / channels), channels), (channels, channels, 2, 2))
         )
-        self.up_bias = Parameter(initializer("zeros", (width,)))
-        self.logits_weight = Parameter(initializer(weight_init(0.001, width), (config.num_classes, width)))
-        self.logits_bias = Parameter(initializer("zeros", (config.num_classes,)))
+        self.up_bias = Parameter(initializer("zeros", (channels,)))
+        self.logits_weight = Parameter(initializer(weight_init(0.001, channels), (num_classes, channels)))
+        self.logits_bias = Parameter(initializer("zeros", (num_classes,)))
         self.loss_kernel = None
         self.logits_kernel = None
         if kernels and dtype == ms.float32 and norm == "none" and onednn.is_available():

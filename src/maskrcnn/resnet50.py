@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Callable, Sequence
+
 import mindspore as ms
 from mindspore import nn, ops
 from mindspore.common.initializer import initializer
@@ -24,7 +26,16 @@ class Bottleneck(nn.Cell):
         kernels: Whether compiled CPU kernels may be used.
     """
 
-    def __init__(self, in_channels, out_channels, stride, norm, dtype, stride_in_1x1=False, kernels=False):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int,
+        norm: Callable[[int], nn.Cell],
+        dtype: ms.Type = ms.float32,
+        stride_in_1x1: bool = False,
+        kernels: bool = False,
+    ):
         super().__init__()
         width = out_channels // 4
         stride1, stride2 = (stride, 1) if stride_in_1x1 else (1, stride)
@@ -54,40 +65,57 @@ class ResNet(nn.Cell):
     """[B, 3, H, W] -> (C2, C3, C4, C5) with strides 4, 8, 16 and 32.
 
     Args:
-        config: The configuration.
-        norm_kind: 'frozen', 'bn', 'sync_bn' or 'gn'.
+        blocks: How many blocks each of the four stages has.
+        in_channels: Channels into each stage; the first is the stem's width.
+        out_channels: Channels out of each stage.
+        norm: 'frozen', 'bn', 'sync_bn' or 'gn'.
+        norm_eps: Added to the norms' variance.
+        fold_norms: Whether frozen norms are folded into the convolutions' weights.
         freeze_at: How many stages are frozen: 1 is the stem, 2 the stem and the first stage, and so on. They
             have no gradient. Their batch norms are `FrozenNorm`, because moving statistics would change them.
+        stride_in_1x1: As in `Bottleneck`.
         dtype: What convolutions compute in.
         kernels: Whether compiled CPU kernels may be used.
     """
 
-    def __init__(self, config, norm_kind, freeze_at=0, dtype=ms.float32, kernels=False):
+    def __init__(
+        self,
+        blocks: Sequence[int],
+        in_channels: Sequence[int],
+        out_channels: Sequence[int],
+        norm: str,
+        norm_eps: float = 1e-5,
+        fold_norms: bool = True,
+        freeze_at: int = 0,
+        stride_in_1x1: bool = False,
+        dtype: ms.Type = ms.float32,
+        kernels: bool = False,
+    ):
         super().__init__()
 
         def norm_of(stage):
-            if norm_kind == "frozen" or norm_kind != "gn" and stage <= freeze_at:
-                return lambda channels: FrozenNorm(channels, config.norm_eps, config.fold_norms)
-            return lambda channels: NORMS[norm_kind](channels, config.norm_eps)
+            if norm == "frozen" or norm != "gn" and stage <= freeze_at:
+                return lambda channels: FrozenNorm(channels, norm_eps, fold_norms)
+            return lambda channels: NORMS[norm](channels, norm_eps)
 
-        stem = config.resnet_in_channels[0]
+        stem = in_channels[0]
         self.conv1 = Conv(3, stem, 7, 2, bias=False, dtype=dtype, cpu_kernel=kernels, input_gradient=False)
         self.bn1 = norm_of(1)(stem)
         stages = []
         for i in range(4):
-            blocks = [
+            stage = [
                 Bottleneck(
-                    config.resnet_in_channels[i] if j == 0 else config.resnet_out_channels[i],
-                    config.resnet_out_channels[i],
+                    in_channels[i] if j == 0 else out_channels[i],
+                    out_channels[i],
                     2 if i > 0 and j == 0 else 1,
                     norm_of(i + 2),
                     dtype,
-                    config.stride_in_1x1,
+                    stride_in_1x1,
                     kernels,
                 )
-                for j in range(config.resnet_block[i])
+                for j in range(blocks[i])
             ]
-            stages.append(nn.CellList(blocks))
+            stages.append(nn.CellList(stage))
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.max_pool = ops.MaxPool(kernel_size=3, strides=2, pad_mode="valid")
         parts = (self.conv1, self.bn1, *stages)

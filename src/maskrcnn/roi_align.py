@@ -8,6 +8,8 @@ RoIs that are narrower or lower than one cell of their level is not known.
 
 from __future__ import annotations
 
+from typing import Sequence
+
 import mindspore as ms
 from mindspore import nn, ops
 
@@ -19,21 +21,31 @@ class RoIAlign(nn.Cell):
     """Pool RoIs from the levels P2 to P5 to size x size cells.
 
     Args:
-        config: The configuration.
         size: Cells of a side.
+        samples: Samples of a cell's side; 0, with the kernel only, is as many as a pooled cell is cells wide.
+        strides: Of the four levels, in pixels.
+        shapes: (height, width) of the four levels.
+        finest_scale: RoIs of up to twice this side, in pixels, are pooled from P2.
+        aligned: As in `PackedPool`.
         kernel: Whether the compiled CPU kernel is used.
     """
 
-    def __init__(self, config, size, kernel):
+    def __init__(
+        self,
+        size: int,
+        samples: int,
+        strides: Sequence[int],
+        shapes: Sequence[tuple[int, int]],
+        finest_scale: float = 56,
+        aligned: bool = True,
+        kernel: bool = False,
+    ):
         super().__init__()
-        self.finest_scale = config.roi_align_finest_scale
-        settings = (
-            size,
-            config.roi_layer["sample_num"],
-            config.roi_align_aligned,
-            config.roi_align_featmap_strides,
-        )
-        self.pool = KernelPool(*settings, config.feature_shapes[:4]) if kernel else PackedPool(*settings)
+        self.finest_scale = finest_scale
+        if kernel:
+            self.pool = KernelPool(size, samples, aligned, strides, shapes)
+        else:
+            self.pool = PackedPool(size, samples, aligned, strides)
 
     def construct(self, features, rois, roi_valid):
         """Pooled features of the RoIs.

@@ -2,46 +2,64 @@
 
 from __future__ import annotations
 
+from typing import Sequence
+
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
 from .layers import Conv
 from .ops import boxes as box_ops
 from .ops.gather import gather_boxes, select_column
-from .ops.losses import sigmoid_cross_entropy, smooth_l1
+from .ops.losses import BoxLossSettings, sigmoid_cross_entropy, smooth_l1
 
 
 class RPN(nn.Cell):
     """The RPN's head, which all levels share, and its losses.
 
     Args:
-        config: The configuration.
+        in_channels: Channels of every level.
+        channels: Channels of the 3x3 convolution.
+        num_anchors: Anchors of a cell.
+        feature_shapes: (height, width) of each level.
+        loss_settings: Box deltas and losses.
+        num_scores: Scores of an anchor: 1 with a sigmoid, 2 (background, object) with a softmax.
+        head_weight: What both losses are multiplied by, besides their own weights.
         dtype: What convolutions compute in.
         kernels: Whether compiled CPU kernels may be used, for convolutions and for the losses
             (`rpn_window_kernel.py`).
     """
 
-    def __init__(self, config, dtype=ms.float32, kernels=False):
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        num_anchors: int,
+        feature_shapes: Sequence[tuple[int, int]],
+        loss_settings: BoxLossSettings,
+        num_scores: int = 1,
+        head_weight: float = 1.0,
+        dtype: ms.Type = ms.float32,
+        kernels: bool = False,
+    ):
         super().__init__()
-        self.num_cells = sum(height * width for height, width in config.feature_shapes)
+        self.num_cells = sum(height * width for height, width in feature_shapes)
         self.anchor_windows = None
         if kernels and dtype == ms.float32:
             from .cpu.rpn_window_kernel import AnchorWindows  # here, as only the CPU needs Numba
 
-            self.anchor_windows = AnchorWindows(config.feature_shapes, config.num_anchors)
-        self.num_anchors = config.num_anchors
-        self.num_scores = config.rpn_cls_out_channels
-        self.means = Tensor(config.rpn_target_means, ms.float32)
-        self.stds = Tensor(config.rpn_target_stds, ms.float32)
-        self.beta = config.rpn_smooth_l1_beta
-        self.cls_weight = config.rpn_loss_cls_weight
-        self.reg_weight = config.rpn_loss_reg_weight
-        self.head_weight = config.rpn_head_weight
+            self.anchor_windows = AnchorWindows(feature_shapes, num_anchors)
+        self.num_anchors = num_anchors
+        self.num_scores = num_scores
+        self.means = Tensor(loss_settings.means, ms.float32)
+        self.stds = Tensor(loss_settings.stds, ms.float32)
+        self.beta = loss_settings.beta
+        self.cls_weight = loss_settings.cls_weight
+        self.reg_weight = loss_settings.reg_weight
+        self.head_weight = head_weight
         self.matmul = ops.MatMul(transpose_b=True)
-        channels = config.rpn_feat_channels
-        self.conv = Conv(config.rpn_in_channels, channels, 3, init=0.01, dtype=dtype, cpu_kernel=kernels)
-        self.cls = Conv(channels, self.num_anchors * self.num_scores, 1, init=0.01, dtype=dtype)
-        self.reg = Conv(channels, self.num_anchors * 4, 1, init=0.01, dtype=dtype)
+        self.conv = Conv(in_channels, channels, 3, init=0.01, dtype=dtype, cpu_kernel=kernels)
+        self.cls = Conv(channels, num_anchors * num_scores, 1, init=0.01, dtype=dtype)
+        self.reg = Conv(channels, num_anchors * 4, 1, init=0.01, dtype=dtype)
 
     def construct(self, features):
         """Scores [B, A * num_scores, h, w] and deltas [B, 4A, h, w] of each level, float32."""

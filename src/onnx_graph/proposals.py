@@ -39,7 +39,15 @@ def make_proposals(
     boxes = []
     scores = []
     candidates = 0
-    for level, anchors in enumerate(pyramid_anchors(config)):
+    anchors_of_levels = pyramid_anchors(
+        (config.img_height, config.img_width),
+        config.feature_shapes,
+        config.anchor_strides,
+        config.anchor_scales,
+        config.anchor_ratios,
+        config.anchor_round,
+    )
+    for level, anchors in enumerate(anchors_of_levels):
         graph.scope = f"proposals/P{level + 2}"
         count = min(config.rpn_nms_pre, len(anchors))
         level_scores, index = box_nodes.top_k(graph, logits[level], count)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from src.config import load_config
-from src.maskrcnn.anchor_generator import base_anchors, grid_anchors, pyramid_anchors
+from src.maskrcnn.anchor_generator import base_anchors, grid_anchors
+from src.maskrcnn.from_config import make_anchors
 
 
 def test_base_anchors_of_the_known_table():
@@ -32,7 +33,7 @@ def test_the_next_cell_is_one_stride_further():
 
 
 def test_the_default_configuration_has_245520_anchors():
-    anchors = pyramid_anchors(load_config())
+    anchors = make_anchors(load_config())
     assert [len(level) for level in anchors] == [
         3 * h * w for h, w in ((192, 320), (96, 160), (48, 80), (24, 40), (12, 20))
     ]
@@ -40,7 +41,7 @@ def test_the_default_configuration_has_245520_anchors():
 
 
 def test_torchvisions_anchors_are_whole_pixels():
-    anchors = pyramid_anchors(load_config(["anchor_round=True"]))
+    anchors = make_anchors(load_config(["anchor_round=True"]))
     want = [(-23, -11, 23, 11), (-16, -16, 16, 16), (-11, -23, 11, 23)]
     np.testing.assert_array_equal(anchors[0][:3], want)
 
@@ -56,7 +57,7 @@ def test_a_ratio_is_height_over_width_at_equal_area(ratio):
 @pytest.mark.parametrize(("rounded", "step"), [("False", 64), ("True", 59)])
 def test_odd_maps_round_up(rounded, step):
     """P5 is 10x13 here and P6 5x7. In torchvision cells are 416 // 7 = 59 pixels apart."""
-    anchors = pyramid_anchors(load_config(["img_height=320", "img_width=416", f"anchor_round={rounded}"]))
+    anchors = make_anchors(load_config(["img_height=320", "img_width=416", f"anchor_round={rounded}"]))
     assert [len(level) // 3 for level in anchors] == [80 * 104, 40 * 52, 20 * 26, 10 * 13, 5 * 7]
     centers = (anchors[4][::3, :2] + anchors[4][::3, 2:]) / 2
     want = [(x * step, y * 64) for y in range(5) for x in range(7)]

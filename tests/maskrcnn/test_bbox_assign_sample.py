@@ -9,7 +9,7 @@ import pytest
 from mindspore import Tensor
 
 from src.config import load_config
-from src.maskrcnn.bbox_assign_sample import AnchorSampler
+from src.maskrcnn.from_config import make_anchor_sampler
 from tests.maskrcnn import twins
 
 # One object of 100x100: 3 anchors of IoU over .7, 2 between .3 and .7, 6 under .3
@@ -30,7 +30,7 @@ BOTH = pytest.mark.parametrize("kernel", [True, False], ids=["kernel", "operator
 
 @functools.lru_cache(maxsize=None)
 def sampler(kernel, *words):
-    return AnchorSampler(load_config(list(words)), kernel)
+    return make_anchor_sampler(load_config(list(words)), kernel)
 
 
 def run(cell, anchors, gt_boxes, gt_valid, keys):

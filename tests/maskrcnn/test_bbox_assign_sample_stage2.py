@@ -9,7 +9,7 @@ import pytest
 from mindspore import Tensor
 
 from src.config import load_config
-from src.maskrcnn.bbox_assign_sample_stage2 import RoISampler
+from src.maskrcnn.from_config import make_roi_sampler
 from tests.maskrcnn import twins
 
 BOTH = pytest.mark.parametrize("kernel", [True, False], ids=["kernel", "operators"])
@@ -24,7 +24,7 @@ def sampler(kernel, pos, neg, total):
         f"num_expected_neg_stage2={neg}",
         f"num_expected_total_stage2={total}",
     ]
-    return RoISampler(load_config(words), kernel)
+    return make_roi_sampler(load_config(words), kernel)
 
 
 @pytest.fixture

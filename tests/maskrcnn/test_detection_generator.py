@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 
-from src.maskrcnn.detection_generator import DetectionGenerator
-from src.maskrcnn.rcnn_cls import BoxHead
+from src.maskrcnn.from_config import make_box_head, make_detections
 from tests.maskrcnn import twins
 from tests.small_network import small_config
 
@@ -20,8 +19,8 @@ STDS = (0.1, 0.1, 0.2, 0.2)
 class Detect(nn.Cell):
     def __init__(self, config):
         super().__init__()
-        self.head = BoxHead(config)
-        self.generator = DetectionGenerator(config)
+        self.head = make_box_head(config)
+        self.generator = make_detections(config)
 
     def construct(self, probabilities, deltas, proposals, proposal_valid, image_meta):
         return self.generator(probabilities, deltas, proposals, proposal_valid, image_meta, self.head)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from src.maskrcnn.fpn_neck import FeaturePyramid, upsample_and_add
+from src.maskrcnn.fpn_neck import upsample_and_add
+from src.maskrcnn.from_config import make_pyramid
 from tests.maskrcnn import twins
 from tests.small_network import draw_weights, small_config
 
@@ -22,7 +23,7 @@ def test_upsampling_repeats_every_cell(rng):
 def test_the_whole_pyramid_against_numpy(rng, norm):
     """P5 has odd sides. P6 takes every second cell of it, and the first."""
     config = small_config(f"fpn_norm={norm}")
-    neck = draw_weights(FeaturePyramid(config))
+    neck = draw_weights(make_pyramid(config))
     maps = [
         rng.normal(0, 1, (2, channels, 40 // step, 56 // step)).astype(np.float32)
         for channels, step in zip(config.resnet_out_channels, (1, 2, 4, 8))

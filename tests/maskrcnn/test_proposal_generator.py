@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from src.maskrcnn.anchor_generator import pyramid_anchors
-from src.maskrcnn.proposal_generator import ProposalGenerator
+from src.maskrcnn.from_config import make_anchors, make_test_proposals, make_train_proposals
 from tests.maskrcnn import twins
 from tests.small_network import small_config
 
@@ -41,7 +40,7 @@ def proposals(logits, deltas, anchors, n, pre, post, limit, threshold, min_size,
 
 def draw(rng, spread=0.3):
     """(logits, deltas, anchors), a list of levels each; no two logits are equal."""
-    anchors = pyramid_anchors(small_config())
+    anchors = make_anchors(small_config())
     logits = [
         rng.permutation(2 * len(a)).reshape(2, -1).astype(np.float32) / 100 + 0.001 * i
         for i, a in enumerate(anchors)
@@ -50,7 +49,8 @@ def draw(rng, spread=0.3):
 
 
 def run(words, logits, deltas, anchors, training=False):
-    cell = ProposalGenerator(small_config(*words), training)
+    make = make_train_proposals if training else make_test_proposals
+    cell = make(small_config(*words))
     levels = (tuple(Tensor(array) for array in arrays) for arrays in (logits, deltas, anchors))
     boxes, valid = cell(*levels, Tensor(META))
     return boxes.asnumpy(), valid.asnumpy()

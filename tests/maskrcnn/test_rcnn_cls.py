@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from src.maskrcnn.rcnn_cls import BoxHead
+from src.maskrcnn.from_config import make_box_head
 from tests.maskrcnn import twins
 from tests.small_network import draw_weights, small_config
 
@@ -38,7 +38,7 @@ def losses_graph(head):
     ids=["fully connected", "convolutions with group norm", "a convolution without"],
 )
 def test_forward_pass(rng, words):
-    head = draw_weights(BoxHead(small_config(*words)))
+    head = draw_weights(make_box_head(small_config(*words)))
     x = rng.normal(0, 1, (5, 32, 7, 7)).astype(np.float32)
     logits, deltas = head(Tensor(x))
     hidden = x
@@ -55,7 +55,7 @@ def test_forward_pass(rng, words):
 @pytest.mark.parametrize("beta", [1.0, 1 / 9])
 def test_losses(rng, beta):
     """Both are divided by the number of samples. The box loss is that of the positive ones' own class."""
-    head = BoxHead(
+    head = make_box_head(
         small_config(f"rcnn_smooth_l1_beta={beta}", "rcnn_loss_cls_weight=2", "rcnn_loss_reg_weight=3")
     )
     logits = rng.normal(0, 2, (12, 4)).astype(np.float32)
@@ -75,7 +75,7 @@ def test_losses(rng, beta):
 
 
 def test_background_has_no_box_loss(rng):
-    head = BoxHead(small_config())
+    head = make_box_head(small_config())
     rois = twins.random_boxes(rng, 5)
     logits = np.zeros((5, 4), np.float32)
     deltas = rng.normal(0, 1, (5, 4, 4)).astype(np.float32)

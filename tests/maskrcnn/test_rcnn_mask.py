@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from src.maskrcnn.rcnn_mask import MaskHead
+from src.maskrcnn.from_config import make_mask_head
 from tests.maskrcnn import twins
 from tests.small_network import draw_weights, small_config
 
@@ -37,7 +37,7 @@ def logits_of_all_classes(head, x):
 @pytest.mark.parametrize("norm", ["none", "gn"])
 def test_forward_pass(rng, norm):
     """The head's mask is that of the RoI's class among the masks of all classes."""
-    head = draw_weights(MaskHead(small_config(f"rcnn_mask_norm={norm}")))
+    head = draw_weights(make_mask_head(small_config(f"rcnn_mask_norm={norm}")))
     x = rng.normal(0, 1, (6, 32, 14, 14)).astype(np.float32)
     classes = np.array([0, 1, 2, 3, 3, 1], np.int32)
     want = logits_of_all_classes(head, x)[np.arange(6), classes]
@@ -47,7 +47,7 @@ def test_forward_pass(rng, norm):
 
 
 def test_loss(rng):
-    head = MaskHead(small_config("rcnn_loss_mask_fb_weight=2"))
+    head = make_mask_head(small_config("rcnn_loss_mask_fb_weight=2"))
 
     @ms.jit
     def graph(logits, targets, weight):
@@ -63,7 +63,7 @@ def test_loss(rng):
 
 def test_at_initialisation_the_loss_is_ln_2(rng):
     """A new head gives every pixel a probability of 1/2, whatever the features."""
-    head = MaskHead(small_config("rcnn_mask_out_channels=256", "fpn_out_channels=256"))
+    head = make_mask_head(small_config("rcnn_mask_out_channels=256", "fpn_out_channels=256"))
     x = np.abs(rng.normal(0, 1, (4, 256, 14, 14))).astype(np.float32)
     classes = np.array([1, 2, 3, 1], np.int32)
     logits = head(Tensor(x), Tensor(classes)).asnumpy()

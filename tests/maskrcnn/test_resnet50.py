@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
+from src.maskrcnn.from_config import make_backbone
 from src.maskrcnn.norms import GroupNorm
-from src.maskrcnn.resnet50 import Bottleneck, ResNet
+from src.maskrcnn.resnet50 import Bottleneck
 from tests.maskrcnn import twins
 from tests.small_network import draw_weights, small_config
 
@@ -39,7 +40,7 @@ def bottleneck(block, x, stride, stride_in_1x1=False):
 @pytest.mark.parametrize("stride_in_1x1", [False, True])
 def test_the_whole_backbone_against_numpy(rng, stride_in_1x1):
     network = draw_weights(
-        ResNet(small_config("resnet_block=[2, 1, 1, 1]", f"stride_in_1x1={stride_in_1x1}"), "frozen")
+        make_backbone(small_config("resnet_block=[2, 1, 1, 1]", f"stride_in_1x1={stride_in_1x1}"), "frozen")
     )
     x = rng.normal(0, 1, (2, 3, 64, 96)).astype(np.float32)
     got = [level.asnumpy() for level in network(Tensor(x))]
@@ -64,7 +65,7 @@ def test_only_a_block_that_changes_shape_has_a_projection():
 
 @pytest.mark.parametrize("freeze_at", range(6))
 def test_freeze_at(freeze_at):
-    network = ResNet(small_config(), "gn", freeze_at)
+    network = make_backbone(small_config(), "gn", freeze_at)
     trained = {parameter.name.split(".")[0] for parameter in network.trainable_params()}
     parts = ["conv1", "bn1", "layer1", "layer2", "layer3", "layer4"]
     fixed = parts[: freeze_at + 1] if freeze_at else []
@@ -74,7 +75,7 @@ def test_freeze_at(freeze_at):
 @pytest.mark.parametrize("freeze_at", [0, 2, 5])
 def test_a_fixed_stage_keeps_its_statistics_too(rng, freeze_at):
     """Batch norms of fixed stages are frozen, as in detectron2's `freeze`; the others' statistics move."""
-    network = ResNet(small_config(), "bn", freeze_at).set_train(True)
+    network = make_backbone(small_config(), "bn", freeze_at).set_train(True)
     before = {
         parameter.name: parameter.asnumpy().copy()
         for parameter in network.get_parameters()
@@ -91,7 +92,7 @@ def test_a_fixed_stage_keeps_its_statistics_too(rng, freeze_at):
 
 def test_a_new_backbone_keeps_the_size_of_its_signal(rng):
     """With He et al.'s initialisation and batch norm the maps neither vanish nor explode."""
-    network = ResNet(small_config(), "bn").set_train(True)
+    network = make_backbone(small_config(), "bn").set_train(True)
     got = [level.asnumpy() for level in network(Tensor(rng.normal(0, 1, (2, 3, 64, 64)).astype(np.float32)))]
     assert all(0.1 < level.std() < 10 for level in got)
     assert all(

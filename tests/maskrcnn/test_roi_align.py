@@ -13,7 +13,8 @@ from hypothesis.extra.numpy import arrays
 from mindspore import Tensor
 
 from src.config import load_config
-from src.maskrcnn.roi_align import KernelPool, PackedPool, RoIAlign
+from src.maskrcnn.from_config import make_roi_align
+from src.maskrcnn.roi_align import KernelPool, PackedPool
 from tests.maskrcnn import twins
 from tests.maskrcnn.roi_align_inputs import ALIGNED, CHANNELS, SHAPES, STRIDES, draw_maps
 
@@ -81,7 +82,7 @@ def test_a_box_without_height(samples, row, sum_of_gradient):
 @functools.lru_cache(maxsize=None)
 def cell(kernel, aligned, size=7):
     """RoIAlign on a canvas of 128x192 whose levels change at 16, 32 and 64 pixels."""
-    return RoIAlign(
+    return make_roi_align(
         load_config(
             ["img_height=128", "img_width=192", "roi_align_finest_scale=8", f"roi_align_aligned={aligned}"]
         ),
@@ -219,7 +220,7 @@ def test_half_precision_features_are_pooled_where_the_boxes_are(rng, kernel):
     ("side", "level"), [(1, 0), (111.9, 0), (112, 1), (223.9, 1), (224, 2), (447.9, 2), (448, 3), (2000, 3)]
 )
 def test_levels_of_the_fpn_paper(side, level):
-    align = RoIAlign(load_config(), 7, False)
+    align = make_roi_align(load_config(), 7, False)
     square = (10, 20, 10 + side, 20 + side)
     flat = (0, 0, side * 2, side / 2)
     assert align.levels(Tensor(np.array([[square, flat]], np.float32))).asnumpy().tolist() == [[level, level]]
@@ -228,5 +229,5 @@ def test_levels_of_the_fpn_paper(side, level):
 def test_levels_are_those_of_the_formula(rng):
     rois = np.exp(rng.uniform(0, 7, (200, 2))).astype(np.float32)
     rois = np.concatenate([np.zeros((200, 2), np.float32), rois], 1)
-    got = RoIAlign(load_config(), 7, False).levels(Tensor(rois[None])).asnumpy()[0]
+    got = make_roi_align(load_config(), 7, False).levels(Tensor(rois[None])).asnumpy()[0]
     assert got.tolist() == [twins.level(roi) for roi in rois]

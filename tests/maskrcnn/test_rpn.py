@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor, ops
 
-from src.maskrcnn.rpn import RPN
+from src.maskrcnn.from_config import make_rpn
 from tests.maskrcnn import twins
 from tests.small_network import draw_weights, small_config
 
@@ -40,7 +40,7 @@ def draw_samples(rng):
 
 
 def run_losses(config, logits, deltas, anchors, gt_boxes, samples):
-    cell = RPN(config)
+    cell = make_rpn(config)
 
     @ms.jit
     def graph(logits, deltas, anchors, gt_boxes, sampled_idxs, matched_idxs, is_positive, weight):
@@ -72,7 +72,7 @@ def test_losses(rng, words):
 
 def test_the_order_is_that_of_the_anchors(rng):
     """y, x, anchor: each value of the maps is the number of its anchor."""
-    cell = RPN(small_config())
+    cell = make_rpn(small_config())
     number = np.arange(4 * 5 * 3).reshape(4, 5, 3)
     scores = number.transpose(2, 0, 1)[None].astype(np.float32)
     deltas = (number[..., None] * 10 + np.arange(4)).reshape(4, 5, 12)
@@ -85,7 +85,7 @@ def test_the_order_is_that_of_the_anchors(rng):
 def test_a_softmax_of_two_is_a_sigmoid_of_the_difference(rng):
     """use_sigmoid_cls=False: probabilities and loss are those of a log-softmax over (background, object)."""
     config = small_config("use_sigmoid_cls=False")
-    cell = draw_weights(RPN(config))
+    cell = draw_weights(make_rpn(config))
     assert cell.cls.weight.shape[0] == 6
     features = tuple(Tensor(rng.normal(0, 1, (2, 32, size, size)).astype(np.float32)) for size in (4, 2))
     scores, deltas = cell(features)
@@ -102,7 +102,7 @@ def test_a_softmax_of_two_is_a_sigmoid_of_the_difference(rng):
 
 
 def test_the_head_is_one_for_all_levels(rng):
-    cell = draw_weights(RPN(small_config()))
+    cell = draw_weights(make_rpn(small_config()))
     maps = [rng.normal(0, 1, (1, 32, size, size + 1)).astype(np.float32) for size in (6, 3)]
     scores, deltas = cell(tuple(Tensor(m) for m in maps))
     for m, level_scores, level_deltas in zip(maps, scores, deltas):
@@ -119,7 +119,7 @@ def test_the_head_at_single_anchors_is_the_head_of_whole_maps(rng, words):
     The canvas has levels of odd sides.
     """
     config = small_config("img_height=96", "img_width=160", *words)
-    cell = draw_weights(RPN(config, kernels=True))
+    cell = draw_weights(make_rpn(config, kernels=True))
     shapes = config.feature_shapes
     maps = [Tensor(rng.normal(0, 1, (2, 32, *shape)).astype(np.float32)) for shape in shapes]
     count = sum(3 * height * width for height, width in shapes)
@@ -154,9 +154,9 @@ def test_the_head_at_single_anchors_is_the_head_of_whole_maps(rng, words):
 
 
 def test_windows_are_used_where_few_anchors_are_sampled():
-    cell = RPN(small_config(), kernels=True)
+    cell = make_rpn(small_config(), kernels=True)
     cells = 32**2 + 16**2 + 8**2 + 4**2 + 2**2
     assert cell.should_predict_at_anchors(256)
     assert cell.should_predict_at_anchors(cells - 1)
     assert not cell.should_predict_at_anchors(cells)
-    assert not RPN(small_config()).should_predict_at_anchors(256)
+    assert not make_rpn(small_config()).should_predict_at_anchors(256)

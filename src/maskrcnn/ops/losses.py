@@ -2,8 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Sequence
+
 import mindspore as ms
 from mindspore import ops
+
+
+@dataclass(frozen=True)
+class BoxLossSettings:
+    """How a stage (the RPN, or the box head) encodes boxes and computes its two losses.
+
+    A head reads the values when it is built; a compiled graph cannot hold a dataclass.
+
+    Attributes:
+        means, stds: Of the box deltas, four numbers each.
+        beta: Where smooth L1 turns from square to line.
+        cls_weight: What the class (or objectness) loss is multiplied by.
+        reg_weight: What the box loss is multiplied by.
+    """
+
+    means: Sequence[float]
+    stds: Sequence[float]
+    beta: float
+    cls_weight: float
+    reg_weight: float
 
 
 def smooth_l1(error, beta):

@@ -13,7 +13,7 @@ from src.data.check.anchor_overlap import best_anchor_iou
 from src.data.check.statistics import data_statistics
 from src.data.check.statistics_table import statistics_text
 from src.engine.display.data_plots import plot_statistics
-from src.maskrcnn.anchor_generator import pyramid_anchors
+from src.maskrcnn.from_config import make_anchors
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_the_nearest_anchor_is_the_best(words):
     rng = np.random.default_rng(3)
     low = rng.uniform(-5, 300, (300, 2)) * (1, 0.7)
     boxes = np.concatenate([low, low + np.exp(rng.uniform(0, 5.5, (300, 2)))], 1)
-    anchors = np.concatenate(pyramid_anchors(config)).astype(np.float64)
+    anchors = np.concatenate(make_anchors(config)).astype(np.float64)
     expected = []
     for box in boxes:
         sides = np.minimum(anchors[:, 2:], box[2:]) - np.maximum(anchors[:, :2], box[:2])

@@ -8,7 +8,7 @@ import pytest
 from mindspore import Tensor, ops
 
 from src.maskrcnn.cpu import mask_kernel
-from src.maskrcnn.rcnn_mask import MaskHead
+from src.maskrcnn.from_config import make_mask_head
 from tests.maskrcnn import twins
 from tests.maskrcnn.test_rcnn_mask import logits_of_all_classes
 from tests.small_network import draw_weights, small_config
@@ -31,7 +31,7 @@ def with_gradients(head, by_kernel, scale=1.0):
 
 @pytest.fixture(scope="module")
 def head():
-    return draw_weights(MaskHead(small_config("rcnn_loss_mask_fb_weight=2")))
+    return draw_weights(make_mask_head(small_config("rcnn_loss_mask_fb_weight=2")))
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_logits_of_the_valid(rng, head, num_valid):
 
 
 def test_without_the_kernel_mindspores_operators_are_used(rng, head, both):
-    plain = MaskHead(small_config("rcnn_loss_mask_fb_weight=2"), kernels=False)
+    plain = make_mask_head(small_config("rcnn_loss_mask_fb_weight=2"), kernels=False)
     given = [Tensor(one) for one in draw(rng, 9)]
     for own, other in zip(plain.trainable_params(), head.trainable_params()):
         own.set_data(other)
@@ -114,9 +114,9 @@ def test_any_number_of_threads_and_of_rois_at_a_time_gives_the_same(rng, head, m
 
 
 def test_which_heads_use_the_kernel():
-    assert MaskHead(small_config()).loss_kernel is not None
-    assert MaskHead(small_config("rcnn_mask_norm=gn")).loss_kernel is None
+    assert make_mask_head(small_config()).loss_kernel is not None
+    assert make_mask_head(small_config("rcnn_mask_norm=gn")).loss_kernel is None
     assert (
-        MaskHead(small_config(), ms.float16).loss_kernel is None
-        and MaskHead(small_config(), kernels=False).loss_kernel is None
+        make_mask_head(small_config(), ms.float16).loss_kernel is None
+        and make_mask_head(small_config(), kernels=False).loss_kernel is None
     )
