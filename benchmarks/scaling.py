@@ -30,11 +30,12 @@ def sizes(words: Sequence[str]) -> None:
     from src.config import load_config
     from src.data.pipeline.training_example import batch_layout
     from src.engine.hooks.sync_check import checksums
-    from src.engine.training.optimizer import make_optimizer
+    from src.engine.training.build_step import make_optimizer
     from src.engine.training.resume import step_state_of
     from src.maskrcnn.build import build_network, norm_kind
     from src.network_define import LossNet, TrainOneStep
     from src.weights.checkpoint_file import save_checkpoint
+    from src.weights.checkpoint_settings import network_settings
 
     config = load_config(words)
     for loads in (False, True):
@@ -60,9 +61,8 @@ def sizes(words: Sequence[str]) -> None:
     cell = TrainOneStep(LossNet(network), make_optimizer(config, network.trainable_params()))
     with tempfile.TemporaryDirectory(dir=".") as folder:
         path = Path(folder) / "mask_rcnn-1_1.ckpt"
-        times = timings(
-            lambda: save_checkpoint(path, network, config, norm_kind(config, True), 1, 1, cell, {})
-        )
+        settings = network_settings(config, norm_kind(config, True))
+        times = timings(lambda: save_checkpoint(path, network, settings, 1, 1, cell, {}))
         print(
             f"a checkpoint: {path.stat().st_size / 1e6:.0f} MB with {len(step_state_of(cell, network))} "
             f"arrays of the optimiser, written in {statistics.median(times):.2f} s ({min(times):.2f} to "
@@ -119,7 +119,7 @@ def compile_graph(words: Sequence[str]) -> None:
     from src.maskrcnn.build import build_network
 
     config = load_config([*words, "device_target=CPU"])
-    start_device(config)
+    start_device(config.device_target)
     layout = batch_layout(config, config.batch_size)
     inputs = [Tensor(np.zeros(layout[name][1], layout[name][0])) for name in BATCH_NAMES]
     for loads in (False, True):

@@ -18,7 +18,7 @@ from src.config import Config
 from src.engine.inference.predictor import detect
 from src.engine.runtime import device  # noqa: I001  first: it sets the environment that MindSpore is loaded in
 from src.engine.runtime.compile_cache import compile_cell
-from src.engine.training.optimizer import make_optimizer
+from src.engine.training.build_step import make_optimizer
 from src.maskrcnn.build import build_network
 from src.maskrcnn.fpn_neck import upsample_and_add
 from src.maskrcnn.ops.nms import NMS
@@ -30,7 +30,7 @@ from tests.parity_stages import draw_weights
 
 def drawn_network(config: Config, exported: bool = False) -> nn.Cell:
     """The network with the peer's weights, each drawn from its name in torchvision."""
-    device.start_device(config)
+    device.start_device(config.device_target)
     network = build_network(config, "CPU", loads_weights=True, exported=exported)
     draw_weights(network, torchvision_names(config), 1)
     return network
@@ -154,7 +154,7 @@ def infer(args: argparse.Namespace) -> dict:
 
 def operators(args: argparse.Namespace) -> dict:
     """The peer's operators inside compiled graphs: medians in milliseconds under the peer's names."""
-    device.start_device(settings(args))
+    device.start_device(settings(args).device_target)
     rng = np.random.default_rng(0)
     shapes = [(192, 320), (96, 160), (48, 80), (24, 40)]
     features = [Tensor(rng.normal(0, 1, (2, 256, *shape)).astype(np.float32)) for shape in shapes]

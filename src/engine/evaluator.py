@@ -28,7 +28,7 @@ def evaluate(config: Config, work_dir) -> Dict[str, Any]:
     """
     prepare_output_folder(work_dir, "--work-dir")
     config, weights = open_checkpoint(config)
-    device = start_device(config)
+    device = start_device(config.device_target)
     with device.group as group:
         source = read_evaluation_data(config, check_evaluation_data(config, group))
         config = resolve_classes(config, source)

@@ -63,7 +63,7 @@ def export(
             "--file-format AIR: MindSpore writes AIR on a machine with Ascend only; "
             "MINDIR can be written here"
         )
-    device = start_device(config)
+    device = start_device(config.device_target)
     network, config = load_for_inference(config, device.target, exported=file_format != "ONNX")
     image, image_meta = sample_input(config, batch, picture)
     out = Path(out).with_suffix(f".{file_format.lower()}")

@@ -51,7 +51,7 @@ def predict_files(config: Config, paths: Sequence[Union[str, Path]], out, thresh
     """Draw what `checkpoint_path`'s network finds in picture files, and print where the drawings are."""
     if not paths:
         raise ConfigError("no picture was named: predict.py checkpoint_path=FILE.ckpt PICTURE ...")
-    device = start_device(config)
+    device = start_device(config.device_target)
     network, config = load_for_inference(config, device.target)
     compile_inference(network, config, device, 1)
     for path in draw_files(network, config, paths, out, threshold):

@@ -10,9 +10,8 @@ from typing import Any, Dict, Mapping, NamedTuple, Optional, Union
 
 import mindspore as ms
 
-from ..config import Config
 from ..errors import CheckpointError
-from .checkpoint_settings import SETTINGS_ENTRY, network_settings
+from .checkpoint_settings import SETTINGS_ENTRY
 
 STATE_ENTRY = "maskrcnn_training"  # the state of the training run, as JSON
 STEP_CELL_PREFIX = "training."  # before the names of the step cell's other parameters (optimiser, averages)
@@ -53,8 +52,7 @@ class TrainingCheckpoint(NamedTuple):
 def save_checkpoint(
     path: Union[str, Path],
     network: ms.nn.Cell,
-    config: Config,
-    norm_kind: str,
+    settings: Mapping[str, Any],
     epoch: int,
     step: int,
     step_cell: Optional[ms.nn.Cell] = None,
@@ -65,8 +63,7 @@ def save_checkpoint(
     Args:
         path: the file; see `write_checkpoint`.
         network: its parameters are written under their names.
-        config: the settings are taken from it.
-        norm_kind: the kind of norm that the network was built with.
+        settings: the network's settings, from `network_settings`.
         epoch: number of the epoch, from 1.
         step: how many steps of the epoch are done.
         step_cell: the training step. Its parameters that are not the network's are written too:
@@ -83,7 +80,7 @@ def save_checkpoint(
             if name not in entries:
                 entries[STEP_CELL_PREFIX + name] = parameter
         extra[STATE_ENTRY] = json.dumps(state)
-    write_checkpoint(path, entries, network_settings(config, norm_kind), extra)
+    write_checkpoint(path, entries, settings, extra)
 
 
 def write_checkpoint(

@@ -6,7 +6,7 @@ from typing import Dict, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ..config import COCO_CLASSES, Config
+from ..config import COCO_CLASSES
 from ..errors import CheckpointError
 from .naming import NamingScheme
 from .torchvision import COCO_IDS, COCO_ROWS
@@ -48,13 +48,20 @@ def move_background_first(arrays: Mapping[str, np.ndarray]) -> Dict[str, np.ndar
 def pick_classes(
     entries: Mapping[str, np.ndarray],
     scheme: NamingScheme,
-    config: Config,
+    asked_names: Optional[Sequence[str]],
     names_in_file: Optional[Sequence[str]],
     path: str,
 ) -> Tuple[Dict[str, np.ndarray], Tuple[str, ...]]:
     """Decide the class names: those that the user wrote, else those of the file, else COCO's.
 
     Of torchvision's 91 rows, one for each of COCO's category ids, the 81 that are used are kept.
+
+    Args:
+        entries: {this project's name: array}.
+        scheme: Whose weights they are.
+        asked_names: `coco_classes`, if the user wrote names.
+        names_in_file: The names that the file holds, if it does.
+        path: The file, for messages.
 
     Returns:
         (entries with one row for each class, class names with "background" first).
@@ -65,8 +72,8 @@ def pick_classes(
     if "box_head.cls.weight" not in entries:
         raise CheckpointError(f"{path}: has no class scores (box_head.cls.weight)")
     row_count = len(entries["box_head.cls.weight"])
-    if "coco_classes" in config.written and config.coco_classes != "auto":
-        names = config.coco_classes
+    if asked_names is not None:
+        names = asked_names
         whose = "coco_classes has"
     elif names_in_file is not None:
         names = names_in_file

@@ -95,7 +95,9 @@ def convert_weights(path: str, config: Config, scheme_name: str = "auto") -> Con
         if scheme.background == "last":
             entries = move_background_first(entries)
         row_count = len(entries.get("box_head.cls.weight", ()))
-        entries, class_names = pick_classes(entries, scheme, config, settings.get("coco_classes"), path)
+        has_asked = "coco_classes" in config.written and config.coco_classes != "auto"
+        asked_names = config.coco_classes if has_asked else None
+        entries, class_names = pick_classes(entries, scheme, asked_names, settings.get("coco_classes"), path)
         settings["coco_classes"] = class_names
         if len(entries["box_head.cls.weight"]) != row_count:
             remarks.insert(

@@ -22,6 +22,7 @@ from src.errors import CheckpointError, ConfigError, UserError
 from src.maskrcnn.build import build_network
 from src.onnx_graph.runtime import OnnxNetwork
 from src.weights.checkpoint_file import save_checkpoint
+from src.weights.checkpoint_settings import network_settings
 from tests.conftest import ROOT
 from tests.small_network import draw_weights, small_config
 
@@ -37,7 +38,8 @@ def job(tmp_path_factory):
     ms.set_device("CPU")  # before anything runs: later tests of the same process set it again
     folder = tmp_path_factory.mktemp("onnx")
     config = small_config(*WORDS)
-    save_checkpoint(folder / "small.ckpt", draw_weights(build_network(config)), config, "bn", 1, 1)
+    network = draw_weights(build_network(config))
+    save_checkpoint(folder / "small.ckpt", network, network_settings(config, "bn"), 1, 1)
     for name, size in (("photo", (200, 120)), ("tall", (90, 150))):
         cv2.imwrite(str(folder / f"{name}.png"), draw_picture(size, "plain", 5).image[:, :, ::-1])
     return folder

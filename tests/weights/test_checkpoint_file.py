@@ -10,7 +10,7 @@ import pytest
 from src.config import load_config
 from src.errors import CheckpointError
 from src.weights.checkpoint_file import read_checkpoint, rotate_checkpoints, save_checkpoint
-from src.weights.checkpoint_settings import config_from_checkpoint
+from src.weights.checkpoint_settings import config_from_checkpoint, network_settings
 from src.weights.loading import is_whole_model, load_network
 from tests.conftest import ROOT
 from tests.weights.small_net import Net, values
@@ -23,7 +23,7 @@ def config():
 
 def test_round_trip_with_settings(tmp_path, config):
     path = tmp_path / "deep" / "mask_rcnn-1_2.ckpt"
-    save_checkpoint(path, Net(1.5), config, "gn", 1, 2)
+    save_checkpoint(path, Net(1.5), network_settings(config, "gn"), 1, 2)
     entries, settings, epoch = read_checkpoint(path)
     network = Net()
     load_network(network, entries, path)
@@ -43,7 +43,7 @@ def test_round_trip_with_settings(tmp_path, config):
 )
 def test_damaged_files_are_refused_by_name(tmp_path, config, damage):
     path = tmp_path / "weights.ckpt"
-    save_checkpoint(path, Net(1.0), config, "bn", 1, 1)
+    save_checkpoint(path, Net(1.0), network_settings(config, "bn"), 1, 1)
     content = bytearray(path.read_bytes())
     place = content.find(b"backbone.weight") + 60
     if damage == "bit":
@@ -69,7 +69,7 @@ def test_damaged_files_are_refused_by_name(tmp_path, config, damage):
 
 def test_a_failed_write_leaves_the_last_good_one(tmp_path, config):
     path = tmp_path / "mask_rcnn-1_1.ckpt"
-    save_checkpoint(path, Net(1.0), config, "bn", 1, 1)
+    save_checkpoint(path, Net(1.0), network_settings(config, "bn"), 1, 1)
     good = path.read_bytes()
     script = (
         "import resource, signal, sys\n"
@@ -77,9 +77,11 @@ def test_a_failed_write_leaves_the_last_good_one(tmp_path, config):
         "resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))\n"
         "from tests.weights.small_net import Net\n"
         "from src.weights.checkpoint_file import save_checkpoint\n"
+        "from src.weights.checkpoint_settings import network_settings\n"
         "from src.config import load_config\n"
         "from src.engine.entry import run_main\n"
-        "run_main(lambda: save_checkpoint(sys.argv[1], Net(2.0), load_config(), 'bn', 1, 1))"
+        "settings = network_settings(load_config(), 'bn')\n"
+        "run_main(lambda: save_checkpoint(sys.argv[1], Net(2.0), settings, 1, 1))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, str(path)],

@@ -14,6 +14,7 @@ from src.engine.weight_converter import convert
 from src.errors import CheckpointError, ConfigError
 from src.maskrcnn.build import build_network
 from src.weights.checkpoint_file import save_checkpoint
+from src.weights.checkpoint_settings import network_settings
 from src.weights.pretrained import load_pretrained, open_pretrained
 from tests.small_network import WORDS, draw_weights, small_config
 from tests.weights import foreign
@@ -34,7 +35,7 @@ def checkpoint(tmp_path_factory):
     """(path, its weights) of a small model with the classes square, disc, star."""
     path = tmp_path_factory.mktemp("weights") / "mask_rcnn-1_1.ckpt"
     network = draw_weights(build_network(small_config()))
-    save_checkpoint(path, network, small_config(), "gn", 1, 1)
+    save_checkpoint(path, network, network_settings(small_config(), "gn"), 1, 1)
     return path, values(network)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import time
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Union
 
 import numpy as np
 
-from ...config import Config
 from ...errors import CheckpointError, TrainingError
 from ...log import logger
 from ...weights.checkpoint_file import rotate_checkpoints, save_checkpoint
+from ...weights.checkpoint_settings import network_settings
 from ..training.resume import LATEST, NUMBERED
 from ..training.weight_average import save_average
 from .hook import Hook, Step
@@ -89,7 +89,7 @@ class Checkpointing(Hook):
         steps = trainer.config.save_checkpoint_steps
         if steps is not None and step.global_step % steps == 0:
             self.write_numbered(trainer)
-        elif time.monotonic() - self.last_time >= self.interval(trainer.config):
+        elif time.monotonic() - self.last_time >= self.interval(trainer.config.save_checkpoint_minutes):
             self.on_interrupt(trainer)
 
     def after_epoch(self, trainer) -> None:
@@ -122,17 +122,18 @@ class Checkpointing(Hook):
             self.last_time = time.monotonic()
             logger.warning("%s", error)
 
-    def interval(self, config: Config) -> float:
+    def interval(self, minutes: Union[float, str]) -> float:
         """Seconds from one writing of latest.ckpt to the next.
 
-        auto: so long that writing takes TIME_SHARE of the time, and that a killed run loses at most
-            LOST_SHARE of it, up to LONGEST_INTERVAL.
+        Args:
+            minutes: The time, 0 for never; or 'auto': so long that writing takes TIME_SHARE of the time, and
+                that a killed run loses at most LOST_SHARE of it, up to LONGEST_INTERVAL.
         """
-        if config.save_checkpoint_minutes == "auto":
+        if minutes == "auto":
             elapsed = time.monotonic() - self.began
             longest = min(LOST_SHARE * elapsed, LONGEST_INTERVAL)
             return max(self.write_seconds / TIME_SHARE, 1.0, longest)
-        return 60 * config.save_checkpoint_minutes or math.inf
+        return 60 * minutes or math.inf
 
     def write_numbered(self, trainer) -> None:
         """Write mask_rcnn-{epoch}_{step}.ckpt, and the average beside it; delete the oldest."""
@@ -167,8 +168,7 @@ class Checkpointing(Hook):
         save_checkpoint(
             path,
             trainer.network,
-            trainer.config,
-            trainer.norm,
+            network_settings(trainer.config, trainer.norm),
             trainer.epoch + 1,
             trainer.step_in_epoch,
             trainer.step_cell,

@@ -12,7 +12,6 @@ import numpy as np
 from mindspore import Tensor, ops
 from mindspore.communication import get_group_size, get_rank, init
 
-from ...config import Config
 from ...errors import ConfigError
 from ...log import logger, set_log_rank
 from ..distributed.rank_group import RankGroup, reachable_host
@@ -49,16 +48,19 @@ def ascend_is_here() -> bool:
         return False
 
 
-def start_device(config: Config) -> Device:
-    """Set MindSpore up (graph mode) on the configured device and join the other processes, if there are any.
+def start_device(device_target: str) -> Device:
+    """Set MindSpore up (graph mode) on a device and join the other processes, if there are any.
 
     Processes are started by msrun (MS_ROLE) or from a rank table (RANK_TABLE_FILE, RANK_SIZE, RANK_ID,
     DEVICE_ID).
 
+    Args:
+        device_target: 'CPU', 'Ascend', or 'auto': Ascend where there is one.
+
     Raises:
         ConfigError: The device is not there.
     """
-    target = _target_of(config)
+    target = _available_target(device_target)
     if ms.__version__ != TESTED_VERSION:
         logger.warning(
             "MindSpore %s is installed; %s is what this project is tested with",
@@ -81,13 +83,12 @@ def start_device(config: Config) -> Device:
     return Device(target, rank, num, RankGroup(rank, num, _broadcast_from_rank_0, host))
 
 
-def _target_of(config: Config) -> str:
-    target = config.device_target
-    if target == "CPU":
-        return target
+def _available_target(device_target: str) -> str:
+    if device_target == "CPU":
+        return "CPU"
     if ascend_is_here():
         return "Ascend"
-    if target == "Ascend":
+    if device_target == "Ascend":
         raise ConfigError(
             "device_target=Ascend: no Ascend card (or no MindSpore for it) on this machine; "
             "device_target=CPU runs here"

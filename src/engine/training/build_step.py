@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from mindspore import nn
+from typing import Sequence
+
+from mindspore import Parameter, nn
 
 from ...config import Config
 from ...network_define import GradientLimits, LossNet, TrainOneStep
-from .optimizer import make_optimizer
+from .optimizer import AdamW, MomentumSGD, Optimizer
 from .weight_average import WeightAverage
 
 
@@ -35,3 +37,10 @@ def make_step(config: Config, network: nn.Cell, device_num: int = 1) -> TrainOne
         average,
         config.loss_scale_window,
     )
+
+
+def make_optimizer(config: Config, weights: Sequence[Parameter]) -> Optimizer:
+    """The optimiser that the key `optimizer` names."""
+    if config.optimizer == "adamw":
+        return AdamW(weights, config.weight_decay, config.decay_biases)
+    return MomentumSGD(weights, config.momentum, config.weight_decay, config.decay_biases)

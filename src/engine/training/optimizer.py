@@ -8,8 +8,6 @@ import mindspore as ms
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 from mindspore.common.initializer import initializer
 
-from ...config import Config
-
 
 class Optimizer(nn.Cell):
     """What the optimisers share: which weights decay, and their state arrays.
@@ -111,13 +109,6 @@ class AdamW(Optimizer):
                 ),
             )
         return done
-
-
-def make_optimizer(config: Config, weights: Sequence[Parameter]) -> Optimizer:
-    """The optimiser that the key `optimizer` names."""
-    if config.optimizer == "adamw":
-        return AdamW(weights, config.weight_decay, config.decay_biases)
-    return MomentumSGD(weights, config.momentum, config.weight_decay, config.decay_biases)
 
 
 def decays(name: str, biases: bool = True) -> bool:

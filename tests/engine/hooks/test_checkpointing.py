@@ -16,6 +16,7 @@ from src.engine.hooks.checkpointing import Checkpointing
 from src.engine.training.resume import find_resumed, restore_step_cell, resumed_config
 from src.errors import CheckpointError, ConfigError, TrainingError
 from src.weights.checkpoint_file import read_checkpoint, read_training
+from src.weights.checkpoint_settings import network_settings
 from tests.conftest import ROOT
 
 
@@ -102,9 +103,8 @@ def test_the_interval(minutes, cost, began, seconds):
     hook = Checkpointing()
     hook.write_seconds = cost
     hook.began = time.monotonic() - began
-    assert hook.interval(load_config([f"save_checkpoint_minutes={minutes}"])) == pytest.approx(
-        seconds, rel=1e-3
-    )
+    config = load_config([f"save_checkpoint_minutes={minutes}"])
+    assert hook.interval(config.save_checkpoint_minutes) == pytest.approx(seconds, rel=1e-3)
 
 
 def test_every_parameter_of_the_step_comes_back_whatever_its_type(tmp_path):
@@ -183,7 +183,7 @@ def test_weights_alone_are_no_run_to_go_on_from(tmp_path):
     from src.weights.checkpoint_file import save_checkpoint
 
     trainer = make_trainer(tmp_path)
-    save_checkpoint(tmp_path / "weights.ckpt", trainer.network, trainer.config, "bn", 1, 2)
+    save_checkpoint(tmp_path / "weights.ckpt", trainer.network, network_settings(trainer.config, "bn"), 1, 2)
     with pytest.raises(CheckpointError, match="pre_trained=.*weights.ckpt starts a new one"):
         found(tmp_path, tmp_path / "weights.ckpt")
 

@@ -6,7 +6,8 @@ import pytest
 from mindspore import Parameter, Tensor
 
 from src.config import load_config
-from src.engine.training.optimizer import AdamW, MomentumSGD, make_optimizer
+from src.engine.training.build_step import make_optimizer
+from src.engine.training.optimizer import AdamW, MomentumSGD
 from src.engine.training.weight_average import WeightAverage
 from src.network_define import GradientLimits
 
