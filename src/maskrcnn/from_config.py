@@ -1,7 +1,7 @@
-"""The network and its parts from the configuration: the only file where its keys enter the network.
+"""The network and its parts from the configuration: here its keys become the parts' plain arguments.
 
-The parts themselves take plain arguments. What the device decides (`kernels`, `dtype`, `dynamic`) and the
-norm are resolved in `build.py`.
+The few keys that also depend on the device or on whether weights are loaded (`shapes`, `cpu_kernels`,
+`compute_type`, `norm`, `freeze_at`) are read in `build.py`, which calls `make_mask_rcnn`.
 """
 
 from __future__ import annotations
