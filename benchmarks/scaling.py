@@ -68,7 +68,7 @@ def sizes(words: Sequence[str]) -> None:
             f"arrays of the optimiser, written in {statistics.median(times):.2f} s ({min(times):.2f} to "
             f"{max(times):.2f}, with fsync)"
         )
-    times = timings(lambda: checksums(cell, own_statistics=False))
+    times = timings(lambda: checksums(cell, without_statistics=False))
     print(
         "checksums of all weights and of the optimiser's arrays (check_sync_steps): "
         f"{statistics.median(times):.3f} s ({min(times):.3f} to {max(times):.3f})"
