@@ -35,7 +35,7 @@ def reported(shared, name):
     [
         ("empty_val", ["has no usable object to evaluate with"]),
         ("val_missing", ["No such file", "bad_pictures=skip"]),
-        ("val_truncated", ["cut off", "bad_pictures=skip"]),
+        ("val_truncated", ["truncated", "bad_pictures=skip"]),
     ],
 )
 def test_a_wrong_evaluation_split_is_told_before_anything_is_converted(shared, tmp_path, name, lines):
@@ -55,9 +55,9 @@ def test_a_file_name_for_both_splits_is_told_before_the_first_step(drawn, tmp_pa
 
 def test_pictures_that_cannot_be_used_are_left_out_and_counted(shared, tmp_path):
     done = run("train.py", tmp_path, *reported(shared, "val_missing"), "bad_pictures=skip")
-    assert "1 of 2 pictures cannot be used and are left out of these figures" in done.stdout
+    assert "1 of 3 pictures cannot be used and are left out of these figures" in done.stdout
     metrics = json.loads((tmp_path / "train" / "eval" / "metrics.json").read_text())
-    assert (metrics["pictures"], metrics["pictures_left_out"]) == (1, 1)
+    assert (metrics["pictures"], metrics["pictures_left_out"]) == (2, 1)
     assert 0 <= metrics["segm"]["AP"] <= 1
 
 
