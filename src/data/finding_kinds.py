@@ -90,6 +90,15 @@ KINDS: Dict[str, Kind] = {
     "polygon_partly": Kind(FIXED, "polygon reaching out of the picture, clipped"),
     "polygon_crossing": Kind(KEPT, "polygon that crosses itself, kept and filled by COCO's rule"),
     "polygon_no_pixel": Kind(KEPT, "polygon too small to cover a pixel, kept and drawn finer"),
+    "segmentation_flat": Kind(FIXED, "segmentation that is one flat list of numbers, read as one polygon"),
+    "segmentation_pairs": Kind(FIXED, "polygon of [x, y] pairs, read as x, y, x, y, ..."),
+    "segmentation_points": Kind(FIXED, 'polygon of points {"x": x, "y": y}, read as x, y, x, y, ...'),
+    "segmentation_nested": Kind(FIXED, "polygon within one list too many, read as a polygon"),
+    "segmentation_via": Kind(
+        FIXED, "shape of the VGG Image Annotator, read as a polygon (round ones with 128 corners)"
+    ),
+    "segmentation_text": Kind(FIXED, "segmentation that is written as text, read as what the text says"),
+    "rle_bytes_text": Kind(FIXED, "RLE counts that are Python's bytes as text (b'...'), read as the bytes"),
     "rle_corrupt": Kind(SKIPPED, "RLE that is corrupt, left out"),
     "rle_size": Kind(SKIPPED, "RLE of another size than its picture, left out"),
     "rle_empty": Kind(SKIPPED, "RLE without a pixel, left out"),

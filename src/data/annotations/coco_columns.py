@@ -6,25 +6,30 @@ A chunk in which all values are well formed is converted at once, one with unusu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Dict, List
 
 import numpy as np
 from pycocotools import mask as mask_api
 
 from ...errors import DataError
-from ..findings import Findings
+from ..findings import Findings, short
 from ..images.polygons import Polygons
 from ..images.rle import rle_counts, rle_extent
 from .json_values import (
-    NUMBER_TYPES,
     UNUSABLE,
     read_areas,
     read_boxes,
+    read_plain_polygons,
     read_polygons,
     read_whole_numbers,
     whole_number,
 )
-from .object_columns import NO_MASK, POLYGONS, RLE, RleMask
+from .mending.segmentations import is_plain_rle, mend_segmentation
+from .object_columns import BAD_MASK, NO_MASK, POLYGONS, RLE, RleMask
+
+_BAD_MASKS = 100  # how many unreadable segmentations are kept for messages
+_UNREADABLE = object()  # stands for a segmentation that is nothing like COCO's
 
 
 @dataclass
@@ -39,9 +44,10 @@ class AnnotationColumns:
         box_state: int8 [n], one of BOX, NO_BOX, BAD_BOX, INFINITE_BOX.
         areas: float64 [n], NaN for what is not a number.
         crowd: bool [n].
-        mask_kind: int8 [n], one of NO_MASK, POLYGONS, RLE.
+        mask_kind: int8 [n], one of NO_MASK, POLYGONS, RLE, BAD_MASK.
         polygons: all polygons; their owners are rows of these columns.
         rles: {row: RleMask}.
+        bad_masks: {row: the segmentation as written, shortened} of the first that cannot be read.
     """
 
     index: np.ndarray
@@ -58,6 +64,7 @@ class AnnotationColumns:
     mask_kind: np.ndarray
     polygons: Polygons
     rles: Dict[int, RleMask]
+    bad_masks: Dict[int, str]
 
     def describe(self, row: int, part: str):
         """(location, image id, annotation id) of a part of an annotation (as ".bbox"), for findings."""
@@ -95,6 +102,7 @@ class AnnotationCollector:
         self.findings = findings
         self._chunks = {name: [] for name in (*_COLUMN_TYPES, *_POLYGON_TYPES)}
         self._rles = {}
+        self._bad_masks = {}
         self._count = 0
 
     def add(self, first: int, items: List[Any]) -> None:
@@ -128,15 +136,16 @@ class AnnotationCollector:
         self._chunks = {}
         starts = np.concatenate([[0], np.cumsum(polygons["lengths"])])
         columns["polygons"] = Polygons(polygons["points"], starts, polygons["owner"], polygons["part"])
-        return AnnotationColumns(**columns, rles=self._rles)
+        return AnnotationColumns(**columns, rles=self._rles, bad_masks=self._bad_masks)
 
     def _joined(self, name, dtype):
         if self._chunks[name]:
             return np.concatenate(self._chunks[name])
         return np.zeros((0, 4) if name == "boxes" else 0, dtype)
 
-    def _add_finding(self, kind, item, location):
-        self.findings.add(kind, location, whole_number(item.get("image_id")), whole_number(item.get("id")))
+    def _add_finding(self, kind, item, location, detail=""):
+        image_id = whole_number(item.get("image_id"))
+        self.findings.add(kind, location, image_id, whole_number(item.get("id")), detail)
 
     def _read_crowds(self, items, index):
         """crowd bool [n]."""
@@ -161,55 +170,100 @@ class AnnotationCollector:
 
     def _read_masks(self, items, index):
         """The columns mask_kind and those of the polygons; RLEs go to self._rles."""
-        mask_kind = np.zeros(len(items), np.int8)
-        polygons = []
-        counts = [0] * len(items)  # polygons of each annotation
-        for i, item in enumerate(items):
-            segmentation = item.get("segmentation")
-            kind = type(segmentation)
-            if kind is list:
-                if segmentation:
-                    if type(segmentation[0]) in NUMBER_TYPES:  # one polygon, not in a list
-                        segmentation = [segmentation]
-                    polygons += segmentation
-                    counts[i] = len(segmentation)
-                    mask_kind[i] = POLYGONS
-            elif kind is dict:
+        written = [item.get("segmentation") for item in items]
+        parts = _plain_parts(written)
+        points = None if parts is None else read_plain_polygons(parts)
+        segmentations = written
+        if points is None or (points.lengths < 6).any():
+            # Something is unusual: too short may be points. Every annotation of the chunk is looked at.
+            segmentations = [self._mended(*row) for row in zip(written, items, index)]
+            parts = list(chain.from_iterable(one for one in segmentations if type(one) is list))
+            points = read_polygons(parts)
+        counts = np.array([len(one) if type(one) is list else 0 for one in segmentations], np.int64)
+        mask_kind = np.where(counts > 0, POLYGONS, NO_MASK).astype(np.int8)
+        for i, segmentation in enumerate(segmentations):
+            if type(segmentation) is dict and segmentation:
                 mask = _read_rle(segmentation)
                 if mask is None:
-                    self._add_finding("rle_corrupt", item, f"annotations[{index[i]}].segmentation")
+                    location = f"annotations[{index[i]}].segmentation"
+                    self._add_finding("rle_corrupt", items[i], location, short(written[i]))
                 else:
                     self._rles[self._count + i] = mask
-                mask_kind[i] = NO_MASK if mask is None else RLE
-            elif segmentation is not None:
-                self._add_finding("segmentation_form", item, f"annotations[{index[i]}].segmentation")
+                mask_kind[i] = BAD_MASK if mask is None else RLE
+            elif segmentation is _UNREADABLE:
+                mask_kind[i] = BAD_MASK
         owner = np.repeat(np.arange(len(items)), counts)
         part = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
-        return {"mask_kind": mask_kind, **self._read_polygons(polygons, owner, part, items, index)}
+        columns = self._usable_polygons(parts, points, owner, part, items, index)
+        without = np.flatnonzero(
+            (mask_kind == POLYGONS) & (np.bincount(columns["owner"], minlength=len(items)) == 0)
+        )
+        for i in without.tolist():
+            # [[]] is as good as []
+            mask_kind[i] = BAD_MASK if any(part != [] for part in segmentations[i]) else NO_MASK
+        for i in np.flatnonzero(mask_kind == BAD_MASK)[: _BAD_MASKS - len(self._bad_masks)].tolist():
+            self._bad_masks[self._count + i] = short(written[i])
+        columns["owner"] += self._count
+        return {"mask_kind": mask_kind, **columns}
 
-    def _read_polygons(self, polygons, owner, part, items, index):
-        """The columns of the usable polygons.
+    def _mended(self, written, item, index):
+        """A segmentation in COCO's form; _UNREADABLE, with a finding, where it is nothing like that."""
+        location = f"annotations[{index}].segmentation"
+        value = written
+        if type(written) in (list, str) or (type(written) is dict and not is_plain_rle(written)):
+            value, kinds = mend_segmentation(written)
+            for kind in kinds:
+                self._add_finding(kind, item, location)
+        if _has_coco_form(value):
+            return value
+        self._add_finding("segmentation_form", item, location, short(written))
+        return _UNREADABLE
 
-        owner, part: int64 [p], position of a polygon's annotation in `items`, and its number within that.
+    def _usable_polygons(self, polygons, read, owner, part, items, index):
+        """The columns of the usable polygons; the others are findings.
+
+        Args:
+            polygons: the p polygons as written.
+            read: their PolygonPoints.
+            owner, part: int64 [p], position of a polygon's annotation in `items`, and its number within that.
+            items, index: the annotations, and their positions in the file's list.
         """
-        points, lengths = read_polygons(polygons)
-        short = (lengths >= 0) & (lengths < 6)
+        points, lengths = read
+        short_ones = (lengths >= 0) & (lengths < 6)
         odd = lengths % 2 == 1
         for kind, mask in (
             ("polygon_form", lengths < 0),
-            ("polygon_short", short),
-            ("polygon_odd", odd & ~short & (lengths > 0)),
+            ("polygon_short", short_ones),
+            ("polygon_odd", odd & ~short_ones & (lengths > 0)),
         ):
             for p in np.flatnonzero(mask).tolist():
                 location = f"annotations[{index[owner[p]]}].segmentation[{part[p]}]"
-                self._add_finding(kind, items[owner[p]], location)
+                self._add_finding(kind, items[owner[p]], location, short(polygons[p]))
         valid = (lengths >= 6) & ~odd
         if not valid.all():
             points = points[np.repeat(valid, np.maximum(lengths, 0))]
             lengths = lengths[valid]
             owner = owner[valid]
             part = part[valid]
-        return {"points": points, "lengths": lengths, "owner": owner + self._count, "part": part}
+        return {"points": points, "lengths": lengths, "owner": owner, "part": part}
+
+
+def _has_coco_form(segmentation):
+    """Whether a segmentation is none, a list with polygons, or an RLE dict, usable or not."""
+    if type(segmentation) is list:
+        return not segmentation or list in map(type, segmentation)
+    if type(segmentation) is dict:
+        return not segmentation or "counts" in segmentation
+    return segmentation is None
+
+
+def _plain_parts(segmentations):
+    """All polygons of segmentations that are in COCO's form, one after another; None if any is not."""
+    if not set(map(type, segmentations)) <= {list, dict, type(None)}:
+        return None
+    if not all(is_plain_rle(one) for one in segmentations if type(one) is dict):
+        return None
+    return list(chain.from_iterable(one for one in segmentations if type(one) is list))
 
 
 def _read_rle(rle):

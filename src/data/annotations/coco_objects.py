@@ -96,4 +96,5 @@ def _selected(columns, valid, picture_index, label, ids):
         rles={int(new_row[row]): mask for row, mask in columns.rles.items() if valid[row]},
         describe=lambda row, part: columns.describe(int(rows[row]), part),
         boxes_are_sizes=True,
+        bad_masks={int(new_row[row]): text for row, text in columns.bad_masks.items() if valid[row]},
     )

@@ -109,8 +109,8 @@ def read_areas(values: List[Any]) -> np.ndarray:
     return areas
 
 
-def read_polygons(polygons: List[Any]) -> PolygonPoints:
-    """The points of polygons, each a list of numbers if the file is right."""
+def read_plain_polygons(polygons: List[Any]) -> Optional[PolygonPoints]:
+    """The points of polygons of which each is a list of numbers; None if any is something else."""
     if set(map(type, polygons)) <= {list}:
         flat = list(chain.from_iterable(polygons))
         if set(map(type, flat)) <= NUMBER_TYPES:
@@ -118,6 +118,11 @@ def read_polygons(polygons: List[Any]) -> PolygonPoints:
                 return _polygon_points(flat, list(map(len, polygons)))
             except OverflowError:
                 pass
+    return None
+
+
+def read_polygons(polygons: List[Any]) -> PolygonPoints:
+    """The points of polygons of which some may be something else than a list of numbers."""
     points = []
     lengths = []
     for polygon in polygons:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Callable, Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from ..findings import Findings
 from ..images.polygons import Polygons
 
 BOX, NO_BOX, BAD_BOX, INFINITE_BOX = range(4)  # values of box_state
-NO_MASK, POLYGONS, RLE = range(3)  # values of mask_kind
+NO_MASK, POLYGONS, RLE, BAD_MASK = range(4)  # values of mask_kind
 
 
 class RleMask(NamedTuple):
@@ -67,12 +67,13 @@ class ObjectColumns:
         areas: float64 [n], NaN where the file has none or an unusable one. None for a format without areas.
         crowd: bool [n].
         annotation_ids: int64 [n].
-        mask_kind: int8 [n], one of NO_MASK, POLYGONS, RLE.
+        mask_kind: int8 [n], one of NO_MASK, POLYGONS, RLE, BAD_MASK (a segmentation that cannot be read).
         polygons: the polygons of the objects that have some.
         rles: {row: RleMask} of the objects with RLE.
         describe: for findings: (row, part of the annotation, as ".bbox") ->
             (location, image id, annotation id).
         boxes_are_sizes: whether the file gives x, y, width, height.
+        bad_masks: {row: the segmentation as written, shortened} of the first objects with BAD_MASK.
     """
 
     picture_index: np.ndarray
@@ -87,6 +88,7 @@ class ObjectColumns:
     rles: Dict[int, RleMask]
     describe: Callable[[int, str], Tuple[str, Optional[int], Optional[int]]]
     boxes_are_sizes: bool = False
+    bad_masks: Dict[int, str] = field(default_factory=dict)
 
     def add_findings(
         self,
