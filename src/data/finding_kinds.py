@@ -36,6 +36,9 @@ KINDS: Dict[str, Kind] = {
     "category_names": Kind(FATAL, "category that coco_classes does not name"),
     "category_zero": Kind(KEPT, "category with id 0, a class like the others (labels are counted from 1)"),
     "category_gaps": Kind(KEPT, "gaps in the category ids, closed by counting labels from 1"),
+    # all objects at once
+    "coordinates_normalised": Kind(FATAL, "coordinates from 0 to 1, which look normalised; pixels expected"),
+    "masks_unusable": Kind(FATAL, "segmentations of which nearly none (under 10%) can be used"),
     # pictures in the file
     "image_form": Kind(FATAL, "image without a usable id and file_name"),
     "image_twice": Kind(FATAL, "image id that is used twice"),
@@ -133,4 +136,17 @@ PICTURE_KINDS = (
     "picture_bomb",
     "picture_unreadable",
     "picture_size",
+)
+# fatal kinds that leave objects without their picture, their class or a usable position: that annotations
+# refer to nothing then, and that pictures have no objects, only follows
+CAUSES_OF_MISSING_OBJECTS = (
+    "image_form",
+    "category_form",
+    "category_twice",
+    "coordinates_normalised",
+    "masks_unusable",
+    "boxes_as_corners",
+    "row_form",
+    "row_number",
+    "row_class",
 )

@@ -7,8 +7,9 @@ from typing import Dict, Tuple
 import numpy as np
 
 from ..findings import Findings, short_numbers
-from .object_columns import BAD_BOX, INFINITE_BOX, NO_BOX, MaskExtents, ObjectColumns, ObjectPictures
+from .object_columns import BAD_BOX, BOX, INFINITE_BOX, NO_BOX, MaskExtents, ObjectColumns, ObjectPictures
 
+_BEYOND_ONE = 0.01  # normalised boxes may reach out of their picture as others do
 ROUNDING = 1.0  # a box or polygon may reach this many pixels out of its picture without a finding
 
 
@@ -52,6 +53,48 @@ def clip_boxes(
         "box_outside": outside,
         "box_partly": partly,
     }
+
+
+def check_normalised(objects: ObjectColumns, pictures: ObjectPictures, findings: Findings) -> bool:
+    """Find a file whose coordinates are shares of the picture's width and height instead of pixels.
+
+    It has all boxes, or all points of polygons, within 0 and 1 (give or take rounding), and not all are whole
+    numbers, in pictures that are larger than that.
+
+    Returns:
+        Whether it is so. Then a fatal finding was added.
+    """
+    rows = np.flatnonzero(pictures.valid & (objects.box_state == BOX))
+    boxes = objects.boxes[rows]
+    if objects.boxes_are_sizes:
+        with np.errstate(over="ignore", invalid="ignore"):
+            boxes = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
+    polygons = objects.polygons
+    part = ".bbox"
+    if _is_normalised(boxes, rows, pictures):
+        example = short_numbers(boxes[0])
+        row = int(rows[0])
+    elif _is_normalised(polygons.points, polygons.owner, pictures):
+        example = short_numbers(polygons.points[: min(6, polygons.starts[1])])
+        row = int(polygons.owner[0])
+        part = f".segmentation[{polygons.part[0]}]"
+    else:
+        return False
+    detail = (
+        f"the coordinates look normalised: all are from 0 to 1, as {example} in a picture of "
+        f"{pictures.width[row]:.0f}x{pictures.height[row]:.0f} (width x height); multiply x and width by the "
+        "picture's width, y and height by its height"
+    )
+    findings.add("coordinates_normalised", *objects.describe(row, part), detail)
+    return True
+
+
+def _is_normalised(coordinates, rows, pictures):
+    """Whether coordinates (an array of numbers) of the objects `rows` (int [k]) look normalised."""
+    if not len(rows) or not (coordinates.min() >= -_BEYOND_ONE and coordinates.max() <= 1 + _BEYOND_ONE):
+        return False
+    is_larger = min(pictures.width[rows].min(), pictures.height[rows].min()) > 1
+    return bool(is_larger and (coordinates != np.rint(coordinates)).any())
 
 
 def check_boxes(

@@ -6,10 +6,12 @@ from typing import Any, List, Optional
 
 import numpy as np
 
-from ..findings import Findings, short_numbers
+from ..findings import Findings, short, short_numbers
 from ..images.polygons import Polygons
 from .box_checks import ROUNDING, beyond_picture
-from .object_columns import RLE, MaskExtents, ObjectColumns, ObjectPictures
+from .object_columns import NO_MASK, RLE, MaskExtents, ObjectColumns, ObjectPictures
+
+_USABLE_SHARE = 0.1  # of the segmentations that a file has; below it, the file is in another form
 
 
 def check_polygons(objects: ObjectColumns, pictures: ObjectPictures, findings: Findings) -> Polygons:
@@ -101,6 +103,39 @@ def mask_extents(
             areas[row] = mask.area
             has_mask[row] = True
     return MaskExtents(boxes, areas, has_mask)
+
+
+def check_usable_masks(
+    objects: ObjectColumns, pictures: ObjectPictures, masks: MaskExtents, findings: Findings
+) -> None:
+    """Find a file whose objects have segmentations of which nearly none can be used.
+
+    It must not be taken for a file of boxes alone. Crowds, whose masks are no targets, are not counted.
+    """
+    written = pictures.valid & ~objects.crowd & (objects.mask_kind != NO_MASK)
+    unusable = np.flatnonzero(written & ~masks.has_mask)
+    count = int(written.sum())
+    if count - len(unusable) >= _USABLE_SHARE * count:
+        return
+    row = int(unusable[0])
+    detail = (
+        f"{len(unusable)} of {count} segmentations cannot be used, the first looks like "
+        f"{_segmentation_look(objects, row)}; write polygons [[x1, y1, x2, y2, ...], ...] or RLE in pixels, "
+        "or leave all segmentations out to train on boxes alone"
+    )
+    findings.add("masks_unusable", *objects.describe(row, ".segmentation"), detail)
+
+
+def _segmentation_look(objects, row):
+    """The segmentation of an object, shortened."""
+    if row in objects.bad_masks:
+        return objects.bad_masks[row]
+    if row in objects.rles:
+        return short(objects.rles[row].rle)
+    polygons = objects.polygons
+    parts = np.flatnonzero(polygons.owner == row)
+    points = [polygons.points[polygons.starts[part] : polygons.starts[part + 1]].tolist() for part in parts]
+    return short(points) if points else "a polygon that is too short or of odd length"
 
 
 def join_segmentations(

@@ -7,8 +7,8 @@ from typing import List, Sequence, Tuple
 import numpy as np
 
 from ..findings import Findings, short_numbers
-from .box_checks import check_boxes
-from .mask_checks import check_polygons, join_segmentations, mask_extents
+from .box_checks import check_boxes, check_normalised
+from .mask_checks import check_polygons, check_usable_masks, join_segmentations, mask_extents
 from .object_columns import ObjectColumns, ObjectPictures
 from .picture_folder import PictureEntry
 from .records import Record
@@ -30,8 +30,13 @@ def checked_records(
         a usable mask. If so, objects without a mask are left out.
     """
     object_pictures = _object_pictures(objects, pictures)
+    if check_normalised(objects, object_pictures, findings):
+        # every other check would only find what follows from it
+        none = np.zeros(len(objects.labels), bool)
+        return _records(objects, pictures, none, objects.boxes, none, None), False
     polygons = check_polygons(objects, object_pictures, findings)
     masks = mask_extents(objects, polygons, object_pictures, findings)
+    check_usable_masks(objects, object_pictures, masks, findings)
     boxes, valid = check_boxes(objects, object_pictures, masks, findings)
     valid = _check_agreement(objects, boxes, valid, masks, findings)
     areas = _check_areas(objects, boxes, valid, masks, findings)

@@ -19,7 +19,7 @@ from ...log import logger
 from ..annotations.records import DataSource
 from ..annotations.source_paths import annotation_path, picture_folder_path
 from ..annotations.sources import read_source, resolve_classes
-from ..finding_kinds import ACTIONS, FATAL, KINDS, SKIPPED
+from ..finding_kinds import ACTIONS, CAUSES_OF_MISSING_OBJECTS, FATAL, KINDS, SKIPPED
 from ..findings import Findings, one_line
 from ..images.placement import resized_size
 from .picture_files import check_pictures
@@ -141,10 +141,13 @@ def check_data(
 def _check_for_training(config, source, findings):
     """Find what training leaves out, and what makes it impossible."""
     usable = 0
+    objects_missing = any(kind in findings.counts for kind in CAUSES_OF_MISSING_OBJECTS)
     for record in source.records:
         num_crowds = int(record.crowd.sum())
         num_objects = len(record.crowd) - num_crowds
         usable += num_objects > 0 or config.keep_empty
+        if objects_missing:
+            continue
         if num_objects == 0 and not config.keep_empty:
             kind = "crowd_only" if num_crowds else "empty_picture"
             findings.add(kind, record.location, record.image_id)
