@@ -72,9 +72,15 @@ KINDS: Dict[str, Kind] = {
     "annotation_form": Kind(SKIPPED, "annotation that is not an object, left out"),
     "annotation_image": Kind(SKIPPED, "annotation of an image id that the file does not list, left out"),
     "annotation_category": Kind(SKIPPED, "annotation of a category id that the file does not list, left out"),
+    "annotation_background": Kind(
+        SKIPPED, "object of a class called background, left out: the name means no object; rename the class"
+    ),
+    "object_twice": Kind(KEPT, "object with the picture, class, box and mask of an earlier one, kept"),
     "annotation_id": Kind(FIXED, "annotation id missing or used twice, the annotation is kept"),
     "crowd_spelled": Kind(FIXED, "is_crowd for iscrowd, read as iscrowd"),
-    "crowd_value": Kind(FIXED, "iscrowd that is neither 0 nor 1, read as a crowd unless it is false"),
+    "crowd_value": Kind(
+        FIXED, "iscrowd that is not the number 0 or 1, a crowd unless it is 0, false or no number"
+    ),
     "box_form": Kind(SKIPPED, "box that is not four numbers, left out"),
     "box_infinite": Kind(SKIPPED, "box that is not finite, left out"),
     "box_empty": Kind(SKIPPED, "box without area (zero or negative width or height), left out"),

@@ -18,6 +18,7 @@ from ..images.polygons import Polygons
 from ..images.rle import rle_counts, rle_extent
 from .json_values import (
     UNUSABLE,
+    is_crowd,
     read_areas,
     read_boxes,
     read_plain_polygons,
@@ -161,11 +162,13 @@ class AnnotationCollector:
                 if "iscrowd" not in item and "is_crowd" in item:
                     value = item["is_crowd"]
                     self._add_finding("crowd_spelled", item, f"annotations[{index[i]}].is_crowd")
-                crowd[i] = whole_number(value) not in (None, 0) or value is True
+                crowd[i] = is_crowd(value)
                 if not (value is None or (type(value) is int and value in (0, 1))):
                     odd.append(i)
         for i in odd:
-            self._add_finding("crowd_value", items[i], f"annotations[{index[i]}].iscrowd")
+            value = items[i].get("iscrowd", items[i].get("is_crowd"))
+            detail = f"{short(value)}, read as {int(crowd[i])}"
+            self._add_finding("crowd_value", items[i], f"annotations[{index[i]}].iscrowd", detail)
         return crowd
 
     def _read_masks(self, items, index):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List
+from typing import Dict, List, Optional
 
 import numpy as np
 
@@ -13,7 +13,11 @@ from .object_columns import ObjectColumns
 
 
 def annotation_objects(
-    columns: AnnotationColumns, image_ids: List[int], labels: Dict[int, int], findings: Findings
+    columns: AnnotationColumns,
+    image_ids: List[int],
+    labels: Dict[int, int],
+    background_id: Optional[int],
+    findings: Findings,
 ) -> ObjectColumns:
     """The objects of the annotations whose picture and class exist.
 
@@ -21,6 +25,7 @@ def annotation_objects(
         columns: all annotations; its boxes become x1, y1, x2, y2.
         image_ids: the ids of the file's pictures, each once.
         labels: {category id: label}.
+        background_id: the id of a category called background, whose objects are left out.
         findings: unusual ids, and annotations that are left out, are added here.
     """
     picture_index, has_picture = _positions(
@@ -42,8 +47,17 @@ def annotation_objects(
         if len(rows):
             findings.add_rows(kind, rows, lambda row: (*columns.describe(row, part), ""))
 
-    add("annotation_image", ~has_picture, ".image_id")
-    add("annotation_category", has_picture & ~has_class, ".category_id")
+    unknown_class = has_picture & ~has_class
+    if background_id is not None:
+        is_background = unknown_class & (columns.category_id == background_id)
+        is_background &= columns.category_id_spelling != UNUSABLE
+        add("annotation_background", is_background, ".category_id")
+        unknown_class &= ~is_background
+    # what an unreadable image or category was meant to be is not known: these may be its annotations
+    if "image_form" not in findings.counts:
+        add("annotation_image", ~has_picture, ".image_id")
+    if not {"category_form", "category_twice"} & set(findings.counts):
+        add("annotation_category", unknown_class, ".category_id")
     for part, spelling in (
         (".id", columns.annotation_id_spelling),
         (".image_id", columns.image_id_spelling),

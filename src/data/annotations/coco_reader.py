@@ -123,10 +123,10 @@ def _read(data, path, images, coco_classes, findings):
     has_annotations = content.get("annotations") is not None
     if has_annotations:
         _list_under(content, "annotations", findings)
-    found = _read_categories(categories, findings)
+    found, background_id = _read_categories(categories, findings)
     names = _class_names(found, coco_classes, findings)
     labels = {found[name]: label for label, name in enumerate(names) if name in found}
-    objects = annotation_objects(annotations.columns(), images.image_ids, labels, findings)
+    objects = annotation_objects(annotations.columns(), images.image_ids, labels, background_id, findings)
     records, has_masks = checked_records(objects, images.pictures, findings)
     return DataSource(
         annotation_file=path,
@@ -176,11 +176,11 @@ def _list_under(content, key, findings):
 
 
 def _read_categories(categories, findings):
-    """{class name: category id} in the file's order, without the background."""
+    """({class name: category id} in the file's order without the background, the background's id or None)."""
     found = {}
     for index, category in enumerate(categories):
         _read_category(category, f"categories[{index}]", found, findings)
-    found.pop("background", None)  # some tools list it, but no object has this class
+    background_id = found.pop("background", None)  # some tools list it
     if not found:
         findings.fail("file_form", "", "'categories' lists no class")
     ids = sorted(found.values())
@@ -188,7 +188,7 @@ def _read_categories(categories, findings):
     if gaps:
         detail = f"no {', '.join(gaps[:20])}{' ...' if len(gaps) > 20 else ''}"
         findings.add("category_gaps", "categories", detail=detail)
-    return found
+    return found, background_id
 
 
 def _read_category(category, location, found, findings):

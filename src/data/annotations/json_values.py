@@ -52,6 +52,19 @@ def whole_number(value: Any) -> Optional[int]:
     return value if type(value) is int and -(2**63) <= value < 2**63 else None
 
 
+def is_crowd(value: Any) -> bool:
+    """Whether an iscrowd in any spelling (1, 1.0, true, "1", "True") says that the object is a crowd."""
+    if isinstance(value, str):
+        text = value.strip().lower()
+        if text in ("true", "false"):
+            return text == "true"
+        try:
+            value = float(text)
+        except ValueError:
+            return False
+    return isinstance(value, (bool, int, float)) and value != 0 and value == value
+
+
 def read_whole_numbers(values: List[Any]) -> WholeNumbers:
     """A column of ids."""
     if set(map(type, values)) <= {int}:

@@ -40,6 +40,7 @@ def checked_records(
     boxes, valid = check_boxes(objects, object_pictures, masks, findings)
     valid = _check_agreement(objects, boxes, valid, masks, findings)
     areas = _check_areas(objects, boxes, valid, masks, findings)
+    _find_repeated(objects, boxes, valid, polygons, findings)
     has_masks = bool((valid & masks.has_mask & ~objects.crowd).any())
     segmentations = None
     if has_masks:
@@ -101,6 +102,57 @@ def _check_areas(objects, boxes, valid, masks, findings):
 
     objects.add_findings(findings, "area_wrong", wrong, ".area", detail)
     return np.where(usable, written, computed)
+
+
+def _find_repeated(objects, boxes, valid, polygons, findings):
+    """Find valid objects that have the picture, class, box and mask of an earlier one."""
+    rows = np.flatnonzero(valid)
+    boxes = boxes + 0.0  # -0.0 becomes 0.0, which has other bytes
+    hashes = _position_hashes(objects, boxes, rows)
+    ordered = np.sort(hashes)
+    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
+    if not len(repeated):
+        return
+    # few are left in most files: these are compared one by one
+    rows = rows[np.isin(hashes, repeated)]
+    first_polygon = np.searchsorted(polygons.owner, rows).tolist()
+    last_polygon = np.searchsorted(polygons.owner, rows, side="right").tolist()
+    earlier = {}  # {all that is compared: the first row}
+    first_row = {}  # {row of a repeated object: the first one's}
+    for row, first, last in zip(rows.tolist(), first_polygon, last_polygon):
+        mask = objects.rles.get(row)
+        starts = polygons.starts[first : last + 1]
+        key = (
+            int(objects.picture_index[row]),
+            int(objects.labels[row]),
+            bool(objects.crowd[row]),
+            boxes[row].tobytes(),
+            mask and (*mask.rle["size"], mask.rle["counts"]),
+            (starts - starts[0]).tobytes(),
+            polygons.points[starts[0] : starts[-1]].tobytes(),
+        )
+        if earlier.setdefault(key, row) != row:
+            first_row[row] = earlier[key]
+    share = (
+        f"{len(first_row)} of {int(valid.sum())} objects ({len(first_row) / valid.sum():.0%}) are repeated"
+    )
+
+    def describe(row):
+        first = objects.describe(first_row[row], "")[0]
+        return *objects.describe(row, ""), f"the same as {first}; {share}"
+
+    findings.add_rows("object_twice", list(first_row), describe)
+
+
+def _position_hashes(objects, boxes, rows):
+    """uint64 [k]: equal for rows (int [k]) of the same picture, class and box, and seldom for others."""
+    hashes = objects.picture_index[rows].astype(np.uint64)
+    columns = [objects.labels[rows].astype(np.uint64), *boxes[rows].T.copy().view(np.uint64)]
+    for column in columns:
+        # the multiplier of Knuth's multiplicative hashing for 64 bits; the shift brings high bits down
+        hashes = (hashes ^ column) * np.uint64(0x9E3779B97F4A7C15)
+        hashes ^= hashes >> np.uint64(32)
+    return hashes
 
 
 def _records(objects, pictures, valid, boxes, areas, segmentations):

@@ -69,6 +69,15 @@ def _id_used_twice(content):
     content["annotations"][1].update(id=1)
 
 
+def _background(content):
+    content["categories"].append({"id": 0, "name": "background"})
+    content["annotations"][0].update(category_id=0)
+
+
+def _object_twice(content):
+    content["annotations"].append({**content["annotations"][0], "id": 99})
+
+
 def _is_crowd(content):
     item = content["annotations"][0]
     item["is_crowd"] = item.pop("iscrowd")
@@ -113,11 +122,14 @@ LIST_MISTAKES = [
     Mistake("annotation_image", "skipped", f"{FIRST}.image_id", None, 1, first(image_id="ten")),
     Mistake("annotation_category", "skipped", f"{FIRST}.category_id", 10, 1, first(category_id=4)),
     Mistake("annotation_category", "skipped", f"{FIRST}.category_id", 10, 1, first(category_id=0)),
+    Mistake("annotation_background", "skipped", f"{FIRST}.category_id", 10, 1, _background),
+    Mistake("object_twice", "kept", "annotations[9]", 10, 99, _object_twice),
     Mistake("annotation_id", "fixed", "annotations[1].id", 10, 1, _id_used_twice),
     Mistake("annotation_id", "fixed", f"{FIRST}.id", 10, None, first(id=2**70)),
     Mistake("crowd_spelled", "fixed", f"{FIRST}.is_crowd", 10, 1, _is_crowd),
     Mistake("crowd_value", "fixed", f"{FIRST}.iscrowd", 10, 1, first(iscrowd=True)),
     Mistake("crowd_value", "fixed", f"{FIRST}.iscrowd", 10, 1, first(iscrowd=2)),
+    Mistake("crowd_value", "fixed", f"{FIRST}.iscrowd", 10, 1, first(iscrowd="0")),
     Mistake("empty_picture", "skipped", "images[1]", 20, None, no_objects),
     Mistake("crowd_only", "skipped", "images[1]", 20, None, _only_crowds),
     Mistake("nothing", "fatal", "", None, None, lambda content: content.update(annotations=[])),

@@ -130,3 +130,76 @@ def test_the_reported_normalised_file(shared):
     assert "[0.125, 0.333333, 0.226562, 0.25] in a picture of 128x96" in one["detail"]
     assert result.exit_code == 2
     assert sum(line.startswith(("fatal", "skipped")) for line in report_text(result)) == 1
+
+
+@pytest.mark.parametrize("masks", [True, False])
+def test_every_object_twice(coco_folder, masks):
+    def change(content):
+        items = content["annotations"]
+        items += [{**item, "id": item["id"] + 100} for item in items]
+
+    result = check(coco_folder(masks=masks, change=change))
+    ones = found(result, "object_twice")
+    assert [one["annotation_id"] for one in ones] == list(range(101, 119))
+    assert ones[3]["detail"] == "the same as annotations[3]; 18 of 36 objects (50%) are repeated"
+    assert result.exit_code == 0
+    assert sum(len(record.boxes) for record in result.source.records) == 36
+
+
+def test_objects_that_differ_in_one_thing_are_not_repeated(coco_folder):
+    run = {"size": [96, 128], "counts": [96 * 20 + 20, 30, 96 * 107 + 46]}
+
+    def change(content):
+        first = content["annotations"][0]
+        first.update(bbox=[10, 20, 40, 30], area=1200, segmentation=[SQUARE], category_id=3)
+        changes = [
+            {"image_id": 20},
+            {"category_id": 7},
+            {"bbox": [10, 20, 40, 30.001]},
+            {"segmentation": [[*SQUARE[:-1], 50.5]]},
+            {"segmentation": [SQUARE, [20, 30, 40, 30, 40, 40]]},
+            {"segmentation": run},
+            {"iscrowd": 1},
+        ]
+        content["annotations"] = [first, *({**first, "id": n, **one} for n, one in enumerate(changes, 2))]
+
+    root = coco_folder(change=change)
+    assert not found(check(root), "object_twice")
+
+
+def test_the_reported_repeated_objects(shared):
+    result = check(shared / "data/reports/doubled_objects", "coco_classes=auto")
+    assert len(found(result, "object_twice")) == 12
+    assert "12 of 24 objects (50%)" in report_text(result)[1]
+
+
+def test_the_reported_objects_of_the_background(shared):
+    result = check(shared / "data/reports/background_used", "coco_classes=auto")
+    ones = found(result, "annotation_background")
+    assert ones and not found(result, "annotation_category")
+    assert "rename the class" in ones[0]["what"]
+    assert len(ones) + sum(len(record.boxes) for record in result.source.records) == 12
+
+
+@pytest.mark.parametrize(
+    "written, crowd",
+    [("0", 0), ("1", 1), ("false", 0), ("FALSE", 0), ("True", 1), (" 1 ", 1), ("0.0", 0), (1.0, 1), (0.0, 0)]
+    + [(True, 1), (False, 0), (2, 1), ("x", 0), ("nan", 0), ([1], 0)],
+)
+def test_iscrowd_is_read_as_it_is_meant(coco_folder, written, crowd):
+    result = check(coco_folder(change=lambda content: content["annotations"][0].update(iscrowd=written)))
+    (one,) = found(result, "crowd_value")
+    assert one["detail"] == f"{written!r}, read as {crowd}"
+    record = result.source.records[0]
+    assert record.crowd[record.annotation_ids.tolist().index(1)] == bool(crowd)
+
+
+def test_the_reported_iscrowd_as_text(shared):
+    root = shared / "data/reports"
+    words = ["coco_classes=auto"]
+    result = check(root / "demo_iscrowd_text", *words, split="val")
+    clean = check(root / "demo_clean", *words, split="val")
+    assert result.findings.counts == {**clean.findings.counts, "crowd_value": 76}
+    for one, other in zip(result.source.records, clean.source.records):
+        assert one.crowd.tolist() == other.crowd.tolist()
+        assert one.boxes.tolist() == other.boxes.tolist()
