@@ -51,6 +51,11 @@ KINDS: Dict[str, Kind] = {
     "image_size_missing": Kind(FIXED, "picture without a usable size in the file, read from the picture"),
     "respelled": Kind(FIXED, "whole number written as text or as a fraction, read as a number"),
     "large_id": Kind(KEPT, "id over 2^32, which other tools may cut, kept"),
+    "image_url": Kind(FIXED, "image without file_name, called by the last part of its coco_url (as in LVIS)"),
+    "name_backslash": Kind(FIXED, "picture name with backslashes, read as /"),
+    "name_unicode": Kind(
+        FIXED, "picture name in another Unicode normalisation (NFC, NFD) than the file's, which is taken"
+    ),
     "name_spaces": Kind(FIXED, "picture name with spaces, read as one name"),
     # picture files
     "picture_missing": Kind(FATAL, "picture that is missing"),

@@ -6,6 +6,7 @@ from typing import Any, List, Mapping, Optional, Tuple
 
 from ..findings import Findings, short
 from .json_values import whole_number
+from .mending.picture_names import name_from_url
 from .picture_folder import PictureEntry, PictureFolder
 
 _MAX_PIXELS = 2**30  # of the largest picture that OpenCV decodes
@@ -42,14 +43,13 @@ class ImageCollector:
 
     def _add_image(self, location, image):
         findings = self.findings
-        name = image.get("file_name") if isinstance(image, dict) else None
-        if not isinstance(image, dict) or (self.folder is not None and not (isinstance(name, str) and name)):
+        if not isinstance(image, dict):
             findings.add("image_form", location, detail="an object with an id and a file_name expected")
             return
         image_id = whole_number(image.get("id"))
         if image_id is None:
-            whose = f"the id of {short(name)}" if name else "its id"
-            detail = f"{whose} is {short(image.get('id'))}; a whole number expected"
+            named = f" of {short(image['file_name'])}" if "file_name" in image else ""
+            detail = f"the id{named} is {short(image.get('id'))}; a whole number expected"
             findings.add("image_form", location, detail=detail)
             return
         if image_id in self._locations:
@@ -62,14 +62,32 @@ class ImageCollector:
         if abs(image_id) > 2**32:
             findings.add("large_id", f"{location}.id", image_id)
         if self.folder is None:
-            path, width, height = self._size_alone(image_id, name, image)
+            path, width, height = self._size_alone(image_id, image)
         else:
-            path, width, height = self._picture(location, image_id, name, image)
+            path, width, height = self._picture(location, image_id, image)
         self.image_ids.append(image_id)
         self.pictures.append(PictureEntry(image_id, path, width, height, location))
 
-    def _picture(self, location, image_id, name, image):
+    def _name(self, location, image_id, image):
+        """The picture's name; None, with a finding, where there is none."""
+        name = image.get("file_name")
+        if name in (None, ""):
+            name = name_from_url(image.get("coco_url"))
+            if name:
+                detail = f"{name} from {short(image['coco_url'])}"
+                self.findings.add("image_url", location, image_id, detail=detail)
+        if isinstance(name, str) and name:
+            return name
+        detail = "it has no file_name, and no coco_url with a name at its end" if name is None else ""
+        detail = detail or f"its file_name is {short(name)}; the name of a picture file expected"
+        self.findings.add("image_form", location, image_id, detail=detail)
+        return None
+
+    def _picture(self, location, image_id, image):
         """(path, width, height)."""
+        name = self._name(location, image_id, image)
+        if name is None:
+            return "", 0, 0
         path = self.folder.path(name, f"{location}.file_name", image_id)
         if path is None:
             return name, 0, 0
@@ -88,7 +106,7 @@ class ImageCollector:
                     self.findings.add("respelled", f"{location}.{side}", image_id)
         return path, width, height
 
-    def _size_alone(self, image_id, name, image):
+    def _size_alone(self, image_id, image):
         """(name, width, height) of a picture whose file is not at hand."""
         if image_id in self.sizes:
             height, width = self.sizes[image_id]
@@ -99,7 +117,7 @@ class ImageCollector:
                 # No detection is compared with its masks, so any size that holds them will do.
                 width = UNKNOWN_SIDE
                 height = UNKNOWN_SIDE
-        return str(name or ""), width, height
+        return str(image.get("file_name") or ""), width, height
 
 
 def _is_size(width, height):

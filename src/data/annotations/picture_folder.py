@@ -10,6 +10,7 @@ from ..finding_kinds import PICTURE_KINDS
 from ..findings import Findings, short
 from ..images.decode import picture_size
 from ..images.picture_checks import check_picture, picture_detail
+from .mending.picture_names import NormalisedNames, leads_out
 
 
 class PictureEntry(NamedTuple):
@@ -42,6 +43,7 @@ class PictureFolder:
         self.folder = str(folder)
         self.findings = findings
         self.id_word = id_word
+        self._normalised = NormalisedNames(self.folder)
         self._image_ids = {}  # {picture name: the first image id that has it}
 
     def path(self, name: str, location: str, image_id: int) -> Optional[str]:
@@ -54,11 +56,25 @@ class PictureFolder:
             detail += "; write names relative to it"
             self.findings.add("image_outside", location, image_id, detail=detail)
             return None
+        name = self._mended_name(name, location, image_id)
         if name in self._image_ids:
             detail = f"{name}, also {self.id_word} {self._image_ids[name]}"
             self.findings.add("image_file_twice", location, image_id, detail=detail)
         self._image_ids.setdefault(name, image_id)
         return os.path.join(self.folder, name)
+
+    def _mended_name(self, written, location, image_id):
+        """The name under which a picture is there, as far as that is certain; changes are findings."""
+        name = written
+        # elsewhere than on Windows a file's name may have backslashes
+        if "\\" in name and not os.path.lexists(os.path.join(self.folder, name)):
+            name = name.replace("\\", "/")
+            self.findings.add("name_backslash", location, image_id, detail=f"{short(written)} is {name}")
+        present = self._normalised.find(name)
+        if present != name:
+            detail = f"{ascii(name)} is {ascii(present)} in the folder"
+            self.findings.add("name_unicode", location, image_id, detail=detail)
+        return present
 
     def size(self, path: str, location: str, image_id: int, reason: str = "") -> Optional[Tuple[int, int]]:
         """(height, width) in pixels of the displayed picture; None, with a finding, where it cannot be read.
@@ -76,10 +92,3 @@ class PictureFolder:
         detail = reason + picture_detail(path, kind, detail, image_id)
         self.findings.add(kind, location, image_id, detail=detail)
         return None
-
-
-def leads_out(file_name: str) -> bool:
-    """Whether a picture's name is absolute or leads out of its folder: annotation files are not trusted."""
-    if os.path.isabs(file_name) or "\0" in file_name:
-        return True
-    return os.path.normpath(file_name).split(os.sep)[0] == ".."
