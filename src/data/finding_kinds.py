@@ -26,7 +26,8 @@ class Kind(NamedTuple):
 KINDS: Dict[str, Kind] = {
     # the annotation file
     "file_unreadable": Kind(FATAL, "annotation file that cannot be read"),
-    "file_syntax": Kind(FATAL, "file that is not JSON or not UTF-8 text"),
+    "file_syntax": Kind(FATAL, "file that is not JSON, or not text in UTF-8, UTF-16 or UTF-32"),
+    "file_encoding": Kind(FIXED, "file in UTF-16 or UTF-32, read as such"),
     "file_form": Kind(FATAL, "file without the parts that its format requires"),
     "byte_order_mark": Kind(FIXED, "byte-order mark at the start of the file, passed over"),
     "windows_line_ends": Kind(FIXED, "Windows line end, read as a line end"),
@@ -34,6 +35,9 @@ KINDS: Dict[str, Kind] = {
     "category_form": Kind(FATAL, "category without a usable id and name"),
     "category_twice": Kind(FATAL, "category id or name that is used twice"),
     "category_names": Kind(FATAL, "category that coco_classes does not name"),
+    "category_unicode": Kind(
+        FIXED, "class name in another Unicode normalisation (NFC, NFD) than in coco_classes, read as the same"
+    ),
     "category_zero": Kind(KEPT, "category with id 0, a class like the others (labels are counted from 1)"),
     "category_gaps": Kind(KEPT, "gaps in the category ids, closed by counting labels from 1"),
     # all objects at once

@@ -10,12 +10,11 @@ objects are checked at once (`object_checks.py`): COCO's 118,000 pictures take s
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import gc
 import hashlib
 import json
-import shlex
+import unicodedata
 from typing import Mapping, Optional, Tuple
 
 from ...config import Config
@@ -25,6 +24,8 @@ from .coco_images import ImageCollector
 from .coco_objects import annotation_objects
 from .json_stream import ItemCount, parse_object
 from .json_values import whole_number
+from .mending.class_names import match_class_names
+from .mending.encodings import decode_text
 from .object_checks import checked_records
 from .records import DataSource
 from .source_paths import coco_annotation_path, coco_picture_folder, read_annotation_file
@@ -111,10 +112,8 @@ def _no_garbage_collection():
 def _read(data, path, images, coco_classes, findings):
     """The DataSource of a file's bytes; images: an empty ImageCollector."""
     digest = hashlib.sha256(data).hexdigest()
-    if data.startswith(codecs.BOM_UTF8):
-        findings.add("byte_order_mark", "line 1")
     annotations = AnnotationCollector(findings)
-    text = _decode(data, findings)
+    text = decode_text(data, findings)
     del data
     content = _parse(text, {"annotations": annotations.add, "images": images.add}, findings)
     del text
@@ -124,7 +123,9 @@ def _read(data, path, images, coco_classes, findings):
     if has_annotations:
         _list_under(content, "annotations", findings)
     found, background_id = _read_categories(categories, findings)
-    names = _class_names(found, coco_classes, findings)
+    names = ("background", *found)
+    if coco_classes != "auto":
+        found, names = match_class_names(found, coco_classes, findings)
     labels = {found[name]: label for label, name in enumerate(names) if name in found}
     objects = annotation_objects(annotations.columns(), images.image_ids, labels, background_id, findings)
     records, has_masks = checked_records(objects, images.pictures, findings)
@@ -139,14 +140,6 @@ def _read(data, path, images, coco_classes, findings):
         digest=digest,
         left_out=[picture.image_id for picture in images.pictures if not picture.width],
     )
-
-
-def _decode(data, findings):
-    try:
-        # JSON may be UTF-8 with or without a byte-order mark, UTF-16 or UTF-32
-        return data.decode(json.detect_encoding(data))
-    except UnicodeDecodeError as error:
-        findings.fail("file_syntax", "", f"not UTF-8 text ({error.reason} at byte {error.start})")
 
 
 def _parse(text, handlers, findings):
@@ -203,8 +196,9 @@ def _read_category(category, location, found, findings):
         detail = f"the id of {short(name)} is {short(category.get('id'))}; a whole number expected"
         findings.add("category_form", location, detail=detail)
         return
-    if name in found or category_id in found.values():
-        repeated = f"name {short(name)}" if name in found else f"id {category_id}"
+    same_name = name in found or (not name.isascii() and _normalised(name) in map(_normalised, found))
+    if same_name or category_id in found.values():
+        repeated = f"name {short(name)}" if same_name else f"id {category_id}"
         detail = f"the {repeated} is used twice; give each category its own"
         findings.add("category_twice", location, detail=detail)
         return
@@ -217,18 +211,5 @@ def _read_category(category, location, found, findings):
     found[name] = category_id
 
 
-def _class_names(found, coco_classes, findings):
-    """The class names by label; found: {class name: category id} of the file."""
-    if coco_classes == "auto":
-        return ("background", *found)
-    names = tuple(coco_classes)
-    unknown = [name for name in found if name not in names]
-    if unknown:
-        word = shlex.quote("coco_classes=" + json.dumps(["background", *found], ensure_ascii=False))
-        detail = (
-            f"{len(unknown)} of its {len(found)} categories not in coco_classes "
-            f"(the first: {short(unknown[0])}); write {word} or coco_classes=auto"
-        )
-        findings.add("category_names", "", detail=detail)
-        names = (*names, *unknown)  # a check goes on with all of them
-    return names
+def _normalised(name):
+    return unicodedata.normalize("NFC", name)

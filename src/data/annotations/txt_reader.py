@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 from typing import Optional
 
@@ -11,6 +10,7 @@ import numpy as np
 from ...config import Config
 from ...errors import ConfigError
 from ..findings import Findings
+from .mending.encodings import decode_text
 from .object_checks import checked_records
 from .records import DataSource
 from .source_paths import read_annotation_file, txt_annotation_path
@@ -74,14 +74,7 @@ def read_txt(
 
 def _numbered_lines(data, findings):
     """[(line number, text)] of the lines that are not blank."""
-    if data.startswith(codecs.BOM_UTF8):
-        findings.add("byte_order_mark", "line 1")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        detail = f"not UTF-8 text ({error.reason}); save the file as UTF-8"
-        findings.fail("file_syntax", f"line {line}", detail)
+    text = decode_text(data, findings)
     # not splitlines(), which counts lines differently from editors
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip(BLANK)]
     windows_lines = np.array([number for number, line in lines if line.endswith("\r")], np.int64)
