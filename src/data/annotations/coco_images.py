@@ -48,8 +48,8 @@ class ImageCollector:
             return
         image_id = whole_number(image.get("id"))
         if image_id is None:
-            named = f" of {short(image['file_name'])}" if "file_name" in image else ""
-            detail = f"the id{named} is {short(image.get('id'))}; a whole number expected"
+            whose = f"the id of {short(image['file_name'])}" if image.get("file_name") else "its id"
+            detail = f"{whose} is {short(image.get('id'))}; a whole number expected"
             findings.add("image_form", location, detail=detail)
             return
         if image_id in self._locations:
