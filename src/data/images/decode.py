@@ -8,10 +8,16 @@ from typing import BinaryIO, Optional, Tuple, Union
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from ...errors import DataError
+from .sixteen_bits import is_sixteen_bit, sixteen_bit_values, to_eight_bits
+from .tiff_header import unsupported_tiff
 
+# Pillow refuses PNG files with a text of over 1 MB (some tools store a whole work-flow in it). 64 MB for all
+# texts of a file, its other limit, still stops texts that are made to fill the memory.
+PngImagePlugin.MAX_TEXT_CHUNK = 64 << 20
+PngImagePlugin.MAX_TEXT_MEMORY = 64 << 20
 # EXIF tag: 1 as stored, 2 to 8 mirrored or rotated (EXIF 2.3, page 36).
 EXIF_ORIENTATION = 274
 _EIGHT_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB", "La", "RGBa")
@@ -21,12 +27,23 @@ def _open(source: Union[bytes, BinaryIO], name: Union[str, Path, bytes]) -> Imag
     """Open a picture file, or its bytes, without decoding it. Raises DataError naming what is no picture."""
     try:
         return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+    except UnidentifiedImageError:
+        reason = unsupported_tiff(_bytes_of(source)) or "not a picture that can be read"
+        raise DataError(f"picture {name}: {reason}") from None
     except OSError as error:
         reason = error.strerror or "not a picture that can be read"
         raise DataError(f"picture {name}: {reason}") from None
     except Exception as error:
         # Pillow's parsers raise a dozen types on broken files
         raise DataError(f"picture {name}: not a picture that can be read ({_one_line(error)})") from None
+
+
+def _bytes_of(source: Union[bytes, BinaryIO]) -> bytes:
+    """All bytes of what `_open` takes."""
+    if isinstance(source, bytes):
+        return source
+    source.seek(0)
+    return source.read()
 
 
 def _exif_orientation(image: Image.Image) -> int:
@@ -117,9 +134,9 @@ def has_end_marker(data: bytes, image_format: str) -> bool:
 def decode_picture(data: bytes, name: Union[str, Path], size: Optional[Tuple[int, int]] = None) -> np.ndarray:
     """Decode picture bytes to RGB.
 
-    Grey, palette and CMYK become RGB, alpha is dropped, 16 bits become 8, and the first frame of an animation
-    is taken. The EXIF orientation is applied as viewers do, unless `size` says that the annotations refer to
-    the picture as it is stored.
+    Grey, palette and CMYK become RGB, alpha is dropped, 16 bits become 8 by the rule of `sixteen_bits.py`,
+    and the first frame of an animation is taken. The EXIF orientation is applied as viewers do, unless `size`
+    says that the annotations refer to the picture as it is stored.
 
     Args:
         data: the file's bytes.
@@ -137,7 +154,9 @@ def decode_picture(data: bytes, name: Union[str, Path], size: Optional[Tuple[int
     pixels = None
     # Without its end marker, Pillow decodes the file: it refuses half a picture, OpenCV does not.
     is_plain = image.format in ("JPEG", "PNG") and image.mode in ("RGB", "L")
-    if is_plain and has_end_marker(data, image.format):
+    if is_sixteen_bit(image):
+        pixels = _decode_sixteen_bits(image, data, name)
+    elif is_plain and has_end_marker(data, image.format):
         # about a third faster than Pillow; both wrap the same libraries
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
         if pixels is not None:
@@ -155,13 +174,25 @@ def _decode_with_pillow(image: Image.Image, name: Union[str, Path]) -> np.ndarra
                 # Pillow converts neither a palette's nor a premultiplied mode's alpha to RGB in one step
                 image = image.convert("RGBA")
             return np.array(image.convert("RGB"))
-        if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
-            high_bytes = (np.array(image).astype(np.int64) >> 8).astype(np.uint8)
-            return np.repeat(high_bytes[..., None], 3, 2)
     except Exception as error:
         # as in _open
         raise DataError(f"picture {name}: cannot be decoded ({_one_line(error)})") from None
     raise DataError(f"picture {name}: pixels of kind '{image.mode}' are not supported; save it as 8-bit RGB")
+
+
+def _decode_sixteen_bits(image: Image.Image, data: bytes, name: Union[str, Path]) -> np.ndarray:
+    """uint8 [H, W, 3], RGB, of a picture that `is_sixteen_bit`. Raises DataError naming the picture."""
+    try:
+        values = sixteen_bit_values(image, data)
+    except Exception as error:
+        # as in _open
+        raise DataError(f"picture {name}: cannot be decoded ({_one_line(error)})") from None
+    if values is None:
+        reason = (
+            unsupported_tiff(data) or "16-bit pixels of this kind are not supported; save it as 8-bit RGB"
+        )
+        raise DataError(f"picture {name}: {reason}")
+    return to_eight_bits(values)
 
 
 def apply_exif_orientation(pixels: np.ndarray, orientation: int) -> np.ndarray:

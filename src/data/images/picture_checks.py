@@ -12,6 +12,8 @@ from PIL import Image, UnidentifiedImageError
 from ...errors import DataError
 from ..findings import one_line
 from .decode import EXIF_ORIENTATION, decode_picture, has_end_marker, picture_size
+from .sixteen_bits import dropped_channels, is_sixteen_bit, sixteen_bit_values, used_bits_text
+from .tiff_header import unsupported_tiff
 
 # The first bytes of formats that Pillow knows. A file that starts so but cannot be opened is cut off.
 _STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM", b"II*\0", b"MM\0*", b"RIFF")
@@ -120,14 +122,14 @@ def _check_content(
             findings.extend(_size_findings(image, content.data or path, path, size))
             has_size = all(finding.kind != "picture_size" for finding in findings)
             if has_size and (content.data is not None or not _ends_well(image, content.end)):
+                has_used_bits = is_sixteen_bit(image)
                 _decode(image, content.data, path, size)
+                if has_used_bits:
+                    findings = _with_used_bits(findings, content.data, path)
     except Image.DecompressionBombError as error:
         findings.append(PictureFinding("picture_bomb", _reason(error)))
     except UnidentifiedImageError:
-        if content.start.startswith(_STARTS):
-            findings.append(PictureFinding("picture_truncated", "its header is cut off"))
-        else:
-            findings.append(PictureFinding("picture_not", ""))
+        findings.append(_unidentified(content.start, path))
     except DataError as error:
         # without the picture's name, which `picture_detail` says
         reason = one_line(str(error).split(": ", 1)[-1])
@@ -136,6 +138,26 @@ def _check_content(
         # Pillow's parsers raise a dozen types on broken files
         findings.append(PictureFinding(_kind_of(str(error)), _reason(error)))
     return findings
+
+
+def _unidentified(start: bytes, path: Union[str, Path]) -> PictureFinding:
+    """The finding about a file that Pillow cannot open; start: its first bytes."""
+    if start.startswith((b"II", b"MM")):
+        unsupported = unsupported_tiff(Path(path).read_bytes())
+        if unsupported:
+            return PictureFinding("picture_unreadable", unsupported)
+    if start.startswith(_STARTS):
+        return PictureFinding("picture_truncated", "its header is cut off")
+    return PictureFinding("picture_not", "")
+
+
+def _with_used_bits(
+    findings: List[PictureFinding], data: Optional[bytes], path: Union[str, Path]
+) -> List[PictureFinding]:
+    """The findings of a whole 16-bit picture, with the bits that it uses in their detail."""
+    data = Path(path).read_bytes() if data is None else data
+    detail = used_bits_text(sixteen_bit_values(Image.open(BytesIO(data)), data))
+    return [one._replace(detail=detail) if one.kind == "picture_16bit" else one for one in findings]
 
 
 def _kind_of(reason: str) -> str:
@@ -152,8 +174,12 @@ def _reason(error: Exception) -> str:
 
 def _mode_findings(image: Image.Image) -> Iterator[PictureFinding]:
     """What training turns into plain RGB."""
-    if image.mode in _MODES:
+    if is_sixteen_bit(image):
+        yield PictureFinding("picture_16bit", image.mode)
+    elif image.mode in _MODES:
         yield PictureFinding(_MODES[image.mode], image.mode)
+    if dropped_channels(image):
+        yield PictureFinding("picture_channels", f"{dropped_channels(image)} channels")
     if image.mode in _ALPHA or "transparency" in image.info:
         yield PictureFinding("picture_alpha", image.mode)
     if image.format in _ANIMATED and getattr(image, "is_animated", False):
@@ -212,12 +238,14 @@ def _decode(
     if image.format == "JPEG":
         # an eighth of the size: the whole stream is read, but few pixels are computed
         image.draft(image.mode, (1, 1))
-    # loading the image changes both
+    # loading the image changes them
+    is_deep = is_sixteen_bit(image)
     image_format = image.format
     mode = image.mode
     # Pillow finds a stream broken where OpenCV returns what it could make of it
     image.load()
-    if image_format not in ("JPEG", "PNG") or mode not in ("L", "RGB"):
+    is_plain = image_format in ("JPEG", "PNG") and mode in ("L", "RGB") and not is_deep
+    if not is_plain:
         decode_picture(data if data is not None else Path(path).read_bytes(), path, size)
 
 
