@@ -35,6 +35,9 @@ KINDS: Dict[str, Kind] = {
     "category_form": Kind(FATAL, "category without a usable id and name"),
     "category_twice": Kind(FATAL, "category id or name that is used twice"),
     "category_names": Kind(FATAL, "category that coco_classes does not name"),
+    "category_not_common": Kind(
+        SKIPPED, "category that the network does not know, left out of the evaluation (eval_classes=common)"
+    ),
     "category_unicode": Kind(
         FIXED, "class name in another Unicode normalisation (NFC, NFD) than in coco_classes, read as the same"
     ),
@@ -81,6 +84,9 @@ KINDS: Dict[str, Kind] = {
     # annotations
     "annotation_form": Kind(SKIPPED, "annotation that is not an object, left out"),
     "annotation_image": Kind(SKIPPED, "annotation of an image id that the file does not list, left out"),
+    "annotation_not_common": Kind(
+        SKIPPED, "object of a category that the network does not know, left out (eval_classes=common)"
+    ),
     "annotation_category": Kind(SKIPPED, "annotation of a category id that the file does not list, left out"),
     "annotation_background": Kind(
         SKIPPED, "object of a class called background, left out: the name means no object; rename the class"

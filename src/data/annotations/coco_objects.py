@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Optional
+from typing import Dict, List, Mapping
 
 import numpy as np
 
@@ -16,7 +16,7 @@ def annotation_objects(
     columns: AnnotationColumns,
     image_ids: List[int],
     labels: Dict[int, int],
-    background_id: Optional[int],
+    left_out: Mapping[int, str],
     findings: Findings,
 ) -> ObjectColumns:
     """The objects of the annotations whose picture and class exist.
@@ -25,7 +25,7 @@ def annotation_objects(
         columns: all annotations; its boxes become x1, y1, x2, y2.
         image_ids: the ids of the file's pictures, each once.
         labels: {category id: label}.
-        background_id: the id of a category called background, whose objects are left out.
+        left_out: {category id: kind of finding} of the categories whose objects are left out.
         findings: unusual ids, and annotations that are left out, are added here.
     """
     picture_index, has_picture = _positions(
@@ -48,11 +48,12 @@ def annotation_objects(
             findings.add_rows(kind, rows, lambda row: (*columns.describe(row, part), ""))
 
     unknown_class = has_picture & ~has_class
-    if background_id is not None:
-        is_background = unknown_class & (columns.category_id == background_id)
-        is_background &= columns.category_id_spelling != UNUSABLE
-        add("annotation_background", is_background, ".category_id")
-        unknown_class &= ~is_background
+    for kind in sorted(set(left_out.values())):
+        category_ids = [category_id for category_id, why in left_out.items() if why == kind]
+        is_left_out = unknown_class & np.isin(columns.category_id, category_ids)
+        is_left_out &= columns.category_id_spelling != UNUSABLE
+        add(kind, is_left_out, ".category_id")
+        unknown_class &= ~is_left_out
     # what an unreadable image or category was meant to be is not known: these may be its annotations
     if "image_form" not in findings.counts:
         add("annotation_image", ~has_picture, ".image_id")

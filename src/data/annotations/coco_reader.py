@@ -24,7 +24,7 @@ from .coco_images import ImageCollector
 from .coco_objects import annotation_objects
 from .json_stream import ItemCount, parse_object
 from .json_values import whole_number
-from .mending.class_names import match_class_names
+from .mending.class_names import COMMON, EVALUATION, TRAINING, match_class_names
 from .mending.encodings import decode_text
 from .object_checks import checked_records
 from .records import DataSource
@@ -66,8 +66,11 @@ def read_coco(
     if findings is None:
         findings = Findings(path, skip_pictures=config.bad_pictures == "skip")
     images = ImageCollector(folder, findings)
+    use = TRAINING
+    if split == "val":
+        use = COMMON if config.eval_classes == "common" else EVALUATION
     with _no_garbage_collection():
-        source = _read(read_annotation_file(path), path, images, config.coco_classes, findings)
+        source = _read(read_annotation_file(path), path, images, config.coco_classes, findings, use)
     if should_log:
         source.notes = findings.log_summary()
     return source
@@ -109,8 +112,11 @@ def _no_garbage_collection():
             gc.enable()
 
 
-def _read(data, path, images, coco_classes, findings):
-    """The DataSource of a file's bytes; images: an empty ImageCollector."""
+def _read(data, path, images, coco_classes, findings, use=TRAINING):
+    """The DataSource of a file's bytes.
+
+    images: an empty ImageCollector; use: what the classes are for, see `match_class_names`.
+    """
     digest = hashlib.sha256(data).hexdigest()
     annotations = AnnotationCollector(findings)
     text = decode_text(data, findings)
@@ -123,11 +129,15 @@ def _read(data, path, images, coco_classes, findings):
     if has_annotations:
         _list_under(content, "annotations", findings)
     found, background_id = _read_categories(categories, findings)
+    left_out = {} if background_id is None else {background_id: "annotation_background"}
     names = ("background", *found)
     if coco_classes != "auto":
-        found, names = match_class_names(found, coco_classes, findings)
+        all_found = found
+        found, names = match_class_names(found, coco_classes, findings, use)
+        for category_id in set(all_found.values()) - set(found.values()):
+            left_out[category_id] = "annotation_not_common"
     labels = {found[name]: label for label, name in enumerate(names) if name in found}
-    objects = annotation_objects(annotations.columns(), images.image_ids, labels, background_id, findings)
+    objects = annotation_objects(annotations.columns(), images.image_ids, labels, left_out, findings)
     records, has_masks = checked_records(objects, images.pictures, findings)
     return DataSource(
         annotation_file=path,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import unicodedata
@@ -11,6 +12,7 @@ import pytest
 from src.config import load_config
 from src.data.annotations.coco_reader import read_coco
 from src.data.check.data_check import check_data
+from src.data.findings import Findings
 from src.errors import DataError
 from tests.data.check.checking import check, found
 
@@ -79,3 +81,37 @@ def test_the_reported_new_class(shared):
     assert "1 of its 3 categories not in coco_classes: 'washer'; coco_classes has 'bolt', 'nut'" in str(
         error.value
     )
+
+
+def classes_of(tmp_path, *words):
+    """(labels of the objects, names, category ids) of an evaluation of a network that knows cat and dog."""
+    content = {
+        "images": [{"id": 1, "file_name": "1.jpg", "width": 64, "height": 64}],
+        "categories": [{"id": 5, "name": "dog"}, {"id": 6, "name": "horse"}],
+        "annotations": [
+            {"id": 1, "image_id": 1, "category_id": 5, "bbox": [0, 0, 9, 9]},
+            {"id": 2, "image_id": 1, "category_id": 6, "bbox": [9, 9, 9, 9]},
+        ],
+    }
+    path = tmp_path / "val.json"
+    path.write_text(json.dumps(content))
+    config = load_config(["coco_classes=[background, cat, dog]", f"ann_file={path}", *words])
+    findings = Findings(str(path), collect=True)
+    source = read_coco(config, "val", findings=findings)
+    return source, findings
+
+
+def test_an_evaluation_of_the_classes_of_both(tmp_path):
+    source, findings = classes_of(tmp_path, "eval_classes=common")
+    assert source.class_names == ("background", "cat", "dog")
+    assert source.category_ids == (0, None, 5)
+    assert source.records[0].labels.tolist() == [2]
+    assert findings.counts["category_not_common"] == 1 and findings.counts["annotation_not_common"] == 1
+    assert findings.exit_code == 1
+
+
+def test_a_class_that_the_network_does_not_know_names_a_way_out_that_works(tmp_path):
+    _, findings = classes_of(tmp_path)
+    (finding,) = findings.listed["category_names"]
+    assert "the network knows 'cat', 'dog'" in finding.detail
+    assert "eval_classes=common" in finding.detail and "coco_classes=auto" not in finding.detail
