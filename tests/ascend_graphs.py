@@ -8,7 +8,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
-from src.engine.display.loss_log import LOSS_NAMES
+from src.engine.display.loss_lines import LOSS_NAMES
 from src.engine.training.optimizer import AdamW, MomentumSGD
 from src.maskrcnn.build import build_network
 from src.maskrcnn.layers import Conv

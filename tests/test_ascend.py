@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor, ops
 
-from src.engine.display.loss_log import LOSS_NAMES
+from src.engine.display.loss_lines import LOSS_NAMES
 from tests.ascend_graphs import GRAPHS, inference, nodes, training
 from tests.graph_walk import compiled_nodes, documented_platforms
 from tests.maskrcnn import twins

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from src.engine.display.loss_log import LOSS_NAMES
+from src.engine.display.loss_lines import LOSS_NAMES
 from src.engine.training.optimizer import MomentumSGD
 from src.maskrcnn.build import build_network
 from src.network_define import LossNet, TrainOneStep

@@ -19,7 +19,7 @@ from ..errors import DataError, RankError, TrainingError, WorkerError
 from ..lr_schedule import schedule
 from ..maskrcnn.build import norm_kind
 from ..network_define import STEP_NAMES
-from .display.loss_log import LOSS_NAMES
+from .display.loss_lines import LOSS_NAMES
 from .hooks.checkpointing import Checkpointing
 from .hooks.default_hooks import run_hooks
 from .hooks.hook import Hook, Step

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from src.engine.display.loss_log import read_loss_log
+from src.engine.display.loss_lines import read_loss_log
 from src.weights.checkpoint_file import read_training
 from tests.small_job import SMALL, run
 

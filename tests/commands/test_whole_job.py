@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from src.engine.display.loss_log import LOSS_NAMES, read_loss_log
+from src.engine.display.loss_lines import LOSS_NAMES, read_loss_log
 from src.weights.checkpoint_file import read_training
 from tests.small_job import SMALL, run
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from src.engine.display.loss_log import read_loss_log
+from src.engine.display.loss_lines import read_loss_log
 from src.weights.checkpoint_file import read_checkpoint
 from tests.conftest import ROOT
 from tests.scripts.conftest import interruptible

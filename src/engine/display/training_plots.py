@@ -9,7 +9,7 @@ from typing import Any, Mapping, Sequence, Union
 import numpy as np
 
 from ...errors import DataError
-from .loss_log import LOSS_NAMES, global_steps, read_loss_log
+from .loss_lines import LOSS_NAMES, global_steps, read_loss_log
 
 _SUMS = ("rpn_loss", "rcnn_loss")  # sums of other losses
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..display.loss_log import LossLog, cut_loss_log
+from ..display.loss_lines import LossLog, cut_loss_log
 from .hook import Hook, Step
 
 

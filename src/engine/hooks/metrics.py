@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, List
 import numpy as np
 
 from ...errors import DataError
-from ..display.loss_log import LOSS_NAMES
+from ..display.loss_lines import LOSS_NAMES
 from .hook import Hook, Step
 from .progress_display import memory_gb
 

@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterable, Tuple
 
 import mindspore as ms
 
-from ..display.loss_log import LOSS_NAMES
+from ..display.loss_lines import LOSS_NAMES
 from ..display.progress import Progress
 from .hook import Hook, Step
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from src.engine.display.loss_log import LOSS_NAMES, LossLog
+from src.engine.display.loss_lines import LOSS_NAMES, LossLog
 from src.engine.display.training_plots import plot_losses, smooth
 from src.errors import DataError
 

@@ -6,7 +6,7 @@ import types
 
 import pytest
 
-from src.engine.display.loss_log import LOSS_NAMES
+from src.engine.display.loss_lines import LOSS_NAMES
 from src.engine.hooks.progress_display import evaluations_left, losses_text, speed
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from src.data.shapes.drawn_data import draw_shapes
-from src.engine.display.loss_log import LOSS_NAMES, read_loss_log
+from src.engine.display.loss_lines import LOSS_NAMES, read_loss_log
 from src.engine.hooks.metrics import read_metrics
 from tests.small_job import SMALL, run
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from src.engine.display.loss_log import LOSS_NAMES, LossLog, global_steps, read_loss_log
+from src.engine.display.loss_lines import LOSS_NAMES, LossLog, global_steps, read_loss_log
 from src.errors import DataError
 
 LINE = (
