@@ -40,7 +40,7 @@ def test_large_scale_jitter_for_a_hundred_epochs():
     """
     config = load_config([], CONFIGS / "coco_r50_lsj_100ep.yaml")
     rate = schedule(config, 117266 // 64, 32)
-    assert rate.steps == 183200 and rate.peak == 0.1
+    assert rate.steps == 183200 and rate.peak_lr == 0.1
     assert [milestone / rate.updates for milestone in rate.milestones] == pytest.approx(
         [163889 / 184375, 177546 / 184375], abs=2e-5
     )
@@ -53,4 +53,4 @@ def test_large_scale_jitter_for_a_hundred_epochs():
     small = schedule(
         load_config(["accumulate_steps=4"], CONFIGS / "coco_r50_lsj_100ep.yaml"), 117266 // 16, 8
     )
-    assert small.peak == 0.1 and small.updates == pytest.approx(rate.updates, rel=1e-3)
+    assert small.peak_lr == 0.1 and small.updates == pytest.approx(rate.updates, rel=1e-3)

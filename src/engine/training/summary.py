@@ -46,7 +46,7 @@ def print_summary(
         *(f"weights: {line}" for line in weights_lines[1:]),
         f"schedule: {lr_schedule.steps} steps, {steps_per_epoch} an epoch, {batch}, "
         f"canvas {config.img_height}x{config.img_width}",
-        lr_schedule.words,
+        lr_schedule.description,
     ]
     if config.ema_decay is not None:
         lines.append(f"average of the weights: decay {config.ema_decay:g} an update")
