@@ -11,7 +11,8 @@ from mindspore.common.initializer import initializer
 
 # What a step returns after the losses of `LossNet`.
 STEP_NAMES = ("gradient_norm", "loss_scale", "skipped")
-INITIAL_LOSS_SCALE = 65536.0  # of a dynamic loss scale
+# The first value of a dynamic loss scale.
+INITIAL_LOSS_SCALE = 65536.0
 
 
 class LossNet(nn.Cell):
@@ -32,14 +33,24 @@ class LossNet(nn.Cell):
         self.all_reduce = ops.AllReduce() if device_num > 1 else None
 
     def normalize(self, count):
-        """The divisor of a sum over `count` samples on this device, at least 1 over the number of devices."""
+        """The divisor of a sum over the samples of this device.
+
+        Args:
+            count: The number of samples on this device, float32 scalar.
+
+        Returns:
+            The mean of the devices' counts, at least 1 over the number of devices, float32 scalar.
+        """
         count = ops.stop_gradient(count)
         if self.device_num > 1:
             count = self.all_reduce(count) / self.device_num
         return ops.maximum(count, 1.0 / self.device_num)
 
     def construct(self, image, image_meta, sample_key, gt_boxes, gt_labels, gt_valid, gt_masks):
-        """Arguments as in `MaskRcnn.losses`.
+        """Compute the losses of a batch.
+
+        Args:
+            image, image_meta, sample_key, gt_boxes, gt_labels, gt_valid, gt_masks: As in `MaskRcnn.losses`.
 
         Returns:
             The total loss, float32 scalar, and the losses in the order of LOSS_NAMES, float32 [8].
@@ -60,7 +71,7 @@ class GradientLimits(nn.Cell):
 
     Args:
         clip_norm: The limit of the global L2 norm, or None.
-        clip_value: The limit of each value's size, or None.
+        clip_value: The limit of the absolute value of every element, or None.
         scaled: Whether gradients are multiplied with a loss scale, so that they have to be multiplied by
             `unscale`.
     """
@@ -97,14 +108,14 @@ class GradientLimits(nn.Cell):
         return limited, norm
 
     def norm_factor(self, norm):
-        """What gradients of this norm are multiplied by, so that it is at most `clip_norm`."""
+        """The factor, at most 1, that brings gradients of this norm, float32 scalar, to `clip_norm`."""
         if self.clip_norm is None:
             return 1.0
         return ops.minimum(self.clip_norm / (norm + 1e-6), Tensor(1.0, ms.float32))
 
 
 def global_norm(gradients):
-    """The L2 norm of all gradients together, float32 scalar."""
+    """The L2 norm of a tuple of float32 arrays together, float32 scalar."""
     total = Tensor(0.0, ms.float32)
     for gradient in gradients:
         # On the CPU a sum over the last axis is ten times as fast as a sum over all axes.
@@ -114,7 +125,7 @@ def global_norm(gradients):
 
 
 def scale_all(gradients, factor):
-    """Each of the gradients times the factor."""
+    """Each of a tuple of float32 arrays times a float32 scalar, again as a tuple."""
     scaled = ()
     for gradient in gradients:
         scaled += (gradient * factor,)
@@ -128,8 +139,8 @@ class TrainOneStep(nn.Cell):
         loss_net: A `LossNet`.
         optimizer: A cell with `weights` that is called with (lr, gradients).
         loss_scale: What the loss is multiplied by before gradients are taken, or 'dynamic' (Micikevicius et
-            al. 2018): an update whose gradients are not finite is skipped and halves the scale; `window`
-            finite updates in a row double it.
+            al. 2018). A dynamic scale is halved when gradients are not finite, and that update is skipped. It
+            is doubled after `window` finite updates in a row.
         device_num: The number of devices.
         limits: A `GradientLimits`; by default there is no limit.
         accumulate: How many batches make one update, with their mean gradient.
@@ -169,6 +180,14 @@ class TrainOneStep(nn.Cell):
         self.value_and_gradients = ms.value_and_grad(self.scaled_loss, None, self.weights, has_aux=True)
 
     def scaled_loss(self, image, image_meta, sample_key, gt_boxes, gt_labels, gt_valid, gt_masks):
+        """The total loss times the loss scale, of which gradients are taken, and the losses as they are.
+
+        Args:
+            image, image_meta, sample_key, gt_boxes, gt_labels, gt_valid, gt_masks: As in `MaskRcnn.losses`.
+
+        Returns:
+            float32 scalar, and the losses of `LossNet`, float32 [8].
+        """
         total, losses = self.loss_net(image, image_meta, sample_key, gt_boxes, gt_labels, gt_valid, gt_masks)
         return total * (self.scale if self.is_dynamic else self.static_scale), losses
 
@@ -193,7 +212,15 @@ class TrainOneStep(nn.Cell):
         return ops.concat((losses, self.add_gradients(lr, gradients)))
 
     def add_gradients(self, lr, gradients):
-        """Add a batch's gradients; update after `accumulate` batches. Returns the values of STEP_NAMES."""
+        """Add a batch's gradients to the sums, and update after `accumulate` batches.
+
+        Args:
+            lr: The learning rate, float32 scalar.
+            gradients: The gradients of the scaled loss, a tuple of float32 arrays.
+
+        Returns:
+            float32 [3], the values of STEP_NAMES.
+        """
         for i in range(len(self.sums)):
             ops.assign_add(self.sums[i], gradients[i])
         ops.assign_add(self.batches, 1.0)
@@ -207,9 +234,15 @@ class TrainOneStep(nn.Cell):
         return step_values
 
     def update(self, lr, gradients):
-        """Update with sums over `accumulate` batches of the scaled loss's gradients.
+        """Remove the loss scale from the gradients, limit them, and update the weights.
 
-        Returns the values of STEP_NAMES.
+        Args:
+            lr: The learning rate, float32 scalar.
+            gradients: Sums over `accumulate` batches of the scaled loss's gradients, a tuple of float32
+                arrays.
+
+        Returns:
+            float32 [3], the values of STEP_NAMES.
         """
         if not self.is_dynamic:
             unscale = Tensor(1.0 / (self.static_scale * self.accumulate), ms.float32)
@@ -232,7 +265,15 @@ class TrainOneStep(nn.Cell):
         return step_values
 
     def apply_gradients(self, lr, gradients):
-        """Update the weights and then their average; the result only orders the operators of a graph."""
+        """Update the weights and then their average.
+
+        Args:
+            lr: The learning rate, float32 scalar.
+            gradients: The limited gradients, a tuple of float32 arrays.
+
+        Returns:
+            A value without a meaning. What depends on it runs after the update.
+        """
         updated = self.optimizer(lr, gradients)
         if self.average is not None:
             updated = ops.depend(updated, self.average())
@@ -240,11 +281,11 @@ class TrainOneStep(nn.Cell):
 
 
 def scalar_parameter(name, value):
-    """A float32 scalar that a step keeps."""
+    """A float32 scalar that is part of the step state and is not trained."""
     return Parameter(Tensor(value, ms.float32), name=name, requires_grad=False)
 
 
 def zeros_like_weight(weight):
-    """Zeros for the sums of a weight's gradients."""
+    """A parameter of zeros with a weight's shape and dtype, for the sum of its gradients."""
     zeros = initializer("zeros", weight.shape, weight.dtype)
     return Parameter(zeros, name=f"accumulated.{weight.name}", requires_grad=False)

@@ -25,7 +25,8 @@ from tests.small_network import (
 
 MOMENTUM = 0.9
 DECAY = 0.01
-SCALE = 16.0  # of the loss
+# The loss scale.
+SCALE = 16.0
 
 
 @functools.lru_cache(maxsize=None)
