@@ -14,7 +14,8 @@ class LossLogWriter(Hook):
     def before_train(self, trainer) -> None:
         path = trainer.work_dir / f"loss_{trainer.device.rank}.log"
         if trainer.resumed is None:
-            path.unlink(missing_ok=True)  # a new run has a log of its own
+            # A new run has a log of its own.
+            path.unlink(missing_ok=True)
         else:
             # The steps that a killed run did after its last checkpoint are done again.
             epoch, step_in_epoch = trainer.resumed.position

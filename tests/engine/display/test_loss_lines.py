@@ -1,5 +1,7 @@
 """The loss log: the exact line, reading back, and steps counted through epochs."""
 
+from __future__ import annotations
+
 import pytest
 
 from src.engine.display.loss_lines import LOSS_NAMES, LossLog, global_steps, read_loss_log
@@ -27,7 +29,8 @@ LOSSES = {
 def test_the_line_of_the_original(tmp_path):
     with LossLog(tmp_path / "train" / "loss_0.log") as log:
         log.write(1, 7393, LOSSES)
-        assert log.path.read_text() == LINE  # flushed, though not closed
+        # Flushed, though not closed.
+        assert log.path.read_text() == LINE
     with LossLog(log.path) as log:
         log.write(2, 1, {**LOSSES, "total_loss": float("nan")})
     assert log.path.read_text().startswith(LINE) and log.path.read_text().endswith("total_loss: nan\n")
