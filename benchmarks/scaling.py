@@ -121,7 +121,7 @@ def compile_graph(words: Sequence[str]) -> None:
     config = load_config([*words, "device_target=CPU"])
     start_device(config.device_target)
     layout = batch_layout(config, config.batch_size)
-    inputs = [Tensor(np.zeros(layout[name][1], layout[name][0])) for name in BATCH_NAMES]
+    inputs = [Tensor(np.zeros(layout[name].shape, layout[name].dtype)) for name in BATCH_NAMES]
     for loads in (False, True):
         cell = make_step(config, build_network(config, "CPU", loads).set_train(True))
         start = time.perf_counter()

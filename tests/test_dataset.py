@@ -1,10 +1,10 @@
-"""Training and evaluation batches: their contract, their content, and that neither workers nor ranks nor
-restarts change them.
-"""
+"""Training and evaluation batches: their form, their content, and errors in pictures and shards."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from typing import Dict, List
 
 import cv2
 import numpy as np
@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from src.config import load_config
+from src.data.annotations.records import Record
 from src.data.images.box_masks import box_mask, paste_mask
 from src.data.images.decode import read_picture
 from src.data.mindrecord.shard_reader import ShardReader
@@ -26,23 +27,14 @@ from src.errors import ConfigError, DataError
 from tests.data.pipeline.batches import PLAIN, prepare
 
 
-def stored(segmentation):
-    """A record's segmentation with the precision that rows have."""
-    if isinstance(segmentation, list):
-        return [polygon.astype(np.float32) for polygon in segmentation]
-    return segmentation
-
-
 def test_batches_keep_the_contract_and_hold_the_annotations(shared, tmp_path):
-    """At 768x1280 on real pictures, nothing random: every array against the reader, Pillow's pixels and the
-    arithmetic of resizing.
-    """
+    """At 768x1280 on real pictures, nothing random: against records, Pillow's pixels, and arithmetic."""
     config = load_config([f"coco_root={shared}/data/coco", f"mindrecord_dir={tmp_path}/m", *PLAIN])
     folder, manifest = ensure_mindrecord(config)
     records = {record.image_id: record for record in read_source(config).records}
     batches = create_maskrcnn_dataset(config, folder, epoch=0)
     assert len(batches) == steps_per_epoch(config, manifest) == 45 and batches.has_masks
-    seen = []
+    image_ids = []
     for batch in batches:
         assert {name: (array.dtype.name, array.shape) for name, array in batch.items()} == {
             "image": ("uint8", (2, 768, 1280, 3)),
@@ -56,46 +48,48 @@ def test_batches_keep_the_contract_and_hold_the_annotations(shared, tmp_path):
         }
         assert (batch["sample_key"] >= 0).all()
         for position, image_id in enumerate(batch["image_id"].tolist()):
-            seen.append(image_id)
-            record = records[image_id]
-            real = np.flatnonzero(~record.crowd)
-            height, width, scale_y, scale_x, source_height, source_width = batch["image_meta"][
-                position
-            ].tolist()
-            assert (source_height, source_width) == (record.height, record.width)
-            assert scale_y == pytest.approx(height / source_height) and scale_x == pytest.approx(
-                width / source_width
-            )
-            assert scale_y == pytest.approx(min(768 / source_height, 1280 / source_width), rel=2e-3)
-            count = len(real)
-            assert batch["gt_valid"][position].tolist() == [True] * count + [False] * (128 - count)
-            assert np.allclose(
-                batch["gt_boxes"][position, :count],
-                record.boxes[real] * [scale_x, scale_y, scale_x, scale_y],
-                atol=1e-3,
-            )
-            assert np.array_equal(batch["gt_labels"][position, :count], record.labels[real])
-            for name in ("gt_boxes", "gt_labels", "gt_masks"):
-                assert not batch[name][position, count:].any()
-            if len(seen) <= 12:
-                for slot, index in enumerate(real):
-                    expected = box_mask(
-                        stored(record.segmentations[index]),
-                        record.boxes[index].astype(np.float32),
-                        record.height,
-                        record.width,
-                        112,
-                    )
-                    assert np.array_equal(batch["gt_masks"][position, slot], expected)
-                height, width = int(height), int(width)
-                image = batch["image"][position]
-                assert not image[height:].any() and not image[:, width:].any()
-                with Image.open(record.path) as file:
-                    expected = np.asarray(
-                        file.convert("RGB").resize((width, height), Image.BILINEAR), np.int64
-                    )
-                assert np.abs(image[:height, :width] - expected).mean() < 1.5
-    assert len(set(seen)) == 89 and len(seen) == 90
+            image_ids.append(image_id)
+            example = {name: array[position] for name, array in batch.items()}
+            check_targets(example, records[image_id])
+            if len(image_ids) <= 12:
+                check_masks_and_pixels(example, records[image_id])
+    assert len(set(image_ids)) == 89 and len(image_ids) == 90
+
+
+def check_targets(example: Dict[str, np.ndarray], record: Record) -> None:
+    """Compare image_meta, boxes and labels of an example that nothing was augmented in with its record."""
+    real = np.flatnonzero(~record.crowd)
+    height, width, scale_y, scale_x, source_height, source_width = example["image_meta"].tolist()
+    assert (source_height, source_width) == (record.height, record.width)
+    assert scale_y == pytest.approx(height / source_height)
+    assert scale_x == pytest.approx(width / source_width)
+    assert scale_y == pytest.approx(min(768 / source_height, 1280 / source_width), rel=2e-3)
+    count = len(real)
+    assert example["gt_valid"].tolist() == [True] * count + [False] * (128 - count)
+    boxes = record.boxes[real] * [scale_x, scale_y, scale_x, scale_y]
+    assert np.allclose(example["gt_boxes"][:count], boxes, atol=1e-3)
+    assert np.array_equal(example["gt_labels"][:count], record.labels[real])
+    for name in ("gt_boxes", "gt_labels", "gt_masks"):
+        assert not example[name][count:].any()
+
+
+def check_masks_and_pixels(example: Dict[str, np.ndarray], record: Record) -> None:
+    """Compare the masks with `box_mask`, and the picture with Pillow's, resized."""
+    for slot, index in enumerate(np.flatnonzero(~record.crowd)):
+        # Rows are stored in float32.
+        box = record.boxes[index].astype(np.float32)
+        segmentation = record.segmentations[index]
+        if isinstance(segmentation, list):
+            segmentation = [polygon.astype(np.float32) for polygon in segmentation]
+        expected = box_mask(segmentation, box, record.height, record.width, 112)
+        assert np.array_equal(example["gt_masks"][slot], expected)
+    height = int(example["image_meta"][0])
+    width = int(example["image_meta"][1])
+    image = example["image"]
+    assert not image[height:].any() and not image[:, width:].any()
+    with Image.open(record.path) as file:
+        expected = np.asarray(file.convert("RGB").resize((width, height), Image.BILINEAR), np.int64)
+    assert np.abs(image[:height, :width] - expected).mean() < 1.5
 
 
 def test_a_flipped_example_is_the_mirrored_plain_one(coco_folder, tmp_path):
@@ -107,34 +101,40 @@ def test_a_flipped_example_is_the_mirrored_plain_one(coco_folder, tmp_path):
         )
     for batch in create_maskrcnn_dataset(config.replace(flip_ratio=1.0), folder, 0):
         for position, image_id in enumerate(batch["image_id"].tolist()):
-            other, where = plain[image_id]
+            other, other_position = plain[image_id]
             width = int(batch["image_meta"][position, 1])
-            difference = np.abs(
-                batch["image"][position, :, :width].astype(int) - other["image"][where, :, :width][:, ::-1]
-            )
+            mirrored = other["image"][other_position, :, :width][:, ::-1]
+            difference = np.abs(batch["image"][position, :, :width].astype(int) - mirrored)
             assert difference.max() <= 1
             valid = batch["gt_valid"][position]
-            boxes, others = batch["gt_boxes"][position][valid], other["gt_boxes"][where][valid]
-            assert np.allclose(boxes[:, [0, 2]], width - others[:, [2, 0]], atol=1e-3)
-            assert np.array_equal(boxes[:, [1, 3]], others[:, [1, 3]])
-            assert np.array_equal(batch["gt_masks"][position], other["gt_masks"][where][..., ::-1])
+            boxes = batch["gt_boxes"][position][valid]
+            plain_boxes = other["gt_boxes"][other_position][valid]
+            assert np.allclose(boxes[:, [0, 2]], width - plain_boxes[:, [2, 0]], atol=1e-3)
+            assert np.array_equal(boxes[:, [1, 3]], plain_boxes[:, [1, 3]])
+            assert np.array_equal(batch["gt_masks"][position], other["gt_masks"][other_position][..., ::-1])
 
 
-def test_masks_fit_the_pixels_of_augmented_pictures(tmp_path):
-    """White octagons on black, flipped and expanded at random: pasting each mask into its box covers the
-    white pixels.
-    """
-    root = tmp_path / "data"
-    (root / "pictures").mkdir(parents=True)
+def draw_quadrilaterals(folder: Path) -> List[str]:
+    """Draw a white quadrilateral on black in each of eight pictures; their rows of a txt file."""
     rows = []
     for number in range(8):
         image = np.zeros((120, 160), np.uint8)
-        x1, y1, x2, y2 = 20 + 4 * number, 15, 90 + 8 * number, 100
+        x1 = 20 + 4 * number
+        y1 = 15
+        x2 = 90 + 8 * number
+        y2 = 100
         polygon = np.array([[x1, y1], [x2, y1 + 20], [x2, y2], [x1 + 30, y2]])
         cv2.fillPoly(image, [polygon], 255)
-        Image.fromarray(image).save(root / "pictures" / f"{number}.png")
+        Image.fromarray(image).save(folder / f"{number}.png")
         rows.append(f"{number}.png {x1},{y1},{x2},{y2},1;" + ",".join(map(str, polygon.ravel())))
-    (root / "rows.txt").write_text("\n".join(rows))
+    return rows
+
+
+def test_masks_fit_the_pixels_of_augmented_pictures(tmp_path):
+    """Flipped and expanded at random: pasting each mask into its box covers the white pixels."""
+    root = tmp_path / "data"
+    (root / "pictures").mkdir(parents=True)
+    (root / "rows.txt").write_text("\n".join(draw_quadrilaterals(root / "pictures")))
     config = load_config(
         [
             "dataset=other",
@@ -150,17 +150,14 @@ def test_masks_fit_the_pixels_of_augmented_pictures(tmp_path):
     )
     folder, manifest = ensure_mindrecord(config)
     assert manifest.has_masks
-    values = []
+    overlaps = []
     for epoch in range(3):
         for batch in create_maskrcnn_dataset(config, folder, epoch):
-            for position in range(2):
-                white = batch["image"][position, ..., 0] > 127
-                pasted = (
-                    paste_mask(batch["gt_masks"][position, 0] / 255, batch["gt_boxes"][position, 0], 384, 512)
-                    > 0
-                )
-                values.append((white & pasted).sum() / (white | pasted).sum())
-    assert len(values) == 24 and np.mean(values) > 0.94 and min(values) > 0.85
+            for image, masks, boxes in zip(batch["image"], batch["gt_masks"], batch["gt_boxes"]):
+                white = image[..., 0] > 127
+                pasted = paste_mask(masks[0] / 255, boxes[0], 384, 512) > 0
+                overlaps.append((white & pasted).sum() / (white | pasted).sum())
+    assert len(overlaps) == 24 and np.mean(overlaps) > 0.94 and min(overlaps) > 0.85
 
 
 def test_data_without_masks_and_empty_pictures(coco_folder, tmp_path):
@@ -174,34 +171,38 @@ def test_data_without_masks_and_empty_pictures(coco_folder, tmp_path):
     for batch in batches:
         assert (batch["gt_masks"] == 255).all()
         counts.update(zip(batch["image_id"].tolist(), batch["gt_valid"].sum(1).tolist()))
-        assert (
-            not batch["gt_labels"][~batch["gt_valid"]].any()
-            and not batch["gt_boxes"][~batch["gt_valid"]].any()
-        )
+        assert not batch["gt_labels"][~batch["gt_valid"]].any()
+        assert not batch["gt_boxes"][~batch["gt_valid"]].any()
     assert counts == {10: 3, 20: 0, 30: 3, 40: 3, 50: 3, 60: 3}
 
 
-def test_every_kind_of_picture_reads_right(tmp_path):
-    """Grey, CMYK, RGBA, palette, 16-bit and EXIF-turned pictures of one scene, from a txt file: left half
-    dark, right half light.
-    """
-    folder = tmp_path / "pictures"
+def save_in_every_form(scene: np.ndarray, folder: Path) -> List[str]:
+    """Save a picture, uint8 [H, W, 3], in the forms that picture files come in; the files' names, sorted."""
     folder.mkdir()
-    scene = np.full((96, 128, 3), 30, np.uint8)
-    scene[:, 64:] = 220
     image = Image.fromarray(scene)
+    # Stored rotated clockwise, shown as the scene.
     exif = Image.Exif()
-    exif[274] = 8  # stored turned clockwise, shown as the scene
+    exif[274] = 8
+    image.transpose(Image.Transpose.ROTATE_270).save(folder / "rotated.jpg", exif=exif, quality=95)
     image.convert("L").save(folder / "grey.jpg", quality=95)
     image.convert("CMYK").save(folder / "cmyk.jpg", quality=95)
     image.convert("RGBA").save(folder / "rgba.png")
     image.quantize(8).save(folder / "palette.gif")
     Image.fromarray(scene[..., 0].astype(np.uint16) * 257).save(folder / "deep.png")
-    image.transpose(Image.Transpose.ROTATE_270).save(folder / "turned.jpg", exif=exif, quality=95)
-    names = sorted(os.listdir(folder))
-    (tmp_path / "rows.txt").write_text(
-        "\n".join(f"{name} 64,0,128,96,1;64,0,128,0,128,96,64,96" for name in names)
-    )
+    return sorted(os.listdir(folder))
+
+
+def test_every_kind_of_picture_reads_right(tmp_path):
+    """Grey, CMYK, RGBA, palette, 16-bit and EXIF-rotated pictures of one scene, from a txt file.
+
+    Its left half is dark, its right half light.
+    """
+    folder = tmp_path / "pictures"
+    scene = np.full((96, 128, 3), 30, np.uint8)
+    scene[:, 64:] = 220
+    names = save_in_every_form(scene, folder)
+    rows = [f"{name} 64,0,128,96,1;64,0,128,0,128,96,64,96" for name in names]
+    (tmp_path / "rows.txt").write_text("\n".join(rows))
     config = load_config(
         [
             "dataset=other",
@@ -216,17 +217,16 @@ def test_every_kind_of_picture_reads_right(tmp_path):
     )
     mindrecord, manifest = ensure_mindrecord(config)
     assert manifest.pictures == 6
+    # Without the columns where JPEG blurs the edge.
+    columns = np.r_[:56, 72:128]
     for batch in create_maskrcnn_dataset(config, mindrecord, 0):
         for position, image_id in enumerate(batch["image_id"].tolist()):
-            assert np.abs(batch["image"][position].astype(int) - scene)[:, np.r_[:56, 72:128]].max() <= 12, (
-                names[image_id - 1]
-            )
-            assert (
-                batch["gt_boxes"][position, 0].tolist() == [64, 0, 128, 96]
-                and (batch["gt_masks"][position, 0][2:-2, 2:-2] == 255).all()
-            )
+            difference = np.abs(batch["image"][position].astype(int) - scene)
+            assert difference[:, columns].max() <= 12, names[image_id - 1]
+            assert batch["gt_boxes"][position, 0].tolist() == [64, 0, 128, 96]
+            assert (batch["gt_masks"][position, 0][2:-2, 2:-2] == 255).all()
     for batch in evaluation_batches(config, read_source(config), 6):
-        assert np.abs(batch["image"].astype(int) - scene)[:, :, np.r_[:56, 72:128]].max() <= 12
+        assert np.abs(batch["image"].astype(int) - scene)[:, :, columns].max() <= 12
 
 
 def test_a_picture_that_cannot_be_decoded_is_named_in_training(coco_folder, tmp_path):

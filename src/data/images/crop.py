@@ -1,7 +1,7 @@
 """Objects cut at the edges of a crop: the box that is left, and the part of an RLE that a box needs.
 
-When a picture is cropped, `place_objects` (data/pipeline/training_example.py) clips each object's box to the
-crop's window, `crop_object_box` shrinks it to the pixels of the object that are left, and `box_mask`
+When a picture is cropped, `objects_on_canvas` (data/pipeline/placed_objects.py) clips each object's box to
+the crop's window, `crop_object_box` shrinks it to the pixels of the object that are left, and `box_mask`
 (box_masks.py) makes the mask within the new box. Polygons themselves are not cut.
 """
 

@@ -1,180 +1,186 @@
-"""One training example: a row of the shards to the arrays of a batch, as a pure function of (configuration,
-epoch, row).
+"""One training example: from a row of the shards to the arrays of a batch.
+
+An example is a pure function of (configuration, epoch, row).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, List, Optional
+from typing import Dict, NamedTuple, Tuple
 
 import numpy as np
 
-from ..images.box_masks import box_mask
+from ...config import Config
 from ..images.color_jitter import jitter_colors
-from ..images.crop import crop_object_box
 from ..images.decode import decode_picture
-from ..images.placement import place_boxes, place_picture
+from ..images.placement import place_picture
 from ..images.random_placement import place_randomly
+from ..mindrecord.shard_reader import ShardReader
 from .copy_paste import paste_objects
-from .sampler import AUGMENT, COLOR, PASTE, PASTE_COLOR, SAMPLE, stream
+from .placed_objects import ObjectTargets, PlacedObjects, objects_on_canvas
+from .sampler import AUGMENT, COLOR, PASTE, PASTE_COLOR, SAMPLE, stream_generator
 
-_FEWEST_PIXELS = 0.5  # canvas pixels: what covers less is no object any more
+
+class ArrayLayout(NamedTuple):
+    """An array's dtype and shape."""
+
+    dtype: np.dtype
+    shape: Tuple[int, ...]
 
 
-def batch_layout(config, batch_size):
-    """{name: (dtype, shape)} of a training batch's arrays.
+def batch_layout(config: Config, batch_size: int) -> Dict[str, ArrayLayout]:
+    """The arrays of a training batch.
 
-    B = batch_size, G = max_instance_count, m = gt_mask_size.
+    Slots that are not valid hold zeros.
 
-    image uint8 [B, img_height, img_width, 3], RGB; image_meta float32 [B, 6] (`Placement.meta`); image_id
-    int64 [B]; sample_key int32 [B], 31 bits; gt_boxes float32 [B, G, 4] x1, y1, x2, y2 in canvas pixels;
-    gt_labels int32 [B, G]; gt_valid bool [B, G]; gt_masks uint8 [B, G, m, m], coverage 0..255 in the objects'
-    own boxes. Slots that are not valid hold zeros.
+    Args:
+        config: img_height, img_width, G = max_instance_count and m = gt_mask_size are used.
+        batch_size: B.
+
+    Returns:
+        The layout of each array by its name:
+            image: uint8 [B, img_height, img_width, 3], RGB.
+            image_meta: float32 [B, 6] (`Placement.meta`).
+            image_id: int64 [B].
+            sample_key: int32 [B], not negative (`sample_key`).
+            gt_boxes: float32 [B, G, 4], x1, y1, x2, y2 in canvas pixels.
+            gt_labels: int32 [B, G].
+            gt_valid: bool [B, G].
+            gt_masks: uint8 [B, G, m, m], coverage from 0 to 255 in the frame of each object's box.
     """
-    count, side = config.max_instance_count, config.gt_mask_size
-    shapes = {
-        "image": (np.uint8, (config.img_height, config.img_width, 3)),
-        "image_meta": (np.float32, (6,)),
-        "image_id": (np.int64, ()),
-        "sample_key": (np.int32, ()),
-        "gt_boxes": (np.float32, (count, 4)),
-        "gt_labels": (np.int32, (count,)),
-        "gt_valid": (np.bool_, (count,)),
-        "gt_masks": (np.uint8, (count, side, side)),
+    objects = config.max_instance_count
+    side = config.gt_mask_size
+    return {
+        "image": ArrayLayout(np.dtype(np.uint8), (batch_size, config.img_height, config.img_width, 3)),
+        "image_meta": ArrayLayout(np.dtype(np.float32), (batch_size, 6)),
+        "image_id": ArrayLayout(np.dtype(np.int64), (batch_size,)),
+        "sample_key": ArrayLayout(np.dtype(np.int32), (batch_size,)),
+        "gt_boxes": ArrayLayout(np.dtype(np.float32), (batch_size, objects, 4)),
+        "gt_labels": ArrayLayout(np.dtype(np.int32), (batch_size, objects)),
+        "gt_valid": ArrayLayout(np.dtype(np.bool_), (batch_size, objects)),
+        "gt_masks": ArrayLayout(np.dtype(np.uint8), (batch_size, objects, side, side)),
     }
-    return {name: (np.dtype(kind), (batch_size, *shape)) for name, (kind, shape) in shapes.items()}
 
 
-def sample_key(seed, epoch, row):
-    """A number of 31 bits that belongs to (seed, epoch, row), from which the network draws its anchors and
-    RoIs.
+def sample_key(seed: int, epoch: int, row: int) -> int:
+    """A number of 31 bits that belongs to (seed, epoch, row).
+
+    The network draws the anchors and RoIs that it samples from this number.
     """
-    return int(stream(seed, SAMPLE, epoch, row).integers(2**31))
+    return int(stream_generator(seed, SAMPLE, epoch, row).integers(2**31))
 
 
-@dataclass
-class PlacedObjects:
-    """The n objects of a picture that are seen on its canvas.
+def fill_example(
+    config: Config,
+    reader: ShardReader,
+    epoch: int,
+    row: int,
+    has_masks: bool,
+    arrays: Dict[str, np.ndarray],
+    position: int,
+) -> None:
+    """Read a row, augment it, and write it into the arrays of a batch. Objects keep their order.
 
-    boxes: float32 [n, 4] in canvas pixels; labels: int32 [n]; masks: uint8 [n, m, m] in the boxes' frames,
-        None for data without masks;
-    segmentations: n of the picture's own; axes, meta: see `Placement`.
+    Args:
+        config: The run's settings.
+        reader: The reader of the shards.
+        epoch: The epoch, from 0.
+        row: The row of the shards.
+        has_masks: Whether the data has masks. Without, all masks are 255.
+        arrays: The batch's arrays, as `batch_layout` says.
+        position: Where in the batch the example goes.
+
+    Raises:
+        DataError: Names the picture or the shard that cannot be read.
     """
-
-    boxes: np.ndarray
-    labels: np.ndarray
-    masks: Optional[np.ndarray]
-    segmentations: List[Any]
-    axes: Any
-    meta: np.ndarray
-
-
-def place_objects(objects, placement, size, has_masks):
-    """The PlacedObjects of a row's `StoredObjects`, in their order.
-
-    Objects are cut at the edges of what is placed, and their boxes follow from their masks. An object
-    without a visible pixel is left out. size: side m of a mask.
-    """
-    boxes = objects.boxes
-    seen = np.ones(len(boxes), bool)
-    if placement.window is not None:
-        top, left, height, width = placement.window
-        boxes = np.clip(
-            boxes, (left, top, left, top), (left + width, top + height, left + width, top + height)
-        )
-        seen = (boxes[:, 2:] > boxes[:, :2]).all(1)
-        if has_masks:
-            for i in np.flatnonzero(seen & (boxes != objects.boxes).any(1)):
-                found = crop_object_box(objects.segmentations[i], boxes[i], objects.height, objects.width)
-                seen[i] = found is not None
-                boxes[i] = found or 0
-            seen &= (boxes[:, 2:] > boxes[:, :2]).all(1)  # not so in float32 for the thinnest sliver
-    placed = place_boxes(boxes, placement)
-    pixels = (placed[:, 2:] - placed[:, :2]).prod(1)
-    masks = None
-    if has_masks:
-        masks = np.zeros((len(boxes), size, size), np.uint8)
-        # a mask in its own box's frame does not change when the box is moved or scaled, only when it is
-        # mirrored
-        for i in np.flatnonzero(seen):
-            mask = box_mask(objects.segmentations[i], boxes[i], objects.height, objects.width, size)
-            masks[i] = mask[:, ::-1] if placement.flip else mask
-            pixels[i] *= mask.mean() / 255
-    kept = np.flatnonzero(seen & (pixels >= _FEWEST_PIXELS))
-    if len(kept) < len(boxes):
-        placed, masks = placed[kept], masks if masks is None else masks[kept]
-    return PlacedObjects(
-        placed,
-        objects.labels[kept],
-        masks,
-        [objects.segmentations[i] for i in kept],
-        placement.axes,
-        placement.meta,
-    )
-
-
-def _draw_row(config, reader, row, has_masks, places, colors, canvas):
-    """Draw a row's picture onto a canvas; its PlacedObjects.
-
-    places, colors: Generators of what is drawn at random.
-    """
-    objects, data = reader.read(row)
-    picture = decode_picture(
-        bytes(data),
-        f"{objects.name} of image {int(reader.rows[row]['image_id'])}",
-        (objects.height, objects.width),
-    )
-    if config.color_jitter is not None:
-        picture = jitter_colors(picture, config.color_jitter, colors)
-    placement = place_randomly(*picture.shape[:2], config, places, objects.boxes)
-    place_picture(picture, placement, config, canvas)
-    return place_objects(objects, placement, config.gt_mask_size, has_masks or config.copy_paste_ratio > 0)
-
-
-def fill_example(config, reader, epoch, row, has_masks, arrays, position):
-    """Read a row, augment it, and write it to `position` of a batch's arrays (see `batch_layout`).
-
-    reader: a ShardReader. Objects keep their order. Raises DataError naming the picture or shard that cannot
-        be read.
-    """
+    placement_generator = stream_generator(config.seed, AUGMENT, epoch, row)
+    color_generator = stream_generator(config.seed, COLOR, epoch, row)
     canvas = arrays["image"][position]
-    placed = _draw_row(
-        config,
-        reader,
-        row,
-        has_masks,
-        stream(config.seed, AUGMENT, epoch, row),
-        stream(config.seed, COLOR, epoch, row),
-        canvas,
-    )
-    boxes, labels, found = placed.boxes, placed.labels, placed.masks
+    placed = _draw_row(config, reader, row, has_masks, placement_generator, color_generator, canvas)
+    targets = placed.targets
     if config.copy_paste_ratio:
-        streams = (stream(config.seed, number, epoch, row) for number in (PASTE, PASTE_COLOR))
-        boxes, labels, found = _with_pasted(config, reader, placed, *streams, canvas)
-    count = len(labels)
+        targets = _paste_at_random(config, reader, epoch, row, placed, canvas)
     arrays["image_meta"][position] = placed.meta
     arrays["image_id"][position] = int(reader.rows[row]["image_id"])
     arrays["sample_key"][position] = sample_key(config.seed, epoch, row)
-    arrays["gt_boxes"][position, :count], arrays["gt_boxes"][position, count:] = boxes, 0
-    arrays["gt_labels"][position, :count], arrays["gt_labels"][position, count:] = labels, 0
-    arrays["gt_valid"][position, :count], arrays["gt_valid"][position, count:] = True, False
-    masks = arrays["gt_masks"][position]
+    _fill_slots(arrays["gt_boxes"][position], targets.boxes)
+    _fill_slots(arrays["gt_labels"][position], targets.labels)
+    _fill_slots(arrays["gt_valid"][position], np.ones(len(targets.labels), bool))
     if has_masks:
-        masks[:count], masks[count:] = found, 0
+        _fill_slots(arrays["gt_masks"][position], targets.masks)
     else:
-        masks[:] = 255
+        arrays["gt_masks"][position] = 255
 
 
-def _with_pasted(config, reader, placed, generator, colors, canvas):
-    """(boxes, labels, masks), with probability copy_paste_ratio with objects of another row pasted in."""
-    draw, other_row = generator.random(), int(generator.integers(len(reader.rows)))
+def _fill_slots(array: np.ndarray, values: np.ndarray) -> None:
+    """Write values [n, ...] into the first n slots of an array [G, ...], and zeros into the others."""
+    count = len(values)
+    array[:count] = values
+    array[count:] = 0
+
+
+def _draw_row(
+    config: Config,
+    reader: ShardReader,
+    row: int,
+    has_masks: bool,
+    placement_generator: np.random.Generator,
+    color_generator: np.random.Generator,
+    canvas: np.ndarray,
+) -> PlacedObjects:
+    """Draw a row's picture onto a canvas at random.
+
+    Args:
+        config: The run's settings.
+        reader: The reader of the shards.
+        row: The row of the shards.
+        has_masks: Whether the data has masks.
+        placement_generator: For where the picture goes.
+        color_generator: For the changes of its colours.
+        canvas: uint8 [img_height, img_width, 3], RGB, which is filled.
+
+    Returns:
+        The picture's objects on the canvas.
+    """
+    objects, data = reader.read(row)
+    name = f"{objects.name} of image {int(reader.rows[row]['image_id'])}"
+    picture = decode_picture(bytes(data), name, (objects.height, objects.width))
+    if config.color_jitter is not None:
+        picture = jitter_colors(picture, config.color_jitter, color_generator)
+    height, width = picture.shape[:2]
+    placement = place_randomly(height, width, config, placement_generator, objects.boxes)
+    place_picture(picture, placement, config, canvas)
+    needs_masks = has_masks or config.copy_paste_ratio > 0
+    return objects_on_canvas(objects, placement, config.gt_mask_size, needs_masks)
+
+
+def _paste_at_random(
+    config: Config, reader: ShardReader, epoch: int, row: int, placed: PlacedObjects, canvas: np.ndarray
+) -> ObjectTargets:
+    """Paste objects of another row, drawn at random, over a picture with probability copy_paste_ratio.
+
+    Args:
+        config: The run's settings.
+        reader: The reader of the shards.
+        epoch: The epoch, from 0.
+        row: The row of the picture.
+        placed: The picture's objects on the canvas.
+        canvas: uint8 [img_height, img_width, 3] with the picture; pixels are pasted into it.
+
+    Returns:
+        The targets of what is visible then, at most max_instance_count objects.
+    """
+    generator = stream_generator(config.seed, PASTE, epoch, row)
+    color_generator = stream_generator(config.seed, PASTE_COLOR, epoch, row)
+    draw = generator.random()
+    other_row = int(generator.integers(len(reader.rows)))
     if draw >= config.copy_paste_ratio:
-        return placed.boxes, placed.labels, placed.masks
+        return placed.targets
     other_canvas = np.empty_like(canvas)
-    other = _draw_row(config, reader, other_row, True, generator, colors, other_canvas)
-    # each object with probability a half, in a random order, which decides where there is no room for all
-    chosen = generator.permutation(len(other.labels))[: generator.binomial(len(other.labels), 0.5)]
-    room = config.max_instance_count - len(placed.labels)
-    return paste_objects(
-        placed, other, sorted(chosen[:room].tolist()), canvas, other_canvas, config.gt_mask_size
-    )
+    other = _draw_row(config, reader, other_row, True, generator, color_generator, other_canvas)
+    # Each object is pasted with probability 0.5. The random order decides which ones are left out when there
+    # are not enough free slots.
+    count = len(other.targets.labels)
+    order = generator.permutation(count)
+    free_slots = config.max_instance_count - len(placed.targets.labels)
+    indices = order[: generator.binomial(count, 0.5)][:free_slots]
+    return paste_objects(placed, other, sorted(indices.tolist()), canvas, other_canvas, config.gt_mask_size)

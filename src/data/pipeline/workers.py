@@ -1,8 +1,7 @@
-"""Processes that prepare training examples and write them straight into memory that they share with the
-trainer.
+"""Processes that prepare training examples and write them straight into memory shared with the trainer.
 
-Memory is an anonymous file (no limit of /dev/shm applies, nothing is left behind), tasks and answers are
-small messages. A worker that dies, fails or hangs ends the iteration with an error; workers end when the
+The memory is an anonymous file: no limit of /dev/shm applies, and nothing is left behind. Tasks and answers
+are small messages. A worker that dies, fails or hangs ends the iteration with an error. Workers end when the
 trainer does.
 """
 
@@ -13,192 +12,270 @@ import contextlib
 import mmap
 import os
 import signal
-import tempfile
+import subprocess
 import traceback
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import Dict, Hashable, List, NamedTuple, NoReturn, Optional, Tuple, Type, Union
 
 import cv2
-import numpy as np
 
+from ...config import Config
 from ...errors import UserError, WorkerError
 from ..mindrecord.shard_reader import ShardReader
 from ..processes import how_it_ended, next_task, start_process
-from .training_example import batch_layout, fill_example
+from .shared_batches import anonymous_file, batch_buffers, batch_bytes
+from .training_example import ArrayLayout, batch_layout, fill_example
 
-HANG_SECONDS = 20.0  # without an answer while one is due; twice this without any work done is hanging
-
-
-def _arrays(buffer, layout, slots):
-    """A list of `slots` dicts of arrays that lie one after another in a buffer."""
-    at, made = 0, []
-    for _ in range(slots):
-        made.append({})
-        for name, (kind, shape) in layout.items():
-            count = int(np.prod(shape, dtype=np.int64))
-            made[-1][name] = np.frombuffer(buffer, kind, count, at).reshape(shape)
-            at += _aligned(count * kind.itemsize)
-    return made
+# How long to wait for an answer before the workers' processor time is looked at. Workers hang if it does not
+# change for as long again.
+HANG_SECONDS = 20.0
 
 
-def _aligned(size):
-    return -(-size // 64) * 64
+class WorkerSetup(NamedTuple):
+    """The first message to a worker.
+
+    Attributes:
+        config: The run's settings.
+        folder: The folder of the shards.
+        has_masks: Whether the data has masks.
+        layout: The arrays of a batch (`batch_layout`).
+        buffer_count: How many batches the shared memory holds.
+        memory_size: Bytes of the shared memory.
+        trainer: The process id of the trainer.
+    """
+
+    config: Config
+    folder: str
+    has_masks: bool
+    layout: Dict[str, ArrayLayout]
+    buffer_count: int
+    memory_size: int
+    trainer: int
+
+
+class ExampleTask(NamedTuple):
+    """An example that a worker has to make.
+
+    Attributes:
+        ticket: What the caller knows the example by.
+        buffer: The index of the batch buffer that it is written to.
+        position: Its position in the batch.
+        epoch: The epoch, from 0.
+        row: The row of the shards.
+    """
+
+    ticket: Hashable
+    buffer: int
+    position: int
+    epoch: int
+    row: int
+
+
+class TaskResult(NamedTuple):
+    """A worker's answer to an `ExampleTask`.
+
+    Attributes:
+        ticket: The task's.
+        error_type: The error to raise; None if the example was made.
+        error_text: Its text.
+    """
+
+    ticket: Hashable
+    error_type: Optional[Type[Exception]] = None
+    error_text: str = ""
 
 
 class DataWorkers:
-    """`num_parallel_workers` processes with batches of shared memory.
+    """`num_parallel_workers` processes, and the batch buffers in shared memory that they fill.
 
-    A context manager, for one epoch or many of a conversion.
-
-    has_masks: whether to cut out masks; without, they are all 255. A ticket is any hashable that the caller
-        tells an example by.
+    A context manager. It can be used for any number of epochs of a conversion.
 
         with DataWorkers(config, folder, has_masks) as workers:
-            workers.submit(ticket, slot, position, epoch, row)      # any number
-            ticket = workers.collect()                              # one that is done, in any order
-            workers.slots[slot]["image"][position]
+            # any number of times
+            workers.submit(ticket, buffer, position, epoch, row)
+            # the ticket of an example that is done, in any order
+            ticket = workers.collect()
+            workers.buffers[buffer]["image"][position]
+
+    Args:
+        config: The run's settings.
+        folder: The folder of the shards.
+        has_masks: Whether masks are made. Without, all masks are 255.
+
+    Attributes:
+        buffers: Batches of arrays, each as `batch_layout` says.
     """
 
-    def __init__(self, config, folder, has_masks):
+    def __init__(self, config: Config, folder: Union[str, Path], has_masks: bool):
         layout = batch_layout(config, config.batch_size)
         count = config.num_parallel_workers
-        # two examples a worker under way or waiting, and a whole batch to hand out meanwhile
-        slots = max(3, -(-2 * count // config.batch_size) + 1)
-        size = slots * sum(
-            _aligned(int(np.prod(shape, dtype=np.int64)) * kind.itemsize) for kind, shape in layout.values()
-        )
-        self._processes, self._connections, self._next = [], [], 0
-        self._under_way = [collections.OrderedDict() for _ in range(count)]
-        handle = os.memfd_create("batches") if hasattr(os, "memfd_create") else None
-        file = os.fdopen(handle, "r+b") if handle is not None else tempfile.TemporaryFile()
-        with file:
-            os.truncate(file.fileno(), size)
-            self._memory = mmap.mmap(file.fileno(), size)
-            self.slots = _arrays(self._memory, layout, slots)
-            for _ in range(count):
+        # Enough for two examples a worker, of which one is made and one waits, and for a batch that is handed
+        # out meanwhile.
+        buffer_count = max(3, -(-2 * count // config.batch_size) + 1)
+        memory_size = buffer_count * batch_bytes(layout)
+        self._processes: List[subprocess.Popen] = []
+        self._connections: List[Connection] = []
+        self._next_worker = 0
+        # For each worker the rows of its tasks, by ticket, oldest first.
+        self._pending = [collections.OrderedDict() for _ in range(count)]
+        setup = WorkerSetup(config, str(folder), has_masks, layout, buffer_count, memory_size, os.getpid())
+        with anonymous_file() as file:
+            os.truncate(file.fileno(), memory_size)
+            self._memory = mmap.mmap(file.fileno(), memory_size)
+            self.buffers = batch_buffers(self._memory, layout, buffer_count)
+            for worker in range(count):
                 process, connection = start_process(__name__, "work", (file.fileno(),))
                 self._processes.append(process)
                 self._connections.append(connection)
-                self._send(
-                    len(self._connections) - 1,
-                    (config, str(folder), has_masks, layout, slots, size, os.getpid()),
-                )
+                self._send(worker, setup)
 
-    def submit(self, ticket, slot, position, epoch, row):
-        """Have one worker write the row's example into position `position` of slot `slot`.
+    def submit(self, ticket: Hashable, buffer: int, position: int, epoch: int, row: int) -> None:
+        """Have one worker make an example.
 
-        `ticket` comes back from `collect`.
+        Args:
+            ticket: What `collect` returns when the example is done.
+            buffer: The index of the batch buffer that it is written to.
+            position: Its position in the batch.
+            epoch: The epoch, from 0.
+            row: The row of the shards.
+
+        Raises:
+            WorkerError: The worker is dead.
         """
-        worker = self._next
-        self._next = (worker + 1) % len(self._connections)
-        self._under_way[worker][ticket] = row
-        self._send(worker, (ticket, slot, position, epoch, row))
+        worker = self._next_worker
+        self._next_worker = (worker + 1) % len(self._connections)
+        self._pending[worker][ticket] = row
+        self._send(worker, ExampleTask(ticket, buffer, position, epoch, row))
 
-    def collect(self):
-        """The ticket of an example that is done.
+    def collect(self) -> Hashable:
+        """Wait for an example.
 
-        Raises DataError, the example's own, and WorkerError for a dead or hanging worker.
+        Returns:
+            The ticket of an example that is done.
+
+        Raises:
+            DataError: The example's picture or shard cannot be read.
+            WorkerError: A worker is dead or hangs.
         """
-        ready, done = wait(self._connections, HANG_SECONDS), None
+        worker = self._connections.index(self._wait_for_answer())
+        try:
+            result = self._connections[worker].recv()
+        except (EOFError, OSError):
+            self._raise_died(worker)
+        del self._pending[worker][result.ticket]
+        if result.error_type is not None:
+            raise result.error_type(result.error_text)
+        return result.ticket
+
+    def _wait_for_answer(self) -> Connection:
+        """The connection of a worker that has answered, or that has ended."""
+        ready = wait(self._connections, HANG_SECONDS)
+        ticks = None
         while not ready:
-            before, done = done, self._work_done()  # slow, as on a crowded machine, is not hanging
-            if done == before:
-                stuck = [next(iter(tasks.values())) for tasks in self._under_way if tasks]
+            # A worker that is only slow, as on a crowded machine, uses processor time.
+            ticks_before = ticks
+            ticks = self._processor_ticks()
+            if ticks == ticks_before:
+                rows = [next(iter(tasks.values())) for tasks in self._pending if tasks]
                 raise WorkerError(
                     f"data workers did nothing for {HANG_SECONDS:.0f} s (is the disk with the shards there?)",
-                    stuck,
+                    rows,
                 )
             ready = wait(self._connections, HANG_SECONDS)
-        worker = self._connections.index(ready[0])
-        try:
-            ticket, problem = self._connections[worker].recv()
-        except (EOFError, OSError):
-            self._died(worker)
-        del self._under_way[worker][ticket]
-        if problem is not None:
-            kind, text = problem
-            raise kind(text)
-        return ticket
+        return ready[0]
 
-    def _work_done(self):
-        """The processor time of the workers that owe an answer, in the system's ticks.
+    def _processor_ticks(self) -> int:
+        """The processor time of the workers that have tasks, in the system's ticks.
 
-        A constant where it cannot be read.
+        Where it cannot be read, it counts as 0.
         """
         ticks = 0
-        for process, tasks in zip(self._processes, self._under_way):
+        for process, tasks in zip(self._processes, self._pending):
+            if not tasks:
+                continue
             with contextlib.suppress(OSError):
-                if tasks:
-                    ticks += sum(
-                        map(
-                            int,
-                            Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[11:13],
-                        )
-                    )
+                # After the name in brackets, the 12th and 13th fields are user and system time (proc(5)).
+                fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+                ticks += int(fields[11]) + int(fields[12])
         return ticks
 
-    def drain(self):
-        """Wait for everything under way and forget it."""
-        while any(self._under_way):
+    def drain(self) -> None:
+        """Wait for all examples that were submitted, and forget them.
+
+        Raises:
+            DataError, WorkerError: As `collect`.
+        """
+        while any(self._pending):
             self.collect()
 
-    def _send(self, worker, message):
+    def _send(self, worker: int, message: Tuple) -> None:
         try:
             self._connections[worker].send(message)
         except OSError:
-            self._died(worker)
+            self._raise_died(worker)
 
-    def _died(self, worker):
+    def _raise_died(self, worker: int) -> NoReturn:
         raise WorkerError(
             f"data worker {worker} {how_it_ended(self._processes[worker])} (if the system killed it "
-            f"for want of memory, "
-            "lower num_parallel_workers)",
-            list(self._under_way[worker].values())[:1],
+            f"for want of memory, lower num_parallel_workers)",
+            list(self._pending[worker].values())[:1],
         )
 
-    def close(self):
+    def close(self) -> None:
         """End the processes and free the memory. Safe to call twice."""
         for connection in self._connections:
             connection.close()
         for process in self._processes:
-            process.kill()  # nothing of theirs is worth keeping, and a stopped one hears nothing else
+            # Nothing is lost, and a stopped process would not react to anything else.
+            process.kill()
         for process in self._processes:
             process.wait()
-        self._connections, self._processes, self.slots = [], [], []
+        self._connections = []
+        self._processes = []
+        self.buffers = []
 
-    def __enter__(self):
+    def __enter__(self) -> DataWorkers:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_) -> None:
         self.close()
 
 
-def work(connection_handle, memory_handle):
-    """What a worker process does: take tasks from the connection until it closes or the trainer is gone."""
+def work(connection_handle: int, memory_handle: int) -> None:
+    """What a worker process does: make examples until the connection is closed or the trainer is gone.
+
+    Args:
+        connection_handle: The handle of this process's end of the connection.
+        memory_handle: The handle of the shared memory's file.
+    """
     cv2.setNumThreads(0)
-    # the trainer handles Ctrl-C, and then closes the connection
+    # The trainer handles Ctrl-C, and then closes the connection.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     connection = Connection(connection_handle)
-    first = next_task(connection, os.getppid())
-    if first is None:
+    setup = next_task(connection, os.getppid())
+    if setup is None:
         return
-    config, folder, has_masks, layout, slots, size, parent = first
-    batches = _arrays(mmap.mmap(memory_handle, size), layout, slots)
+    memory = mmap.mmap(memory_handle, setup.memory_size)
+    buffers = batch_buffers(memory, setup.layout, setup.buffer_count)
     reader = None
     while True:
-        task = next_task(connection, parent)
+        task = next_task(connection, setup.trainer)
         if task is None:
             return
-        ticket, slot, position, epoch, row = task
-        problem = None
+        result = TaskResult(task.ticket)
         try:
-            reader = reader or ShardReader(folder)
-            fill_example(config, reader, epoch, row, has_masks, batches[slot], position)
+            reader = reader or ShardReader(setup.folder)
+            arrays = buffers[task.buffer]
+            fill_example(setup.config, reader, task.epoch, task.row, setup.has_masks, arrays, task.position)
         except UserError as error:
-            problem = type(error), str(error)
-        except Exception:  # handed to the trainer, which raises it
-            problem = RuntimeError, f"in a data worker, at row {row} of the shards:\n{traceback.format_exc()}"
+            result = TaskResult(task.ticket, type(error), str(error))
+        # Any other error is raised in the trainer.
+        except Exception:
+            text = f"in a data worker, at row {task.row} of the shards:\n{traceback.format_exc()}"
+            result = TaskResult(task.ticket, RuntimeError, text)
         try:
-            connection.send((ticket, problem))
-        except OSError:  # the trainer is gone
+            connection.send(result)
+        except OSError:
+            # The trainer is gone.
             return

@@ -24,24 +24,29 @@ def test_same_seed_same_bytes_for_any_number_of_workers(coco_folder, tmp_path):
     assert len({tuple(order) for order in orders}) == 4
     other_seed = next(iter(create_maskrcnn_dataset(config.replace(seed=2), folder, 3)))
     assert not same(other_seed, runs[0][0])
-    # the next epoch augments the same row otherwise, and has another key
 
-    def example(epoch):
-        step, position = np.argwhere(create_maskrcnn_dataset(config, folder, epoch).rows == kept)[0]
-        batch = next(
-            iter(create_maskrcnn_dataset(config, folder, epoch, start_step=int(step), workers=shared_workers))
-        )
-        return batch["image_id"][position], batch["sample_key"][position], batch["gt_boxes"][position]
 
-    kept = 0
+def test_each_epoch_augments_a_row_otherwise_and_has_another_key(coco_folder, tmp_path):
+    config, folder, _ = prepare(coco_folder(pictures=9), tmp_path)
+    row = 0
+    image_ids = set()
+    keys = set()
+    boxes = set()
     with DataWorkers(config, folder, True) as shared_workers:
-        drawn = [example(epoch) for epoch in range(4)]
-    assert (
-        len({int(key) for _, key, _ in drawn}) == 4 and len({int(image_id) for image_id, _, _ in drawn}) == 1
-    )
-    assert len({boxes.tobytes() for _, _, boxes in drawn}) >= 3
+        for epoch in range(4):
+            step, position = np.argwhere(create_maskrcnn_dataset(config, folder, epoch).rows == row)[0]
+            batches = create_maskrcnn_dataset(
+                config, folder, epoch, start_step=int(step), workers=shared_workers
+            )
+            batch = next(iter(batches))
+            image_ids.add(int(batch["image_id"][position]))
+            keys.add(int(batch["sample_key"][position]))
+            boxes.add(batch["gt_boxes"][position].tobytes())
+    assert len(keys) == 4 and len(image_ids) == 1
+    assert len(boxes) >= 3
 
 
+# Every augmentation but these: multi_scale and large_scale_jitter exclude each other.
 EVERYTHING = [
     "crop_ratio=0.5",
     "color_jitter=[0.4,0.4,0.4,0.1]",
@@ -53,7 +58,7 @@ EVERYTHING = [
 
 @pytest.mark.parametrize(
     "words", [["multi_scale=[96,128,192]", "expand_ratio=0.5"], ["large_scale_jitter=[0.1,2.0]"]]
-)  # one excludes the other
+)
 def test_with_every_augmentation_too(coco_folder, tmp_path, words):
     """Any number of workers, any step to begin with, two ranks for one: the same bytes.
 
@@ -65,11 +70,9 @@ def test_with_every_augmentation_too(coco_folder, tmp_path, words):
         expected = list(create_maskrcnn_dataset(config, folder, 1, workers=two))
         other = list(create_maskrcnn_dataset(config, folder, 2, workers=two))
         rest = list(create_maskrcnn_dataset(config, folder, 1, start_step=steps - 2, workers=two))
-    assert (
-        len(expected) == steps
-        and all(same(a, b) for a, b in zip(expected[-2:], rest))
-        and not same(expected[0], other[0])
-    )
+    assert len(expected) == steps
+    assert all(same(a, b) for a, b in zip(expected[-2:], rest))
+    assert not same(expected[0], other[0])
     single = config.replace(batch_size=1, num_parallel_workers=3)
     with DataWorkers(single, folder, True) as three:
         ranks = [
@@ -77,9 +80,8 @@ def test_with_every_augmentation_too(coco_folder, tmp_path, words):
         ]
     for step, batch in enumerate(expected):
         assert same(batch, {name: np.concatenate([rank[step][name] for rank in ranks]) for name in batch})
-    assert any(
-        batch["gt_valid"].sum(1).max() > 3 for batch in expected
-    )  # three objects a picture, and pasted ones
+    # A picture has three objects of its own; more are pasted ones.
+    assert any(batch["gt_valid"].sum(1).max() > 3 for batch in expected)
 
 
 def test_an_epoch_can_be_taken_up_at_any_step(coco_folder, tmp_path):
@@ -94,7 +96,7 @@ def test_an_epoch_can_be_taken_up_at_any_step(coco_folder, tmp_path):
 
 
 def test_ranks_share_the_steps_of_one(coco_folder, tmp_path):
-    """Four ranks of one picture see in each step what one rank with four sees."""
+    """Four ranks with a batch of one get in each step what one rank with a batch of four gets."""
     config, folder, manifest = prepare(coco_folder(pictures=13), tmp_path)
     one = list(create_maskrcnn_dataset(config.replace(batch_size=4), folder, 2))
     single = config.replace(batch_size=1)
@@ -103,9 +105,8 @@ def test_ranks_share_the_steps_of_one(coco_folder, tmp_path):
             list(create_maskrcnn_dataset(single, folder, 2, rank, 4, workers=shared_workers))
             for rank in range(4)
         ]
-    assert len(one) == 4 == steps_per_epoch(config.replace(batch_size=1), manifest, 4) and {
-        len(rank) for rank in four
-    } == {4}
+    assert len(one) == 4 == steps_per_epoch(config.replace(batch_size=1), manifest, 4)
+    assert {len(rank) for rank in four} == {4}
     for step, batch in enumerate(one):
         joined = {name: np.concatenate([rank[step][name] for rank in four]) for name in batch}
         assert same(batch, joined)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Callable, Tuple
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.config import load_config
+from src.config import Config, load_config
 from src.data.mindrecord.converter import ensure_mindrecord
+from src.data.mindrecord.manifest import Manifest
 from src.data.mindrecord.shard_reader import ShardReader
 from src.data.pipeline.sampler import epoch_length, epoch_order, rank_steps, repeat_factors
 from src.dataset import steps_per_epoch
@@ -27,8 +31,10 @@ def test_repeat_factors_are_those_of_lvis():
     assert repeat_factors([0, 0], np.zeros(0), 0.5).tolist() == [1, 1]
 
 
-def conversion(coco_folder, tmp_path, *words, pictures=40):
-    """A conversion in which class 2 ("disc") is in two pictures alone."""
+def conversion(
+    coco_folder: Callable[..., Path], tmp_path: Path, *words: str, pictures: int = 40
+) -> Tuple[Config, Path, Manifest]:
+    """A conversion in which class 2 ("disc") is in two pictures alone, with its settings and its manifest."""
 
     def change(content):
         for item in content["annotations"]:
@@ -48,23 +54,21 @@ def conversion(coco_folder, tmp_path, *words, pictures=40):
 
 def test_rare_classes_repeat_their_pictures(coco_folder, tmp_path):
     config, folder, manifest = conversion(coco_folder, tmp_path, "repeat_factor_threshold=0.3")
-    # frequency 2 / 40, so sqrt(0.3 / 0.05) = 2.449 for these two, and 38 + 2 * 2.449 = 42.9 rows in all
-    assert (
-        epoch_length(config, manifest) == 43
-        and steps_per_epoch(config, manifest) == 22
-        and steps_per_epoch(config, manifest, 4) == 6
-    )
+    # Frequency 2 / 40, so sqrt(0.3 / 0.05) = 2.449 for these two, and 38 + 2 * 2.449 = 42.9 rows in all.
+    assert epoch_length(config, manifest) == 43
+    assert steps_per_epoch(config, manifest) == 22
+    assert steps_per_epoch(config, manifest, 4) == 6
     rare = np.isin(ShardReader(folder).rows["image_id"], (50, 120))
     counts = np.array(
         [np.bincount(epoch_order(config, manifest, epoch), minlength=40) for epoch in range(400)]
     )
-    assert (
-        (counts.sum(1) == 43).all()
-        and counts.min() == 1
-        and set(counts[:, rare].ravel()) == {2, 3}
-        and counts[:, ~rare].max() == 1
-    )
-    assert 2.4 < counts[:, rare].mean(0).min() and counts[:, rare].mean() == 2.5  # 43 - 38 for both
+    assert (counts.sum(1) == 43).all()
+    assert counts.min() == 1
+    assert set(counts[:, rare].ravel()) == {2, 3}
+    assert counts[:, ~rare].max() == 1
+    assert 2.4 < counts[:, rare].mean(0).min()
+    # 43 - 38 for both
+    assert counts[:, rare].mean() == 2.5
     assert len({epoch_order(config, manifest, epoch).tobytes() for epoch in range(10)}) == 10
     assert np.array_equal(epoch_order(config, manifest, 3), epoch_order(config, manifest, 3))
 
@@ -82,7 +86,8 @@ def test_ranks_see_every_row_and_no_row_twice_but_for_the_last_step(count, batch
     order = np.random.default_rng(count).permutation(count)
     ranks = [rank_steps(order, batch_size, rank, device_num) for rank in range(device_num)]
     assert len({steps.shape for steps in ranks}) == 1 and ranks[0].shape[1] == batch_size
-    joined = np.concatenate(ranks, 1)  # a step of all ranks a row
+    # One row for each step of all ranks.
+    joined = np.concatenate(ranks, 1)
     total = batch_size * device_num
     assert set(joined.ravel()) == set(range(count)) and len(joined) == -(-count // total)
     assert joined.ravel()[:count].tolist() == order.tolist()

@@ -54,7 +54,8 @@ def test_workers_end_with_the_trainer(coco_folder, tmp_path):
     assert not any(_runs(pid) for pid in pids)
 
 
-def _runs(pid):
+def _runs(pid: int) -> bool:
+    """Whether a process runs: it is there, and it is not one that only waits to be reaped."""
     try:
         with open(f"/proc/{pid}/stat") as file:
             return file.read().rsplit(")", 1)[1].split()[0] != "Z"
@@ -67,8 +68,8 @@ def test_an_iteration_given_up_does_not_disturb_the_next(coco_folder, tmp_path):
     expected = list(create_maskrcnn_dataset(config, folder, 1))
     with DataWorkers(config, folder, True) as shared_workers:
         next(iter(create_maskrcnn_dataset(config, folder, 0, workers=shared_workers)))
-        found = list(create_maskrcnn_dataset(config, folder, 1, workers=shared_workers))
-    assert len(found) == 10 and all(same(a, b) for a, b in zip(expected, found))
+        again = list(create_maskrcnn_dataset(config, folder, 1, workers=shared_workers))
+    assert len(again) == 10 and all(same(a, b) for a, b in zip(expected, again))
 
 
 def test_importing_the_data_side_loads_no_mindspore():
@@ -77,9 +78,6 @@ def test_importing_the_data_side_loads_no_mindspore():
         "import sys, src.dataset, src.data.pipeline.workers; print(sorted(name for name in "
         "sys.modules if name.split('.')[0] == 'mindspore'))"
     )
-    assert (
-        subprocess.run(
-            [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-        ).stdout.strip()
-        == "[]"
-    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
