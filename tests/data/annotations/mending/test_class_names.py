@@ -78,7 +78,7 @@ def test_the_reported_new_class(shared):
     config = load_config([f"coco_root={root}", "coco_classes=[background,bolt,nut]"])
     with pytest.raises(DataError) as error:
         read_coco(config, "val")
-    assert "1 of its 3 categories not in coco_classes: 'washer'; coco_classes has 'bolt', 'nut'" in str(
+    assert "1 of its 3 categories not in coco_classes: 'washer'; the network knows 'bolt', 'nut'" in str(
         error.value
     )
 
