@@ -19,7 +19,6 @@ none.
 Exit code: 0: no finding, or only corrected ones; 1: something is left out; 2: training could not start.
 """
 
-from src.engine.command import parse
 from src.engine.entry import run_main
 
 OPTIONS = (
@@ -50,6 +49,8 @@ OPTIONS = (
 
 
 def main() -> int:
+    from src.engine.command import parse
+
     config, args = parse(__doc__, options=OPTIONS)
     from src.engine.data_report import report_data
 

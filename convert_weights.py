@@ -13,42 +13,46 @@ Whole models of torchvision, detectron2 and mmdetection; ResNet-50 backbones of 
 MindCV and MindSpore's model zoo. KEY=VALUE words replace the settings that the file or its project has.
 """
 
-from src.engine.command import parse
 from src.engine.entry import run_main
-from src.weights.schemes import SCHEMES
 
-OPTIONS = (
-    ("source", {"metavar": "SOURCE", "help": "the weights file to read"}),
-    (
-        "out",
-        {
-            "metavar": "OUT",
-            "help": "the file to write: .ckpt; with --to torchvision .safetensors, .pth, or no suffix: both",
-        },
-    ),
-    (
-        "--from",
-        {
-            "dest": "scheme",
-            "choices": ("auto", *SCHEMES),
-            "default": "auto",
-            "help": "whose names SOURCE has (default: auto, recognised)",
-        },
-    ),
-    (
-        "--to",
-        {
-            "dest": "target",
-            "choices": ("mindspore", "torchvision"),
-            "default": "mindspore",
-            "help": "what to write (default: mindspore)",
-        },
-    ),
-)
+
+def options(schemes):
+    """The arguments of the command. They name the schemes, so they are made when these can be imported."""
+    return (
+        ("source", {"metavar": "SOURCE", "help": "the weights file to read"}),
+        (
+            "out",
+            {
+                "metavar": "OUT",
+                "help": "file to write: .ckpt; with --to torchvision .safetensors, .pth, or no suffix: both",
+            },
+        ),
+        (
+            "--from",
+            {
+                "dest": "scheme",
+                "choices": ("auto", *schemes),
+                "default": "auto",
+                "help": "whose names SOURCE has (default: auto, recognised)",
+            },
+        ),
+        (
+            "--to",
+            {
+                "dest": "target",
+                "choices": ("mindspore", "torchvision"),
+                "default": "mindspore",
+                "help": "what to write (default: mindspore)",
+            },
+        ),
+    )
 
 
 def main() -> None:
-    config, args = parse(__doc__, options=OPTIONS)
+    from src.engine.command import parse
+    from src.weights.schemes import SCHEMES
+
+    config, args = parse(__doc__, options=options(SCHEMES))
     from src.engine.weight_converter import convert
 
     convert(config, args.source, args.out, args.scheme, args.target)

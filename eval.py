@@ -4,11 +4,12 @@ python eval.py checkpoint_path=train/checkpoint/mask_rcnn-12_58633.ckpt coco_roo
 python eval.py checkpoint_path=FILE.ckpt ann_file=/data/coco/annotations/instances_val2017.json
 """
 
-from src.engine.command import parse
 from src.engine.entry import run_main
 
 
 def main() -> None:
+    from src.engine.command import parse
+
     config, args = parse(__doc__, work_dir="eval")
     from src.engine.evaluator import evaluate
 

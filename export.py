@@ -7,7 +7,6 @@ The file takes image uint8 [batch, height, width, 3] (RGB, resized into the canv
 float32 [batch, 6].
 """
 
-from src.engine.command import parse
 from src.engine.entry import run_main
 
 OPTIONS = (
@@ -38,6 +37,8 @@ OPTIONS = (
 
 
 def main() -> None:
+    from src.engine.command import parse
+
     config, args = parse(__doc__, options=OPTIONS)
     from src.engine.exporter import export
 

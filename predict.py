@@ -3,7 +3,6 @@
 python predict.py checkpoint_path=FILE.ckpt picture1.jpg picture2.png --out predictions
 """
 
-from src.engine.command import parse
 from src.engine.entry import run_main
 
 OPTIONS = (
@@ -28,6 +27,8 @@ OPTIONS = (
 
 
 def main() -> None:
+    from src.engine.command import parse
+
     config, args = parse(__doc__, takes_files=True, options=OPTIONS)
     from src.engine.predict_files import predict_files
 

@@ -9,11 +9,12 @@ Writes loss_{rank}.log and checkpoint/mask_rcnn-{epoch}_{step}.ckpt into the wor
 folder's name is replaced by the number of this process.
 """
 
-from src.engine.command import parse
 from src.engine.entry import run_main
 
 
 def main() -> None:
+    from src.engine.command import parse
+
     config, args = parse(__doc__, work_dir="train")
     # MindSpore takes seconds to load; a wrong setting is reported before.
     from src.engine.trainer import train

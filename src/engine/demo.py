@@ -12,8 +12,6 @@ import time
 from pathlib import Path
 from typing import Any, Dict, Sequence
 
-from ..config import load_config
-from ..data.shapes.drawn_data import draw_shapes
 from .entry import run_main
 
 CONFIG = Path(__file__).parents[2] / "configs" / "demo.yaml"
@@ -30,6 +28,9 @@ def run(words: Sequence[str], folder: Path = FOLDER) -> Dict[str, Any]:
     Returns:
         The metrics of the evaluation.
     """
+    from ..config import load_config
+    from ..data.shapes.drawn_data import draw_shapes
+
     started = time.perf_counter()
 
     def announce(stage: str) -> None:

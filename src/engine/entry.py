@@ -10,6 +10,7 @@ import threading
 from typing import Callable, NoReturn, Optional
 
 from ..errors import UserError
+from ..interpreter import interpreter_problem, unloadable_module
 from ..log import configure_logging
 
 
@@ -17,18 +18,33 @@ def run_main(main: Callable[[], Optional[int]]) -> NoReturn:
     """Run an entry point's `main()` and end the process with the exit code that it returns.
 
     A `UserError` is printed as one line on stderr; the process ends with its code, which is 2 for what the
-    user can correct. After Ctrl-C it ends with 130.
+    user can correct, such as packages that are not installed. After Ctrl-C it ends with 130.
+
+    Args:
+        main: Imports what is not in the standard library itself.
     """
     configure_logging()
+    problem = interpreter_problem()
+    if problem is not None:
+        _end_with_error(problem)
     handle_interrupts()
     try:
         sys.exit(main())
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        sys.exit(error.code)
+        _end_with_error(error, error.code)
+    except ImportError as error:
+        problem = unloadable_module(error)
+        if problem is None:
+            raise
+        _end_with_error(problem)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr, flush=True)
         sys.exit(130)
+
+
+def _end_with_error(problem: object, code: int = 2) -> NoReturn:
+    print(f"error: {problem}", file=sys.stderr, flush=True)
+    sys.exit(code)
 
 
 def handle_interrupts() -> None:
