@@ -278,12 +278,12 @@ wait_for() {
 run_logged() {
     local log=$1 child code=0 tees=()
     shift
-    exec 3> >(trap '' INT TERM HUP; exec tee -a -- "$log")
+    exec 3> >(trap '' INT TERM HUP PIPE; exec tee -a -- "$log")
     tees+=($!)
     if [[ -t 2 ]]; then
         exec 4>&2
     else
-        exec 4> >(trap '' INT TERM HUP; exec tee -a -- "$log" >&2)
+        exec 4> >(trap '' INT TERM HUP PIPE; exec tee -a -- "$log" >&2)
         tees+=($!)
     fi
     set -m

@@ -12,24 +12,29 @@ from typing import Callable, NoReturn, Optional
 from ..errors import UserError
 from ..interpreter import interpreter_problem, unloadable_module
 from ..log import configure_logging
+from .standard_streams import protect_standard_streams
 
 
 def run_main(main: Callable[[], Optional[int]]) -> NoReturn:
     """Run an entry point's `main()` and end the process with the exit code that it returns.
 
     A `UserError` is printed as one line on stderr; the process ends with its code, which is 2 for what the
-    user can correct, such as packages that are not installed. After Ctrl-C it ends with 130.
+    user can correct, such as packages that are not installed. After Ctrl-C it ends with 130. A reader of the
+    output that ends early changes nothing.
 
     Args:
         main: Imports what is not in the standard library itself.
     """
+    protect_standard_streams()
     configure_logging()
     problem = interpreter_problem()
     if problem is not None:
         _end_with_error(problem)
     handle_interrupts()
     try:
-        sys.exit(main())
+        code = main()
+        sys.stdout.flush()
+        sys.exit(code)
     except UserError as error:
         _end_with_error(error, error.code)
     except ImportError as error:
