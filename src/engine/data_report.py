@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ..config import Config
 from ..data.annotations.sources import resolve_classes
 from ..data.check.data_check import check_data, report_text
 from ..data.check.statistics import data_statistics, measure_objects
 from ..data.check.statistics_table import statistics_text
 from ..errors import ConfigError
+from .output_folder import prepare_output_file, prepare_output_folder
 
 _SHOWN_FILES = 6
 
@@ -29,24 +28,28 @@ def report_data(config: Config, split: str, out, limit: int = 10_000, browse: in
     """
     if limit < 1 or browse < 0:
         raise ConfigError(f"--limit {limit} --browse {browse}: a limit from 1 and a number from 0 expected")
+    out = prepare_output_folder(out, "--out")
+    report = prepare_output_file(out / "data_report.json", "--out")
+    plots = prepare_output_file(out / "data_report.png", "--out")
+    if browse:
+        prepare_output_folder(out / "data_browse", "--out")
     check = check_data(config, split, limit=limit)
     source = check.source
-    out = Path(out)
     title = f"{check.findings.annotation_file} (check_data={check.mode})"
     print("\n".join([title, "", *report_text(check)]), flush=True)
-    written = [out / "data_report.json"]
+    written = [report]
     if source is None or not source.records:
-        check.save(written[0])
+        check.save(report)
     else:
         config = resolve_classes(config, source)
         objects = measure_objects(config, source)
         check.statistics = data_statistics(config, source, objects)
         print("\n".join(["", *statistics_text(check.statistics), ""]), flush=True)
-        check.save(written[0])
+        check.save(report)
         from .display.data_plots import plot_statistics  # matplotlib takes a second to load
 
-        written.append(out / "data_report.png")
-        plot_statistics(config, source, written[-1], objects)
+        written.append(plots)
+        plot_statistics(config, source, plots, objects)
         if browse:
             from .display.browse import browse_data
 

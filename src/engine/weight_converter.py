@@ -14,7 +14,8 @@ from ..weights.checkpoint_file import write_checkpoint
 from ..weights.checkpoint_settings import CAUTION, network_settings
 from ..weights.convert import BACKBONE_KEYS, convert_weights
 from ..weights.loading import load_backbone, load_network
-from ..weights.writers import to_torchvision, write_state_dict
+from ..weights.writers import output_files, to_torchvision, write_state_dict
+from .output_folder import prepare_output_file
 
 # The settings of a converted file that are printed.
 SHOWN_KEYS = (
@@ -55,10 +56,12 @@ def convert(
 
     Raises:
         CheckpointError: The file cannot be read, is not complete, or `out` has a wrong suffix.
-        ConfigError: The settings contradict the file.
+        ConfigError: The settings contradict the file, or `out` cannot be written.
     """
     if target == "mindspore" and Path(out).suffix != ".ckpt":
         raise CheckpointError(f"{out}: a name that ends in .ckpt expected")
+    for file in [Path(out)] if target == "mindspore" else output_files(out):
+        prepare_output_file(file)
     weights = convert_weights(source, config, scheme)
     if target == "mindspore" and weights.is_own_checkpoint:
         raise CheckpointError(
