@@ -3,6 +3,8 @@
     python export.py checkpoint_path=train/checkpoint/mask_rcnn-12_58633.ckpt --out mask_rcnn.mindir
     python export.py checkpoint_path=FILE.ckpt --file-format ONNX
 
+A suffix of --out that is no format's is part of the name: net_v1.5 gives net_v1.5.mindir.
+
 The file takes image uint8 [batch, height, width, 3] (RGB, resized into the canvas) and image_meta
 float32 [batch, 6].
 """

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
-from typing import Optional, Sequence, Tuple, Union
+from typing import Iterator, Optional, Sequence, Tuple, Union
 
 import mindspore as ms
 import numpy as np
@@ -18,11 +19,13 @@ from ..errors import ConfigError, UserError
 from ..onnx_graph.runtime import OUTPUTS, is_onnx
 from . import onnx_export
 from .inference.predictor import load_for_inference
+from .output_folder import prepare_output_file
 from .runtime.device import ascend_is_here, start_device
 
 # The largest difference between an exported file's outputs and the network's.
 BOX_TOLERANCE = 1e-2  # canvas pixels
 TOLERANCE = 1e-4
+_SUFFIXES = (".mindir", ".onnx", ".air")
 
 
 def export(
@@ -40,7 +43,7 @@ def export(
     Args:
         config: The settings.
         file_format: "MINDIR", "ONNX" or "AIR".
-        out: The file; its suffix is replaced by the format's.
+        out: The file; see `output_file`.
         batch: Pictures a call. An ONNX file takes any number and is checked with this one.
         picture: A picture file to check with; None: a drawn one.
 
@@ -51,6 +54,9 @@ def export(
         UserError: The file's outputs are not the network's.
         ConfigError: The file cannot be written here, or with these settings.
     """
+    if batch < 1:
+        raise ConfigError(f"--batch {batch}: a number of pictures from 1 expected")
+    out = prepare_output_file(output_file(out, file_format), "--out")
     if is_onnx(config.checkpoint_path):
         raise ConfigError(
             f"checkpoint_path={config.checkpoint_path}: an exported file already; "
@@ -63,18 +69,20 @@ def export(
             "--file-format AIR: MindSpore writes AIR on a machine with Ascend only; "
             "MINDIR can be written here"
         )
+    pixels = draw_picture((320, 240), "plain", 1).image if picture is None else read_picture(picture)
     device = start_device(config.device_target)
     network, config = load_for_inference(config, device.target, exported=file_format != "ONNX")
-    image, image_meta = sample_input(config, batch, picture)
-    out = Path(out).with_suffix(f".{file_format.lower()}")
-    out.parent.mkdir(parents=True, exist_ok=True)
+    image, image_meta = sample_input(config, batch, pixels)
     temporary = out.with_name(f"{out.stem}.partial{out.suffix}")
     remark = ""
     try:
         if file_format == "ONNX":
             remark = onnx_export.write_onnx(network, config, image, image_meta, temporary)
         else:
-            ms.export(network, image, image_meta, file_name=str(temporary), file_format=file_format)
+            # MindSpore refuses names with letters other than ASCII's, spaces, brackets ...
+            temporary = out.with_name(f"export_{os.getpid()}.partial{out.suffix}")
+            with _working_folder(out.parent):
+                ms.export(network, image, image_meta, file_name=temporary.name, file_format=file_format)
         if file_format == "MINDIR":
             check_outputs(network(image, image_meta), load_exported(temporary)(image, image_meta), out)
             remark = ", which gives what the network gives"
@@ -86,16 +94,38 @@ def export(
     return out
 
 
+def output_file(out: Union[str, Path], file_format: str) -> Path:
+    """The file to write for `--out`.
+
+    The suffix of a format (.mindir, .onnx, .air) is replaced; any other ending, as in net_v1.5, is part of
+    the name. A folder, written with a slash at its end, gets the file mask_rcnn.
+    """
+    path = Path(out)
+    if str(out).endswith(("/", os.sep)) or path.name in ("", ".."):
+        path = path / "mask_rcnn"
+    if path.suffix.lower() in _SUFFIXES:
+        path = path.with_suffix("")
+    return path.with_name(f"{path.name}.{file_format.lower()}")
+
+
+@contextlib.contextmanager
+def _working_folder(folder: Path) -> Iterator[None]:
+    """Be in a folder for a while: a file in it can be named without the folder's name."""
+    previous = os.getcwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(previous)
+
+
 def load_exported(path: Union[str, Path]) -> nn.Cell:
     """A MINDIR file as a network that can be called."""
     return nn.GraphCell(ms.load(str(path)))
 
 
-def sample_input(
-    config: Config, batch: int, picture: Optional[Union[str, Path]] = None
-) -> Tuple[Tensor, Tensor]:
+def sample_input(config: Config, batch: int, pixels: np.ndarray) -> Tuple[Tensor, Tensor]:
     """image uint8 [batch, H, W, 3] and image_meta float32 [batch, 6] of one picture, repeated."""
-    pixels = draw_picture((320, 240), "plain", 1).image if picture is None else read_picture(picture)
     placement = place_plainly(*pixels.shape[:2], config)
     image = place_picture(pixels, placement, config)
     image_meta = np.asarray(placement.meta, np.float32)
