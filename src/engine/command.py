@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any, Dict, Iterable, Optional, Tuple
+import os
+import re
+import sys
+from typing import Any, Dict, Iterable, List, NoReturn, Optional, Sequence, Tuple
 
 from ..config import KEYS, Config, load_config
+from ..errors import ConfigError
+
+_PATH_METAVARS = ("FILE", "DIR", "SOURCE", "OUT")
+_KEY_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
+_PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif")
 
 
 def parse(
@@ -20,12 +28,13 @@ def parse(
         description: The entry point's docstring, which --help shows.
         work_dir: The default of --work-dir; None: there is no such option.
         options: Further arguments: (name, keywords of `add_argument`).
-        takes_files: Positional words that are not KEY=VALUE are allowed; they are in `args.files`.
+        takes_files: Positional words that are not KEY=VALUE are allowed; they are in `args.files`
+            (see `is_file_word`).
 
     Returns:
         (the frozen configuration, the parsed arguments)
     """
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="every configuration key, with its default and meaning: --keys",
@@ -44,12 +53,49 @@ def parse(
     for name, keywords in options:
         parser.add_argument(name, **keywords)
     parser.add_argument("words", nargs="*", metavar="KEY=VALUE", help="settings over those of --config")
-    args = parser.parse_intermixed_args()
+    args = parser.parse_intermixed_args(_without_dashes(sys.argv[1:]))
+    for action in parser._actions:
+        if action.metavar in _PATH_METAVARS and getattr(args, action.dest) is not None:
+            setattr(args, action.dest, os.path.expanduser(getattr(args, action.dest)))
     args.files = []
     if takes_files:
-        args.files = [word for word in args.words if "=" not in word]
-        args.words = [word for word in args.words if "=" in word]
+        args.files = [_existing(word) for word in args.words if is_file_word(word)]
+        args.words = [word for word in args.words if not is_file_word(word)]
     return load_config(args.words, args.config), args
+
+
+def is_file_word(word: str) -> bool:
+    """Whether a word of the command line names a file, not a setting.
+
+    It does where such a file exists, where the part before "=" cannot be a key ("runs/lr=1/a.jpg"), and where
+    it is no key and the word ends as pictures do ("frame_t=0.5.jpg").
+    """
+    name, equals, _ = word.partition("=")
+    if not equals or os.path.isfile(_existing(word)) or not _KEY_NAME.fullmatch(name):
+        return True
+    is_key = any(key.name == name for key in KEYS)
+    return not is_key and os.path.splitext(word)[1].lower() in _PICTURE_SUFFIXES
+
+
+def _existing(word: str) -> str:
+    """The path of a word: `~` is the home folder, unless a file has this name."""
+    return word if os.path.exists(word) else os.path.expanduser(word)
+
+
+def _without_dashes(words: Sequence[str]) -> List[str]:
+    """The words without "--". Those after it are no options: for argparse "-a.jpg" becomes "./-a.jpg"."""
+    if "--" not in words:
+        return list(words)
+    end = list(words).index("--")
+    literal = [os.path.join(".", word) if word.startswith("-") else word for word in words[end + 1 :]]
+    return [*words[:end], *literal]
+
+
+class _Parser(argparse.ArgumentParser):
+    """Mistakes are ConfigErrors of one line, as those of settings are."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}; --help shows how the command is used")
 
 
 class _ShowKeys(argparse.Action):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import unicodedata
 from pathlib import Path
-from typing import List, Sequence, Union
+from typing import Dict, Iterator, List, Sequence, Tuple, Union
 
 import numpy as np
 
 from ..config import Config
 from ..data.images.decode import read_picture
 from ..data.images.placement import place_picture, place_plainly
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError
 from .display.visualize import draw_detections, save_png
 from .inference.predictor import Network, compile_inference, detect, load_for_inference
+from .output_folder import prepare_output_folder
 from .runtime.device import start_device
 
 
@@ -25,14 +28,20 @@ def draw_files(
         network: A network, or an exported file that takes one picture a call.
         config: The settings.
         paths: The picture files.
-        out: The folder for the drawings, NAME.png each.
+        out: The folder for the drawings; see `drawing_paths` for their names.
         threshold: The lowest score that is drawn.
 
     Returns:
         The paths of the drawings.
     """
-    written = []
-    for path in paths:
+    return [drawing for _, drawing in draw_each(network, config, paths, out, threshold)]
+
+
+def draw_each(
+    network: Network, config: Config, paths: Sequence[Union[str, Path]], out, threshold: float
+) -> Iterator[Tuple[Path, Path]]:
+    """`draw_files` one by one: yields (picture, drawing) when the drawing is written."""
+    for path, drawing in drawing_paths(paths, out).items():
         picture = read_picture(path)
         placement = place_plainly(*picture.shape[:2], config)
         batch = {
@@ -42,17 +51,59 @@ def draw_files(
         }
         (detections,) = detect(network, batch)
         drawn = draw_detections(picture, detections, config.coco_classes, threshold, config.mask_thr_binary)
-        written.append(Path(out) / f"{Path(path).stem}.png")
-        save_png(written[-1], drawn)
-    return written
+        save_png(drawing, drawn)
+        yield path, drawing
+
+
+def drawing_paths(paths: Sequence[Union[str, Path]], out: Union[str, Path]) -> Dict[Path, Path]:
+    """{picture: drawing} with a drawing of its own for each picture.
+
+    A drawing is OUT/NAME.png. Where that is another picture's drawing already, or one of the pictures
+    themselves, it is NAME_2.png, NAME_3.png ... A picture that is given twice is there once.
+    """
+    pictures = {}
+    for path in paths:
+        pictures.setdefault(os.path.abspath(path), Path(path))
+    taken = {_comparable(os.path.realpath(path)) for path in pictures}
+    drawings = {}
+    folder = Path(out)
+    for path in pictures.values():
+        drawing = folder / f"{path.stem}.png"
+        number = 1
+        while _comparable(os.path.realpath(drawing)) in taken:
+            number += 1
+            drawing = folder / f"{path.stem}_{number}.png"
+        taken.add(_comparable(os.path.realpath(drawing)))
+        drawings[path] = drawing
+    return drawings
+
+
+def _comparable(path: str) -> str:
+    """Equal for names that a file system may take for one: in other case, or composed otherwise."""
+    return unicodedata.normalize("NFC", path).casefold()
 
 
 def predict_files(config: Config, paths: Sequence[Union[str, Path]], out, threshold: float) -> None:
-    """Draw what `checkpoint_path`'s network finds in picture files, and print where the drawings are."""
+    """Draw what `checkpoint_path`'s network finds in picture files, and print where the drawings are.
+
+    Raises:
+        ConfigError: No picture is named, the threshold is none, or nothing can be written to `out`.
+        DataError: A picture is missing or cannot be read.
+    """
     if not paths:
         raise ConfigError("no picture was named: predict.py checkpoint_path=FILE.ckpt PICTURE ...")
+    if not 0 <= threshold <= 1:
+        raise ConfigError(f"--threshold {threshold}: a score from 0 to 1 expected")
+    for path in paths:
+        if not os.path.isfile(path):
+            problem = (
+                "is a folder; name the pictures in it" if os.path.isdir(path) else "No such file or directory"
+            )
+            raise DataError(f"picture {path}: {problem}")
+    out = prepare_output_folder(out, "--out")
     device = start_device(config.device_target)
     network, config = load_for_inference(config, device.target)
     compile_inference(network, config, device, 1)
-    for path in draw_files(network, config, paths, out, threshold):
-        print(f"wrote {path}", flush=True)
+    for path, drawing in draw_each(network, config, paths, out, threshold):
+        renamed = "" if drawing.stem == path.stem else f" ({path})"
+        print(f"wrote {drawing}{renamed}", flush=True)
