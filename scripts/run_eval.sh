@@ -30,7 +30,7 @@ if (($#)) && ! is_option "$1"; then
     fi
 fi
 [[ -z $annotations || -f $annotations ]] || die "VALIDATION_JSON_FILE $annotations: no such file"
-[[ -z $checkpoint || -f $checkpoint ]] || die "CHECKPOINT_PATH $checkpoint: no such file"
+[[ -z $checkpoint || -e $checkpoint ]] || die "CHECKPOINT_PATH $checkpoint: no such file"
 
 use_python
 open_log eval

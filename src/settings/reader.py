@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 from pathlib import Path
-from typing import Any, Dict, FrozenSet, Optional, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, NamedTuple, Optional, Sequence, Tuple
 
 import yaml
 
 from ..errors import ConfigError
 from .frozen_config import unknown_key
-from .keys.key import Key, describe_kind
+from .keys.key import Key, describe_kind, describe_path
+
+_TRUTH_WORDS = ("true", "false", "yes", "no", "on", "off")
 
 
 def read_settings(
@@ -50,7 +53,8 @@ def _read_yaml(path):
     if path is None:
         return []
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
+        content = yaml.safe_load(text)
     except OSError as error:
         raise ConfigError(f"--config {path}: {error.strerror or error}") from None
     except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or a date such as 2001-99-99
@@ -59,7 +63,8 @@ def _read_yaml(path):
         return []
     if not isinstance(content, dict):
         raise ConfigError(f"--config {path}: KEY: VALUE lines expected, found a {type(content).__name__}")
-    return list(content.items())
+    texts = yaml.load(text, yaml.BaseLoader)
+    return [(name, _Value(value, texts.get(str(name)))) for name, value in content.items()]
 
 
 def _split_word(word):
@@ -73,8 +78,22 @@ class _Text(str):
     """A value as typed on a command line: text for a text key, YAML for any other."""
 
 
+class _Value(NamedTuple):
+    """A value of a YAML file, as YAML reads it and with all its parts as they are written.
+
+    For YAML 1.1 the bare words no, yes, on, off and null are no texts, and 007 is 7. As class names they are
+    meant as they are written.
+    """
+
+    value: Any
+    as_written: Any
+
+
 def _typed(key, value):
     kind = key.type
+    if isinstance(value, _Value):
+        takes_texts = _is_text_list(kind) and isinstance(value.as_written, list)
+        value = value.as_written if takes_texts else value.value
     if isinstance(value, _Text):
         text = str(value)
         if kind is str or (isinstance(kind, tuple) and kind[0] == text):
@@ -82,6 +101,8 @@ def _typed(key, value):
         else:
             try:
                 value = yaml.safe_load(text)
+                if _is_text_list(kind) and isinstance(value, list):
+                    value = yaml.load(text, yaml.BaseLoader)
             except (yaml.YAMLError, ValueError):  # ValueError: a date such as 2001-99-99
                 raise ConfigError(f"{key.name}={text}: {describe_kind(kind)} expected") from None
             value = None if value == "none" or value == "None" else value
@@ -89,6 +110,8 @@ def _typed(key, value):
         if key.default is None:
             return None
         raise ConfigError(f"{key.name}: a value is needed ({describe_kind(kind)})")
+    if key.path:
+        value = _path(key, value)
     try:
         value = _convert(kind, value, key)
     except (TypeError, ValueError, OverflowError):
@@ -98,6 +121,23 @@ def _typed(key, value):
         hint = f"; the nearest is '{near[0]}'" if near else ""
         raise ConfigError(f"{key.name}={value}: one of {', '.join(key.choices)} expected{hint}")
     return value
+
+
+def _is_text_list(kind):
+    """Whether a kind is a list of texts, or a word or such a list."""
+    return isinstance(kind, tuple) and (kind == (str,) or (len(kind) == 2 and _is_text_list(kind[1])))
+
+
+def _path(key, value):
+    """A path with the home folder for `~`; a truth value is no path."""
+    word = ("on" if value else "off") if isinstance(value, bool) else value
+    if isinstance(word, str) and word.lower() in _TRUTH_WORDS and word not in key.words:
+        none = f"; {key.name}=none: not set" if key.default is None else ""
+        raise ConfigError(
+            f"{key.name}={value}: a text expected, {describe_path(key)}{none}; "
+            f"./{value}: a file or folder called so"
+        )
+    return os.path.expanduser(value) if isinstance(value, str) else value
 
 
 def _convert(kind, value, key):

@@ -163,6 +163,8 @@ def _derive_compute_type(values):
 def _check_classes(names):
     if len(names) < 2:
         raise ConfigError(f"coco_classes={list(names)}: 'background' and at least one class expected")
+    if not all(name.strip() for name in names):
+        raise ConfigError(f"coco_classes={list(names)}: a name is empty")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ConfigError(f"coco_classes: '{twice[0]}' stands there twice")

@@ -6,7 +6,7 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any, Dict, Mapping, NamedTuple, Optional, Union
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Union
 
 import mindspore as ms
 
@@ -16,6 +16,7 @@ from .checkpoint_settings import SETTINGS_ENTRY
 STATE_ENTRY = "maskrcnn_training"  # the state of the training run, as JSON
 STEP_CELL_PREFIX = "training."  # before the names of the step cell's other parameters (optimiser, averages)
 
+_SHOWN_FILES = 5  # of a folder, in a message
 _CRC_BYTES = 17  # MindSpore ends a file with "crc_num" and 10 bytes
 
 
@@ -136,13 +137,35 @@ def _sync_to_disk(path):
 
 def rotate_checkpoints(folder: Union[str, Path], keep: int) -> None:
     """Delete all but the newest `keep` checkpoints mask_rcnn-{epoch}_{step}.ckpt of a folder."""
-    found = []
-    for path in Path(folder).glob("mask_rcnn-*_*.ckpt"):
+    for path in _numbered(Path(folder))[:-keep]:
+        path.unlink(missing_ok=True)
+
+
+def _numbered(folder: Path) -> List[Path]:
+    """The files mask_rcnn-{epoch}_{step}.ckpt of a folder, the newest last."""
+    numbered = []
+    for path in folder.glob("mask_rcnn-*_*.ckpt"):
         match = re.fullmatch(r"mask_rcnn-(\d+)_(\d+)\.ckpt", path.name)
         if match:
-            found.append((int(match[1]), int(match[2]), path))
-    for _, _, path in sorted(found)[:-keep]:
-        path.unlink(missing_ok=True)
+            numbered.append((int(match[1]), int(match[2]), path))
+    return [path for _, _, path in sorted(numbered)]
+
+
+def describe_folder(folder: Path) -> str:
+    """For a folder in the place of a checkpoint: which checkpoints are in it, and which is the newest."""
+    files = []
+    for part in (folder, folder / "checkpoint"):
+        files = sorted(path for path in part.glob("*.ckpt") if not path.name.startswith("."))
+        if files:
+            break
+    if not files:
+        return "is a folder without a .ckpt file; name the file"
+    newest = (_numbered(files[0].parent) or sorted(files, key=lambda path: path.stat().st_mtime))[-1]
+    shown = [path.name for path in files if path != newest][:_SHOWN_FILES]
+    more = len(files) - 1 - len(shown)
+    others = f", beside {', '.join(shown)}" if shown else ""
+    others += f" and {more} more" if more else ""
+    return f"is a folder; name a file of it, such as its newest, {newest}{others}"
 
 
 def read_checkpoint(path: Union[str, Path]) -> Checkpoint:
@@ -176,6 +199,8 @@ def read_training(path: Union[str, Path]) -> TrainingCheckpoint:
 
 def _read(path, is_wanted):
     """The Checkpoint of a file, of the entries whose name `is_wanted` accepts (None: of all)."""
+    if Path(path).is_dir():
+        raise CheckpointError(f"checkpoint {path}: {describe_folder(Path(path))}")
     if not Path(path).is_file():
         raise CheckpointError(f"checkpoint {path}: no such file")
     if Path(path).suffix != ".ckpt":

@@ -33,6 +33,8 @@ def read_weights(path: Union[str, Path]) -> Tuple[Dict[str, np.ndarray], Dict[st
         CheckpointError: for a file that is missing, damaged or of another kind, or that would run code.
     """
     path = Path(path)
+    if path.is_dir():
+        raise CheckpointError(f"{path}: is a folder; name a weights file of it")
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise CheckpointError(f"{path}: one of {', '.join(_READERS)} expected")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from src.config import load_config
+from src.config import KEYS, load_config
 from src.errors import ConfigError
 from tests.settings.failure import failure
 
@@ -95,3 +95,89 @@ def test_yaml_cannot_run_code(tmp_path):
     assert "evil.yaml" in failure(config_file=file)
     failure(f"base_lr={call}")
     assert not trace.exists()
+
+
+PATH_KEYS = [
+    "mindrecord_dir",
+    "coco_root",
+    "instance_set",
+    "ann_file",
+    "IMAGE_DIR",
+    "ANNO_PATH",
+    "save_checkpoint_path",
+    "resume",
+    "pre_trained",
+    "checkpoint_path",
+    "compile_cache",
+]
+
+
+@pytest.mark.parametrize("key", PATH_KEYS)
+def test_tilde_is_the_home_folder_in_every_path(key, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load_config([f"{key}=~/a b/c"])[key] == str(tmp_path / "a b" / "c")
+    (tmp_path / "a.yaml").write_text(f"{key}: ~/x\n")
+    assert load_config([], tmp_path / "a.yaml")[key] == str(tmp_path / "x")
+    assert load_config([f"{key}=./~/x"])[key] == "./~/x"  # a folder that is really called so
+    assert load_config([f"{key}=/data/~"])[key] == "/data/~"
+
+
+def test_every_key_whose_meaning_is_a_file_or_folder_is_a_path():
+    """By their texts: what is left out here holds names below coco_root, or is no path."""
+    named = {key.name for key in KEYS if key.path}
+    assert named == set(PATH_KEYS)
+    speaking = {
+        key.name
+        for key in KEYS
+        if key.meaning.startswith(("folder", "the folder", "weights to", "annotations to", "the checkpoint"))
+    }
+    assert speaking <= named
+
+
+@pytest.mark.parametrize("value", ["True", "true", "False", "yes", "no", "on"])
+@pytest.mark.parametrize(
+    "key, pieces",
+    [
+        ("resume", ["'auto' or a path", "resume=none"]),
+        ("pre_trained", ["a path", "pre_trained=none"]),
+        ("checkpoint_path", ["a path", "checkpoint_path=none"]),
+        ("coco_root", ["a path"]),
+        ("compile_cache", ["'auto', 'off' or a path"]),
+    ],
+)
+def test_a_truth_value_is_no_path(key, value, pieces, tmp_path):
+    text = failure(f"{key}={value}")
+    assert text.startswith(f"{key}={value}: ") and all(piece in text for piece in pieces)
+    if key == "compile_cache" and value in ("False", "no"):
+        return  # in YAML the same as off
+    (tmp_path / "a.yaml").write_text(f"{key}: {value}\n")
+    with pytest.raises(ConfigError, match=pieces[0]):
+        load_config([], tmp_path / "a.yaml")
+
+
+def test_words_of_a_path_key_stay_words(tmp_path):
+    assert load_config(["resume=auto"]).resume == "auto" and load_config(["resume=none"]).resume is None
+    (tmp_path / "a.yaml").write_text("compile_cache: off\n")
+    assert load_config([], tmp_path / "a.yaml").compile_cache == "off"
+    assert load_config(["compile_cache=off"]).compile_cache == "off"
+
+
+CLASSES = ("background", "no", "yes", "on", "off", "null", "007", "1.50", "1e3", "2024-01-01", "y", "~", "真")
+
+
+def test_class_names_are_texts_as_they_are_written(tmp_path):
+    """YAML reads no and yes as truth values, 007 as 7, 1.50 as 1.5, and a date as a date."""
+    text = f"[{', '.join(CLASSES)}]"
+    assert load_config([f"coco_classes={text}"]).coco_classes == CLASSES
+    (tmp_path / "a.yaml").write_text(f"coco_classes: {text}\n", encoding="utf-8")
+    assert load_config([], tmp_path / "a.yaml").coco_classes == CLASSES
+    lines = "".join(f"  - {name}\n" for name in CLASSES)
+    (tmp_path / "b.yaml").write_text(f"batch_size: 3\ncoco_classes:\n{lines}", encoding="utf-8")
+    config = load_config([], tmp_path / "b.yaml")
+    assert (config.coco_classes, config.batch_size, config.num_classes) == (CLASSES, 3, len(CLASSES))
+
+
+def test_names_in_quotes_lose_them_and_empty_names_are_mistakes():
+    assert load_config(["coco_classes=[background, 'no', \"a, b\"]"]).coco_classes[1:] == ("no", "a, b")
+    assert "a name is empty" in failure("coco_classes=[background, '']")
+    assert "list of texts" in failure("coco_classes=[background, [cat]]")

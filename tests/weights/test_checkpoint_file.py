@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import pytest
 
 from src.config import load_config
 from src.errors import CheckpointError
-from src.weights.checkpoint_file import read_checkpoint, rotate_checkpoints, save_checkpoint
+from src.weights.checkpoint_file import read_checkpoint, read_training, rotate_checkpoints, save_checkpoint
 from src.weights.checkpoint_settings import config_from_checkpoint, network_settings
 from src.weights.loading import is_whole_model, load_network
 from tests.conftest import ROOT
@@ -112,3 +113,38 @@ def test_rotation_keeps_the_newest_by_epoch_and_step(tmp_path):
         "mask_rcnn-2_10.ckpt",
         "other.ckpt",
     ]
+
+
+def test_a_folder_in_the_place_of_a_checkpoint_says_what_it_holds(tmp_path):
+    with pytest.raises(CheckpointError, match="is a folder without a .ckpt file"):
+        read_checkpoint(tmp_path)
+    folder = tmp_path / "checkpoint"
+    folder.mkdir()
+    for name in (
+        "mask_rcnn-9_4.ckpt",
+        "mask_rcnn-10_4.ckpt",
+        "mask_rcnn-10_12.ckpt",
+        "best.ckpt",
+        "latest.ckpt",
+    ):
+        (folder / name).touch()
+    for path in (folder, tmp_path):  # the work folder too
+        with pytest.raises(CheckpointError) as caught:
+            read_checkpoint(path)
+        line = str(caught.value)
+        assert f"its newest, {folder / 'mask_rcnn-10_12.ckpt'}" in line and line.startswith(
+            f"checkpoint {path}: "
+        )
+        assert all(
+            name in line for name in ("best.ckpt", "latest.ckpt", "mask_rcnn-9_4.ckpt", "mask_rcnn-10_4.ckpt")
+        )
+    with pytest.raises(CheckpointError, match="is a folder"):
+        read_training(folder)
+
+
+def test_a_folder_of_other_names_has_a_newest_file_too(tmp_path):
+    for age, name in enumerate(("b.ckpt", "a.ckpt", *(f"c{i}.ckpt" for i in range(8)))):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (1000 - age, 1000 - age))
+    with pytest.raises(CheckpointError, match=r"its newest, \S+/b.ckpt, beside .* and 4 more$"):
+        read_checkpoint(tmp_path)

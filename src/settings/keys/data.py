@@ -13,6 +13,7 @@ KEYS = (
         "folder of the MindRecord files; not set: ./mindrecord/<digest of source and settings>",
         kind=str,
         per_host=True,
+        path=True,
         in_graph=False,
     ),
     Key(
@@ -23,7 +24,7 @@ KEYS = (
         above=0,
         in_graph=False,
     ),
-    Key("coco_root", "./data", "folder of a COCO-format data set", per_host=True, in_graph=False),
+    Key("coco_root", "./data", "folder of a COCO-format data set", per_host=True, path=True, in_graph=False),
     Key(
         "train_data_type",
         "train2017",
@@ -31,13 +32,20 @@ KEYS = (
         in_graph=False,
     ),
     Key("val_data_type", "val2017", "the same of the evaluation split", in_graph=False),
-    Key("instance_set", "annotations/instances_{}.json", "annotation file below coco_root", in_graph=False),
+    Key(
+        "instance_set",
+        "annotations/instances_{}.json",
+        "annotation file below coco_root",
+        path=True,
+        in_graph=False,
+    ),
     Key(
         "ann_file",
         None,
         "annotations to evaluate, instead of the evaluation split's",
         kind=str,
         per_call=True,
+        path=True,
         in_graph=False,
     ),
     Key(
@@ -46,9 +54,10 @@ KEYS = (
         "dataset=other: folder the txt file's paths start from",
         kind=str,
         per_host=True,
+        path=True,
         in_graph=False,
     ),
-    Key("ANNO_PATH", None, "dataset=other: the txt file", kind=str, per_host=True, in_graph=False),
+    Key("ANNO_PATH", None, "dataset=other: the txt file", kind=str, per_host=True, path=True, in_graph=False),
     Key("keep_empty", False, "train on pictures without objects too", stored=True),
     Key(
         "check_data",

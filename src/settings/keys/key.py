@@ -18,6 +18,7 @@ class Key:
             word or that kind. It follows from the default where it is not given.
         choices: The only values of a text.
         words: Values of a text that YAML reads as True and False ("on", "off") but that are meant as words.
+        path: A file or folder: `~` is the home folder, and True or False are mistakes.
         alias: The key that this one is another name of.
         low, high: The smallest and largest value, of each item of a list too.
         above: The value has to be larger than this.
@@ -41,6 +42,7 @@ class Key:
     choices: Tuple[str, ...] = ()
     alias: Optional[str] = None
     words: Tuple[str, ...] = ()
+    path: bool = False
     low: Optional[float] = None
     high: Optional[float] = None
     above: Optional[float] = None
@@ -81,6 +83,12 @@ def describe_kind(kind) -> str:
         dict: "a mapping",
     }
     return single[kind]
+
+
+def describe_path(key: Key) -> str:
+    """What a path key takes, in words: "a path", or "'auto', 'off' or a path"."""
+    words = ", ".join(f"'{word}'" for word in key.words)
+    return f"{words} or a path" if words else "a path"
 
 
 def describe_range(key: Key) -> str:

@@ -124,6 +124,7 @@ KEYS = (
         "save_checkpoint_path",
         "./",
         "the folder that holds checkpoint/; relative to the work folder",
+        path=True,
         in_graph=False,
     ),
     Key(
@@ -132,8 +133,10 @@ KEYS = (
         "the checkpoint to go on from; auto: the newest whole one of the work folder, or none if there "
         "is none",
         kind=str,
+        words=("auto",),
         per_host=True,
         per_call=True,
+        path=True,
         in_graph=False,
     ),
     Key(
@@ -145,13 +148,22 @@ KEYS = (
         low=0,
         in_graph=False,
     ),
-    Key("pre_trained", None, "weights to start from (train)", kind=str, per_host=True, in_graph=False),
+    Key(
+        "pre_trained",
+        None,
+        "weights to start from (train)",
+        kind=str,
+        per_host=True,
+        path=True,
+        in_graph=False,
+    ),
     Key(
         "checkpoint_path",
         None,
         "weights to use (eval, export, predict)",
         kind=str,
         per_call=True,
+        path=True,
         in_graph=False,
     ),
     Key(
@@ -195,6 +207,7 @@ KEYS = (
         "user's cache folder (~/.cache/maskrcnn_mindspore), on the CPU alone; 'off'; or a folder, on "
         "any device",
         words=("auto", "off"),
+        path=True,
         in_graph=False,
     ),
 )
