@@ -1,10 +1,15 @@
 """The variables that are set before MindSpore is loaded."""
 
 import os
+import shutil
+import subprocess
+import sys
 
 import pytest
 
 from src import environment
+from tests.conftest import ROOT
+from tests.small_job import SMALL
 
 
 @pytest.fixture
@@ -33,3 +38,67 @@ def test_only_errors_are_shown_unless_the_user_wants_more(variables):
 def test_slow_releases_get_an_older_instruction_set(variables):
     assert variables("2.9.0")[2] == variables("2.10.1")[2] == "AVX2"
     assert variables("2.10.0", ONEDNN_MAX_CPU_ISA="AVX")[2] == "AVX"
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A copy of the project in which Numba can keep nothing: files are in the way, also for root."""
+    root = tmp_path / "checkout"
+    shutil.copytree(ROOT / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "check_data.py", root)
+    for folder in [root / "src", *(path for path in (root / "src").rglob("*") if path.is_dir())]:
+        (folder / "__pycache__").touch()
+    return root
+
+
+def homeless(tmp_path, **given):
+    """The environment of a process whose home folder cannot be written, and a temporary folder of its own."""
+    left_out = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "NUMBA_CACHE_DIR", "MPLCONFIGDIR")
+    kept = {name: value for name, value in os.environ.items() if name not in left_out}
+    (tmp_path / "tmp").mkdir(exist_ok=True)
+    return {**kept, "HOME": "/dev/null", "TMPDIR": str(tmp_path / "tmp"), **given}
+
+
+def test_without_a_home_folder_and_on_a_checkout_that_others_own(checkout, coco_folder, tmp_path):
+    done = subprocess.run(
+        [sys.executable, str(checkout / "check_data.py"), *SMALL, f"coco_root={coco_folder()}"],
+        cwd=tmp_path,
+        env=homeless(tmp_path),
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    (kept,) = (tmp_path / "tmp").glob("maskrcnn-*")
+    assert list((kept / "numba").rglob("*.nbc")) and (kept / "matplotlib").is_dir()
+    assert kept.stat().st_mode & 0o077 == 0 and not (tmp_path / "~").exists()
+
+
+def variables_of(checkout, environment):
+    code = "import os, src; print(os.environ.get('NUMBA_CACHE_DIR'), os.environ.get('MPLCONFIGDIR'))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=checkout,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.split()
+
+
+def test_caches_stay_where_they_can_be_written(checkout, tmp_path):
+    (tmp_path / "home").mkdir()
+    assert variables_of(checkout, homeless(tmp_path, HOME=str(tmp_path / "home"))) == ["None", "None"]
+    assert variables_of(ROOT, homeless(tmp_path))[0] == "None"
+    own = str(tmp_path / "own")
+    assert variables_of(checkout, homeless(tmp_path, NUMBA_CACHE_DIR=own, MPLCONFIGDIR=own)) == [own, own]
+    assert not list((tmp_path / "home").iterdir()) and not (tmp_path / "own").exists()
+
+
+def test_a_temporary_folder_that_others_can_write_is_not_used(checkout, tmp_path):
+    """Numba runs what it finds in its folder."""
+    shared = tmp_path / "tmp" / f"maskrcnn-{os.getuid()}"
+    shared.mkdir(parents=True)
+    shared.chmod(0o777)
+    for folder in variables_of(checkout, homeless(tmp_path)):
+        assert folder.startswith(str(tmp_path / "tmp" / "maskrcnn-")) and str(shared) + "/" not in folder

@@ -9,6 +9,7 @@ import sys
 import threading
 from typing import Callable, NoReturn, Optional
 
+from ..environment import cache_problem
 from ..errors import UserError
 from ..interpreter import interpreter_problem, unloadable_module
 from ..log import configure_logging
@@ -27,7 +28,7 @@ def run_main(main: Callable[[], Optional[int]]) -> NoReturn:
     """
     protect_standard_streams()
     configure_logging()
-    problem = interpreter_problem()
+    problem = interpreter_problem() or cache_problem()
     if problem is not None:
         _end_with_error(problem)
     handle_interrupts()

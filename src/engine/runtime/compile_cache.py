@@ -46,6 +46,8 @@ def compile_cell(cell: ms.nn.Cell, inputs: Sequence[ms.Tensor], config: Config, 
     global _is_used
     root = cache_folder(config.compile_cache, device.target)
     # A user who has set MindSpore's variable uses its cache.
+    if root is None and config.compile_cache == "auto" and device.target == "CPU":
+        logger.info("no home folder: the compiled graph is not kept (compile_cache=FOLDER keeps it)")
     if root is None or _is_used or _ENABLE in os.environ:
         cell.compile(*inputs)
         return "compiled"
