@@ -11,9 +11,11 @@ from ...config import Config
 from ...data.annotations.records import DataSource
 from ...data.check.statistics import ObjectMeasurements, measure_objects
 from ...errors import DataError
+from .fonts import font_file, readable_name, readable_text
 
 _LINE = {"color": "tab:red", "linewidth": 1, "linestyle": ":"}
 _MAX_CLASS_NAMES = 40
+_SMALLEST_LETTERS = 9  # points; East Asian letters under this size cannot be told apart
 
 
 def plot_statistics(
@@ -44,10 +46,11 @@ def plot_statistics(
     _plot_ratios(axes[3], config, objects.boxes)
     _plot_picture_sizes(axes[4], objects.picture_sizes)
     _plot_recall(axes[5], config, objects.best_ious)
-    figure.suptitle(
-        f"{Path(source.annotation_file).name}: {len(source.records)} pictures, "
+    title = figure.suptitle(
+        f"{_plain(readable_text(Path(source.annotation_file).name))}: {len(source.records)} pictures, "
         f"{len(objects.labels)} objects, {len(class_names)} classes"
     )
+    _set_font(title)
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, format="png")
@@ -60,11 +63,27 @@ def _plot_classes(axes, names, counts):
     positions = np.arange(len(order))
     axes.bar(positions, counts[order])
     step = max(1, len(order) // _MAX_CLASS_NAMES)
-    # matplotlib reads $ as the start of a formula
-    labels = [names[i].replace("$", r"\$")[:18] for i in order[::step]]
+    labels = [_plain(readable_name(names[i], i + 1)[:18]) for i in order[::step]]
     axes.set_xticks(positions[::step], labels, rotation=90, fontsize=7)
+    for label in axes.get_xticklabels():
+        _set_font(label)
     is_wide = counts.max(initial=1) > 50 * max(1, counts.min(initial=0))
     axes.set(title="objects a class", ylabel="objects", yscale="log" if is_wide else "linear")
+
+
+def _plain(text):
+    """A text in which matplotlib sees no formula: it reads $ as the start of one."""
+    return text.replace("$", r"\$")
+
+
+def _set_font(artist):
+    """Give a matplotlib text a font that has its letters."""
+    text = artist.get_text()
+    if not text.isascii():
+        from matplotlib.font_manager import FontProperties
+
+        size = max(artist.get_fontsize(), _SMALLEST_LETTERS)
+        artist.set_fontproperties(FontProperties(fname=font_file(text), size=size))
 
 
 def _plot_objects_per_picture(axes, counts):

@@ -12,11 +12,14 @@ import numpy as np
 from ...data.images.box_masks import paste_mask
 from ...data.images.rasterize import segmentation_to_mask
 from ...errors import DataError
+from .fonts import readable_name
+from .text import draw_text, measure_text
 
 # Pictures whose shorter side is below this are enlarged by a whole number, so that names can be read.
 _SMALL_SIDE = 400
+# Nothing that is drawn is wider or higher, in pixels.
+MAX_SIDE = 4096
 _MASK_OPACITY = 0.45
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
 _DARK = (0, 0, 0)
 _LIGHT = (255, 255, 255)
 # Saturation and value of instance colours, all high enough to be seen on dark pictures.
@@ -55,18 +58,21 @@ def draw_detections(
         mask_threshold: The probability from which on a mask's pixel is set.
 
     Returns:
-        uint8 [kH, kW, 3], RGB. Pictures with a side under 400 are enlarged k times.
+        uint8 [kH, kW, 3], RGB. Pictures with a side under 400 are enlarged k times, a whole number, within
+        MAX_SIDE; larger ones than that are reduced to it.
     """
     scores = np.asarray(detections["scores"], np.float64).reshape(-1)
     boxes = np.asarray(detections["boxes"], np.float64).reshape(-1, 4)
     labels = np.asarray(detections["labels"]).reshape(-1)
     probabilities = detections.get("masks")
-    height, width = picture.shape[:2]
     order = [i for i in np.argsort(-scores, kind="stable") if scores[i] >= threshold]
+    picture, scale = _reduce(picture)
+    height, width = picture.shape[:2]
+    boxes = boxes * scale
     masks = [None] * len(order)
     if probabilities is not None:
         masks = [paste_mask(probabilities[i], boxes[i], height, width, mask_threshold) for i in order]
-    captions = [f"{class_names[int(labels[i])]} {scores[i]:.2f}" for i in order]
+    captions = [f"{_name(class_names, labels[i])} {scores[i]:.2f}" for i in order]
     return _draw_instances(picture, [boxes[i] for i in order], captions, masks)
 
 
@@ -95,12 +101,16 @@ def draw_ground_truth(
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
     if segmentations is None:
         segmentations = [None] * len(boxes)
+    picture, scale = _reduce(picture)
     masks = [
-        None if item is None or len(item) == 0 else segmentation_to_mask(item, height, width)
+        None
+        if item is None or len(item) == 0
+        else _reduce_mask(segmentation_to_mask(item, height, width), picture.shape)
         for item in segmentations
     ]
+    boxes = boxes * scale
     captions = [
-        class_names[int(label)] + (" (crowd)" if crowd is not None and crowd[i] else "")
+        _name(class_names, label) + (" (crowd)" if crowd is not None and crowd[i] else "")
         for i, label in enumerate(labels)
     ]
     return _draw_instances(picture, list(boxes), captions, masks)
@@ -111,6 +121,8 @@ def side_by_side(
 ) -> np.ndarray:
     """Put pictures in a row on white. Lower pictures are enlarged to the height of the highest.
 
+    The whole is within MAX_SIDE: each picture within its share of the width, and lower where it has to be.
+
     Args:
         pictures: uint8 [H, W, 3] each.
         titles: A text above each picture.
@@ -119,27 +131,55 @@ def side_by_side(
     Returns:
         uint8 [h, w, 3].
     """
-    height = max(picture.shape[0] for picture in pictures)
-    scaled = [_scale_to_height(picture, height) for picture in pictures]
     title_height = 30 if titles else 0
+    height = min(max(picture.shape[0] for picture in pictures), MAX_SIDE - title_height - 2 * gap)
+    column = (MAX_SIDE - gap) // len(pictures) - gap
+    scaled = [_scale_to_fit(picture, height, column) for picture in pictures]
+    height = max(picture.shape[0] for picture in scaled)
     width = sum(picture.shape[1] + gap for picture in scaled) + gap
     sheet = np.full((height + title_height + 2 * gap, width, 3), 255, np.uint8)
     top = title_height + gap
     left = gap
     for index, picture in enumerate(scaled):
-        sheet[top : top + height, left : left + picture.shape[1]] = picture
+        sheet[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
         if titles:
             origin = (left, title_height - 4 + gap // 2)
-            cv2.putText(sheet, _ascii(titles[index]), origin, _FONT, 0.65, (30, 30, 30), 1, cv2.LINE_AA)
+            draw_text(sheet, titles[index], origin, 0.65, (30, 30, 30))
         left += picture.shape[1] + gap
     return sheet
 
 
-def _scale_to_height(picture: np.ndarray, height: int) -> np.ndarray:
-    if picture.shape[0] == height:
+def _scale_to_fit(picture: np.ndarray, height: int, max_width: int) -> np.ndarray:
+    """A picture in a height, or lower so that it is not wider than `max_width`."""
+    scale = min(height / picture.shape[0], max_width / picture.shape[1])
+    if scale == 1:
         return picture
-    width = max(1, round(picture.shape[1] * height / picture.shape[0]))
-    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC)
+    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+    interpolation = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
+    return cv2.resize(picture, size, interpolation=interpolation)
+
+
+def _reduce(picture: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    """A picture within MAX_SIDE, and the factors of a box's x1, y1, x2, y2."""
+    height, width = picture.shape[:2]
+    scale = MAX_SIDE / max(height, width)
+    if scale >= 1:
+        return picture, np.ones(4)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    reduced = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return reduced, np.tile((size[0] / width, size[1] / height), 2)
+
+
+def _reduce_mask(mask: np.ndarray, shape: Tuple[int, ...]) -> np.ndarray:
+    """A mask, uint8 [H, W], in the size of a picture of `_reduce`."""
+    if mask.shape[:2] == tuple(shape[:2]):
+        return mask
+    share = cv2.resize(mask.astype(np.float32), (shape[1], shape[0]), interpolation=cv2.INTER_AREA)
+    return (share >= 0.5).astype(np.uint8)
+
+
+def _name(class_names: Sequence[str], label: int) -> str:
+    return readable_name(class_names[int(label)], int(label))
 
 
 def save_png(path: Union[str, Path], array: np.ndarray) -> None:
@@ -171,7 +211,7 @@ def instance_colours(count: int) -> List[Tuple[int, int, int]]:
 
 def _draw_instances(picture, boxes, captions, masks):
     height, width = picture.shape[:2]
-    factor = -(-_SMALL_SIDE // min(height, width))
+    factor = max(1, min(-(-_SMALL_SIDE // min(height, width)), MAX_SIDE // max(height, width)))
     size = (width * factor, height * factor)
     if factor > 1:
         canvas = cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC)
@@ -212,9 +252,9 @@ def _draw_caption(canvas, caption, box, colour, occupied):
     """Draw a caption above its box, or inside or below it where there is room; returns its _Rectangle."""
     height, width = canvas.shape[:2]
     scale = float(np.clip(min(height, width) / 1000, 0.45, 0.9))
-    (text_width, text_height), baseline = cv2.getTextSize(_ascii(caption), _FONT, scale, 1)
-    plate_width = text_width + 6
-    plate_height = text_height + baseline + 3
+    text = measure_text(caption, scale)
+    plate_width = text.width + 6
+    plate_height = text.above + text.below + 3
     left = int(np.clip(box[0], 0, max(0, width - plate_width)))
     below = np.arange(box[1] + plate_height, height - plate_height, plate_height)
     plates = []
@@ -226,11 +266,6 @@ def _draw_caption(canvas, caption, box, colour, occupied):
     cv2.rectangle(canvas, (plate.x1, plate.y1), (plate.x2, plate.y2), colour, -1)
     brightness = np.dot(colour, (0.299, 0.587, 0.114))
     ink = _DARK if brightness > 110 else _LIGHT
-    origin = (plate.x1 + 3, plate.y1 + text_height + 2)
-    cv2.putText(canvas, _ascii(caption), origin, _FONT, scale, ink, 1, cv2.LINE_AA)
+    origin = (plate.x1 + 3, plate.y1 + text.above + 2)
+    draw_text(canvas, caption, origin, scale, ink)
     return plate
-
-
-def _ascii(text):
-    """OpenCV's fonts have ASCII letters only."""
-    return text.encode("ascii", "replace").decode()

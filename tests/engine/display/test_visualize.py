@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 
 import cv2
 import numpy as np
@@ -156,3 +157,67 @@ def test_imports_start_neither_a_device_nor_matplotlib():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+SIZES = [(1, 3000), (3000, 1), (2, 9000), (1500, 2), (4, 1500), (1, 20000), (3, 3), (1, 1)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_strange_pictures_are_drawn_within_a_second(size):
+    """The limit is 4096 pixels a side; enlarged to a height of 400 the first would be 1.2 million wide."""
+    height, width = size
+    strip = picture(*size)
+    found = {
+        "boxes": np.tile([0.0, 0.0, width, height], (5, 1)),
+        "scores": np.full(5, 0.9),
+        "labels": np.ones(5, int),
+        "masks": np.ones((5, 28, 28), np.float32),
+    }
+    outline = [[0, 0, width, 0, width, height, 0, height]]
+    started = time.perf_counter()
+    drawn = draw_detections(strip, found, NAMES)
+    annotated = draw_ground_truth(strip, found["boxes"], found["labels"], NAMES, [outline] * 5)
+    sheet = side_by_side([drawn, annotated, picture()], ["a", "b", "c"])
+    assert time.perf_counter() - started < 2
+    for array in (drawn, annotated, sheet):
+        assert max(array.shape) <= 4096
+        assert tinted(array).any()
+    # Not changed in shape, but by rounding to whole pixels.
+    factor = drawn.shape[1] / width if width > height else drawn.shape[0] / height
+    assert drawn.shape[:2] == annotated.shape[:2]
+    assert abs(drawn.shape[0] - height * factor) < 1 and abs(drawn.shape[1] - width * factor) < 1
+
+
+def test_large_pictures_are_reduced_with_what_is_on_them():
+    large = picture(3000, 6000)
+    found = two_found()
+    found["boxes"] = found["boxes"] * 10
+    found["boxes"][:, [1, 3]] -= 800  # y from 200 to 2200
+    drawn = draw_detections(large, found, NAMES)
+    assert drawn.shape == (2048, 4096, 3)
+    scale = 4096 / 6000
+    where = tinted(drawn)
+    y1, y2, x1, x2 = (round(value * scale) for value in (250, 2150, 550, 2450))
+    assert (
+        where[y1:y2, x1:x2].all()
+        and not where[: round(80 * scale)].any()
+        and not where[round(2250 * scale) :].any()
+    )
+    box = found["boxes"][:1]
+    outline = [[[500, 200, 2500, 200, 2500, 2200, 500, 2200]]]
+    annotated = draw_ground_truth(large, box, [1], NAMES, outline)
+    where = tinted(annotated)
+    assert annotated.shape == drawn.shape and where[y1:y2, x1:x2].all()
+    assert not where[:, round(2600 * scale) :].any() and not where[round(2250 * scale) :].any()
+    assert draw_detections(picture(4096, 4000), two_found(), NAMES).shape == (4096, 4000, 3)
+
+
+def test_pictures_side_by_side_are_within_the_limit():
+    sheet = side_by_side([picture(2000, 4000, 10), picture(2000, 4000, 20)])
+    assert (
+        sheet.shape[1] <= 4096
+        and (sheet[200:600, 100:1900] == 10).all()
+        and (sheet[200:600, 2200:4000] == 20).all()
+    )
+    sheet = side_by_side([picture(5000, 100, 10), picture(100, 100, 20)], ["a", "b"])
+    assert max(sheet.shape) <= 4096
