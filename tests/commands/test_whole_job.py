@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import cv2
 import numpy as np
@@ -116,6 +117,46 @@ def test_export_and_prediction(trained, checkpoint, tmp_path):
         "device_target=CPU",
     )
     assert cv2.imread(str(tmp_path / "drawn" / f"{picture.stem}.png")) is not None
+
+
+def test_files_of_any_name(trained, checkpoint, tmp_path):
+    """Exported into a folder and to a name that MindSpore refuses; three pictures of one name, and others."""
+    folder, _ = trained
+    out = "mein Größe [2] 模型"
+    words = [f"checkpoint_path={checkpoint}", "device_target=CPU"]
+    done = run("export.py", tmp_path, *words, "--out", f"{out}/net (ü) v1.5")
+    assert [path.name for path in (tmp_path / out).iterdir()] == ["net (ü) v1.5.mindir"]
+    assert f"wrote {out}/net (ü) v1.5.mindir" in done.stdout
+    source = next((folder / "data" / "val2017").iterdir())
+    names = ["a/1.jpg", "b/1.jpg", "1.jpeg", "frame_t=0.5.jpg", "scan.2024.01.jpg", "螺栓 (2).jpg", "-x.jpg"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(source, tmp_path / name)
+    strip = np.random.default_rng(0).integers(0, 256, (2, 1500, 3), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / "strip.png"), strip)
+    done = run(
+        "predict.py",
+        tmp_path,
+        *words,
+        "--threshold",
+        "0.01",
+        "--out",
+        "drawn",
+        "--",
+        *names,
+        "strip.png",
+        "1.jpeg",
+    )
+    drawn = ["1", "1_2", "1_3", "frame_t=0.5", "scan.2024.01", "螺栓 (2)", "-x", "strip"]
+    assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == sorted(
+        f"{name}.png" for name in drawn
+    )
+    assert done.stdout.count("wrote ") == 8 and "wrote drawn/1_2.png (b/1.jpg)" in done.stdout
+    sizes = {
+        name: cv2.imdecode(np.fromfile(tmp_path / "drawn" / f"{name}.png", np.uint8), 1).shape
+        for name in drawn
+    }
+    assert sizes["strip"] == (4, 3000, 3) and sizes["1"] == sizes["1_2"] == sizes["1_3"]
 
 
 def test_a_loss_that_is_not_finite_ends_the_run(trained, conversion, tmp_path):
