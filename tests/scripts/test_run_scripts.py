@@ -219,3 +219,20 @@ def test_a_linked_script_finds_its_project(sandbox):
     )
     assert run.returncode == 0, run.stderr
     assert sandbox.calls()[0]["argv"] == TRAIN
+
+
+def test_the_log_is_whole_where_the_reader_of_the_output_ends_early(tmp_path):
+    """As with `run_eval.sh | head -1`."""
+    program = tmp_path / "program"
+    program.write_text("#!/bin/bash\nfor i in $(seq 40); do echo line $i || exit 9; sleep 0.01; done\n")
+    program.chmod(0o755)
+    command = f"bash '{ROOT / 'scripts' / 'run_eval.sh'}' | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHON": str(program)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and done.stdout == "line 1\n"
+    assert (tmp_path / "eval" / "log").read_text().splitlines() == [f"line {i}" for i in range(1, 41)]
