@@ -14,8 +14,8 @@ from ..weights.checkpoint_file import write_checkpoint
 from ..weights.checkpoint_settings import CAUTION, network_settings
 from ..weights.convert import BACKBONE_KEYS, convert_weights
 from ..weights.loading import load_backbone, load_network
-from ..weights.writers import output_files, to_torchvision, write_state_dict
-from .output_folder import prepare_output_file
+from ..weights.writers import to_torchvision, write_state_dict
+from .output_folder import prepare_output_file, prepare_output_folder
 
 # The settings of a converted file that are printed.
 SHOWN_KEYS = (
@@ -60,8 +60,10 @@ def convert(
     """
     if target == "mindspore" and Path(out).suffix != ".ckpt":
         raise CheckpointError(f"{out}: a name that ends in .ckpt expected")
-    for file in [Path(out)] if target == "mindspore" else output_files(out):
-        prepare_output_file(file)
+    if target == "mindspore":
+        prepare_output_file(out)
+    else:
+        prepare_output_folder(Path(out).parent)  # a suffix is added to the name, or two
     weights = convert_weights(source, config, scheme)
     if target == "mindspore" and weights.is_own_checkpoint:
         raise CheckpointError(

@@ -112,7 +112,15 @@ def write_state_dict(
     Raises:
         CheckpointError: for another suffix, and if a file cannot be written.
     """
-    targets = output_files(out)
+    out = Path(out)
+    if out.suffix in SUFFIXES:
+        targets = [out]
+    elif re.fullmatch(r"\.\w*[a-zA-Z]\w*", out.suffix):
+        raise CheckpointError(f"{out}: {', '.join(SUFFIXES)} or no suffix expected for torchvision")
+    else:
+        targets = [out.with_name(out.name + ".safetensors")]
+        if find_spec("torch") is not None:
+            targets.append(out.with_name(out.name + ".pth"))
     for target in targets:
         temporary = target.with_name(f".{target.stem}.partial{target.suffix}")
         try:
@@ -128,23 +136,6 @@ def write_state_dict(
                 f"{target} could not be written: {' '.join(str(error).split())[:160]}"
             ) from None
     return targets
-
-
-def output_files(out: Union[str, Path]) -> List[Path]:
-    """The files that `write_state_dict` writes for `out`.
-
-    Raises:
-        CheckpointError: for another suffix.
-    """
-    out = Path(out)
-    if out.suffix in SUFFIXES:
-        return [out]
-    if re.fullmatch(r"\.\w*[a-zA-Z]\w*", out.suffix):
-        raise CheckpointError(f"{out}: {', '.join(SUFFIXES)} or no suffix expected for torchvision")
-    files = [out.with_name(out.name + ".safetensors")]
-    if find_spec("torch") is not None:
-        files.append(out.with_name(out.name + ".pth"))
-    return files
 
 
 def _write_safetensors(state_dict, settings, path):

@@ -74,7 +74,7 @@ def exported(job):
         "--file-format",
         "onnx",
         "--out",
-        "small.any",
+        "small.mindir",
         "--batch",
         "2",
         "--picture",
