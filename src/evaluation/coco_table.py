@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, List, Mapping, Sequence
 
+from ..data.findings import one_line
 from .coco_settings import CocoSettings
 from .ground_truth import GroundTruth, plain_id
 
@@ -33,7 +34,8 @@ def figure_lines(figures: Mapping[str, float], settings: CocoSettings) -> List[s
 def class_table_lines(kind: str, figures: Mapping[str, float], columns: int = 4) -> List[str]:
     """AP by class, in columns."""
     cells = [
-        f"{name[:20]:<20} {'-' if figure < 0 else f'{figure:.3f}':>6}" for name, figure in figures.items()
+        f"{one_line(name)[:20]:<20} {'-' if figure < 0 else f'{figure:.3f}':>6}"
+        for name, figure in figures.items()
     ]
     row_count = -(-len(cells) // columns)
     lines = [f"{kind} AP by class ('-': no such object in the ground truth):"]
@@ -149,5 +151,5 @@ def _counted(number: int, word: str) -> str:
 
 
 def _list_of(names: Sequence[Any]) -> str:
-    shown = ", ".join(map(str, names[:_SHOWN]))
+    shown = ", ".join(map(one_line, names[:_SHOWN]))
     return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

@@ -44,6 +44,16 @@ def test_nothing_but_crowds(capsys):
     assert notes == ["bbox: every figure is -1: all 4 objects are crowds (iscrowd=1), which do not count"]
 
 
+def test_class_names_with_line_ends_stay_on_their_line(capsys):
+    truth = small_truth()
+    truth["categories"][0]["name"] = "two\nlines"
+    truth["categories"].append({"id": 8, "name": "no\nobject"})
+    evaluate_coco(truth, perfect_rows(truth), "bbox")
+    lines = capsys.readouterr().out.splitlines()
+    assert any("two\\nlines " in line and "1.000" in line for line in lines)
+    assert any(line.endswith("which AP leaves out: no\\nobject") for line in lines)
+
+
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [

@@ -144,7 +144,7 @@ def _correct_corners(objects, boxes, valid, pictures, masks, findings):
     Where the mask shows it, the box is corrected in `boxes`.
     Where many boxes without a mask look like it, that is a fatal finding.
     """
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         corners = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
         possible = valid & (corners[:, 2:] > corners[:, :2]).all(1)
         corner_error = np.abs(corners - masks.boxes).max(1)

@@ -201,6 +201,11 @@ def _read_category(category, location, found, findings):
         findings.add("category_form", location, detail="an object with an id and a name expected")
         return
     name = name.strip()
+    if any("\ud800" <= letter <= "\udfff" for letter in name):
+        # no file could be written with it
+        detail = f"the name {short(name)} has half of a surrogate pair, which is no letter"
+        findings.add("category_form", location, detail=detail)
+        return
     category_id = whole_number(category.get("id"))
     if category_id is None:
         detail = f"the id of {short(name)} is {short(category.get('id'))}; a whole number expected"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List
 
+from ..findings import one_line
 from .statistics import PERCENTILES
 
 _QUANTITIES = (
@@ -48,7 +49,7 @@ def _percentile_lines(statistics):
 def _class_lines(statistics, most_shown):
     lines = ["class                     objects  pictures"]
     for name, count in sorted(statistics["instances_per_class"].items(), key=lambda item: -item[1]):
-        lines.append(f"{name[:24]:24s}{count:>9d}{statistics['pictures_per_class'][name]:>10d}")
+        lines.append(f"{one_line(name)[:24]:24s}{count:>9d}{statistics['pictures_per_class'][name]:>10d}")
     title, *classes = lines
     if len(classes) > most_shown + _FEWEST_SHOWN + 1:
         classes = [*classes[:most_shown], "...", *classes[-_FEWEST_SHOWN:]]

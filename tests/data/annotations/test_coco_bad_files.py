@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,22 @@ from src.config import load_config
 from src.data.annotations.coco_reader import read_coco
 from src.errors import DataError
 from tests.data.annotations.reading import read
+
+
+@pytest.mark.parametrize("number", [1e308, -1e308, 1e30])
+@pytest.mark.parametrize("side", range(4))
+def test_huge_numbers_do_not_make_numpy_warn(coco_folder, number, side):
+    """The object is left out for its box; the others stay."""
+
+    def spoil(content):
+        content["annotations"][0]["bbox"][side] = number
+
+    root = coco_folder(change=spoil)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        source = read(root)
+    assert sum(len(record.boxes) for record in source.records) == 17
+    assert any("1 x box" in note for note in source.notes)
 
 
 def test_bad_boxes_are_counted_in_one_line_a_kind(coco_folder, caplog):

@@ -87,6 +87,7 @@ LIST_MISTAKES = [
     Mistake("category_form", "fatal", "categories[2]", None, None, category(name=5)),
     Mistake("category_form", "fatal", "categories[2]", None, None, category(id="nine")),
     Mistake("category_form", "fatal", "categories[2]", None, None, category(name=" ")),
+    Mistake("category_form", "fatal", "categories[2]", None, None, category(name="half a pair \ud83d")),
     Mistake("category_twice", "fatal", "categories[2]", None, None, category(id=3)),
     Mistake("category_twice", "fatal", "categories[2]", None, None, category(name="disc")),
     Mistake("category_names", "fatal", "", None, None, category()),

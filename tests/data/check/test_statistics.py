@@ -65,6 +65,14 @@ def test_counts_equal_the_files(shared):
     assert json.dumps(statistics)
 
 
+def test_a_class_name_with_a_line_end_stays_on_its_line(coco_folder):
+    root = coco_folder(change=lambda content: content["categories"][0].update(name="two\nlines"))
+    config = load_config([f"coco_root={root}", "coco_classes=auto"])
+    lines = statistics_text(data_statistics(config, read_source(config)))
+    assert any(line.startswith("two\\nlines ") for line in lines)
+    assert all(line.isprintable() for line in lines)
+
+
 def test_data_without_objects_has_statistics_too(coco_folder, tmp_path):
     root = coco_folder(pictures=2, change=lambda content: content.update(annotations=[]))
     config = load_config([f"coco_root={root}", "coco_classes=[background,square,disc]"])
