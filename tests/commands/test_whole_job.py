@@ -12,6 +12,8 @@ from src.engine.display.loss_lines import LOSS_NAMES, read_loss_log
 from src.weights.checkpoint_file import read_training
 from tests.small_job import SMALL, run
 
+COUNTS = ("pictures", "pictures_left_out")  # beside the figures in metrics.json
+
 
 def test_training_writes_log_and_checkpoints(trained):
     folder, done = trained
@@ -59,7 +61,7 @@ def test_evaluation_prints_both_tables_and_writes_results(trained, evaluated):
     done = evaluated
     assert done.stdout.count("Average Precision") == 12 and done.stdout.count("Average Recall") == 12
     metrics = json.loads((folder / "eval" / "metrics.json").read_text())
-    assert set(metrics) == {"bbox", "segm"} and {"AP", "AP50", "AP75"} <= set(metrics["bbox"])
+    assert set(metrics) == {"bbox", "segm", *COUNTS} and {"AP", "AP50", "AP75"} <= set(metrics["bbox"])
     known = {
         image["id"]
         for image in json.loads((folder / "data/annotations/instances_val2017.json").read_text())["images"]

@@ -27,7 +27,7 @@ def test_the_demo_runs_to_its_end_and_leaves_what_it_lists(tmp_path):
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     folder = tmp_path / "demo"
     metrics = json.loads((folder / "metrics.json").read_text())
-    assert set(metrics) == {"bbox", "segm"}
+    assert set(metrics) == {"bbox", "segm", "pictures", "pictures_left_out"}
     assert (folder / "mask_rcnn.mindir").stat().st_size > 100_000
     assert len(list((folder / "checkpoint").glob("mask_rcnn-*.ckpt"))) == 1
     pictures = sorted((folder / "pictures").iterdir())
