@@ -131,6 +131,11 @@ def has_end_marker(data: bytes, image_format: str) -> bool:
     return b"IEND" in data[-64:]
 
 
+def has_supported_pixels(image: Image.Image) -> bool:
+    """Whether an opened picture that is not yet decoded is of a kind that `decode_picture` takes."""
+    return image.mode in _EIGHT_BIT or is_sixteen_bit(image)
+
+
 def decode_picture(data: bytes, name: Union[str, Path], size: Optional[Tuple[int, int]] = None) -> np.ndarray:
     """Decode picture bytes to RGB.
 

@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 
 from ...errors import DataError
 from ..findings import one_line
-from .decode import EXIF_ORIENTATION, decode_picture, has_end_marker, picture_size
+from .decode import EXIF_ORIENTATION, decode_picture, has_end_marker, has_supported_pixels, picture_size
 from .sixteen_bits import dropped_channels, is_sixteen_bit, sixteen_bit_values, used_bits_text
 from .tiff_header import unsupported_tiff
 
@@ -21,11 +21,6 @@ _MODES = {
     "1": "picture_grey",
     "L": "picture_grey",
     "LA": "picture_grey",
-    "I": "picture_16bit",
-    "I;16": "picture_16bit",
-    "I;16B": "picture_16bit",
-    "I;16L": "picture_16bit",
-    "I;16N": "picture_16bit",
     "CMYK": "picture_cmyk",
     "P": "picture_palette",
     "PA": "picture_palette",
@@ -121,7 +116,8 @@ def _check_content(
             findings.extend(_mode_findings(image))
             findings.extend(_size_findings(image, content.data or path, path, size))
             has_size = all(finding.kind != "picture_size" for finding in findings)
-            if has_size and (content.data is not None or not _ends_well(image, content.end)):
+            is_decoded = content.data is not None or not _ends_well(image, content.end)
+            if has_size and (is_decoded or not has_supported_pixels(image)):
                 has_used_bits = is_sixteen_bit(image)
                 _decode(image, content.data, path, size)
                 if has_used_bits:

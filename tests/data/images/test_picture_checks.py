@@ -96,6 +96,8 @@ PICTURES = [
     ("picture_not", lambda path: path.write_text("<html>not found</html>"), "quick"),
     ("picture_bomb", bomb, "quick"),
     ("picture_unreadable", as_folder, "quick"),
+    ("picture_unreadable", of_mode("I", "TIFF"), "quick"),
+    ("picture_unreadable", of_mode("F", "TIFF"), "quick"),
     ("picture_unreadable", broken_inside, "full"),
     ("picture_turned", exif_rotated, "quick"),
     ("picture_stored", exif_ignored, "quick"),
@@ -146,6 +148,16 @@ def test_each_kind_of_picture(
     assert check(root, "check_data=off").exit_code == 0
     if os.path.islink(path):
         assert "elsewhere.jpg" in found(result, "image_link")[0]["detail"]
+
+
+@pytest.mark.parametrize("level", ["quick", "full"])
+def test_32_bit_pixels_are_not_said_to_be_converted(coco_folder: Callable, level: str) -> None:
+    root = coco_folder(pictures=3)
+    of_mode("I", "TIFF")(root / "train2017" / "000002.jpg")
+    result = check(root, f"check_data={level}")
+    assert set(result.findings.counts) == {"picture_unreadable", "category_gaps"}
+    (finding,) = found(result, "picture_unreadable")
+    assert finding["detail"].endswith("pixels of kind 'I' are not supported; save it as 8-bit RGB")
 
 
 @pytest.mark.parametrize(
