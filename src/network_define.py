@@ -14,6 +14,10 @@ STEP_NAMES = ("gradient_norm", "loss_scale", "skipped")
 # The first value of a dynamic loss scale.
 INITIAL_LOSS_SCALE = 65536.0
 
+# Calls a function for each array of a tuple. A turn of a loop would be a call within the turn before, and
+# MindSpore compiles at most 1000 calls within each other.
+for_each = ops.HyperMap()
+
 
 class LossNet(nn.Cell):
     """The losses of a training batch.
@@ -100,9 +104,7 @@ class GradientLimits(nn.Cell):
             return gradients, norm
         if self.clip_value is None:
             return scale_all(gradients, unscale * self.norm_factor(norm)), norm
-        limited = ()
-        for gradient in gradients:
-            limited += (ops.clip_by_value(gradient * unscale, -self.clip_value, self.clip_value),)
+        limited = for_each(ops.partial(scale_and_clip, unscale, self.clip_value), gradients)
         if self.clip_norm is not None:
             limited = scale_all(limited, self.norm_factor(global_norm(limited)))
         return limited, norm
@@ -114,22 +116,29 @@ class GradientLimits(nn.Cell):
         return ops.minimum(self.clip_norm / (norm + 1e-6), Tensor(1.0, ms.float32))
 
 
+def scale_and_clip(factor, limit, gradient):
+    """A gradient times the factor, with values from -limit to limit."""
+    return ops.clip_by_value(gradient * factor, -limit, limit)
+
+
 def global_norm(gradients):
     """The L2 norm of a tuple of float32 arrays together, float32 scalar."""
-    total = Tensor(0.0, ms.float32)
-    for gradient in gradients:
-        # On the CPU a sum over the last axis is ten times as fast as a sum over all axes.
-        rows = gradient.reshape(gradient.shape[0], -1) if gradient.ndim > 1 else gradient
-        total = total + (rows * rows).sum(-1).sum()
-    return ops.sqrt(total)
+    return ops.sqrt(ops.addn(for_each(sum_of_squares, gradients)))
+
+
+def sum_of_squares(gradient):
+    # On the CPU a sum over the last axis is ten times as fast as a sum over all axes.
+    rows = gradient.reshape(gradient.shape[0], -1) if gradient.ndim > 1 else gradient
+    return (rows * rows).sum(-1).sum()
 
 
 def scale_all(gradients, factor):
     """Each of a tuple of float32 arrays times a float32 scalar, again as a tuple."""
-    scaled = ()
-    for gradient in gradients:
-        scaled += (gradient * factor,)
-    return scaled
+    return for_each(ops.partial(multiply, factor), gradients)
+
+
+def multiply(factor, gradient):
+    return gradient * factor
 
 
 class TrainOneStep(nn.Cell):
@@ -212,24 +221,14 @@ class TrainOneStep(nn.Cell):
         return ops.concat((losses, self.add_gradients(lr, gradients)))
 
     def add_gradients(self, lr, gradients):
-        """Add a batch's gradients to the sums, and update after `accumulate` batches.
-
-        Args:
-            lr: The learning rate, float32 scalar.
-            gradients: The gradients of the scaled loss, a tuple of float32 arrays.
-
-        Returns:
-            float32 [3], the values of STEP_NAMES.
-        """
-        for i in range(len(self.sums)):
-            ops.assign_add(self.sums[i], gradients[i])
+        """Add a batch's gradients; update after `accumulate` batches. Returns the values of STEP_NAMES."""
+        for_each(ops.assign_add, self.sums, gradients)
         ops.assign_add(self.batches, 1.0)
         scale = self.scale.value() if self.is_dynamic else Tensor(self.static_scale, ms.float32)
         step_values = ops.stack((Tensor(0.0, ms.float32), scale, Tensor(0.0, ms.float32)))
         if self.batches >= self.accumulate:
             step_values = self.update(lr, self.sums)
-            for i in range(len(self.sums)):
-                ops.assign(self.sums[i], ops.zeros_like(self.sums[i]))
+            for_each(set_to_zero, self.sums)
             ops.assign(self.batches, Tensor(0.0, ms.float32))
         return step_values
 
@@ -278,6 +277,10 @@ class TrainOneStep(nn.Cell):
         if self.average is not None:
             updated = ops.depend(updated, self.average())
         return updated
+
+
+def set_to_zero(parameter):
+    return ops.assign(parameter, ops.zeros_like(parameter))
 
 
 def scalar_parameter(name, value):

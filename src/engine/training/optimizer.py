@@ -8,6 +8,8 @@ import mindspore as ms
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 from mindspore.common.initializer import initializer
 
+from ...network_define import for_each
+
 
 class Optimizer(nn.Cell):
     """What the optimisers share: which weights decay, and their state arrays.
@@ -49,15 +51,15 @@ class MomentumSGD(Optimizer):
         self.apply_momentum = ops.ApplyMomentum()
 
     def construct(self, lr, gradients):
-        done = True
-        for i in range(len(self.decays)):
-            gradient = gradients[i]
-            if self.decays[i] > 0:
-                gradient = gradient + self.decays[i] * self.weights[i]
-            done = ops.depend(
-                done, self.apply_momentum(self.weights[i], self.moments[i], lr, gradient, self.momentum)
-            )
-        return done
+        update = ops.partial(momentum_update, self.apply_momentum, self.momentum, lr)
+        return for_each(update, self.decays, self.weights, self.moments, gradients)
+
+
+def momentum_update(apply_momentum, momentum, lr, decay, weight, moment, gradient):
+    """Update one weight and its moment; the result only orders the operators of a graph."""
+    if decay > 0:
+        gradient = gradient + decay * weight
+    return apply_momentum(weight, moment, lr, gradient, momentum)
 
 
 class AdamW(Optimizer):
@@ -88,27 +90,20 @@ class AdamW(Optimizer):
         power1 = self.powers[0] * self.betas[0]
         power2 = self.powers[1] * self.betas[1]
         done = ops.depend(True, (ops.assign(self.powers[0], power1), ops.assign(self.powers[1], power2)))
-        for i in range(len(self.decays)):
-            if self.decays[i] > 0:
-                done = ops.depend(
-                    done, ops.assign(self.weights[i], self.weights[i] * (1.0 - lr * self.decays[i]))
-                )
-            done = ops.depend(
-                done,
-                self.apply_adam(
-                    self.weights[i],
-                    self.first[i],
-                    self.second[i],
-                    power1,
-                    power2,
-                    lr,
-                    self.betas[0],
-                    self.betas[1],
-                    self.eps,
-                    gradients[i],
-                ),
-            )
-        return done
+        update = ops.partial(adam_update, self.apply_adam, self.betas, self.eps, (power1, power2), lr)
+        return ops.depend(
+            done, for_each(update, self.decays, self.weights, self.first, self.second, gradients)
+        )
+
+
+def adam_update(apply_adam, betas, eps, powers, lr, decay, weight, first, second, gradient):
+    """Update one weight and its moments; the result only orders the operators of a graph."""
+    done = True
+    if decay > 0:
+        done = ops.depend(done, ops.assign(weight, weight * (1.0 - lr * decay)))
+    return ops.depend(
+        done, apply_adam(weight, first, second, powers[0], powers[1], lr, betas[0], betas[1], eps, gradient)
+    )
 
 
 def decays(name: str, biases: bool = True) -> bool:

@@ -7,6 +7,7 @@ from typing import Dict, Optional, Sequence
 import mindspore as ms
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
+from ...network_define import for_each
 from ...weights.checkpoint_file import write_checkpoint
 from ...weights.checkpoint_settings import network_settings
 
@@ -39,11 +40,12 @@ class WeightAverage(nn.Cell):
         step = self.updates.value()
         rest = 1.0 - ops.minimum((1.0 + step) / (10.0 + step), Tensor(self.decay, ms.float32))
         done = ops.depend(True, ops.assign(self.updates, step + 1.0))
-        for i in range(len(self.averages)):
-            done = ops.depend(
-                done, ops.assign_add(self.averages[i], rest * (self.sources[i] - self.averages[i]))
-            )
-        return done
+        return ops.depend(done, for_each(ops.partial(approach, rest), self.averages, self.sources))
+
+
+def approach(rest, average, source):
+    """Bring an average nearer to its parameter, by a part `rest` of their difference."""
+    return ops.assign_add(average, rest * (source - average))
 
 
 def average_entries(step_cell: nn.Cell) -> Optional[Dict[str, Parameter]]:
