@@ -10,6 +10,7 @@ predict.py.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 from pathlib import Path
 from typing import Iterator, Optional, Sequence
@@ -44,6 +45,9 @@ def compile_cell(cell: ms.nn.Cell, inputs: Sequence[ms.Tensor], config: Config, 
         ConfigError: The folder of `compile_cache` cannot be written.
     """
     global _is_used
+    # MindSpore forgets a new graph when an earlier cell is freed while it is compiled. The first call would
+    # compile it again.
+    gc.collect()
     root = cache_folder(config.compile_cache, device.target)
     # A user who has set MindSpore's variable uses its cache.
     if root is None and config.compile_cache == "auto" and device.target == "CPU":
