@@ -43,6 +43,7 @@ LONG = [
     ),
     ("tests/commands/test_whole_job.py", "tests/commands/test_other_runs.py"),
     ("tests/engine/training/test_resume.py",),
+    ("tests/engine/training/test_full_size.py",),
     ("tests/test_parity.py",),
     ("tests/engine/hooks/test_training_outputs.py",),
     ("tests/engine/test_onnx_export.py", "tests/onnx_graph/test_network.py"),

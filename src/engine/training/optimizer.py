@@ -63,7 +63,10 @@ def momentum_update(apply_momentum, momentum, lr, decay, weight, moment, gradien
 
 
 class AdamW(Optimizer):
-    """Adam with bias correction (Kingma & Ba 2015) and decoupled weight decay (Loshchilov & Hutter 2019)."""
+    """Adam with bias correction (Kingma & Ba 2015) and decoupled weight decay (Loshchilov & Hutter 2019).
+
+    `eps` is added before the bias correction of the second moment, as at the end of Kingma & Ba's section 2.
+    """
 
     def __init__(
         self,
