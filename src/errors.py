@@ -5,6 +5,13 @@ from __future__ import annotations
 from typing import Iterable
 
 
+def one_line(text: object) -> str:
+    """A text on one line: what cannot be printed (line ends, half of a surrogate pair) becomes an escape."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in str(text)
+    )
+
+
 class UserError(Exception):
     """Something that the user can correct.
 

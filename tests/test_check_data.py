@@ -7,6 +7,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from src.config import load_config
 from src.data.annotations.sources import read_source
@@ -14,6 +15,7 @@ from src.data.images.decode import read_picture
 from src.engine.data_report import report_data
 from src.engine.display.browse import browse_data
 from tests.conftest import ROOT
+from tests.fuzz.picture_faults import tiff_bytes
 
 CLASSES = "coco_classes=[background,square,disc]"
 
@@ -38,6 +40,29 @@ def snapshot(folder):
     return {
         path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()
     }
+
+
+def test_what_pillow_says_of_odd_pictures_is_not_printed(coco_folder, tmp_path):
+    """A broken EXIF block, and a TIFF of 13 channels, which is left out."""
+    root = coco_folder(pictures=3)
+    broken = b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\1" * 99
+    Image.new("RGB", (128, 96)).save(root / "train2017" / "000001.jpg", exif=broken)
+    (root / "train2017" / "000002.jpg").write_bytes(tiff_bytes(np.zeros((96, 128, 13), np.uint8)))
+    words = ("bad_pictures=skip", "--browse", "3")
+    done = run("check_data.py", tmp_path, f"coco_root={root}", CLASSES, *words, code=1)
+    assert done.stderr == ""
+    assert "13 channels" in done.stdout
+
+
+def test_a_picture_name_with_a_line_end_stays_on_its_line(coco_folder, tmp_path):
+    name = "two\nlines.jpg"
+    root = coco_folder(pictures=3, change=lambda content: content["images"][0].update(file_name=name))
+    (root / "train2017" / "000001.jpg").rename(root / "train2017" / name)
+    done = run("check_data.py", tmp_path, f"coco_root={root}", CLASSES, "--browse", "1")
+    assert done.stdout.splitlines()[-1].endswith("10_two\\nlines.png")
+    assert all(line.isprintable() for line in done.stdout.splitlines())
+    done = run("predict.py", tmp_path, "checkpoint_path=none.ckpt", "no\nfile.jpg", code=2)
+    assert done.stderr == "error: picture no\\nfile.jpg: No such file or directory\n"
 
 
 def test_a_report_its_plots_and_pictures_to_look_at(coco_folder, tmp_path):

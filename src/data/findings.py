@@ -5,16 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterable, List, NoReturn, Optional, Sequence
 
-from ..errors import DataError
+from ..errors import DataError, one_line
 from ..log import logger
 from .finding_kinds import ACTIONS, FATAL, KEPT, KINDS, PICTURE_KINDS, SKIPPED
-
-
-def one_line(text: object) -> str:
-    """A text on one line: what cannot be printed (line ends, half of a surrogate pair) becomes an escape."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in str(text)
-    )
 
 
 def short(value: object) -> str:

@@ -7,7 +7,7 @@ from ..data.annotations.sources import resolve_classes
 from ..data.check.data_check import check_data, report_text
 from ..data.check.statistics import data_statistics, measure_objects
 from ..data.check.statistics_table import statistics_text
-from ..errors import ConfigError
+from ..errors import ConfigError, one_line
 from .output_folder import prepare_output_file, prepare_output_folder
 
 _SHOWN_FILES = 6
@@ -56,5 +56,5 @@ def report_data(config: Config, split: str, out, limit: int = 10_000, browse: in
             written += browse_data(config, source, browse, out / "data_browse")
     shown = ", ".join(map(str, written[:_SHOWN_FILES]))
     more = len(written) - _SHOWN_FILES
-    print(f"wrote {shown}" + (f" and {more} more" if more > 0 else ""), flush=True)
+    print(one_line(f"wrote {shown}") + (f" and {more} more" if more > 0 else ""), flush=True)
     return check.exit_code

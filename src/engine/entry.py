@@ -10,7 +10,7 @@ import threading
 from typing import Callable, NoReturn, Optional
 
 from ..environment import cache_problem
-from ..errors import UserError
+from ..errors import UserError, one_line
 from ..interpreter import interpreter_problem, unloadable_module
 from ..log import configure_logging
 from .standard_streams import protect_standard_streams
@@ -49,7 +49,7 @@ def run_main(main: Callable[[], Optional[int]]) -> NoReturn:
 
 
 def _end_with_error(problem: object, code: int = 2) -> NoReturn:
-    print(f"error: {problem}", file=sys.stderr, flush=True)
+    print(f"error: {one_line(problem)}", file=sys.stderr, flush=True)
     sys.exit(code)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from ..config import Config
 from ..data.images.decode import read_picture
 from ..data.images.placement import place_picture, place_plainly
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError, DataError, one_line
 from .display.visualize import draw_detections, save_png
 from .inference.predictor import Network, compile_inference, detect, load_for_inference
 from .output_folder import prepare_output_folder
@@ -106,4 +106,4 @@ def predict_files(config: Config, paths: Sequence[Union[str, Path]], out, thresh
     compile_inference(network, config, device, 1)
     for path, drawing in draw_each(network, config, paths, out, threshold):
         renamed = "" if drawing.stem == path.stem else f" ({path})"
-        print(f"wrote {drawing}{renamed}", flush=True)
+        print(one_line(f"wrote {drawing}{renamed}"), flush=True)

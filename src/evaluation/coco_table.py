@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, List, Mapping, Sequence
 
-from ..data.findings import one_line
+from ..errors import one_line
 from .coco_settings import CocoSettings
 from .ground_truth import GroundTruth, plain_id
 

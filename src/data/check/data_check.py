@@ -14,13 +14,13 @@ from typing import Any, Dict, List, Optional
 import numpy as np
 
 from ...config import Config
-from ...errors import ConfigError, DataError
+from ...errors import ConfigError, DataError, one_line
 from ...log import logger
 from ..annotations.records import DataSource
 from ..annotations.source_paths import annotation_path, picture_folder_path
 from ..annotations.sources import read_source, resolve_classes
 from ..finding_kinds import ACTIONS, CAUSES_OF_MISSING_OBJECTS, FATAL, KINDS, SKIPPED
-from ..findings import Findings, one_line
+from ..findings import Findings
 from ..images.placement import resized_size
 from .picture_files import check_pictures
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List
 
-from ..findings import one_line
+from ...errors import one_line
 from .statistics import PERCENTILES
 
 _QUANTITIES = (

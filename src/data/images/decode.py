@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import logging
+import warnings
 from pathlib import Path
 from typing import BinaryIO, Optional, Tuple, Union
 
@@ -14,6 +16,10 @@ from ...errors import DataError
 from .sixteen_bits import is_sixteen_bit, sixteen_bit_values, to_eight_bits
 from .tiff_header import unsupported_tiff
 
+# Pillow says with a line of its code what it makes of broken EXIF, odd palettes, large pictures and too many
+# channels. The check of the data says what matters of it.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
 # Pillow refuses PNG files with a text of over 1 MB (some tools store a whole work-flow in it). 64 MB for all
 # texts of a file, its other limit, still stops texts that are made to fill the memory.
 PngImagePlugin.MAX_TEXT_CHUNK = 64 << 20

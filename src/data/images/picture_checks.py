@@ -9,8 +9,7 @@ from typing import Any, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from PIL import Image, UnidentifiedImageError
 
-from ...errors import DataError
-from ..findings import one_line
+from ...errors import DataError, one_line
 from .decode import EXIF_ORIENTATION, decode_picture, has_end_marker, has_supported_pixels, picture_size
 from .sixteen_bits import dropped_channels, is_sixteen_bit, sixteen_bit_values, used_bits_text
 from .tiff_header import unsupported_tiff
