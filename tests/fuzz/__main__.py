@@ -70,7 +70,7 @@ def main() -> int:
     failed = 0
     with tempfile.TemporaryDirectory() as temporary:
         root = args.keep or Path(temporary)
-        commands = Commands(root / "graphs")
+        commands = Commands(root / "graphs", root / "graphs" / "cache")
         for seed in range(args.seed, args.seed + args.count):
             start = time.time()
             data = draw_faulty_set(seed)

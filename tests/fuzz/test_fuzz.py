@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,8 @@ FEWEST_DONE = COUNT // 4  # data sets that have to come to the end of a step, fo
 
 @pytest.fixture(scope="session")
 def commands(tmp_path_factory: pytest.TempPathFactory) -> Commands:
-    """The commands, with graphs that are kept for all data sets."""
-    return Commands(tmp_path_factory.mktemp("fuzz_commands"))
+    """The commands, with the graphs and kernels of this session of tests."""
+    return Commands(tmp_path_factory.mktemp("fuzz_commands"), Path(os.environ["XDG_CACHE_HOME"]))
 
 
 def describe(data, failures) -> str:
