@@ -238,14 +238,19 @@ def _evaluate(steps: Steps, config: Config, checks: Dict[str, Optional[DataCheck
     train = checks["train"]
     if train is not None and train.source is not None and train.exit_code != 2:
         config = resolve_classes(config, train.source)
-    source = steps.do("evaluation", _read, config)
+    val = checks["val"]
+    is_fatal = val is None or val.exit_code == 2
+    try:
+        source = steps.do("evaluation", _read, config)
+    except Refused:
+        line = steps.outcomes["evaluation"]
+        has_other_classes = "not in coco_classes" in line
+        steps.expect("evaluation", is_fatal or has_other_classes, f"not fatal for check_data.py: {line}")
+        raise
     if source is None:
         return
     config = resolve_classes(config, source)
-    val = checks["val"]
-    steps.expect(
-        "evaluation", val is not None and val.exit_code != 2, "fatal for check_data.py, but evaluated"
-    )
+    steps.expect("evaluation", not is_fatal, "fatal for check_data.py, but evaluated")
     steps.do("evaluation's pictures", lambda: list(evaluation_batches(config, source, 2)))
     for kind in ("bbox", "segm") if source.has_masks else ("bbox",):
         steps.do(f"figures of {kind}", _check_figures, source, kind)

@@ -93,7 +93,8 @@ def try_commands(commands: Commands, seed: int, folder: Path) -> None:
     assert not failures, describe(data, failures)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+# Two that train, one with a fatal finding.
+@pytest.mark.parametrize("seed", [16, 24, 5])
 def test_commands_on_faulty_sets(commands: Commands, seed: int, tmp_path: Path) -> None:
     """check_data.py, train.py, eval.py, predict.py and export.py, as users run them."""
     try_commands(commands, seed, tmp_path)
@@ -101,7 +102,7 @@ def test_commands_on_faulty_sets(commands: Commands, seed: int, tmp_path: Path) 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("first", range(4, COUNT + 1, 10))
+@pytest.mark.parametrize("first", range(1, COUNT + 1, 10))
 def test_commands_on_many_faulty_sets(commands: Commands, first: int, tmp_path: Path) -> None:
     for seed in range(first, min(first + 10, COUNT + 1)):
         folder = tmp_path / str(seed)
