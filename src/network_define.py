@@ -221,7 +221,15 @@ class TrainOneStep(nn.Cell):
         return ops.concat((losses, self.add_gradients(lr, gradients)))
 
     def add_gradients(self, lr, gradients):
-        """Add a batch's gradients; update after `accumulate` batches. Returns the values of STEP_NAMES."""
+        """Add a batch's gradients to the sums, and update after `accumulate` batches.
+
+        Args:
+            lr: The learning rate, float32 scalar.
+            gradients: The gradients of the scaled loss, a tuple of float32 arrays.
+
+        Returns:
+            float32 [3], the values of STEP_NAMES.
+        """
         for_each(ops.assign_add, self.sums, gradients)
         ops.assign_add(self.batches, 1.0)
         scale = self.scale.value() if self.is_dynamic else Tensor(self.static_scale, ms.float32)
