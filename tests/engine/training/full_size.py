@@ -7,10 +7,10 @@ from pathlib import Path
 
 import mindspore as ms
 import numpy as np
-from src.engine.display.loss_log import LOSS_NAMES, read_loss_log
 
 from src.config import load_config
 from src.data.shapes.drawn_data import draw_shapes
+from src.engine.display.loss_lines import LOSS_NAMES, read_loss_log
 from src.engine.hooks.hook import Hook, Step
 from src.engine.trainer import train
 from src.maskrcnn.build import build_network
