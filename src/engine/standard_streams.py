@@ -10,24 +10,30 @@ import sys
 from ..errors import UserError
 
 
-class _Output(io.FileIO):
-    """A file descriptor that is written to until its reader has gone; what comes later is dropped."""
+class _Output(io.TextIOWrapper):
+    """A text stream that is written to until its reader has gone; what comes later is dropped."""
 
-    is_closed_by_reader = False
-
-    def write(self, data) -> int:
-        if self.is_closed_by_reader:
-            return len(data)
+    def write(self, text: str) -> int:
         try:
-            return super().write(data)
+            return super().write(text)
         except OSError as error:
-            self.is_closed_by_reader = True
-            if error.errno == errno.EPIPE:
-                # Libraries write to the same descriptor, and processes that start later inherit it.
-                with open(os.devnull, "wb") as nothing:
-                    os.dup2(nothing.fileno(), self.fileno())
-                return len(data)
-            name = {1: "standard output", 2: "standard error"}.get(self.fileno(), "output")
+            self._stop_writing(error)
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except OSError as error:
+            self._stop_writing(error)
+
+    def _stop_writing(self, error):
+        descriptor = self.fileno()
+        # Libraries write to the same descriptor, and processes that start later inherit it.
+        with open(os.devnull, "wb") as nothing:
+            os.dup2(nothing.fileno(), descriptor)
+        super().flush()
+        if error.errno != errno.EPIPE:
+            name = {1: "standard output", 2: "standard error"}.get(descriptor, "output")
             raise UserError(f"{name}: {error.strerror or error}") from None
 
 
@@ -48,8 +54,9 @@ def _protected(stream):
     except (AttributeError, OSError, ValueError):  # None, or no file: the stream of a notebook
         return stream
     stream.flush()
-    return io.TextIOWrapper(
-        io.BufferedWriter(_Output(descriptor, "wb", closefd=False)),
+    # Buffer and file are C's own: an interrupt between two steps of Python code writes nothing twice.
+    return _Output(
+        io.BufferedWriter(io.FileIO(descriptor, "wb", closefd=False)),
         encoding=stream.encoding,
         errors="backslashreplace",
         line_buffering=stream.line_buffering,
