@@ -134,11 +134,7 @@ def sum_of_squares(gradient):
 
 def scale_all(gradients, factor):
     """Each of a tuple of float32 arrays times a float32 scalar, again as a tuple."""
-    return for_each(ops.partial(multiply, factor), gradients)
-
-
-def multiply(factor, gradient):
-    return gradient * factor
+    return for_each(ops.partial(ops.mul, factor), gradients)
 
 
 class TrainOneStep(nn.Cell):
