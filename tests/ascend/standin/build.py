@@ -1,0 +1,133 @@
+"""Build stand-ins for CANN's libraries, with which MindSpore's own Ascend backend works without a card.
+
+    python -m tests.ascend.standin.build FOLDER      # prints the environment to set
+
+MindSpore's wheel holds the plugin for Ascend; what a machine without a card lacks are CANN's shared
+libraries. Here they are functions that return 0 (names.txt, aclnn_names.txt), some that hand out memory
+(runtime.c), and what the graph engine constructs (ge.s, ge_strings.cpp). MS_SIMULATION_LEVEL=1 keeps
+MindSpore from waiting for results. Nothing is computed: outputs are zeros.
+
+Real are: type and shape inference, the choice of operators for the chip, the passes of the Ascend backend,
+memory planning, and the host's work of launching a step.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Dict, Iterable, Optional
+
+HERE = Path(__file__).resolve().parent
+# Libraries of CANN that are loaded by name; what they hold is in libascendcl.so.
+LIBRARIES = (
+    "ge_runner graph error_manager platform msprofiler cann_kb compress opskernel host_cpu_engine slice "
+    "aoe_executor acl_dvpp_op acl_dvpp_mpi hccl runtime c_sec nnopbase ascend_hal hcom_graph_adaptor "
+    "register hcom_opskernel_builder ra profapi mmpa ascendalog atb acl_op_compiler acl_tdt_channel"
+).split()
+# Functions of libopapi.so that return an object; all others return 0.
+OBJECTS = (
+    "aclCreateBoolArray aclCreateFloatArray aclCreateIntArray aclCreateScalar aclCreateScalarList "
+    "aclCreateTensor aclCreateTensorList"
+).split()
+ZEROS = (
+    "aclnnInit aclnnFinalize aclDestroyAclOpExecutor aclDestroyBoolArray aclDestroyFloatArray "
+    "aclDestroyIntArray aclDestroyScalar aclDestroyScalarList aclDestroyTensor aclDestroyTensorList "
+    "aclSetAclOpExecutorRepeatable aclSetDynamicInputTensorAddr aclSetDynamicOutputTensorAddr "
+    "aclSetDynamicTensorAddr aclSetInputTensorAddr aclSetOutputTensorAddr aclSetTensorAddr aclGetViewShape "
+    "aclGetViewStrides InitHugeMemThreadLocal UnInitHugeMemThreadLocal ReleaseHugeMem "
+    "InitPTACacheThreadLocal SetPTAHashKey PTAGetExecCache CanUsePTACache AddTensorAddrToCachedList "
+    "UnInitPTACacheThreadLocal"
+).split()
+
+
+def reason_not_to_build() -> Optional[str]:
+    """Why the stand-ins cannot be built on this machine; None where they can."""
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        return f"the stand-ins of CANN are for Linux on x86-64, not {sys.platform} on {platform.machine()}"
+    if not (shutil.which("gcc") and shutil.which("g++")):
+        return "the stand-ins of CANN need gcc and g++"
+    return None
+
+
+def build(folder: Path) -> Dict[str, str]:
+    """Build everything below `folder`; returns the environment variables to set for MindSpore."""
+    home = Path(folder).resolve() / "ascend-toolkit" / "latest"
+    libraries = home / "lib64"
+    libraries.mkdir(parents=True, exist_ok=True)
+    (home / "opp").mkdir(exist_ok=True)
+    _build_runtime(home, libraries)
+    for name in LIBRARIES:
+        _run(
+            *("gcc", "-shared", "-fPIC", "-x", "c", os.devnull, "-o", libraries / f"lib{name}.so"),
+            *(f"-Wl,-soname,lib{name}.so", "-Wl,--no-as-needed", "-L", libraries, "-lascendcl"),
+            "-Wl,-rpath,$ORIGIN",
+        )
+    _build_operators(home, libraries)
+    _write_python_packages(home / "python")
+    return {
+        "ASCEND_HOME_PATH": str(home),
+        "ASCEND_OPP_PATH": str(home / "opp"),
+        "MS_SIMULATION_LEVEL": "1",
+        "GLOG_v": "3",
+        "LD_LIBRARY_PATH": os.pathsep.join(_and_before(libraries, "LD_LIBRARY_PATH")),
+        "PYTHONPATH": os.pathsep.join(_and_before(home / "python", "PYTHONPATH")),
+    }
+
+
+def _build_runtime(home, libraries):
+    """libascendcl.so: the runtime, HCCL and the graph engine."""
+    runtime = (HERE / "runtime.c").read_text()
+    names = [name for name in (HERE / "names.txt").read_text().split() if f"{name}(" not in runtime]
+    (home / "zeros.s").write_text(_functions_that_return_0(names))
+    strings = home / "ge_strings.o"
+    # MindSpore's wheel is built with the C++ ABI of before GCC 5.
+    _run(*("g++", "-O1", "-D_GLIBCXX_USE_CXX11_ABI=0", "-c", "-fPIC", "-o", strings), HERE / "ge_strings.cpp")
+    _run(
+        *("gcc", "-shared", "-fPIC", "-o", libraries / "libascendcl.so", home / "zeros.s", HERE / "ge.s"),
+        *(strings, HERE / "runtime.c", "-Wl,-soname,libascendcl.so", "-lstdc++"),
+    )
+
+
+def _build_operators(home, libraries):
+    """libopapi.so: the operators (aclnn...)."""
+    names = [name for name in (HERE / "aclnn_names.txt").read_text().split() if name not in ZEROS]
+    (home / "operators.s").write_text(_functions_that_return_0([*names, *ZEROS]))
+    objects = "".join(f"void *{name}(void) {{ return calloc(1, 256); }}\n" for name in OBJECTS)
+    (home / "operators.c").write_text("#include <stdlib.h>\n" + objects)
+    _run(
+        *("gcc", "-shared", "-fPIC", "-o", libraries / "libopapi.so"),
+        *(home / "operators.s", home / "operators.c", "-Wl,-soname,libopapi.so"),
+    )
+
+
+def _write_python_packages(folder):
+    """CANN's Python packages that MindSpore asks for their versions."""
+    (folder / "hccl").mkdir(parents=True, exist_ok=True)
+    (folder / "hccl" / "__init__.py").write_text("from . import sys_version\n")
+    (folder / "hccl" / "sys_version.py").write_text("__sys_version__ = '8.2.0'\n")
+
+
+def _functions_that_return_0(names: Iterable[str]) -> str:
+    """Assembler text."""
+    functions = [f".globl {name}\n.type {name},@function\n{name}:\n xorl %eax,%eax\n ret" for name in names]
+    return "\n".join([".text", *functions, '.section .note.GNU-stack,"",@progbits', ""])
+
+
+def _and_before(path, variable):
+    """[path, what the variable holds already]."""
+    return [str(path), *filter(None, [os.environ.get(variable)])]
+
+
+def _run(*words):
+    subprocess.run([str(word) for word in words], check=True)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+        sys.exit(__doc__)
+    for name, value in build(Path(sys.argv[1])).items():
+        print(f"export {name}={value}")

@@ -1,0 +1,62 @@
+// Functions of CANN's runtime that hand out objects or figures; all others return 0 (names.txt).
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CONTEXT_BYTES = 64, DESCRIPTOR_BYTES = 256 };
+
+// The chip: "Ascend910A" is the Ascend 910, "Ascend910B2" an Atlas A2.
+const char *aclrtGetSocName(void) {
+  const char *name = getenv("STANDIN_SOC");
+  return name ? name : "Ascend910B2";
+}
+
+int aclrtGetDeviceCount(uint32_t *count) {
+  *count = 8;
+  return 0;
+}
+
+int aclrtGetMemInfo(int attribute, size_t *free_bytes, size_t *total_bytes) {
+  *free_bytes = (size_t)60 << 30;
+  *total_bytes = (size_t)64 << 30;
+  return 0;
+}
+
+static int allocate(void **object) {
+  *object = malloc(CONTEXT_BYTES);
+  return 0;
+}
+
+int aclrtCreateContext(void **context, int device) { return allocate(context); }
+int aclrtCreateStreamWithConfig(void **stream, uint32_t priority, uint32_t flag) { return allocate(stream); }
+int aclrtCreateStream(void **stream) { return allocate(stream); }
+int aclrtCreateEvent(void **event) { return allocate(event); }
+int aclrtCreateEventExWithFlag(void **event, uint32_t flag) { return allocate(event); }
+int aclrtCreateEventWithFlag(void **event, uint32_t flag) { return allocate(event); }
+
+int aclrtGetCurrentContext(void **context) {
+  static char object[CONTEXT_BYTES];
+  *context = object;
+  return 0;
+}
+
+int aclrtGetRunMode(int *mode) {
+  *mode = 1;
+  return 0;
+}
+
+int aclrtMallocHost(void **memory, size_t bytes) {
+  *memory = malloc(bytes);
+  return 0;
+}
+
+int aclrtFreeHost(void *memory) {
+  free(memory);
+  return 0;
+}
+
+size_t aclDataTypeSize(int type) { return 4; }
+const char *aclGetRecentErrMsg(void) { return ""; }
+void *aclCreateTensorDesc(int type, int rank, const int64_t *shape, int format) { return calloc(1, DESCRIPTOR_BYTES); }
+void *aclCreateDataBuffer(void *data, size_t bytes) { return calloc(1, CONTEXT_BYTES); }
+void *aclopCreateAttr(void) { return calloc(1, DESCRIPTOR_BYTES); }

@@ -1,0 +1,59 @@
+"""The graphs compiled and launched by MindSpore's own Ascend backend, on stand-ins of CANN's libraries.
+
+What is computed is not looked at: the stand-ins compute nothing. That the backend finds a kernel for every
+operator, plans the memory and launches the step is what is tested.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from src.engine.display.loss_lines import LOSS_NAMES
+from src.network_define import STEP_NAMES
+from tests.conftest import ROOT
+from tests.small_job import SMALL
+
+pytestmark = pytest.mark.slow  # 20 to 60 s each when nothing else runs
+
+SMALL_NETWORK = [word for word in SMALL if not word.startswith(("coco_classes", "device_target"))]
+STEP_OUTPUTS = [["float32", [len(LOSS_NAMES) + len(STEP_NAMES)]]]
+DEMO = (
+    "--config",
+    str(ROOT / "configs" / "demo.yaml"),
+    "coco_classes=[background,a,b,c,d]",
+    "device_target=auto",
+)
+
+
+def detections(batch, count):
+    """What inference gives for a batch: boxes, scores, labels, which are real, masks."""
+    return [
+        ["float32", [batch, count, 4]],
+        ["float32", [batch, count]],
+        ["int32", [batch, count]],
+        ["bool", [batch, count]],
+        ["float32", [batch, count, 28, 28]],
+    ]
+
+
+def test_a_training_step_of_the_default_network(launch):
+    report = launch("training")
+    assert report["outputs"] == STEP_OUTPUTS
+    assert report["memory_mb"] < 32 * 1024
+
+
+def test_inference_of_the_default_network(launch):
+    report = launch("inference")
+    assert report["outputs"] == detections(2, 100)
+
+
+def test_a_training_step_of_the_demo(launch):
+    assert launch("training", *DEMO)["outputs"] == STEP_OUTPUTS
+
+
+@pytest.mark.parametrize("chip", ["Ascend910A", "Ascend910B2"])
+def test_every_switch_of_the_step_at_once(launch, chip):
+    """A dynamic loss scale is a condition in the graph, which needs more than one dispatch thread."""
+    words = ["loss_scale=dynamic", "accumulate_steps=2", "ema_decay=0.999", "clip_grad_norm=10"]
+    report = launch("training", *SMALL_NETWORK, *words, "clip_grad_value=1", "norm=gn", chip=chip)
+    assert report["outputs"] == STEP_OUTPUTS
