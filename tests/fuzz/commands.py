@@ -124,7 +124,9 @@ class Commands:
         pictures = sorted(str(path.relative_to(folder)) for path in files)
         runs.append(self.run("predict", folder, "predict.py", *known, *pictures, "--threshold", "0.01"))
         picture = ["--picture", pictures[0]] if data.seed % 2 and pictures else []
-        runs.append(self.run("export", folder, "export.py", *known, *picture))
+        if checkpoints or picture:
+            # else nothing of the data set is in it
+            runs.append(self.run("export", folder, "export.py", *known, *picture))
         return runs
 
 
