@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Iterator, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, BinaryIO, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from PIL import Image, UnidentifiedImageError
 
@@ -77,40 +77,39 @@ def check_picture(
         At most one finding is of PICTURE_KINDS, and then it comes last.
     """
     try:
-        content = _read_content(path, whole=decode)
+        length = os.stat(path).st_size
+        if length == 0:
+            return [PictureFinding("picture_empty", "")]
+        if length > _MAX_BYTES:
+            detail = f"{length / 1e9:.1f} GB, which no picture here may have"
+            return [PictureFinding("picture_unreadable", detail)]
+        # Opened once, for its two ends and for its header.
+        with open(path, "rb") as file:
+            content = _read_content(file, length, whole=decode)
+            return _check_content(content, file, path, size)
     except (FileNotFoundError, NotADirectoryError):
         return [PictureFinding("picture_missing", "")]
     except (OSError, ValueError) as error:
         return [PictureFinding("picture_unreadable", getattr(error, "strerror", None) or str(error))]
-    if content.length == 0:
-        return [PictureFinding("picture_empty", "")]
-    if content.length > _MAX_BYTES:
-        detail = f"{content.length / 1e9:.1f} GB, which no picture here may have"
-        return [PictureFinding("picture_unreadable", detail)]
-    return _check_content(content, path, size)
 
 
-def _read_content(path: Union[str, Path], whole: bool) -> FileContent:
-    """Read a file, or (without `whole`) its start and end. Empty and huge files are not opened."""
-    length = os.stat(path).st_size
-    if length == 0 or length > _MAX_BYTES:
-        return FileContent(length)
-    with open(path, "rb") as file:
-        start = file.read(16)
-        file.seek(-min(length, 64), os.SEEK_END)
-        end = file.read()
-        file.seek(0)
-        data = file.read() if whole else None
+def _read_content(file: BinaryIO, length: int, whole: bool) -> FileContent:
+    """Read a file of `length` bytes, or (without `whole`) its start and end."""
+    start = file.read(16)
+    file.seek(-min(length, 64), os.SEEK_END)
+    end = file.read()
+    file.seek(0)
+    data = file.read() if whole else None
     return FileContent(length, start, end, data)
 
 
 def _check_content(
-    content: FileContent, path: Union[str, Path], size: Optional[Tuple[int, int]]
+    content: FileContent, file: BinaryIO, path: Union[str, Path], size: Optional[Tuple[int, int]]
 ) -> List[PictureFinding]:
     """The findings about a file that could be read; path, size: as of `check_picture`."""
     findings = []
     try:
-        with Image.open(path if content.data is None else BytesIO(content.data)) as image:
+        with Image.open(file if content.data is None else BytesIO(content.data)) as image:
             # where reading fails halfway, the findings so far are kept
             findings.extend(_mode_findings(image))
             findings.extend(_size_findings(image, content.data or path, path, size))
@@ -169,6 +168,8 @@ def _reason(error: Exception) -> str:
 
 def _mode_findings(image: Image.Image) -> Iterator[PictureFinding]:
     """What training turns into plain RGB."""
+    if image.format == "JPEG" and image.mode == "RGB":
+        return  # most pictures: nothing of what follows
     if is_sixteen_bit(image):
         yield PictureFinding("picture_16bit", image.mode)
     elif image.mode in _MODES:
