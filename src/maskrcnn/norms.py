@@ -99,7 +99,9 @@ class SyncBatchNorm(nn.Cell):
     def update_statistics(self, mean, variance, count):
         """Move the stored statistics towards the batch's; as in BatchNorm, to its unbiased variance."""
         new_mean = self.momentum * self.moving_mean + (1 - self.momentum) * ops.stop_gradient(mean)
-        unbiased = count / max(count - 1, 1)
+        # As a tensor: in the heads `count` depends on the data, and MindSpore would leave max() to Python.
+        others = ops.maximum(ops.scalar_to_tensor(count - 1, ms.float32), 1.0)
+        unbiased = count / others
         new_variance = (
             self.momentum * self.moving_variance
             + (1 - self.momentum) * ops.stop_gradient(variance) * unbiased

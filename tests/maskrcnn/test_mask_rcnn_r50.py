@@ -81,6 +81,17 @@ def test_channels_in_bgr_are_those_of_rgb_reversed(rng):
         assert np.abs(level - plain_level.asnumpy()).max() < 1e-4 * level.std()
 
 
+def test_synchronised_norms_of_the_heads_are_batch_norms_on_one_device():
+    """The number of their rows depends on the data."""
+    batch = small_batch(0)
+    figures, gradients = gradient_step(*CPU, "rcnn_norm=sync_bn", "rcnn_mask_norm=sync_bn")(batch)
+    want_figures, want_gradients = gradient_step(*CPU, "rcnn_norm=bn", "rcnn_mask_norm=bn")(batch)
+    assert figures == pytest.approx(want_figures, rel=1e-4)
+    for name, gradient in gradients.items():
+        size = np.abs(want_gradients[name]).max()
+        np.testing.assert_allclose(gradient, want_gradients[name], rtol=0, atol=1e-3 * size, err_msg=name)
+
+
 def test_figures_add_up():
     figures, _ = gradient_step(*CPU)(small_batch(0))
     assert figures["rpn_loss"] == pytest.approx(figures["rpn_cls_loss"] + figures["rpn_reg_loss"], rel=1e-6)
