@@ -16,7 +16,7 @@ from ..log import configure_logging
 from .standard_streams import protect_standard_streams
 
 
-def run_main(main: Callable[[], Optional[int]]) -> NoReturn:
+def run_main(main: Callable[[], Optional[int]], needs_packages: bool = True) -> NoReturn:
     """Run an entry point's `main()` and end the process with the exit code that it returns.
 
     A `UserError` is printed as one line on stderr; the process ends with its code, which is 2 for what the
@@ -25,10 +25,14 @@ def run_main(main: Callable[[], Optional[int]]) -> NoReturn:
 
     Args:
         main: Imports what is not in the standard library itself.
+        needs_packages: Whether it needs an interpreter with the packages of requirements.txt. A script of
+            the standard library alone does not.
     """
     protect_standard_streams()
     configure_logging()
-    problem = interpreter_problem() or cache_problem()
+    problem = None
+    if needs_packages:
+        problem = interpreter_problem() or cache_problem()
     if problem is not None:
         _end_with_error(problem)
     handle_interrupts()

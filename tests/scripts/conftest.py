@@ -169,3 +169,12 @@ class Sandbox:
 @pytest.fixture
 def sandbox(tmp_path):
     return Sandbox(tmp_path)
+
+
+@pytest.fixture
+def bare_python(tmp_path, monkeypatch):
+    """The first python3 on PATH has the standard library alone, as a system's own has. Returns its folder."""
+    folder = tmp_path / "bare python"
+    executable(folder / "python3", f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return folder

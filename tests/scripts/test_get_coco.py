@@ -17,6 +17,8 @@ from src.errors import UserError
 from tests.conftest import ROOT
 from tests.scripts.coco_server import PATHS, Server
 
+pytestmark = pytest.mark.usefixtures("bare_python")
+
 
 @pytest.fixture
 def server():
@@ -40,7 +42,6 @@ def get(server, folder, *words):
         text=True,
         timeout=100,
         stdin=subprocess.DEVNULL,
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
     )
 
 

@@ -34,6 +34,13 @@ def test_a_table_of_one_host(sandbox):
     }
 
 
+def test_a_python_with_the_standard_library_alone_will_do(sandbox, bare_python):
+    table = sandbox.folder / "rank_table_1pcs.json"
+    words = (1, "--servers", "10.0.0.1", "--device-ips", "1.1.1.1")
+    run = sandbox.run("make_rank_table.sh", *words, PATH=f"{bare_python}:/usr/bin:/bin")
+    assert run.returncode == 0 and table.exists(), run.stderr
+
+
 def test_some_cards_of_two_hosts(sandbox):
     run = sandbox.run(
         "make_rank_table.sh",
