@@ -7,7 +7,7 @@ from typing import Any, Dict
 from ..config import Config
 from ..dataset import resolve_classes
 from .inference.evaluation import evaluate_network
-from .inference.evaluation_data import check_evaluation_data, read_evaluation_data
+from .inference.evaluation_data import checked_evaluation_data
 from .inference.predictor import compile_inference, inference_network, open_checkpoint
 from .output_folder import prepare_output_folder
 from .runtime.device import start_device
@@ -26,11 +26,11 @@ def evaluate(config: Config, work_dir) -> Dict[str, Any]:
     Returns:
         {"bbox": {...}, "segm": {...}}; "segm" where there are masks.
     """
-    prepare_output_folder(work_dir, "--work-dir")
     config, weights = open_checkpoint(config)
+    prepare_output_folder(work_dir, "--work-dir")
     device = start_device(config.device_target)
     with device.group as group:
-        source = read_evaluation_data(config, check_evaluation_data(config, group))
+        source = checked_evaluation_data(config, group)
         config = resolve_classes(config, source)
         network = inference_network(config, weights, device.target)
         group.report("while it compiled", idle_limit=None)

@@ -12,13 +12,14 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 import mindspore as ms
 
 from ..config import Config, changed
+from ..data.annotations.records import DataSource
 from ..dataset import ensure_mindrecord, resolve_classes, steps_per_epoch
 from ..log import logger
 from ..maskrcnn.build import build_network
 from ..network_define import TrainOneStep
 from ..weights.pretrained import PretrainedWeights, load_pretrained, open_pretrained
 from .distributed.agreement import check_settings
-from .inference.evaluation_data import check_evaluation_data
+from .inference.evaluation_data import checked_evaluation_data
 from .output_folder import prepare_output_folder
 from .runtime.device import Device
 from .training.build_step import make_step
@@ -51,7 +52,7 @@ class TrainSetup:
         step_cell: The training step, which holds the network.
         saved_facts: What a checkpoint's state says besides the position.
         resumed: The checkpoint that the run goes on from; None for a new run.
-        unusable_pictures: Ids of the evaluation split's pictures that are left out; empty without one.
+        evaluation_data: The checked evaluation split; None without `eval_interval`.
     """
 
     config: Config
@@ -63,7 +64,7 @@ class TrainSetup:
     step_cell: TrainOneStep
     saved_facts: Dict[str, Any]
     resumed: Optional[Resumed] = None
-    unusable_pictures: Sequence[int] = ()
+    evaluation_data: Optional[DataSource] = None
 
 
 def open_weights(config: Config) -> Tuple[Config, Optional[PretrainedWeights]]:
@@ -92,7 +93,7 @@ def start_new_run(
     if config.pre_trained is not None and weights is None:
         config, weights = open_pretrained(config)  # resume=auto found no checkpoint
     asked_classes = config.coco_classes
-    unusable_pictures = check_before_long_work(config, work_dir, device)
+    evaluation_data = check_before_long_work(config, work_dir, device)
     config, data_dir, manifest = prepare_data(config, asked_classes, device)
     network = new_network(config, device, loads_weights=weights is not None)
     weights_lines = ("from scratch",) if weights is None else load_pretrained(network, weights, config)
@@ -112,7 +113,7 @@ def start_new_run(
         network,
         step_cell,
         facts,
-        unusable_pictures=unusable_pictures,
+        evaluation_data=evaluation_data,
     )
     return make_ranks_alike(setup, manifest, weights_lines)
 
@@ -123,7 +124,7 @@ def start_resumed_run(config: Config, resumed: Resumed, work_dir: str, device: D
     if "coco_classes" not in config.written:
         asked_classes = resumed.state["asked_classes"]
     config = resumed_config(config, resumed)
-    unusable_pictures = check_before_long_work(config, work_dir, device)
+    evaluation_data = check_before_long_work(config, work_dir, device)
     config, data_dir, manifest = prepare_data(config, asked_classes, device)
     network = new_network(config, device, loads_weights=resumed.state["loads_weights"])
     network.set_train(True)
@@ -138,7 +139,7 @@ def start_resumed_run(config: Config, resumed: Resumed, work_dir: str, device: D
     }
     steps = steps_per_epoch(config, manifest, device.num)
     setup = TrainSetup(
-        config, work_dir, device, data_dir, steps, network, step_cell, facts, resumed, unusable_pictures
+        config, work_dir, device, data_dir, steps, network, step_cell, facts, resumed, evaluation_data
     )
     return make_ranks_alike(setup, manifest, (f"resumed from {resumed.path}",))
 
@@ -153,16 +154,16 @@ def make_ranks_alike(setup: TrainSetup, manifest, weights_lines: Sequence[str]) 
     return setup
 
 
-def check_before_long_work(config: Config, work_dir: str, device: Device) -> Sequence[int]:
-    """Try what a run needs at its end, so that it is not lost then: its folders and the evaluation's data.
+def check_before_long_work(config: Config, work_dir: str, device: Device) -> Optional[DataSource]:
+    """Try what a run needs at its end, so that it is not lost then: its folder and the evaluation's data.
 
     Returns:
-        Ids of the evaluation split's pictures that cannot be used.
+        The evaluation split; None without `eval_interval`.
     """
     prepare_output_folder(work_dir.replace("{rank}", str(device.rank)), "--work-dir")
     if config.eval_interval is None:
-        return ()
-    return check_evaluation_data(config, device.group, needs_objects=True)
+        return None
+    return checked_evaluation_data(config, device.group, needs_objects=True)
 
 
 def prepare_data(config: Config, asked_classes, device: Device) -> Tuple[Config, Path, Any]:

@@ -47,8 +47,14 @@ def train(config: Config, work_dir, hooks: Iterable[Hook] = ()) -> Optional[Path
     with device.group:
         setup = set_up(config, weights, str(work_dir), device)
         checkpointing = Checkpointing()
-        Trainer(setup, run_hooks(setup.config, setup.unusable_pictures, hooks, checkpointing)).run()
-    return checkpointing.saved
+        trainer = Trainer(setup, run_hooks(setup.config, setup.evaluation_data, hooks, checkpointing))
+        if not trainer.is_finished():
+            trainer.run()
+            return checkpointing.saved
+    if device.rank != 0:
+        return None
+    print(f"{setup.resumed.path} is the end of its run: nothing is left to do", flush=True)
+    return Path(setup.resumed.path)
 
 
 class Trainer:
@@ -104,10 +110,6 @@ class Trainer:
             TrainingError: A loss is not finite.
             SystemExit: A signal ended the run.
         """
-        if self.is_finished():
-            if self.device.rank == 0:
-                print(f"{self.resumed.path} is the end of its run: nothing is left to do", flush=True)
-            return
         with contextlib.ExitStack() as stack:
             for hook in self.hooks:
                 stack.callback(hook.close, self)

@@ -15,7 +15,7 @@ from src.data.images.rle import mask_to_rle
 from src.data.mindrecord.converter import ensure_mindrecord
 from src.data.mindrecord.shard_reader import ShardReader
 from src.engine.distributed.rank_group import RankGroup
-from src.engine.inference.evaluation_data import check_evaluation_data, read_evaluation_data
+from src.engine.inference.evaluation_data import checked_evaluation_data
 from src.errors import UserError
 from src.evaluation.coco_metrics import evaluate_coco
 from src.evaluation.ground_truth import make_ground_truth
@@ -45,8 +45,7 @@ def stored_objects(config, folder):
 def evaluated_objects(config):
     """The same of what pycocotools is given, without crowds; None for data that is refused."""
     try:
-        unusable = check_evaluation_data(config, RankGroup())
-        source = read_evaluation_data(config, unusable)
+        source = checked_evaluation_data(config, RankGroup())
     except UserError:
         return None
     truth = make_ground_truth(source, "bbox")
@@ -109,7 +108,7 @@ def test_dirty_files(shared, name, tmp_path):
 def figures_of(root, rows=None):
     """(bbox figures, segm figures, result rows) of an evaluation split; rows: None for shifted objects."""
     config = load_config([f"coco_root={root}", "coco_classes=auto"])
-    source = read_evaluation_data(config, check_evaluation_data(config, RankGroup()))
+    source = checked_evaluation_data(config, RankGroup())
     if rows is None:
         rows = [shifted_rows(make_ground_truth(source, kind), kind) for kind in ("bbox", "segm")]
     figures = [evaluate_coco(source, part, kind) for part, kind in zip(rows, ("bbox", "segm"))]

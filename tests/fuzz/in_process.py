@@ -25,7 +25,7 @@ from src.data.mindrecord.shard_reader import ShardReader
 from src.data.pipeline.training_example import batch_layout, fill_example
 from src.dataset import evaluation_batches
 from src.engine.distributed.rank_group import RankGroup
-from src.engine.inference.evaluation_data import check_evaluation_data, read_evaluation_data
+from src.engine.inference.evaluation_data import checked_evaluation_data
 from src.errors import UserError
 from src.evaluation.coco_metrics import evaluate_coco
 from src.evaluation.ground_truth import record_annotation
@@ -192,7 +192,7 @@ def _draw_examples(config: Config, conversion: Conversion, stored: Dict[int, Sto
 
 def _read(config: Config) -> DataSource:
     """The pictures and objects of an evaluation."""
-    return read_evaluation_data(config, check_evaluation_data(config, RankGroup()))
+    return checked_evaluation_data(config, RankGroup())
 
 
 def compare_objects(stored: Dict[int, StoredObjects], source: DataSource) -> None:

@@ -165,14 +165,6 @@ def _rle_on_canvas(rle: dict, axes: Axes, region: Region) -> np.ndarray:
     return (coverage >= 128).astype(np.uint8)
 
 
-def segmentation_box(segmentation: Union[list, dict]) -> Optional[Tuple[float, float, float, float]]:
-    """The box (x1, y1, x2, y2) in pixels around polygons or an RLE; None for an RLE without pixels."""
-    if isinstance(segmentation, dict):
-        return pixels_box(rle_to_mask(segmentation))
-    points = np.concatenate([np.asarray(polygon, np.float64) for polygon in segmentation]).reshape(-1, 2)
-    return (*points.min(0).tolist(), *points.max(0).tolist())
-
-
 def pixels_box(mask: np.ndarray) -> Optional[Tuple[float, float, float, float]]:
     """The box (x1, y1, x2, y2) in pixels around what is set in a mask [H, W]; None where nothing is."""
     rows = np.flatnonzero(mask.any(1))

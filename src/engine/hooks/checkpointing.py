@@ -42,6 +42,7 @@ class Checkpointing(Hook):
         self.write_seconds = 0.0  # of the last one
         self.total_write_seconds = 0.0
         self.written = 0
+        self.is_complete = False
         self.last_time = self.began = time.monotonic()
 
     def before_train(self, trainer) -> None:
@@ -103,7 +104,11 @@ class Checkpointing(Hook):
 
     def after_train(self, trainer) -> None:
         self.write_numbered(trainer)
-        if self.written:
+        self.is_complete = True
+
+    def close(self, trainer) -> None:
+        # Here, as the last evaluation has written the last checkpoint again.
+        if self.is_complete and self.written:
             elapsed = time.monotonic() - self.began
             share = 100 * self.total_write_seconds / elapsed
             print(

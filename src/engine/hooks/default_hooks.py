@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Iterable, List, Optional, Sequence
+from typing import Iterable, List, Optional
 
 from ...config import Config
+from ...data.annotations.records import DataSource
 from .checkpointing import Checkpointing
 from .compilation import Compilation
 from .curves import Curves
@@ -22,17 +23,17 @@ from .sync_check import SyncCheck
 
 def run_hooks(
     config: Config,
-    unusable_pictures: Sequence[int] = (),
-    further: Iterable[Hook] = (),
-    checkpointing: Optional[Checkpointing] = None,
+    evaluation_data: Optional[DataSource],
+    further: Iterable[Hook],
+    checkpointing: Checkpointing,
 ) -> List[Hook]:
     """All hooks of a run, as the configuration asks for them.
 
     Args:
         config: The settings.
-        unusable_pictures: Ids of the evaluation split's pictures that are left out.
+        evaluation_data: The checked evaluation split; None without `eval_interval`.
         further: Hooks of the caller. They come before the checkpoint is written, which holds their state.
-        checkpointing: The hook that writes checkpoints; None: a new one.
+        checkpointing: The hook that writes checkpoints.
     """
     metrics = Metrics()
     before = [LossLogWriter(), LossScaleGuard(), ProgressDisplay(), metrics]
@@ -41,12 +42,12 @@ def run_hooks(
     before.append(SyncCheck())
     after = []
     evaluation = None
-    if config.eval_interval is not None:
-        evaluation = Evaluation(metrics, unusable_pictures)
+    if evaluation_data is not None:
+        evaluation = Evaluation(metrics, evaluation_data)
         after.append(evaluation)
     if config.tensorboard and (evaluation is not None or config.picture_interval is not None):
         after.append(DetectionPictures(metrics, evaluation))
     # After the evaluation, so that the curves show what was evaluated after the same epoch.
     after.append(Curves())
     # Right before a step: the graph is compiled, then the ranks wait for each other.
-    return [*before, *further, checkpointing or Checkpointing(), *after, Compilation(), RankBarrier()]
+    return [*before, *further, checkpointing, *after, Compilation(), RankBarrier()]

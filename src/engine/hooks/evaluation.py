@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Sequence
+from typing import Any, Dict
 
 from mindspore import Tensor, nn
 
 from ...config import changed
+from ...data.annotations.records import DataSource
 from ...log import logger
 from ...maskrcnn.build import build_network
 from ...weights.checkpoint_file import write_checkpoint
 from ...weights.checkpoint_settings import network_settings
 from ..inference.evaluation import EvaluationError, evaluate_network
-from ..inference.evaluation_data import read_evaluation_data
+from ..inference.evaluation_data import with_classes_of
 from ..training.weight_average import average_entries
 from .hook import Hook
 from .metrics import Metrics
@@ -46,9 +47,9 @@ class Evaluation(Hook):
     and export.py. After `early_stop` evaluations without a better one the run ends.
     """
 
-    def __init__(self, metrics: Metrics, unusable_pictures: Sequence[int] = ()):
+    def __init__(self, metrics: Metrics, source: DataSource):
         self.metrics = metrics
-        self.unusable_pictures = list(unusable_pictures)
+        self.source = source
         self.best = None
         self.evaluations_since_best = 0
         self.evaluated_at = _NEVER  # the global step of the last evaluation; None: an old file does not say
@@ -72,8 +73,8 @@ class Evaluation(Hook):
         return is_epoch_end and (trainer.epoch + 1) % trainer.config.eval_interval == 0
 
     def before_train(self, trainer) -> None:
-        """Read the data with the classes of training, before the first step."""
-        self.source = read_evaluation_data(trainer.config, self.unusable_pictures)
+        """Take training's classes, before the first step: the data may have come with their own."""
+        self.source = with_classes_of(trainer.config, self.source)
         trains_masks = trainer.config.rcnn_loss_mask_fb_weight > 0
         self.kind = "segm" if self.source.has_masks and trains_masks else "bbox"
         self.evaluation_network = EvaluationNetwork(trainer)

@@ -59,6 +59,8 @@ def evaluate_network(
     failure = None
     try:
         rows = detect_own_pictures(network, config, source, with_masks, group)
+    except RankError:
+        raise  # another rank has failed: the whole job ends
     except FAILURES as error:
         failure = _failure_line(error)
     failures = group.barrier(failure, decide=lambda lines: [line for line in lines if line is not None])
@@ -84,8 +86,6 @@ def evaluate_network(
 
 
 def _failure_line(error: BaseException) -> str:
-    if isinstance(error, RankError):
-        raise error  # another rank has failed: the whole job ends
     text = " ".join(str(error).split())
     return text if isinstance(error, UserError) else f"{type(error).__name__}: {text[:300]}"
 

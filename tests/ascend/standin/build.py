@@ -4,8 +4,8 @@
 
 MindSpore's wheel holds the plugin for Ascend; what a machine without a card lacks are CANN's shared
 libraries. Here they are functions that return 0 (names.txt, aclnn_names.txt), some that hand out memory
-(runtime.c), and what the graph engine constructs (ge.s, ge_strings.cpp). MS_SIMULATION_LEVEL=1 keeps
-MindSpore from waiting for results. Nothing is computed: outputs are zeros.
+(runtime.c), and what the graph engine constructs (ge_objects.txt, ge_strings.cpp).
+MS_SIMULATION_LEVEL=1 keeps MindSpore from waiting for results. Nothing is computed: outputs are zeros.
 
 Real are: type and shape inference, the choice of operators for the chip, the passes of the Ascend backend,
 memory planning, and the host's work of launching a step.
@@ -19,7 +19,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Dict, Iterable, Optional
+from typing import Dict, Iterable, Mapping, Optional, Sequence
 
 HERE = Path(__file__).resolve().parent
 # Libraries of CANN that are loaded by name; what they hold is in libascendcl.so.
@@ -83,12 +83,13 @@ def _build_runtime(home, libraries):
     runtime = (HERE / "runtime.c").read_text()
     names = [name for name in (HERE / "names.txt").read_text().split() if f"{name}(" not in runtime]
     (home / "zeros.s").write_text(_functions_that_return_0(names))
+    (home / "objects.s").write_text(_functions_that_return_objects())
     strings = home / "ge_strings.o"
     # MindSpore's wheel is built with the C++ ABI of before GCC 5.
     _run(*("g++", "-O1", "-D_GLIBCXX_USE_CXX11_ABI=0", "-c", "-fPIC", "-o", strings), HERE / "ge_strings.cpp")
     _run(
-        *("gcc", "-shared", "-fPIC", "-o", libraries / "libascendcl.so", home / "zeros.s", HERE / "ge.s"),
-        *(strings, HERE / "runtime.c", "-Wl,-soname,libascendcl.so", "-lstdc++"),
+        *("gcc", "-shared", "-fPIC", "-o", libraries / "libascendcl.so", home / "zeros.s"),
+        *(home / "objects.s", strings, HERE / "runtime.c", "-Wl,-soname,libascendcl.so", "-lstdc++"),
     )
 
 
@@ -113,8 +114,28 @@ def _write_python_packages(folder):
 
 def _functions_that_return_0(names: Iterable[str]) -> str:
     """Assembler text."""
-    functions = [f".globl {name}\n.type {name},@function\n{name}:\n xorl %eax,%eax\n ret" for name in names]
-    return "\n".join([".text", *functions, '.section .note.GNU-stack,"",@progbits', ""])
+    return _assembler({name: ["xorl %eax,%eax"] for name in names})
+
+
+def _functions_that_return_objects() -> str:
+    """Assembler text of the functions of ge_objects.txt: constructors, and functions that return an object.
+
+    A line there is a name and the offsets of the pointers in the object that become 0.
+    """
+    bodies = {}
+    for line in (HERE / "ge_objects.txt").read_text().splitlines():
+        name, *offsets = line.split()
+        bodies[name] = [*(f"movq $0,{offset}(%rdi)" for offset in offsets), "movq %rdi,%rax"]
+    return _assembler(bodies)
+
+
+def _assembler(bodies: Mapping[str, Sequence[str]]) -> str:
+    """Assembler text of functions, given {name: instructions before the return}."""
+    lines = [".text"]
+    for name, instructions in bodies.items():
+        lines += [f".globl {name}", f".type {name},@function", f"{name}:"]
+        lines += [f" {instruction}" for instruction in (*instructions, "ret")]
+    return "\n".join([*lines, '.section .note.GNU-stack,"",@progbits', ""])
 
 
 def _and_before(path, variable):

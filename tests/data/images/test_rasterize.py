@@ -8,7 +8,7 @@ import numpy as np
 from pycocotools import mask as mask_api
 
 from src.data.images.box_masks import box_mask
-from src.data.images.rasterize import segmentation_box, segmentation_to_mask
+from src.data.images.rasterize import pixels_box, segmentation_to_mask
 from src.data.images.rle import mask_to_rle, rle_to_mask
 from tests.data.images.real_objects import real_objects
 
@@ -38,9 +38,8 @@ def test_overlapping_polygons_are_a_union() -> None:
     )
 
 
-def test_segmentation_box() -> None:
-    assert segmentation_box([[1, 2, 5, 2, 5, 9], [0, 3, 1, 3, 1, 4]]) == (0, 2, 5, 9)
+def test_the_box_around_the_pixels_of_a_mask() -> None:
     mask = np.zeros((9, 12), np.uint8)
     mask[2:5, 3:11] = 1
-    assert segmentation_box(mask_to_rle(mask)) == (3, 2, 11, 5)
-    assert segmentation_box(mask_to_rle(np.zeros((4, 4)))) is None
+    assert pixels_box(rle_to_mask(mask_to_rle(mask))) == (3, 2, 11, 5)
+    assert pixels_box(np.zeros((4, 4), np.uint8)) is None

@@ -118,7 +118,8 @@ def test_a_machine_with_matplotlibs_font_alone(monkeypatch):
         assert readable_text("训练.json") == "\\u8bad\\u7ec3.json"
     finally:
         font_file.cache_clear()
-    assert fonts._has_east_asian("螺栓") and fonts._has_east_asian("한") and not fonts._has_east_asian("ไทย")
+    assert fonts._has_east_asian("螺栓") and fonts._has_east_asian("한")
+    assert not fonts._has_east_asian("ไทย")
 
 
 def test_invisible_signs_and_line_ends_do_not_matter():

@@ -15,14 +15,14 @@ def test_early_stop(capsys):
     trainer = types.SimpleNamespace(
         config=config, epoch=0, step_in_epoch=1, device=types.SimpleNamespace(rank=0), stop_reason=None
     )
-    hook = Evaluation(None)
+    hook = Evaluation(None, None)
     hook.kind = "segm"
     finished = []
     for precision in (0.1, 0.3, 0.2, 0.3):
         hook.keep_best(trainer, {"weights": {}}, {"weights": precision})
         finished.append(trainer.stop_reason is not None)
     assert finished == [False, False, False, True] and "0.3000" in trainer.stop_reason
-    again = Evaluation(None)
+    again = Evaluation(None, None)
     again.load_state_dict(json.loads(json.dumps(hook.state_dict())))
     assert (again.best, again.evaluations_since_best) == (0.3, 2)
     assert "best 0.3000" in capsys.readouterr().out
