@@ -25,6 +25,9 @@ def set_library_variables() -> None:
         # While a process of several ranks ends, MindSpore no longer looks at GLOG_v, but its glog library
         # does at this one; there 0 is info, 1 warning, 2 error.
         os.environ.setdefault("GLOG_minloglevel", str(max(0, int(level) - 1)))
+    # Else an OpenMP thread that has finished its part of a kernel keeps its core for milliseconds, in which
+    # MindSpore's threads wait for it: on two cores a training step takes twice the time.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     _set_cache_folders()
     try:
         mindspore_version = version("mindspore")

@@ -40,6 +40,27 @@ def test_slow_releases_get_an_older_instruction_set(variables):
     assert variables("2.10.0", ONEDNN_MAX_CPU_ISA="AVX")[2] == "AVX"
 
 
+def test_threads_of_kernels_leave_their_cores_when_they_are_done():
+    """A hundred parallel kernels of microseconds: threads that wait busily would take milliseconds each."""
+    code = (
+        "import time, numpy as np\n"
+        "from src.maskrcnn.cpu.nms_kernel import suppress\n"
+        "arguments = np.zeros((2, 8, 4), np.float32), np.ones((2, 8), bool), np.float32(0.5)\n"
+        "keep = np.empty((2, 8), bool)\n"
+        "suppress(*arguments, keep)\n"
+        "before = time.process_time()\n"
+        "for _ in range(100):\n"
+        "    suppress(*arguments, keep)\n"
+        "    time.sleep(0.01)\n"
+        "print(time.process_time() - before)"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OMP", "GOMP"))}
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100
+    )
+    assert float(run.stdout) < 0.1, run.stderr
+
+
 @pytest.fixture
 def checkout(tmp_path):
     """A copy of the project in which Numba can keep nothing: files are in the way, also for root."""
