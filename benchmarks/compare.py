@@ -1,7 +1,7 @@
 """Compare this project with torchvision's Mask R-CNN on the same machine, both in turn: ratios of medians.
 
     python -m benchmarks.compare --peer /path/to/peer/bin/python
-    python -m benchmarks.compare --peer /path/to/peer/bin/python --only train-256,infer-256,ops
+    python -m benchmarks.compare --peer /path/to/peer/bin/python --only small-train,small-infer,ops
 
 Run it from the project's folder. The peer's environment holds torch and torchvision
 (benchmarks/peer/README.md). Each side runs in a process of its own that draws the same weights and inputs.
@@ -29,15 +29,16 @@ HEADER = (
     "| Work | this project | torchvision | ratio | memory | torchvision | ratio | compilation |\n"
     "|---|---|---|---|---|---|---|---|"
 )
-COUNTS = ("proposals", "rois", "positive_rois")
+COUNTS = ("proposals", "rois", "positive_rois", "parameters", "detections")
 
 
 class Work(NamedTuple):
-    """What is compared: this project's arguments, the peer's, and the repeats of a run."""
+    """What is compared: this project's arguments, the peer's, the repeats of a run, and the peer's module."""
 
     ours: list
     theirs: list
     repeats: int
+    peer_module: str = "benchmarks.peer.peer_torchvision"
 
 
 def all_work() -> dict[str, Work]:
@@ -55,6 +56,8 @@ def all_work() -> dict[str, Work]:
             work[f"{what}-{size}"] = Work([*ours, *canvas], [*theirs, *canvas], repeats)
     for size in sizes:
         work[f"again-{size}"] = work[f"train-{size}"]
+    for what, repeats in (("train", 40), ("infer", 20)):
+        work[f"small-{what}"] = Work([f"small-{what}"], [what], repeats, "benchmarks.peer.peer_small")
     work["ops"] = Work(["ops"], ["ops"], 5)
     return work
 
@@ -97,7 +100,7 @@ def row(name: str, ours: Sequence[dict], theirs: Sequence[dict]) -> str:
         memory.append(max(result["peak_rss_mb"] for result in side) / 1024)
     compiled = statistics.median(result["compile_seconds"] for result in ours)
     return (
-        f"| {name} | {seconds[0]:.2f} s | {seconds[1]:.2f} s | **{seconds[0] / seconds[1]:.2f}** "
+        f"| {name} | {seconds[0]:.3g} s | {seconds[1]:.3g} s | **{seconds[0] / seconds[1]:.2f}** "
         f"| {memory[0]:.1f} GB | {memory[1]:.1f} GB | **{memory[0] / memory[1]:.2f}** | {compiled:.0f} s |"
     )
 
@@ -116,7 +119,7 @@ def compare(name: str, peer: str, rounds: int, threads: str) -> list[str]:
     work = WORK[name]
     options = ["--repeats", str(work.repeats), "--threads", threads]
     our_command = [sys.executable, "-m", "benchmarks.step_time", *work.ours, *options]
-    their_command = [peer, "-m", "benchmarks.peer.peer_torchvision", *work.theirs, *options]
+    their_command = [peer, "-m", work.peer_module, *work.theirs, *options]
     with tempfile.TemporaryDirectory() as graphs:
         if name.startswith("again"):
             our_command.append(f"compile_cache={graphs}")

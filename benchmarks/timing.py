@@ -34,8 +34,11 @@ def peak_rss_mb() -> int:
     return max(sizes) // 1024
 
 
-def summary(seconds: Sequence[float]) -> dict:
-    return dict(median_seconds=round(statistics.median(seconds), 3), seconds=[round(s, 3) for s in seconds])
+def summary(seconds: Sequence[float], digits: int = 3) -> dict:
+    """The median and all of some times, with so many digits after the point."""
+    return dict(
+        median_seconds=round(statistics.median(seconds), digits), seconds=[round(s, digits) for s in seconds]
+    )
 
 
 def timed(work: Callable, repeats: int, make: Callable = lambda i: None, warmup: int = 1) -> tuple:

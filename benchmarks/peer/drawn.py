@@ -27,3 +27,24 @@ def draw_batch(seed: int, batch: int, height: int, width: int, num_gts: int) -> 
         for mask, (left, top, right, bottom) in zip(masks[n], boxes[n].astype(int)):
             mask[top:bottom, left:right] = 1
     return images, boxes, labels, masks
+
+
+def draw_small_batch(
+    seed: int, batch: int = 2, side: int = 192, num_gts: int = 6, num_classes: int = 5
+) -> tuple[np.ndarray, ...]:
+    """A batch of noise with filled boxes of 15 to 50 pixels, for the small network.
+
+    Returns:
+        As `draw_batch`; labels are 1 to `num_classes` - 1.
+    """
+    rng = np.random.default_rng(seed)
+    images = rng.random((batch, 3, side, side), np.float32)
+    corners = rng.uniform(0, side - 52, (batch, num_gts, 2))
+    opposite = np.minimum(corners + rng.uniform(15, 50, (batch, num_gts, 2)), side - 1)
+    boxes = np.concatenate([corners, opposite], -1).astype(np.float32)
+    labels = rng.integers(1, num_classes, (batch, num_gts))
+    masks = np.zeros((batch, num_gts, side, side), np.uint8)
+    for n in range(batch):
+        for mask, (left, top, right, bottom) in zip(masks[n], boxes[n].astype(int)):
+            mask[top:bottom, left:right] = 1
+    return images, boxes, labels, masks

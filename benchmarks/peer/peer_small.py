@@ -1,7 +1,7 @@
 """The peer of a small network: torchvision's Mask R-CNN with the sizes of this project's configs/demo.yaml.
 
-    PYTHON -m benchmarks.peer.peer_small train --repeats 40     # forward, losses, gradients, clipping, AdamW
-    update PYTHON -m benchmarks.peer.peer_small infer --repeats 20     # to masks pasted at the picture's size
+    PYTHON -m benchmarks.peer.peer_small train --repeats 40     # losses, gradients, clipping, AdamW's update
+    PYTHON -m benchmarks.peer.peer_small infer --repeats 20     # to masks pasted at the picture's size
 
 Trunk 24-96-192-384-384 with two blocks a stage, FPN of 64 channels with batch norm, box head of 2
 convolutions and 256 units, mask head of 64 channels, pictures of 192x192, 2 of them with 6 objects each.
@@ -17,7 +17,6 @@ import resource
 import statistics
 import time
 
-import numpy as np
 import torch
 from torch import nn
 from torchvision.models.detection import MaskRCNN
@@ -27,9 +26,12 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredic
 from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
+from benchmarks.peer.drawn import draw_small_batch
+
 SIDE = 192
 CLASSES = 5  # with the background
 STAGES = (96, 192, 384, 384)  # output channels
+WARM_UP = 5  # calls that are not counted
 
 
 class Bottleneck(nn.Module):
@@ -114,25 +116,11 @@ def build():
     )
 
 
-def draw(rng):
+def draw(seed):
     """Two pictures and their objects."""
-    pictures = [torch.from_numpy(rng.random((3, SIDE, SIDE), np.float32)) for _ in range(2)]
-    targets = []
-    for _ in range(2):
-        corner = rng.uniform(0, 140, (6, 2))
-        opposite = np.minimum(corner + rng.uniform(15, 50, (6, 2)), SIDE - 1)
-        boxes = np.concatenate([corner, opposite], 1).astype(np.float32)
-        masks = np.zeros((6, SIDE, SIDE), np.uint8)
-        for mask, (x1, y1, x2, y2) in zip(masks, boxes.astype(int)):
-            mask[y1:y2, x1:x2] = 1
-        targets.append(
-            {
-                "boxes": torch.from_numpy(boxes),
-                "labels": torch.from_numpy(rng.integers(1, CLASSES, 6)),
-                "masks": torch.from_numpy(masks),
-            }
-        )
-    return pictures, targets
+    images, boxes, labels, masks = (torch.from_numpy(array) for array in draw_small_batch(seed))
+    targets = [{"boxes": boxes[n], "labels": labels[n], "masks": masks[n]} for n in range(len(images))]
+    return list(images), targets
 
 
 def main() -> None:
@@ -145,14 +133,13 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
-    rng = np.random.default_rng(0)
     model = build()
     seconds = []
     num_detections = 0
     optimizer = torch.optim.AdamW(model.parameters(), 2e-3)
     model.train(args.what == "train")
-    for number in range(5 + args.repeats):
-        pictures, targets = draw(rng)
+    for number in range(WARM_UP + args.repeats):
+        pictures, targets = draw(number)
         start = time.perf_counter()
         if args.what == "train":
             loss = sum(model(pictures, targets).values())
@@ -163,7 +150,7 @@ def main() -> None:
         else:
             with torch.inference_mode():
                 num_detections = sum(len(detections["boxes"]) for detections in model(pictures))
-        if number >= 5:
+        if number >= WARM_UP:
             seconds.append(time.perf_counter() - start)
     print(
         json.dumps(
@@ -171,8 +158,9 @@ def main() -> None:
                 project="torchvision",
                 what=args.what,
                 parameters=sum(p.numel() for p in model.parameters()),
-                found=num_detections,
+                detections=num_detections,
                 median_seconds=round(statistics.median(seconds), 4),
+                seconds=[round(one, 4) for one in seconds],
                 peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
             )
         )
