@@ -23,19 +23,30 @@ def standin(tmp_path_factory):
 
 
 @pytest.fixture
-def launch(standin):
-    """launch(GRAPH, WORD...): the report of tests/ascend/launch.py, which runs in a process of its own."""
+def run_module(standin, tmp_path):
+    """run_module(MODULE, WORD..., chip=, prefix=): the module as a process of its own on the stand-ins."""
+    modules = os.pathsep.join([str(ROOT), standin["PYTHONPATH"]])
 
-    def run(*words, chip="Ascend910B2"):
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.ascend.launch", *words],
-            cwd=ROOT,
+    def run(module, *words, chip="Ascend910B2", prefix=()):
+        return subprocess.run(
+            [*prefix, sys.executable, "-m", module, *words],
+            cwd=tmp_path,  # MindSpore writes files there when it ends
             capture_output=True,
             text=True,
             timeout=580,
             check=False,
-            env={**os.environ, **standin, "STANDIN_SOC": chip},
+            env={**os.environ, **standin, "PYTHONPATH": modules, "STANDIN_SOC": chip},
         )
+
+    return run
+
+
+@pytest.fixture
+def launch(run_module):
+    """launch(GRAPH, WORD...): the report of tests/ascend/launch.py."""
+
+    def run(*words, **options):
+        done = run_module("tests.ascend.launch", *words, **options)
         assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-4000:]
         return json.loads(done.stdout.splitlines()[-1])
 

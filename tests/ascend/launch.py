@@ -50,8 +50,6 @@ def main() -> None:
         ms.set_context(save_graphs=1, save_graphs_path=folder)
         started = device.start_device("Ascend")
         ms.set_context(jit_config={"jit_level": args.level})
-        # On two cores MindSpore takes one thread, with which a condition in a graph cannot be built.
-        ms.runtime.dispatch_threads_num(5)
         with started.group:
             cell, inputs = make_graph(args.graph, config, started)
             report = launch(cell, inputs, args.launches)

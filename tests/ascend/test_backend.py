@@ -6,6 +6,8 @@ operator, plans the memory and launches the step is what is tested.
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from src.engine.display.loss_lines import LOSS_NAMES
@@ -51,9 +53,21 @@ def test_a_training_step_of_the_demo(launch):
     assert launch("training", *DEMO)["outputs"] == STEP_OUTPUTS
 
 
+def test_a_condition_in_a_graph_on_one_core(run_module):
+    """As loss_scale=dynamic has one. MindSpore would take one thread, with which it cannot be built."""
+    one_core = ("taskset", "-c", str(min(os.sched_getaffinity(0))))
+    done = run_module("tests.ascend.condition", prefix=one_core)
+    assert done.stdout.splitlines()[-1:] == ["done"], done.stderr[-4000:]
+
+
+def test_a_users_number_of_dispatch_threads_stays(run_module):
+    done = run_module("tests.ascend.condition", "1")
+    assert "done" not in done.stdout
+    assert "ConditionSwitch" in done.stderr
+
+
 @pytest.mark.parametrize("chip", ["Ascend910A", "Ascend910B2"])
 def test_every_switch_of_the_step_at_once(launch, chip):
-    """A dynamic loss scale is a condition in the graph, which needs more than one dispatch thread."""
     words = ["loss_scale=dynamic", "accumulate_steps=2", "ema_decay=0.999", "clip_grad_norm=10"]
     report = launch("training", *SMALL_NETWORK, *words, "clip_grad_value=1", "norm=gn", chip=chip)
     assert report["outputs"] == STEP_OUTPUTS

@@ -17,6 +17,8 @@ from ...log import logger, set_log_rank
 from ..distributed.rank_group import RankGroup, reachable_host
 
 TESTED_VERSION = "2.8.0"
+# What MindSpore documents as its own number of threads that dispatch a graph's kernels.
+_DISPATCH_THREADS = 5
 _BROADCAST_BYTES = 512
 
 
@@ -69,6 +71,8 @@ def start_device(device_target: str) -> Device:
         )
     ms.set_context(mode=ms.GRAPH_MODE)
     ms.set_device(target, int(os.environ.get("DEVICE_ID", "0")) if target == "Ascend" else 0)
+    if target == "Ascend":
+        _set_dispatch_threads()
     # The scheduler process of msrun (MS_ROLE) runs this too, and must call init() even for a single worker.
     if "MS_ROLE" not in os.environ and int(os.environ.get("RANK_SIZE") or 1) == 1:
         return Device(target)
@@ -81,6 +85,21 @@ def start_device(device_target: str) -> Device:
     )
     host = reachable_host() if rank == 0 else None
     return Device(target, rank, num, RankGroup(rank, num, _broadcast_from_rank_0, host))
+
+
+def _set_dispatch_threads() -> None:
+    """Have a graph's kernels dispatched by more than one thread, unless a number was chosen in this process.
+
+    MindSpore itself takes 0.18 threads a core (of 30 at most), which is one thread on less than 12 cores.
+    With one, the Ascend backend cannot build a graph with a condition, which `loss_scale=dynamic` needs: "Can
+    not build a sub graph which contains ConditionSwitch".
+    """
+    if ms.get_context("inter_op_parallel_num"):  # the older way to choose
+        return
+    try:
+        ms.runtime.dispatch_threads_num(_DISPATCH_THREADS)
+    except RuntimeError as error:  # it takes one number a process, and has one
+        logger.debug("%s", error)
 
 
 def _available_target(device_target: str) -> str:
