@@ -5,10 +5,12 @@
     bash scripts/make_rank_table.sh --device-ids 4,5,6,7
         some of its cards
     bash scripts/make_rank_table.sh 8 --servers 10.0.0.1,10.0.0.2 --device-ips 192.168.1.1,...
-        16 cards of two hosts, in that order
+        16 cards of two hosts; the cards' addresses in the order of the hosts
     bash scripts/make_rank_table.sh --merge host1.json host2.json
         the same, from a file made on each host
 
+Ranks are counted through the hosts in the dictionary order of their addresses (10.0.0.10 before 10.0.0.2),
+which MindSpore demands of a rank table; the first host in it has rank 0, and is SERVER_ID=0.
 The cards' own addresses come from --device-ips, or else from /etc/hccn.conf (lines `address_0=192.168.1.1`),
 which Ascend hosts have.
 """
@@ -41,7 +43,7 @@ def read_hccn_conf(path: Union[str, Path]) -> Addresses:
 def build_table(
     servers: Sequence[str], cards: Sequence[int], addresses: Sequence[Optional[Addresses]]
 ) -> Dict[str, Any]:
-    """The table. Every server has the same cards, and the ranks count through server after server.
+    """The table. Every server has the same cards, and the ranks count through the sorted servers.
 
     Args:
         servers: The servers' ids.
@@ -49,9 +51,9 @@ def build_table(
         addresses: For each server the addresses of its cards; None where they are not known.
     """
     server_list = []
-    for index, (server, known) in enumerate(zip(servers, addresses)):
+    for server, known in zip(servers, addresses):
         devices = []
-        for rank, card in enumerate(cards, index * len(cards)):
+        for rank, card in enumerate(cards):
             device = {"device_id": str(card)}
             if known:
                 device["device_ip"] = known[card]
@@ -62,7 +64,7 @@ def build_table(
 
 
 def merge_tables(paths: Sequence[Union[str, Path]]) -> Dict[str, Any]:
-    """One table with the servers of several tables, in the order given; ranks are counted anew."""
+    """One table with the servers of several tables; ranks are counted anew."""
     servers = []
     for path in paths:
         read_rank_table(path)  # checks it
@@ -71,19 +73,21 @@ def merge_tables(paths: Sequence[Union[str, Path]]) -> Dict[str, Any]:
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"--merge: server {name} is in more than one file")
+    return _table_of(servers)
+
+
+def _table_of(servers: List[Dict[str, Any]]) -> Dict[str, Any]:
+    """The table of these servers in the order that MindSpore demands, with their ranks counted anew."""
+    servers = sorted(servers, key=lambda server: str(server["server_id"]))
     rank = 0
     for server in servers:
         devices = sorted(server["device"], key=lambda device: int(device["rank_id"]))
         server["device"] = [{**device, "rank_id": str(number)} for number, device in enumerate(devices, rank)]
         rank += len(devices)
-    return _table_of(servers)
-
-
-def _table_of(server_list: List[Dict[str, Any]]) -> Dict[str, Any]:
     return {
         "version": "1.0",
-        "server_count": str(len(server_list)),
-        "server_list": server_list,
+        "server_count": str(len(servers)),
+        "server_list": servers,
         "status": "completed",
     }
 
@@ -193,7 +197,9 @@ def main() -> None:
         raise UserError(f"{out} is there already: --force replaces it, --out names another") from None
     except OSError as error:
         raise UserError(f"{out}: {error.strerror or error}") from None
-    print(f"{out}: {_counted(count, 'card')} of {_counted(server_count, 'host')}")
+    order = ", ".join(str(server["server_id"]) for server in table["server_list"])
+    remark = f", ranks in this order: {order}" if server_count > 1 else ""
+    print(f"{out}: {_counted(count, 'card')} of {_counted(server_count, 'host')}{remark}")
 
 
 def _counted(count: int, noun: str) -> str:

@@ -3,6 +3,9 @@
 # msrun: runs the interpreter with the given words. The output goes to the rank's own log; the process id, and
 # the exit code of the first rank that fails, go to LAUNCH, because msrun passes neither on.
 set -euo pipefail
+# The `python` that msrun found leads here. Programs that the rank starts, CANN's compilers among them, get
+# the real one.
+PATH=${PATH#"$LAUNCH/bin:"}
 # msrun starts its scheduler with the same command; it is not a rank
 [[ ${MS_ROLE:-} != MS_SCHED ]] || exec "$RANK_PYTHON" "$@"
 # shellcheck source=scripts/common.sh

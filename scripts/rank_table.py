@@ -25,6 +25,7 @@ from typing import Collection, List, NamedTuple, Sequence, Set, Tuple, Union
 
 from src.engine.entry import run_main
 from src.errors import UserError
+from src.log import logger
 
 
 class Server(NamedTuple):
@@ -69,7 +70,25 @@ def read_rank_table(path: Union[str, Path]) -> List[Server]:
             raise UserError(f"RANK_TABLE_FILE {path}: server {name} has no device")
         if len({device for _, device in devices}) < len(devices):
             raise UserError(f"RANK_TABLE_FILE {path}: server {name} has the same device_id twice")
+    if len(servers) > 1:
+        _check_order(path, servers)
     return servers
+
+
+def _check_order(path, servers):
+    """Warn of ranks that do not follow the server ids.
+
+    MindSpore's tutorial on rank tables: "it is required that the order of rank_id is consistent with the
+    dictionary order of server_id".
+    """
+    by_rank = [server.server_id for server in sorted(servers, key=lambda server: server.devices[0])]
+    if by_rank != sorted(by_rank):
+        logger.warning(
+            "RANK_TABLE_FILE %s: MindSpore demands ranks in the dictionary order of server_id, which is %s; "
+            "scripts/make_rank_table.sh --merge FILE writes it so",
+            path,
+            ", ".join(sorted(by_rank)),
+        )
 
 
 def this_server(

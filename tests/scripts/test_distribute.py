@@ -64,6 +64,15 @@ def test_devices_of_the_table_not_their_count_are_used(sandbox):
     assert all(call["argv"] == TRAIN for call in sandbox.calls())
 
 
+def test_a_table_in_an_order_that_mindspore_does_not_take_is_warned_of(sandbox):
+    table = sandbox.rank_table([0], servers=("10.0.0.9", "10.0.0.10"))
+    run = sandbox.run("run_distribute_train.sh", table, SERVER_ID=0)
+    assert run.returncode == 0 and "server_id, which is 10.0.0.10, 10.0.0.9" in run.stderr
+    table = sandbox.rank_table([0], servers=("10.0.0.10", "10.0.0.9"))
+    run = sandbox.run("run_distribute_train.sh", table, SERVER_ID=0, FORCE=1)
+    assert run.returncode == 0 and "server_id" not in run.stderr
+
+
 def test_each_server_starts_its_own_ranks(sandbox):
     table = sandbox.rank_table([0, 1], servers=("10.255.0.1", "127.0.0.1", "10.255.0.3"))
     run = sandbox.run("run_distribute_train.sh", table, SERVER_ID=2)

@@ -75,11 +75,26 @@ def test_tables_of_several_hosts_are_merged(sandbox):
     assert [
         (s["server_id"], s["device"]) for s in table_of(sandbox, "rank_table_2pcs.json")["server_list"]
     ] == [
-        ("10.0.0.2", [{"device_id": "0", "device_ip": "2.2.2.2", "rank_id": "0"}]),
-        ("10.0.0.1", [{"device_id": "0", "device_ip": "1.1.1.1", "rank_id": "1"}]),
+        ("10.0.0.1", [{"device_id": "0", "device_ip": "1.1.1.1", "rank_id": "0"}]),
+        ("10.0.0.2", [{"device_id": "0", "device_ip": "2.2.2.2", "rank_id": "1"}]),
     ]
     run = sandbox.run("make_rank_table.sh", "--merge", "10.0.0.1.json", "10.0.0.1.json", "--force")
     assert run.returncode == 2 and "10.0.0.1" in run.stderr
+
+
+def test_ranks_follow_the_dictionary_order_of_the_servers(sandbox):
+    """MindSpore demands it of a rank table. As text, 10.0.0.10 comes before 10.0.0.9."""
+    addresses = "9.9.9.1,9.9.9.2,1.1.1.1,1.1.1.2"
+    words = (2, "--servers", "10.0.0.9,10.0.0.10", "--device-ips", addresses, "--out", "t.json")
+    run = sandbox.run("make_rank_table.sh", *words)
+    assert run.returncode == 0 and "10.0.0.10, 10.0.0.9" in run.stdout, run.stderr
+    assert [
+        (server["server_id"], [(device["device_ip"], device["rank_id"]) for device in server["device"]])
+        for server in table_of(sandbox, "t.json")["server_list"]
+    ] == [
+        ("10.0.0.10", [("1.1.1.1", "0"), ("1.1.1.2", "1")]),
+        ("10.0.0.9", [("9.9.9.1", "2"), ("9.9.9.2", "3")]),
+    ]
 
 
 @pytest.mark.parametrize("cards", [1, 2, 8])

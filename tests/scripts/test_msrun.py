@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.scripts.conftest import TRAIN, executable, is_running, logs
+from tests.scripts.conftest import TRAIN, clean_environment, executable, is_running, logs
 
 
 @pytest.fixture
@@ -78,6 +78,8 @@ def test_ranks_of_the_real_msrun(sandbox, msrun):
         list("121"),
     ]
     assert all(call["argv"] == TRAIN + ["seed=2"] for call in sandbox.calls())
+    # What a rank starts finds the user's programs, not the `python` that msrun was led to.
+    assert {call["env"]["PATH"] for call in sandbox.calls()} == {clean_environment()["PATH"]}
     assert all(logs(sandbox)[f"train_parallel{rank}"].count(f"out of rank {rank}") == 1 for rank in range(2))
     assert "out of rank 0" in run.stdout and not list(sandbox.folder.glob("*/.launch"))
 
