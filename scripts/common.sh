@@ -6,6 +6,8 @@ PROJECT_ROOT=$(CDPATH='' cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]
 VENV=$PROJECT_ROOT/.venv
 # Set by find_python: given (PYTHON), active (an environment) or venv (the project's own).
 PYTHON_FROM=
+# What training needs; CANN's set_env.sh, sourced on hosts with Ascend cards, sets ASCEND_HOME_PATH.
+REQUIREMENTS=(requirements.txt ${ASCEND_HOME_PATH:+requirements-ascend.txt})
 
 note() { printf '%s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 2; }
@@ -92,12 +94,12 @@ setup_python() {
     fi
 }
 
-# use_python: the same with requirements.txt, but an interpreter given by PYTHON is taken as it is.
+# use_python: the same with REQUIREMENTS, but an interpreter given by PYTHON is taken as it is.
 use_python() {
     find_python
     case $PYTHON_FROM in
-        venv) make_venv requirements.txt ;;
-        active) complete_environment requirements.txt ;;
+        venv) make_venv "${REQUIREMENTS[@]}" ;;
+        active) complete_environment "${REQUIREMENTS[@]}" ;;
     esac
 }
 

@@ -18,5 +18,5 @@ a second installs nothing.
 PYTHON=... names the interpreter; else the active environment is used, and what it lacks is installed
 there.' "$@"
 
-setup_python requirements.txt
+setup_python "${REQUIREMENTS[@]}"
 run_module src.engine.demo "$@"

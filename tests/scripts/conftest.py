@@ -37,6 +37,7 @@ OWN = (
     "MASTER_PORT",
     "RANK_TABLE_FILE",
     "MS_ROLE",
+    "ASCEND_HOME_PATH",
     "PIP_INDEX_URL",
     "PIP_EXTRA_INDEX_URL",
     "PIP_FIND_LINKS",

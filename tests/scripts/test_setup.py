@@ -40,6 +40,24 @@ def test_the_projects_own_environment(clone):
     assert clone.run('"$PYTHON" -m pip list').stdout.count("1.1") == 1
 
 
+def test_a_host_with_cann_gets_what_cann_imports(clone):
+    (clone.root / "requirements-ascend.txt").write_text("tinier\n")
+    wheel(clone.wheels, "tinier", "1.0")
+    command = shell('use_python; "$PYTHON" -m pip list')
+    environment = clone.environment()
+    for cann, packages in (("", {"tiny"}), ("/usr/local/Ascend/ascend-toolkit/latest", {"tiny", "tinier"})):
+        done = subprocess.run(
+            command,
+            cwd=clone.root,
+            env={**environment, "ASCEND_HOME_PATH": cann},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+        assert {line.split()[0] for line in done.stdout.splitlines()} & {"tiny", "tinier"} == packages
+
+
 def test_a_killed_set_up_is_repaired_and_two_wait_for_each_other(clone):
     process = clone.start()
     deadline = time.monotonic() + 60

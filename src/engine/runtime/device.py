@@ -15,6 +15,7 @@ from mindspore.communication import get_group_size, get_rank, init
 from ...errors import ConfigError
 from ...log import logger, set_log_rank
 from ..distributed.rank_group import RankGroup, reachable_host
+from .cann import cann_problem
 
 TESTED_VERSION = "2.8.0"
 # What MindSpore documents as its own number of threads that dispatch a graph's kernels.
@@ -39,10 +40,15 @@ class Device:
     group: RankGroup = field(default_factory=RankGroup, compare=False)
 
 
+def card_is_here() -> bool:
+    """Whether the driver shows an Ascend card."""
+    return bool(glob.glob("/dev/davinci[0-9]*"))
+
+
 def ascend_is_here() -> bool:
     """Whether this machine has an Ascend card that MindSpore can use."""
     # Without the driver's device files MindSpore only prints pages of errors.
-    if not glob.glob("/dev/davinci[0-9]*"):
+    if not card_is_here():
         return False
     try:
         return ms.hal.is_available("Ascend") and ms.hal.device_count("Ascend") > 0
@@ -60,7 +66,7 @@ def start_device(device_target: str) -> Device:
         device_target: 'CPU', 'Ascend', or 'auto': Ascend where there is one.
 
     Raises:
-        ConfigError: The device is not there.
+        ConfigError: The device is not there, or its software is not whole.
     """
     target = _available_target(device_target)
     if ms.__version__ != TESTED_VERSION:
@@ -105,13 +111,18 @@ def _set_dispatch_threads() -> None:
 def _available_target(device_target: str) -> str:
     if device_target == "CPU":
         return "CPU"
-    if ascend_is_here():
+    problem = cann_problem() if card_is_here() else None
+    if problem is None and ascend_is_here():
         return "Ascend"
     if device_target == "Ascend":
         raise ConfigError(
-            "device_target=Ascend: no Ascend card (or no MindSpore for it) on this machine; "
+            f"device_target=Ascend: {problem}"
+            if problem is not None
+            else "device_target=Ascend: no Ascend card (or no MindSpore for it) on this machine; "
             "device_target=CPU runs here"
         )
+    if problem is not None:
+        logger.warning("the Ascend card is not used, but the CPU: %s", problem)
     return "CPU"
 
 
