@@ -112,6 +112,12 @@ def test_every_operator_is_documented_for_ascend(graph):
     assert not undocumented
 
 
+def test_inference_is_free_of_operators_that_no_air_file_can_hold():
+    """MindSpore 2.8 has no counterpart for these in CANN's graphs (tests/ascend/test_air.py converts all)."""
+    operators = {node.operator for node in nodes("inference")}
+    assert not operators & {"ClampScalar", "Muls", "RemainderTensorScalar"}
+
+
 def test_the_lists_hold_only_what_has_no_line_of_its_own():
     """An operator that a later MindSpore documents leaves the list."""
     assert [name for name in (*STRUCTURE, *GRADIENT_OF, *BEHIND) if documented_platforms(name)] == []

@@ -18,6 +18,7 @@ from ..data.shapes.drawn_data import draw_picture
 from ..errors import ConfigError, UserError
 from ..onnx_graph.runtime import OUTPUTS, is_onnx
 from . import onnx_export
+from .air_export import AIR_REMARK, write_air
 from .inference.predictor import load_for_inference
 from .output_folder import prepare_output_file
 from .runtime.device import ascend_is_here, start_device
@@ -70,7 +71,7 @@ def export(
             "MINDIR can be written here"
         )
     pixels = draw_picture((320, 240), "plain", 1).image if picture is None else read_picture(picture)
-    device = start_device(config.device_target)
+    device = start_device("Ascend" if file_format == "AIR" else config.device_target)
     network, config = load_for_inference(config, device.target, exported=file_format != "ONNX")
     image, image_meta = sample_input(config, batch, pixels)
     temporary = out.with_name(f"{out.stem}.partial{out.suffix}")
@@ -82,7 +83,11 @@ def export(
             # MindSpore refuses names with letters other than ASCII's, spaces, brackets ...
             temporary = out.with_name(f"export_{os.getpid()}.partial{out.suffix}")
             with _working_folder(out.parent):
-                ms.export(network, image, image_meta, file_name=temporary.name, file_format=file_format)
+                if file_format == "AIR":
+                    write_air(network, image, image_meta, temporary)
+                    remark = AIR_REMARK
+                else:
+                    ms.export(network, image, image_meta, file_name=temporary.name, file_format=file_format)
         if file_format == "MINDIR":
             check_outputs(network(image, image_meta), load_exported(temporary)(image, image_meta), out)
             remark = ", which gives what the network gives"

@@ -75,11 +75,12 @@ class DetectionGenerator(nn.Cell):
         scores = probabilities[:, :, 1:] * proposal_valid.astype(ms.float32).expand_dims(-1)
         num_candidates = min(self.num_candidates, num_proposals * (num_classes - 1))
         scores, pair_idxs = ops.topk(scores.reshape(batch, -1), num_candidates)
-        proposal_idxs = (pair_idxs // (num_classes - 1)).astype(ms.int32)
-        labels = (pair_idxs % (num_classes - 1)).astype(ms.int32) + 1
+        pair_idxs = pair_idxs.astype(ms.int32)
+        proposal_idxs = pair_idxs // (num_classes - 1)
+        labels = pair_idxs - ops.mul(proposal_idxs, num_classes - 1) + 1
         boxes = box_head.decode(
             gather_boxes(proposals, proposal_idxs),
-            gather_boxes(deltas.reshape(batch, -1, 4), proposal_idxs * num_classes + labels),
+            gather_boxes(deltas.reshape(batch, -1, 4), ops.mul(proposal_idxs, num_classes) + labels),
         )
         boxes = box_ops.clip(boxes, image_meta)
         valid = ops.logical_and(scores > self.score_threshold, box_ops.is_large_enough(boxes, self.min_size))
@@ -109,6 +110,8 @@ class DetectionGenerator(nn.Cell):
         coordinates would be so large that float32 keeps only 1/64 pixel of them, which changed 1 in 70
         decisions near the IoU threshold for small boxes.
         """
-        x = (labels % self.class_columns).astype(ms.float32) * self.step_x
-        y = (labels // self.class_columns).astype(ms.float32) * self.step_y
+        row = labels // self.class_columns
+        column = labels - ops.mul(row, self.class_columns)
+        x = ops.mul(column.astype(ms.float32), self.step_x)
+        y = ops.mul(row.astype(ms.float32), self.step_y)
         return boxes + ops.stack((x, y, x, y), -1)

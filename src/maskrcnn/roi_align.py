@@ -110,8 +110,8 @@ class PackedPool(nn.Cell):
         scale = ops.zeros_like(rois[..., 0])
         for i in range(4):
             on_level = (levels == i).astype(ms.float32)
-            x = x + on_level * origins[i][1]
-            y = y + on_level * origins[i][0]
+            x = x + ops.mul(on_level, origins[i][1])
+            y = y + ops.mul(on_level, origins[i][0])
             scale = scale + on_level / self.strides[i]
         scale = scale.expand_dims(-1)
         origin = ops.stack((x, y), -1)
@@ -120,8 +120,9 @@ class PackedPool(nn.Cell):
         if not self.aligned:  # the older convention pools at least one whole cell
             end = ops.maximum(end, start + 1.0)
         valid = (levels >= 0).astype(ms.float32).expand_dims(-1)
-        start = start * valid + 2 * (1 - valid)
-        end = (end - 1.0) * valid + 2 * (1 - valid)
+        inside = ops.mul(2, 1 - valid)
+        start = start * valid + inside
+        end = (end - 1.0) * valid + inside
         image = ops.arange(0, batch).astype(ms.float32).reshape(-1, 1, 1).tile((1, count, 1))
         return self.operator(packed, ops.concat((image, start, end), -1).reshape(-1, 5))
 

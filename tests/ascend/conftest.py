@@ -24,10 +24,15 @@ def standin(tmp_path_factory):
 
 @pytest.fixture
 def run_module(standin, tmp_path):
-    """run_module(MODULE, WORD..., chip=, prefix=): the module as a process of its own on the stand-ins."""
+    """run_module(MODULE, WORD..., chip=, prefix=, NAME=VALUE...): a process of its own on the stand-ins.
+
+    NAME=VALUE are further environment variables; those that are None are taken away.
+    """
     modules = os.pathsep.join([str(ROOT), standin["PYTHONPATH"]])
 
-    def run(module, *words, chip="Ascend910B2", prefix=()):
+    def run(module, *words, chip="Ascend910B2", prefix=(), **variables):
+        variables = {**standin, "PYTHONPATH": modules, "STANDIN_SOC": chip, **variables}
+        environment = {**os.environ, **variables}
         return subprocess.run(
             [*prefix, sys.executable, "-m", module, *words],
             cwd=tmp_path,  # MindSpore writes files there when it ends
@@ -35,7 +40,7 @@ def run_module(standin, tmp_path):
             text=True,
             timeout=580,
             check=False,
-            env={**os.environ, **standin, "PYTHONPATH": modules, "STANDIN_SOC": chip},
+            env={name: value for name, value in environment.items() if value is not None},
         )
 
     return run

@@ -2,6 +2,10 @@
 
 A box is (x1, y1, x2, y2) in pixels. Pixel i covers [i, i + 1], so a box is x2 - x1 wide and nothing here adds
 1.
+
+What inference computes is written with operators that an AIR file can hold, here and in the network's other
+parts: `ops.mul(0.5, x)`, not `0.5 * x`, which is the operator Muls; minimum and maximum, not `ops.clamp`; and
+no `%`. `tests/ascend/test_air.py` finds what an AIR file cannot hold.
 """
 
 from __future__ import annotations
@@ -73,8 +77,9 @@ def decode(boxes, deltas, means, stds):
     width, height, center_x, center_y = _sides_and_centers(boxes)
     center_x = center_x + deltas[..., 0] * width
     center_y = center_y + deltas[..., 1] * height
-    half_width = 0.5 * width * ops.exp(ops.clamp(deltas[..., 2], -MAX_LOG_RATIO, MAX_LOG_RATIO))
-    half_height = 0.5 * height * ops.exp(ops.clamp(deltas[..., 3], -MAX_LOG_RATIO, MAX_LOG_RATIO))
+    ratios = ops.exp(ops.minimum(ops.maximum(deltas[..., 2:], -MAX_LOG_RATIO), MAX_LOG_RATIO))
+    half_width = ops.mul(0.5, width) * ratios[..., 0]
+    half_height = ops.mul(0.5, height) * ratios[..., 1]
     return ops.stack(
         (center_x - half_width, center_y - half_height, center_x + half_width, center_y + half_height), -1
     )
@@ -110,4 +115,4 @@ def is_large_enough(boxes, min_size):
 def _sides_and_centers(boxes):
     width = boxes[..., 2] - boxes[..., 0]
     height = boxes[..., 3] - boxes[..., 1]
-    return width, height, boxes[..., 0] + 0.5 * width, boxes[..., 1] + 0.5 * height
+    return width, height, boxes[..., 0] + ops.mul(0.5, width), boxes[..., 1] + ops.mul(0.5, height)

@@ -4,7 +4,7 @@
 
 MindSpore's wheel holds the plugin for Ascend; what a machine without a card lacks are CANN's shared
 libraries. Here they are functions that return 0 (names.txt, aclnn_names.txt), some that hand out memory
-(runtime.c), and what the graph engine constructs (ge_objects.txt, ge_strings.cpp).
+(runtime.c), and what the graph engine constructs (ge_objects.txt, ge_operators.cpp).
 MS_SIMULATION_LEVEL=1 keeps MindSpore from waiting for results. Nothing is computed: outputs are zeros.
 
 Real are: type and shape inference, the choice of operators for the chip, the passes of the Ascend backend,
@@ -84,12 +84,15 @@ def _build_runtime(home, libraries):
     names = [name for name in (HERE / "names.txt").read_text().split() if f"{name}(" not in runtime]
     (home / "zeros.s").write_text(_functions_that_return_0(names))
     (home / "objects.s").write_text(_functions_that_return_objects())
-    strings = home / "ge_strings.o"
+    operators = home / "ge_operators.o"
     # MindSpore's wheel is built with the C++ ABI of before GCC 5.
-    _run(*("g++", "-O1", "-D_GLIBCXX_USE_CXX11_ABI=0", "-c", "-fPIC", "-o", strings), HERE / "ge_strings.cpp")
+    _run(
+        *("g++", "-O1", "-D_GLIBCXX_USE_CXX11_ABI=0", "-c", "-fPIC", "-o", operators),
+        HERE / "ge_operators.cpp",
+    )
     _run(
         *("gcc", "-shared", "-fPIC", "-o", libraries / "libascendcl.so", home / "zeros.s"),
-        *(home / "objects.s", strings, HERE / "runtime.c", "-Wl,-soname,libascendcl.so", "-lstdc++"),
+        *(home / "objects.s", operators, HERE / "runtime.c", "-Wl,-soname,libascendcl.so", "-lstdc++"),
     )
 
 

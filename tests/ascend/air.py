@@ -1,0 +1,54 @@
+"""Write an AIR file on the stand-ins of CANN's libraries: python -m tests.ascend.air small|default|clamp OUT
+
+small, default   export.py's job with weights as they are made, of the small network or of the default one
+clamp            a network of one operator that no AIR file can hold
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, nn, ops
+
+from src.config import load_config
+from src.engine import exporter
+from src.engine.air_export import write_air
+from src.engine.entry import run_main
+from src.engine.runtime import device
+from src.maskrcnn.build import build_network
+from src.weights.checkpoint_file import save_checkpoint
+from src.weights.checkpoint_settings import network_settings
+from tests.small_job import SMALL
+
+
+class Clamp(nn.Cell):
+    def construct(self, image, image_meta):
+        return ops.clamp(image_meta, 0.0, 1.0)
+
+
+def main() -> None:
+    kind, out = sys.argv[1:]
+    device.ascend_is_here = lambda: True  # it looks for the device files of a card
+    exporter.ascend_is_here = device.ascend_is_here
+    if kind == "clamp":
+        device.start_device("Ascend")
+        image = Tensor(np.zeros((1, 8, 8, 3), np.uint8))
+        os.chdir(Path(out).parent)
+        write_air(Clamp(), image, Tensor(np.zeros((1, 6), np.float32)), Path(out))
+        return
+    small = [word for word in SMALL if not word.startswith(("coco_classes", "device_target"))]
+    config = load_config(small if kind == "small" else [])
+    ms.set_context(mode=ms.GRAPH_MODE)
+    checkpoint = Path(out).with_suffix(".ckpt")
+    network = build_network(config, "Ascend", loads_weights=True)
+    save_checkpoint(checkpoint, network, network_settings(config, "frozen"), 1, 1)
+    words = [f"checkpoint_path={checkpoint}", "device_target=Ascend"]
+    exporter.export(load_config([*(small if kind == "small" else []), *words]), "AIR", out)
+
+
+if __name__ == "__main__":
+    run_main(main)
