@@ -53,6 +53,12 @@ def test_a_training_step_of_the_demo(launch):
     assert launch("training", *DEMO)["outputs"] == STEP_OUTPUTS
 
 
+def test_a_training_step_of_resnet_101(launch):
+    """A deep trunk: its calls nest deeper while the graph is compiled, and 354 arrays are trained."""
+    words = [word for word in SMALL_NETWORK if not word.startswith("resnet_block")]
+    assert launch("training", *words, "resnet_block=[3,4,23,3]")["outputs"] == STEP_OUTPUTS
+
+
 def test_a_condition_in_a_graph_on_one_core(run_module):
     """As loss_scale=dynamic has one. MindSpore would take one thread, with which it cannot be built."""
     one_core = ("taskset", "-c", str(min(os.sched_getaffinity(0))))

@@ -20,6 +20,9 @@ from .cann import cann_problem
 TESTED_VERSION = "2.8.0"
 # What MindSpore documents as its own number of threads that dispatch a graph's kernels.
 _DISPATCH_THREADS = 5
+# How deep calls may nest while a graph is compiled; MindSpore's own limit is 1000. Deep trunks (R152) come
+# nearer to it than the recipes' R50.
+_CALL_DEPTH = 4000
 _BROADCAST_BYTES = 512
 
 
@@ -79,6 +82,7 @@ def start_device(device_target: str) -> Device:
     ms.set_device(target, int(os.environ.get("DEVICE_ID", "0")) if target == "Ascend" else 0)
     if target == "Ascend":
         _set_dispatch_threads()
+        ms.set_recursion_limit(_CALL_DEPTH)
     # The scheduler process of msrun (MS_ROLE) runs this too, and must call init() even for a single worker.
     if "MS_ROLE" not in os.environ and int(os.environ.get("RANK_SIZE") or 1) == 1:
         return Device(target)
