@@ -3,16 +3,16 @@
     python -m tests.ascend.launch training|inference|exported [--config FILE] [--launches N] [KEY=VALUE ...]
 
 The environment is that of `tests/ascend/standin/build.py`. Prints one line of JSON:
-{"compile_seconds", "launch_seconds" (the median), "thread_seconds" (the busiest thread's own time a launch),
-"kernels" ({operator: how many} in the order of execution), "memory_mb" (planned), "outputs" ([[dtype,
-shape], ...])}.
+{"compile_seconds", "launch_seconds" (the median by the clock), "process_seconds" (the processor's time that a
+launch takes, of all threads together), "thread_seconds" (of the busiest thread), "nodes" (of the compiled
+graph), "kernels" ({operator: how many}), "parts" ({part of the network: kernels}), "memory_mb" (planned),
+"outputs" ([[dtype, shape], ...])}.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
-import csv
 import json
 import os
 import re
@@ -33,6 +33,9 @@ from src.engine.train_setup import BATCH_NAMES, new_network
 from src.engine.training.build_step import make_step
 from src.maskrcnn.build import build_network
 
+# Nodes that order a graph and launch nothing.
+WITHOUT_KERNEL = ("Depend", "Load", "MakeTuple", "TupleGetItem", "UpdateState")
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -45,8 +48,9 @@ def main() -> None:
     config = load_config(args.words, args.config)
     device.ascend_is_here = lambda: True  # it looks for the device files of a card
     with tempfile.TemporaryDirectory() as folder:
-        # Only files that name the kernels in their order; level 1 writes the fewest.
-        (Path(folder) / "execute_order").mkdir()  # MindSpore does not make it
+        # Of the graphs that MindSpore writes at its stages only the last, which the device executes.
+        os.environ["MS_DEV_DUMP_IR_PASSES"] = "graph_build"
+        (Path(folder) / "execute_order").mkdir()  # MindSpore writes there when it ends, and does not make it
         ms.set_context(save_graphs=1, save_graphs_path=folder)
         started = device.start_device("Ascend")
         ms.set_context(jit_config={"jit_level": args.level})
@@ -55,7 +59,11 @@ def main() -> None:
             report = launch(cell, inputs, args.launches)
             report["rank"] = started.rank
             report["num"] = started.num
-        report["kernels"] = kernels(Path(folder))
+        nodes = graph_nodes(Path(folder))
+        report["nodes"] = len(nodes)
+        kernels = [(operator, name) for operator, name in nodes if operator not in WITHOUT_KERNEL]
+        report["kernels"] = counts(operator for operator, _ in kernels)
+        report["parts"] = counts(part_of(name) for _, name in kernels)
     print(json.dumps(report), flush=True)
 
 
@@ -82,17 +90,21 @@ def launch(cell, inputs, launches):
     cell.compile(*inputs)
     report = {"compile_seconds": round(time.perf_counter() - began, 2)}
     seconds = []
+    process_seconds = []
     thread_seconds = []
     outputs = None
     for _ in range(1 + launches):  # the first one makes the kernels ready
         before = thread_times()
+        process_began = time.process_time()
         began = time.perf_counter()
         outputs = cell(*inputs)
         values = [output.asnumpy() for output in (outputs if isinstance(outputs, tuple) else (outputs,))]
         seconds.append(time.perf_counter() - began)
+        process_seconds.append(time.process_time() - process_began)
         after = thread_times()
         thread_seconds.append(max(after[thread] - before.get(thread, 0) for thread in after))
     report["launch_seconds"] = statistics.median(seconds[1:])
+    report["process_seconds"] = statistics.median(process_seconds[1:])
     report["thread_seconds"] = statistics.median(thread_seconds[1:])
     report["memory_mb"] = round(ms.runtime.max_memory_allocated() / 2**20)
     report["outputs"] = [[str(value.dtype), list(value.shape)] for value in values]
@@ -101,26 +113,44 @@ def launch(cell, inputs, launches):
 
 def thread_times():
     """{thread: its own seconds so far} of this process."""
-    ticks = os.sysconf("SC_CLK_TCK")
     times = {}
     for path in Path("/proc/self/task").iterdir():
         try:
-            fields = (path / "stat").read_text().rsplit(")", 1)[1].split()
+            nanoseconds = int((path / "schedstat").read_text().split()[0])
         except OSError:  # it has just ended
             continue
-        times[path.name] = (int(fields[11]) + int(fields[12])) / ticks
+        times[path.name] = nanoseconds / 1e9
     return times
 
 
-def kernels(folder):
-    """{operator: how many} of the compiled graphs' orders of execution."""
-    names = set()
-    for path in folder.rglob("execute_order*.csv"):
-        with open(path, newline="") as file:
-            # MindSpore may write a graph twice; a node's full name is its own.
-            names.update((path.name, row["node_name"]) for row in csv.DictReader(file))
-    operators = [re.sub(r"-op\d+$", "", name.rsplit("/", 1)[-1]) for _, name in names]
-    return dict(collections.Counter(operators).most_common())
+def graph_nodes(folder):
+    """[(operator, full name)] of the graphs as they are executed."""
+    nodes = []
+    for path in sorted(folder.rglob("graph_build_*.ir")):
+        for line in path.read_text(errors="replace").splitlines():
+            node = re.match(r"\s+%\d+\(\S+\) = (?:PrimFunc_)?(\w+)\(", line)
+            name = re.search(r"# Fullname with scope: \((.*)\)", line)
+            if node:
+                nodes.append((node[1], ""))
+            elif name and nodes:
+                nodes[-1] = (nodes[-1][0], name[1])
+    return nodes
+
+
+def part_of(name):
+    """The part of the network that a node's full name begins with, and whether it belongs to gradients.
+
+    MindSpore merges nodes that compute the same, and names them after one of their places.
+    """
+    cells = [word.split("-")[0] for word in name.split("/")[:-1]]
+    prefix = "gradient of " if cells[:1] == ["Gradients"] else ""
+    cells = [cell for cell in cells if cell not in ("Gradients", "Default", "loss_net", "network")]
+    return prefix + (cells[0] if cells else "the step")
+
+
+def counts(values):
+    """{value: how often it is there}, the most frequent first."""
+    return dict(collections.Counter(values).most_common())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,121 @@
+"""What a training step costs the host of an Ascend card, measured without a card.
+
+    python -m benchmarks.ascend_host [--against COMMIT] [--rounds N] [KEY=VALUE ...]
+
+A step is compiled and launched by MindSpore's own Ascend backend on stand-ins of CANN's libraries
+(`tests/ascend/standin/build.py`), which compute nothing: what is left is the host's work. `--against`
+measures the same of another commit in turn, in a work tree of git; the modules that `tests/ascend/launch.py`
+imports have to be there.
+
+The processor's time of a launch says most where other programs run: the clock counts them too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.timing import ROOT
+from tests.ascend.standin.build import build, reason_not_to_build
+
+LAUNCH = Path("tests") / "ascend"
+# What is printed of a report: (what it is, how it is computed from the reports of all rounds).
+ROWS = (
+    ("nodes of the graph", lambda reports: f"{reports[0]['nodes']:,}"),
+    ("kernels launched", lambda reports: f"{sum(reports[0]['kernels'].values()):,}"),
+    ("planned memory, MB", lambda reports: f"{reports[0]['memory_mb']:,}"),
+    ("compilation, s", lambda reports: f"{median(reports, 'compile_seconds'):.1f}"),
+    ("a launch by the clock, ms", lambda reports: f"{1e3 * median(reports, 'launch_seconds'):.0f}"),
+    ("processor's time of a launch, ms", lambda reports: f"{1e3 * median(reports, 'process_seconds'):.0f}"),
+    ("busiest thread's part of it, ms", lambda reports: f"{1e3 * median(reports, 'thread_seconds'):.0f}"),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.ascend_host",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--against", metavar="COMMIT")
+    parser.add_argument("--rounds", type=int, default=1, help="processes for each tree; medians are printed")
+    parser.add_argument("--launches", type=int, default=9, help="steps that each process launches")
+    parser.add_argument("--level", default="O0", help="MindSpore's jit_level")
+    parser.add_argument("words", nargs="*", metavar="KEY=VALUE")
+    args = parser.parse_intermixed_args()
+    reason = reason_not_to_build()
+    if reason is not None:
+        sys.exit(f"error: {reason}")
+    with tempfile.TemporaryDirectory() as folder:
+        variables = build(Path(folder) / "cann")
+        trees = {"here": ROOT}
+        if args.against is not None:
+            trees[args.against] = check_out(args.against, Path(folder) / "tree")
+        words = ["training", "--launches", str(args.launches), "--level", args.level, *args.words]
+        try:
+            reports = {name: [] for name in trees}
+            for _ in range(args.rounds):
+                for name, tree in trees.items():
+                    reports[name].append(launch(tree, words, variables))
+        finally:
+            if args.against is not None:
+                git("worktree", "remove", "--force", str(trees[args.against]))
+    print("\n".join(table(reports)))
+
+
+def check_out(commit: str, folder: Path) -> Path:
+    """A work tree of a commit, with this tree's `tests/ascend`."""
+    git("worktree", "add", "--detach", str(folder), commit)
+    shutil.rmtree(folder / LAUNCH, ignore_errors=True)
+    shutil.copytree(ROOT / LAUNCH, folder / LAUNCH)
+    return folder
+
+
+def git(*words: str) -> None:
+    done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"error: git {' '.join(words)}: {done.stderr.strip()}")
+
+
+def launch(tree: Path, words: Sequence[str], variables: Mapping[str, str]) -> dict:
+    """The report of `tests/ascend/launch.py` in a tree."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.ascend.launch", *words],
+        cwd=tree,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **variables},
+    )
+    if done.returncode != 0:
+        sys.exit(f"error: the step of {tree} does not launch: {done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def median(reports: Sequence[dict], key: str) -> float:
+    return statistics.median(report[key] for report in reports)
+
+
+def table(reports: Mapping[str, Sequence[dict]]) -> list[str]:
+    """The lines that are printed, a column for each tree."""
+    lines = [("", *reports)]
+    lines += [(name, *(row(tree) for tree in reports.values())) for name, row in ROWS]
+    for title, key in (("kernels by part of the network", "parts"), ("kernels by operator", "kernels")):
+        lines.append((f"-- {title}",))
+        found = [tree[0][key] for tree in reports.values()]
+        names = dict.fromkeys(name for counts in found for name in counts)
+        lines += [(name, *(f"{counts.get(name, 0):,}" for counts in found)) for name in names]
+    width = max(len(name) for name, *_ in lines)
+    return [f"{name:<{width}}" + "".join(f"  {value:>12}" for value in values) for name, *values in lines]
+
+
+if __name__ == "__main__":
+    main()
