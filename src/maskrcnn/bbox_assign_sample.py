@@ -72,8 +72,9 @@ class AnchorSampler(nn.Cell):
         """
         positive, negative, matched_idxs = self.assign(anchors, gt_boxes, gt_valid)
         count = anchors.shape[0]
-        pos_idxs, pos_sampled = sample(positive, random_priorities(key, count, 1), self.num_pos)
-        neg_idxs, neg_sampled = sample(negative, random_priorities(key, count, 2), self.num_total)
+        priorities = random_priorities(key, count, (1, 2))
+        pos_idxs, pos_sampled = sample(positive, priorities[0], self.num_pos)
+        neg_idxs, neg_sampled = sample(negative, priorities[1], self.num_total)
         if self.num_total < count:
             num_positive = pos_sampled.astype(ms.int32).sum(-1, keepdims=True)
             neg_sampled = limit_negatives(neg_sampled, num_positive, self.num_total)

@@ -84,8 +84,9 @@ class RoISampler(nn.Cell):
         count = rois.shape[1]
         positive = ops.logical_and(classes > 0, valid)
         negative = ops.logical_and(negative, valid)
-        pos_idxs, pos_sampled = sample(positive, random_priorities(key, count, 3), self.num_pos)
-        neg_idxs, neg_sampled = sample(negative, random_priorities(key, count, 4), self.num_neg)
+        priorities = random_priorities(key, count, (3, 4))
+        pos_idxs, pos_sampled = sample(positive, priorities[0], self.num_pos)
+        neg_idxs, neg_sampled = sample(negative, priorities[1], self.num_neg)
         num_positive = pos_sampled.astype(ms.int32).sum(-1, keepdims=True)
         neg_sampled = limit_negatives(neg_sampled, num_positive, self.num_total)
         sampled_idxs = ops.concat((pos_idxs, neg_idxs), 1)

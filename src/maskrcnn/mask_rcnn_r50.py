@@ -139,13 +139,12 @@ class MaskRcnn(nn.Cell):
         )
         rpn_cls, rpn_reg = self.rpn_losses(features, logits, deltas, gt_boxes, gt_valid, key, normalize)
         sampled_rois = self.roi_sampler(proposals, proposal_valid, gt_boxes, gt_labels, gt_valid, key)
-        rcnn_cls, rcnn_reg = self.box_losses(features[:4], sampled_rois, gt_boxes, normalize)
+        maps = self.box_align.prepare(features[:4])
+        rcnn_cls, rcnn_reg = self.box_losses(maps, sampled_rois, gt_boxes, normalize)
         if self.has_masks:
             num_rois = proposals.shape[1] + gt_boxes.shape[1]
             slots = min(self.num_mask_rois, self.roi_sampler.positive_slots(num_rois))
-            rcnn_mask = self.mask_loss(
-                features[:4], first_slots(sampled_rois, slots), gt_boxes, gt_masks, normalize
-            )
+            rcnn_mask = self.mask_loss(maps, first_slots(sampled_rois, slots), gt_boxes, gt_masks, normalize)
         else:
             rcnn_mask = ops.zeros_like(rcnn_reg)
         return rpn_cls, rpn_reg, rcnn_cls, rcnn_reg, rcnn_mask
@@ -158,7 +157,13 @@ class MaskRcnn(nn.Cell):
         return self.fpn(*self.backbone(image.transpose(0, 3, 1, 2)))
 
     def predict_anchors(self, features):
-        """Logits [B, hwA] and deltas [B, hwA, 4] of each level, in the order of the anchors."""
+        """Logits [B, hwA] and deltas [B, hwA, 4] of each level, in the order of the anchors.
+
+        With static shapes it is one pair of arrays for all levels together.
+        """
+        if not self.dynamic:
+            all_logits, all_deltas = self.rpn.predict(features)
+            return (all_logits,), (all_deltas,)
         logits = ()
         deltas = ()
         for level_scores, level_deltas in zip(*self.rpn(features)):
@@ -217,7 +222,10 @@ class MaskRcnn(nn.Cell):
         if self.rpn.should_predict_at_anchors(sampled_idxs.shape[1]):
             predicted = self.rpn.predict_at_anchors(features, sampled_idxs)
         else:
-            predicted = self.rpn.gather_at_anchors(ops.concat(logits, 1), ops.concat(deltas, 1), sampled_idxs)
+            if len(logits) > 1:
+                logits = (ops.concat(logits, 1),)
+                deltas = (ops.concat(deltas, 1),)
+            predicted = self.rpn.gather_at_anchors(logits[0], deltas[0], sampled_idxs)
         positive_slots = self.anchor_sampler.positive_slots(anchors.shape[0])
         return self.rpn.losses(predicted, anchors, gt_boxes, samples, positive_slots, normalize)
 
@@ -225,7 +233,7 @@ class MaskRcnn(nn.Cell):
         """(rcnn_cls, rcnn_reg) of the sampled RoIs.
 
         Args:
-            features: (P2, P3, P4, P5).
+            features: (P2, P3, P4, P5), or what `RoIAlign.prepare` returns for them.
             sampled_rois: (rois, classes, matched_idxs, roi_valid), as `RoISampler` returns them.
             gt_boxes, normalize: As in `losses`.
         """
@@ -247,7 +255,7 @@ class MaskRcnn(nn.Cell):
         """rcnn_mask of the positive RoIs among `sampled_rois`.
 
         Args:
-            features: (P2, P3, P4, P5).
+            features: (P2, P3, P4, P5), or what `RoIAlign.prepare` returns for them.
             sampled_rois: The slots for positives of what `RoISampler` returns. Their order is random.
             gt_boxes, gt_masks, normalize: As in `losses`.
         """

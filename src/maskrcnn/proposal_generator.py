@@ -55,8 +55,8 @@ class ProposalGenerator(nn.Cell):
         """Proposals of each image.
 
         Args:
-            logits: For each level float32 [B, N].
-            deltas: For each level float32 [B, N, 4].
+            logits: For each level float32 [B, N]; or one array of all levels, in a tuple.
+            deltas: For each level float32 [B, N, 4]; or one array of all levels, in a tuple.
             anchors: For each level float32 [N, 4].
             image_meta: float32 [B, 6].
 
@@ -64,30 +64,33 @@ class ProposalGenerator(nn.Cell):
             proposals: float32 [B, max_num, 4], the best first; zeros in slots without a proposal.
             proposal_valid: bool [B, max_num].
         """
-        boxes = ()
+        if len(logits) < len(anchors):
+            lengths = [level.shape[0] for level in anchors]
+            logits = ops.split(logits[0], lengths, 1)
+            deltas = ops.split(deltas[0], lengths, 1)
+        best_anchors = ()
+        best_deltas = ()
         scores = ()
+        counts = ()
         for level_logits, level_deltas, level_anchors in zip(logits, deltas, anchors):
-            level_scores, idxs = ops.topk(level_logits, min(self.nms_pre, level_logits.shape[1]))
-            level_boxes = box_ops.decode(
-                ops.gather(level_anchors, idxs, 0), gather_boxes(level_deltas, idxs), self.means, self.stds
-            )
-            level_boxes = box_ops.clip(level_boxes, image_meta)
-            level_scores = ops.select(
-                box_ops.is_large_enough(level_boxes, self.min_size),
-                level_scores,
-                ops.full_like(level_scores, _REMOVED),
-            )
-            if not self.nms_across_levels:
-                level_scores = self.suppress(level_boxes, level_scores)
-            boxes += (level_boxes,)
+            counts += (min(self.nms_pre, level_logits.shape[1]),)
+            level_scores, idxs = ops.topk(level_logits, counts[-1])
+            best_anchors += (ops.gather(level_anchors, idxs, 0),)
+            best_deltas += (gather_boxes(level_deltas, idxs),)
             scores += (level_scores,)
-        boxes = ops.concat(boxes, 1)
+        boxes = box_ops.decode(ops.concat(best_anchors, 1), ops.concat(best_deltas, 1), self.means, self.stds)
+        boxes = box_ops.clip(boxes, image_meta)
         scores = ops.concat(scores, 1)
+        scores = ops.select(
+            box_ops.is_large_enough(boxes, self.min_size), scores, ops.full_like(scores, _REMOVED)
+        )
+        if not self.nms_across_levels:
+            scores = self.suppress(boxes, scores, counts)
         count = scores.shape[1]
         scores, idxs = ops.topk(scores, count if self.nms_across_levels else min(self.max_num, count))
         boxes = gather_boxes(boxes, idxs)
         if self.nms_across_levels:
-            scores, idxs = ops.topk(self.suppress(boxes, scores), min(self.max_num, count))
+            scores, idxs = ops.topk(self.suppress(boxes, scores, (count,)), min(self.max_num, count))
             boxes = gather_boxes(boxes, idxs)
         missing = self.max_num - scores.shape[1]
         if missing > 0:  # a small canvas has fewer anchors than max_num
@@ -96,13 +99,20 @@ class ProposalGenerator(nn.Cell):
         proposal_valid = scores > _REMOVED / 2
         return boxes * proposal_valid.astype(ms.float32).expand_dims(-1), proposal_valid
 
-    def suppress(self, boxes, scores):
-        """Scores [B, N] with _REMOVED for all boxes but the best `nms_post` that NMS keeps.
+    def suppress(self, boxes, scores, counts):
+        """Scores [B, N] with _REMOVED for all boxes but the best `nms_post` of each level that NMS keeps.
 
-        Scores are in descending order, but for boxes that have been removed before.
+        Args:
+            boxes: float32 [B, N, 4].
+            scores: float32 [B, N], in descending order within a level, but for boxes that have been removed
+                before.
+            counts: How many of the boxes each level has, Python numbers.
         """
-        kept = ops.logical_and(self.nms(boxes, scores > _REMOVED / 2), scores > _REMOVED / 2)
-        rank = kept.astype(ms.int32).cumsum(1)
-        return ops.select(
-            ops.logical_and(kept, rank <= self.nms_post), scores, ops.full_like(scores, _REMOVED)
-        )
+        valid = scores > _REMOVED / 2
+        kept = ops.logical_and(self.nms(boxes, valid, counts), valid)
+        if max(counts) > self.nms_post:
+            ranks = ()
+            for level_kept in ops.split(kept.astype(ms.int32), counts, 1):
+                ranks += (level_kept.cumsum(1),)
+            kept = ops.logical_and(kept, ops.concat(ranks, 1) <= self.nms_post)
+        return ops.select(kept, scores, ops.full_like(scores, _REMOVED))

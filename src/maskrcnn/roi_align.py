@@ -11,10 +11,10 @@ from __future__ import annotations
 from typing import Sequence
 
 import mindspore as ms
-from mindspore import nn, ops
+from mindspore import Tensor, nn, ops
 
 from .ops import boxes as box_ops
-from .ops.padding import pad_zeros
+from .ops.padding import zeros_along
 
 
 class RoIAlign(nn.Cell):
@@ -41,7 +41,8 @@ class RoIAlign(nn.Cell):
         kernel: bool = False,
     ):
         super().__init__()
-        self.finest_scale = finest_scale
+        self.larger_scales = Tensor([finest_scale * power for power in (2.0, 4.0, 8.0)], ms.float32)
+        self.packs = not kernel
         if kernel:
             self.pool = KernelPool(size, samples, aligned, strides, shapes)
         else:
@@ -51,19 +52,27 @@ class RoIAlign(nn.Cell):
         """Pooled features of the RoIs.
 
         Args:
-            features: (P2, P3, P4, P5), each [B, C, h, w].
+            features: (P2, P3, P4, P5), each [B, C, h, w]; or what `prepare` returns for them.
             rois: float32 [B, S, 4] in canvas pixels.
             roi_valid: bool [B, S].
 
         Returns:
             float32 [B * S, C, size, size]; finite values without a meaning for RoIs that are not valid.
         """
+        maps = self.prepare(features) if len(features) == 4 else features
+        rois = ops.stop_gradient(rois)
+        levels = ops.select(roi_valid, self.levels(rois), ops.full_like(roi_valid, -1, dtype=ms.int32))
+        if self.packs:
+            return self.pool.pool_packed(maps, rois, levels)
+        p2, p3, p4, p5 = maps
+        return self.pool(p2, p3, p4, p5, rois, levels)
+
+    def prepare(self, features):
+        """What is pooled from, given (P2, P3, P4, P5): cells that pool from the same maps can share it."""
         # The operator needs features and RoIs of one type. float16 would move a RoI by up to a quarter of a
         # cell.
         p2, p3, p4, p5 = [feature.astype(ms.float32) for feature in features]
-        rois = ops.stop_gradient(rois)
-        levels = ops.select(roi_valid, self.levels(rois), ops.full_like(roi_valid, -1, dtype=ms.int32))
-        return self.pool(p2, p3, p4, p5, rois, levels)
+        return self.pool.pack((p2, p3, p4, p5)) if self.packs else (p2, p3, p4, p5)
 
     def levels(self, rois):
         """int32 [B, S], 0 for P2 to 3 for P5: floor(log2(sqrt(area) / finest_scale)), limited to the pyramid.
@@ -71,10 +80,9 @@ class RoIAlign(nn.Cell):
         It is equation 1 of the FPN paper.
         """
         side = ops.sqrt(ops.relu(box_ops.areas(rois))) + 1e-6
-        level = ops.zeros_like(side)
-        for power in (2.0, 4.0, 8.0):  # comparisons are exact, while a logarithm rounds
-            level = level + (side >= self.finest_scale * power).astype(ms.float32)
-        return level.astype(ms.int32)
+        # Comparisons are exact, while a logarithm rounds.
+        reached = side.expand_dims(-1) >= self.larger_scales
+        return reached.astype(ms.float32).sum(-1).astype(ms.int32)
 
 
 class PackedPool(nn.Cell):
@@ -103,42 +111,52 @@ class PackedPool(nn.Cell):
         self.operator = ops.ROIAlign(size, size, 1.0, samples, 1)
 
     def construct(self, p2, p3, p4, p5, rois, levels):
-        packed, origins = self.pack((p2, p3, p4, p5))
+        return self.pool_packed(self.pack((p2, p3, p4, p5)), rois, levels)
+
+    def pool_packed(self, maps, rois, levels):
+        """The same from what `pack` returns."""
+        packed, origins = maps
         batch, count = levels.shape
-        x = ops.zeros_like(rois[..., 0])
-        y = ops.zeros_like(rois[..., 0])
-        scale = ops.zeros_like(rois[..., 0])
-        for i in range(4):
-            on_level = (levels == i).astype(ms.float32)
-            x = x + ops.mul(on_level, origins[i][1])
-            y = y + ops.mul(on_level, origins[i][0])
-            scale = scale + on_level / self.strides[i]
-        scale = scale.expand_dims(-1)
-        origin = ops.stack((x, y), -1)
-        start = rois[..., :2] * scale - self.shift + origin
-        end = rois[..., 2:] * scale - self.shift + origin
+        # For each level what a RoI (x1, y1, x2, y2) is multiplied by, and what is then added. RoIs that are
+        # not valid have level -1, the first row.
+        table = ((0.0, 0.0, 0.0, 0.0, 2.0, 2.0, 2.0, 2.0),)
+        for stride, (row, column) in zip(self.strides, origins):
+            x = column - self.shift
+            y = row - self.shift
+            scale = 1.0 / stride
+            table += ((scale, scale, scale, scale, x, y, x - 1.0, y - 1.0),)
+        rows = ops.gather(Tensor(table, ms.float32), levels + 1, 0)
+        scales, shifts = ops.split(rows, 4, -1)
+        corners = rois * scales + shifts
         if not self.aligned:  # the older convention pools at least one whole cell
-            end = ops.maximum(end, start + 1.0)
-        valid = (levels >= 0).astype(ms.float32).expand_dims(-1)
-        inside = ops.mul(2, 1 - valid)
-        start = start * valid + inside
-        end = (end - 1.0) * valid + inside
+            starts, ends = ops.split(corners, 2, -1)
+            corners = ops.concat((starts, ops.maximum(ends, starts)), -1)
         image = ops.arange(0, batch).astype(ms.float32).reshape(-1, 1, 1).tile((1, count, 1))
-        return self.operator(packed, ops.concat((image, start, end), -1).reshape(-1, 5))
+        return self.operator(packed, ops.concat((image, corners), -1).reshape(-1, 5))
 
     def pack(self, features):
         """The packed map [B, C, H, W], and (y, x) of each level's first cell in it."""
-        levels = [ops.concat((f[:, :, :1], f, f[:, :, -1:]), 2) for f in features]
-        levels = [ops.concat((f[:, :, :, :1], f, f[:, :, :, -1:]), 3) for f in levels]
-        below = [pad_zeros(f, 2, 0, levels[1].shape[2] - f.shape[2]) for f in levels[1:]]
-        below = ops.concat(below, 3)
-        width = max(levels[0].shape[3], below.shape[3])
-        above = pad_zeros(levels[0], 3, 0, width - levels[0].shape[3])
-        below = pad_zeros(below, 3, 0, width - below.shape[3])
-        row = levels[0].shape[2] + 1
-        column4 = levels[1].shape[3] + 1
-        column5 = column4 + levels[2].shape[3]
-        return ops.concat((above, below), 2), ((1, 1), (row, 1), (row, column4), (row, column5))
+        shapes = [f.shape for f in features]
+        row = shapes[0][2] + 3
+        column4 = shapes[1][3] + 3
+        column5 = column4 + shapes[2][3] + 2
+        width = max(shapes[0][3] + 2, column5 + shapes[3][3] + 1)
+        above = edges_and_map(ops.concat(edges_and_map(features[0], 2), 2), 3)
+        below = ()
+        for f in features[1:]:
+            missing = zeros_along(f, 2, shapes[1][2] - f.shape[2])
+            below += edges_and_map(ops.concat(edges_and_map(f, 2) + missing, 2), 3)
+        above += zeros_along(above[0], 3, width - shapes[0][3] - 2)
+        below += zeros_along(below[0], 3, width - column5 - shapes[3][3] - 1)
+        packed = ops.concat((ops.concat(above, 3), ops.concat(below, 3)), 2)
+        return packed, ((1, 1), (row, 1), (row, column4), (row, column5))
+
+
+def edges_and_map(x, axis):
+    """(first line, x, last line) of maps along axis 2 or 3: the parts of x with a border that repeats it."""
+    if axis == 2:
+        return x[:, :, :1], x, x[:, :, -1:]
+    return x[:, :, :, :1], x, x[:, :, :, -1:]
 
 
 class KernelPool(nn.Cell):

@@ -9,7 +9,7 @@ from mindspore import Tensor, nn, ops
 
 from .layers import Conv
 from .ops import boxes as box_ops
-from .ops.gather import gather_boxes, select_column
+from .ops.gather import gather_boxes, gather_deltas, select_column
 from .ops.losses import BoxLossSettings, sigmoid_cross_entropy, smooth_l1
 
 
@@ -83,6 +83,29 @@ class RPN(nn.Cell):
         deltas = deltas.reshape(batch, self.num_anchors, 4, height, width)
         return logits, deltas.transpose(0, 3, 4, 1, 2).reshape(batch, -1, 4)
 
+    def predict(self, features):
+        """Logits [B, N] and deltas [B, N, 4] of all levels together, as `construct` and `flatten` give them.
+
+        Scores and deltas of a level come from one convolution, and all levels are put in order together:
+        fewer operators, which counts on Ascend.
+        """
+        weight = ops.concat((self.cls.weight, self.reg.weight))
+        bias = ops.concat((self.cls.bias, self.reg.bias))
+        batch = features[0].shape[0]
+        rows = ()
+        for feature in features:
+            hidden = ops.relu(self.conv(feature))
+            predicted = self.cls.convolve(hidden, weight, bias).transpose(0, 2, 3, 1)
+            rows += (predicted.reshape(batch, -1, predicted.shape[-1]),)
+        rows = ops.concat(rows, 1).astype(ms.float32)  # [B, all cells, A * num_scores + 4A]
+        num_channels = self.num_anchors * self.num_scores
+        scores = rows[:, :, :num_channels]
+        if self.num_scores == 2:
+            scores = scores.reshape(batch, -1, 2)
+            scores = scores[:, :, 1] - scores[:, :, 0]
+        deltas = rows[:, :, num_channels:].reshape(batch, -1, 4)
+        return scores.reshape(batch, -1), deltas
+
     def should_predict_at_anchors(self, num_sampled):
         """Whether the losses use `predict_at_anchors`, for `num_sampled` sampled anchors of each image.
 
@@ -119,7 +142,7 @@ class RPN(nn.Cell):
 
     def gather_at_anchors(self, logits, deltas, sampled_idxs):
         """What `predict_at_anchors` returns, taken from logits [B, N] and deltas [B, N, 4] of all anchors."""
-        return ops.gather_elements(logits, 1, sampled_idxs), gather_boxes(deltas, sampled_idxs)
+        return ops.gather_elements(logits, 1, sampled_idxs), gather_deltas(deltas, sampled_idxs)
 
     def losses(self, predicted, anchors, gt_boxes, samples, positive_slots, normalize):
         """The two losses over sampled anchors, both divided by the number of sampled anchors.

@@ -48,9 +48,12 @@ def draw(rng, spread=0.3):
     return logits, [rng.normal(0, spread, (2, len(a), 4)).astype(np.float32) for a in anchors], anchors
 
 
-def run(words, logits, deltas, anchors, training=False):
+def run(words, logits, deltas, anchors, training=False, together=False):
     make = make_train_proposals if training else make_test_proposals
     cell = make(small_config(*words))
+    if together:
+        logits = [np.concatenate(logits, 1)]
+        deltas = [np.concatenate(deltas, 1)]
     levels = (tuple(Tensor(array) for array in arrays) for arrays in (logits, deltas, anchors))
     boxes, valid = cell(*levels, Tensor(META))
     return boxes.asnumpy(), valid.asnumpy()
@@ -70,6 +73,13 @@ def test_against_a_plain_loop(rng, words, min_size, across):
         assert valid[n].sum() == len(want) and valid[n][: len(want)].all()
         np.testing.assert_allclose(boxes[n][: len(want)], want, atol=1e-3)
         assert not boxes[n][len(want) :].any()
+
+
+def test_one_array_of_all_levels_gives_the_same(rng):
+    logits, deltas, anchors = draw(rng)
+    apart = run(WORDS, logits, deltas, anchors)
+    for got, want in zip(run(WORDS, logits, deltas, anchors, together=True), apart):
+        np.testing.assert_array_equal(got, want)
 
 
 def test_training_has_keys_of_its_own(rng):

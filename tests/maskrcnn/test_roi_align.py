@@ -91,6 +91,22 @@ def cell(kernel, aligned, size=7):
     )
 
 
+@BOTH
+def test_maps_can_be_prepared_once_for_two_sizes(rng, kernel):
+    maps = tuple(Tensor(m) for m in draw_maps(rng))
+    rois = np.stack([twins.random_boxes(rng, 6, 192, 128) for _ in range(2)])
+    arrays = (Tensor(rois), Tensor(np.ones((2, 6), bool)))
+    cells = [cell(kernel, True, size) for size in (7, 14)]
+
+    @ms.jit
+    def pool(maps, rois, valid):
+        prepared = cells[0].prepare(maps)
+        return [align(prepared, rois, valid) for align in cells]
+
+    for got, align in zip(pool(maps, *arrays), cells):
+        np.testing.assert_array_equal(got.asnumpy(), align(maps, *arrays).asnumpy())
+
+
 @functools.lru_cache(maxsize=None)
 def weighted(kernel, aligned):
     """((sum, pooled), gradients) of RoIAlign weighted by `gradient`."""

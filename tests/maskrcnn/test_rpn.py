@@ -101,6 +101,21 @@ def test_a_softmax_of_two_is_a_sigmoid_of_the_difference(rng):
     np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("words", [(), ("use_sigmoid_cls=False",)], ids=["sigmoid", "softmax"])
+def test_all_levels_together_are_the_levels_one_after_another(rng, words):
+    cell = draw_weights(make_rpn(small_config(*words)))
+    maps = tuple(Tensor(rng.normal(0, 1, (2, 32, *shape)).astype(np.float32)) for shape in ((6, 5), (3, 2)))
+    flat = [cell.flatten(*level) for level in zip(*cell(maps))]
+
+    @ms.jit
+    def together(*maps):
+        return cell.predict(maps)
+
+    for got, levels in zip(together(*maps), zip(*flat)):
+        want = np.concatenate([level.asnumpy() for level in levels], 1)
+        np.testing.assert_allclose(got.asnumpy(), want, rtol=1e-5, atol=1e-5)
+
+
 def test_the_head_is_one_for_all_levels(rng):
     cell = draw_weights(make_rpn(small_config()))
     maps = [rng.normal(0, 1, (1, 32, size, size + 1)).astype(np.float32) for size in (6, 3)]

@@ -2,10 +2,6 @@
 
 A box is (x1, y1, x2, y2) in pixels. Pixel i covers [i, i + 1], so a box is x2 - x1 wide and nothing here adds
 1.
-
-What inference computes is written with operators that an AIR file can hold, here and in the network's other
-parts: `ops.mul(0.5, x)`, not `0.5 * x`, which is the operator Muls; minimum and maximum, not `ops.clamp`; and
-no `%`. `tests/ascend/test_air.py` finds what an AIR file cannot hold.
 """
 
 from __future__ import annotations
@@ -17,7 +13,9 @@ from .constants import MAX_LOG_RATIO
 
 def areas(boxes):
     """Areas [...] of boxes [..., 4], in square pixels."""
-    return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
+    starts, ends = ops.split(boxes, 2, -1)
+    width, height = ops.unbind(ends - starts, -1)
+    return width * height
 
 
 def pairwise_iou(gt_boxes, boxes):
@@ -32,8 +30,8 @@ def pairwise_iou(gt_boxes, boxes):
     Returns:
         float32 [B, G, N].
     """
-    gt_x1, gt_y1, gt_x2, gt_y2 = (gt_boxes[..., i : i + 1] for i in range(4))
-    x1, y1, x2, y2 = (boxes[..., i].expand_dims(1) for i in range(4))
+    gt_x1, gt_y1, gt_x2, gt_y2 = ops.unbind(gt_boxes.expand_dims(2), -1)
+    x1, y1, x2, y2 = ops.unbind(boxes.expand_dims(1), -1)
     overlap_width = ops.relu(ops.minimum(gt_x2, x2) - ops.maximum(gt_x1, x1))
     overlap_height = ops.relu(ops.minimum(gt_y2, y2) - ops.maximum(gt_y1, y1))
     overlap = overlap_width * overlap_height
@@ -55,18 +53,11 @@ def encode(boxes, targets, means, stds):
     Returns:
         float32 [..., 4].
     """
-    width, height, center_x, center_y = _sides_and_centers(boxes)
-    target_width, target_height, target_x, target_y = _sides_and_centers(targets)
-    width = ops.maximum(width, 1e-6)
-    height = ops.maximum(height, 1e-6)
-    deltas = ops.stack(
-        (
-            (target_x - center_x) / width,
-            (target_y - center_y) / height,
-            ops.log(ops.maximum(target_width, 1e-6) / width),
-            ops.log(ops.maximum(target_height, 1e-6) / height),
-        ),
-        -1,
+    sides, centers = _sides_and_centers(boxes)
+    target_sides, target_centers = _sides_and_centers(targets)
+    sides = ops.maximum(sides, 1e-6)
+    deltas = ops.concat(
+        ((target_centers - centers) / sides, ops.log(ops.maximum(target_sides, 1e-6) / sides)), -1
     )
     return (deltas - means) / stds
 
@@ -74,15 +65,12 @@ def encode(boxes, targets, means, stds):
 def decode(boxes, deltas, means, stds):
     """boxes [..., 4] moved by deltas [..., 4]: the inverse of `encode`, up to MAX_LOG_RATIO."""
     deltas = deltas * stds + means
-    width, height, center_x, center_y = _sides_and_centers(boxes)
-    center_x = center_x + deltas[..., 0] * width
-    center_y = center_y + deltas[..., 1] * height
-    ratios = ops.exp(ops.minimum(ops.maximum(deltas[..., 2:], -MAX_LOG_RATIO), MAX_LOG_RATIO))
-    half_width = ops.mul(0.5, width) * ratios[..., 0]
-    half_height = ops.mul(0.5, height) * ratios[..., 1]
-    return ops.stack(
-        (center_x - half_width, center_y - half_height, center_x + half_width, center_y + half_height), -1
-    )
+    sides, centers = _sides_and_centers(boxes)
+    moves, log_ratios = ops.split(deltas, 2, -1)
+    centers = centers + moves * sides
+    ratios = ops.exp(ops.minimum(ops.maximum(log_ratios, -MAX_LOG_RATIO), MAX_LOG_RATIO))
+    half_sides = ops.mul(0.5, sides) * ratios
+    return ops.concat((centers - half_sides, centers + half_sides), -1)
 
 
 def clip(boxes, image_meta):
@@ -92,27 +80,20 @@ def clip(boxes, image_meta):
     """
     height = image_meta[:, 0:1]
     width = image_meta[:, 1:2]
-    return ops.stack(
-        (
-            ops.minimum(ops.relu(boxes[..., 0]), width),
-            ops.minimum(ops.relu(boxes[..., 1]), height),
-            ops.minimum(ops.relu(boxes[..., 2]), width),
-            ops.minimum(ops.relu(boxes[..., 3]), height),
-        ),
-        -1,
-    )
+    limits = ops.concat((width, height, width, height), 1)
+    return ops.minimum(ops.relu(boxes), limits.expand_dims(1))
 
 
 def is_large_enough(boxes, min_size):
     """bool [...]: whether boxes [..., 4] are at least `min_size` pixels wide and high, and have an area."""
-    width = boxes[..., 2] - boxes[..., 0]
-    height = boxes[..., 3] - boxes[..., 1]
-    return ops.logical_and(
-        ops.logical_and(width >= min_size, height >= min_size), ops.logical_and(width > 0, height > 0)
-    )
+    starts, ends = ops.split(boxes, 2, -1)
+    sides = ends - starts
+    large_enough = sides >= min_size if min_size > 0 else sides > 0
+    return large_enough.all(-1)
 
 
 def _sides_and_centers(boxes):
-    width = boxes[..., 2] - boxes[..., 0]
-    height = boxes[..., 3] - boxes[..., 1]
-    return width, height, boxes[..., 0] + ops.mul(0.5, width), boxes[..., 1] + ops.mul(0.5, height)
+    """(width, height) and (x, y) of the centres, float32 [..., 2] each."""
+    starts, ends = ops.split(boxes, 2, -1)
+    sides = ends - starts
+    return sides, starts + ops.mul(0.5, sides)

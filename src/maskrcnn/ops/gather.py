@@ -7,8 +7,16 @@ from mindspore import ops
 
 
 def gather_boxes(boxes, index):
-    """Boxes, or deltas, [B, N, 4] at index int32 [B, M] of each image: [B, M, 4]."""
-    return ops.gather_elements(boxes, 1, index.expand_dims(-1).tile((1, 1, 4)))
+    """Boxes [B, N, 4] at index int32 [B, M] of each image: [B, M, 4]."""
+    return ops.gather(boxes, index, 1, 1)
+
+
+def gather_deltas(deltas, index):
+    """The same for deltas [B, N, 4] that have a gradient.
+
+    The gradient of `ops.gather` with a batch axis would be computed by many more operators.
+    """
+    return ops.gather_elements(deltas, 1, index.expand_dims(-1).tile((1, 1, 4)))
 
 
 def select_column(values, columns):

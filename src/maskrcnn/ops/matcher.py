@@ -7,9 +7,9 @@ from mindspore import nn, ops
 
 from . import boxes as box_ops
 
-# How many objects MindSpore's operators compare at a time.
-# IoUs of 245,520 anchors with 32 objects take 31 MB for each image.
-CHUNK = 32
+# How many IoUs MindSpore's operators hold at a time at most: 256 MB. A picture's 245,520 anchors with 128
+# objects are 31 million.
+MAX_IOUS = 2**26
 
 
 class Matcher(nn.Cell):
@@ -49,26 +49,23 @@ class Matcher(nn.Cell):
         boxes = ops.stop_gradient(boxes)
         if self.operator is not None:
             return self.operator(gt_boxes, gt_valid, boxes)
-        best_iou, matched_idxs, is_best = _match_chunk(
-            gt_boxes[:, :CHUNK], gt_valid[:, :CHUNK], boxes, self.min_pos_iou
-        )
-        for start in range(CHUNK, gt_boxes.shape[1], CHUNK):
-            chunk_iou, chunk_idxs, chunk_is_best = _match_chunk(
-                gt_boxes[:, start : start + CHUNK],
-                gt_valid[:, start : start + CHUNK],
-                boxes,
-                self.min_pos_iou,
+        count = max(1, min(MAX_IOUS // (gt_boxes.shape[0] * boxes.shape[1]), gt_boxes.shape[1]))
+        best_iou, matched_idxs, is_best = self.match_chunk(gt_boxes[:, :count], gt_valid[:, :count], boxes)
+        for start in range(count, gt_boxes.shape[1], count):
+            chunk_iou, chunk_idxs, chunk_is_best = self.match_chunk(
+                gt_boxes[:, start : start + count], gt_valid[:, start : start + count], boxes
             )
             matched_idxs = ops.select(chunk_iou > best_iou, chunk_idxs + start, matched_idxs)
             best_iou = ops.maximum(best_iou, chunk_iou)
             is_best = ops.logical_or(is_best, chunk_is_best)
         return best_iou, matched_idxs, is_best
 
-
-def _match_chunk(gt_boxes, gt_valid, boxes, min_pos_iou):
-    iou = box_ops.pairwise_iou(gt_boxes, boxes) * gt_valid.astype(ms.float32).expand_dims(-1)
-    matched_idxs, best_iou = ops.ArgMaxWithValue(axis=1)(iou)
-    best_iou_of_gt = iou.max(-1, keepdims=True)
-    has_best_box = ops.logical_and(best_iou_of_gt >= min_pos_iou, best_iou_of_gt > 0)
-    is_best = ops.logical_and(iou == best_iou_of_gt, has_best_box).astype(ms.float32).max(1) > 0
-    return best_iou, matched_idxs.astype(ms.int32), is_best
+    def match_chunk(self, gt_boxes, gt_valid, boxes):
+        """The same for some of the objects."""
+        iou = box_ops.pairwise_iou(gt_boxes, boxes) * gt_valid.astype(ms.float32).expand_dims(-1)
+        matched_idxs, best_iou = ops.ArgMaxWithValue(axis=1)(iou)
+        best_iou_of_gt = iou.max(-1, keepdims=True)
+        has_best_box = best_iou_of_gt >= self.min_pos_iou if self.min_pos_iou > 0 else best_iou_of_gt > 0
+        # No IoU is 2.
+        best_iou_of_gt = ops.select(has_best_box, best_iou_of_gt, ops.full_like(best_iou_of_gt, 2.0))
+        return best_iou, matched_idxs.astype(ms.int32), (iou == best_iou_of_gt).any(1)

@@ -23,15 +23,18 @@ class NMS(nn.Cell):
 
             self.kernel = nms_operator(threshold)
 
-    def construct(self, boxes, valid):
+    def construct(self, boxes, valid, counts=None):
         """bool [B, N]: which boxes are kept.
 
         Args:
             boxes: float32 [B, N, 4], in descending order of their scores.
             valid: bool [B, N]. Other boxes suppress nothing, and what is returned for them has no meaning.
+            counts: Python numbers whose sum is N: the first counts[0] boxes are compared with each other
+                only, so are the next counts[1], and so on. Scores descend within each of these groups.
         """
+        counts = (boxes.shape[1],) if counts is None else counts
         if self.kernel is not None:
-            return self.kernel(ops.stop_gradient(boxes), valid)
+            return self.run_kernel(ops.stop_gradient(boxes), valid, counts)
         # The operator has no input for `valid`. A box without area overlaps nothing, so it suppresses
         # nothing.
         boxes = boxes * valid.astype(ms.float32).expand_dims(-1)
@@ -39,6 +42,14 @@ class NMS(nn.Cell):
         scores = -ops.arange(0, boxes.shape[1]).astype(ms.float32).expand_dims(1)
         kept = ()
         for image_boxes in ops.unbind(boxes):
-            _, _, image_kept = self.operator(ops.concat((image_boxes, scores), 1))
-            kept += (image_kept,)
-        return ops.stack(kept)
+            for group in ops.split(ops.concat((image_boxes, scores), 1), counts):
+                kept += (self.operator(group)[2],)
+        return ops.concat(kept).reshape(valid.shape)
+
+    def run_kernel(self, boxes, valid, counts):
+        if len(counts) == 1:
+            return self.kernel(boxes, valid)
+        kept = ()
+        for group, group_valid in zip(ops.split(boxes, counts, 1), ops.split(valid, counts, 1)):
+            kept += (self.kernel(group, group_valid),)
+        return ops.concat(kept, 1)

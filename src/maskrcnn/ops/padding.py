@@ -35,10 +35,12 @@ def pad_zeros(x, axis, before, after):
     `ops.pad` must not be used where gradients flow: its gradient on the CPU is wrong from the second call on
     (MindSpore 2.8).
     """
-    parts = ()
-    if before:
-        parts += (ops.zeros(x.shape[:axis] + (before,) + x.shape[axis + 1 :], x.dtype),)
-    parts += (x,)
-    if after:
-        parts += (ops.zeros(x.shape[:axis] + (after,) + x.shape[axis + 1 :], x.dtype),)
+    parts = zeros_along(x, axis, before) + (x,) + zeros_along(x, axis, after)
     return ops.concat(parts, axis) if len(parts) > 1 else x
+
+
+def zeros_along(x, axis, count):
+    """A tuple of zeros of x's shape but for `count` along `axis`; an empty tuple if `count` is 0."""
+    if count == 0:
+        return ()
+    return (ops.zeros(x.shape[:axis] + (count,) + x.shape[axis + 1 :], x.dtype),)

@@ -13,8 +13,8 @@ from mindspore import ops
 _MASK = 0x7FFFFFFF
 
 
-def random_priorities(key, count, salt):
-    """A hash of (key, position, salt), uniform enough that its order is a random order.
+def random_priorities(key, count, salts):
+    """Hashes of (key, position, salt), uniform enough that its order is a random order.
 
     The rounds multiply, and xor with shifted bits, as MurmurHash3's finaliser does, on 31 bits. A division by
     a power of two is used as a right shift, because not every device has shifts.
@@ -22,18 +22,18 @@ def random_priorities(key, count, salt):
     Args:
         key: int32 [B], not negative.
         count: The number of positions, a Python number.
-        salt: A Python number; another one gives another sequence.
+        salts: Python numbers, each of which gives another sequence.
 
     Returns:
-        float32 [B, count] in [0, 2^24).
+        For each salt float32 [B, count] in [0, 2^24).
     """
     position = ops.arange(0, count).astype(ms.int32)
-    bits = ops.bitwise_and(position * 0x1E3779B1 + salt * 0x05EBCA6B, _MASK).expand_dims(0)
-    bits = ops.bitwise_xor(bits, key.astype(ms.int32).expand_dims(1))
+    bits = ops.stack([ops.bitwise_and(position * 0x1E3779B1 + salt * 0x05EBCA6B, _MASK) for salt in salts])
+    bits = ops.bitwise_xor(bits.expand_dims(1), key.astype(ms.int32).expand_dims(1))
     for shift, factor in ((65536, 0x05EBCA6B), (8192, 0x42B2AE35), (65536, 0x27D4EB2F), (8192, 0x165667B1)):
         bits = ops.bitwise_xor(bits, bits // shift)
         bits = ops.bitwise_and(bits * factor, _MASK)
-    return (ops.bitwise_xor(bits, bits // 65536) // 128).astype(ms.float32)
+    return ops.unbind((ops.bitwise_xor(bits, bits // 65536) // 128).astype(ms.float32))
 
 
 def sample(candidates, priorities, limit):

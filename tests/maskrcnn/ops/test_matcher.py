@@ -106,3 +106,15 @@ def test_kernel_and_operators_agree_on_anchors(rng):
     np.testing.assert_array_equal(got[1], want[1])
     np.testing.assert_array_equal(got[2], want[2])
     assert got[2].sum() > 60
+
+
+def test_objects_in_several_chunks_match_as_in_one(rng, monkeypatch):
+    gt_boxes = np.stack([twins.random_boxes(rng, 11) for _ in range(2)])
+    boxes = np.stack([twins.random_boxes(rng, 40) for _ in range(2)])
+    boxes[:, :3] = gt_boxes[:, 4:7]  # best boxes of objects of different chunks
+    whole = run(gt_boxes, boxes, 0.3, False)
+    monkeypatch.setattr("src.maskrcnn.ops.matcher.MAX_IOUS", 2 * 40 * 4)  # four objects at a time
+    matcher.cache_clear()
+    for got, want in zip(run(gt_boxes, boxes, 0.3, False), whole):
+        np.testing.assert_array_equal(got, want)
+    matcher.cache_clear()

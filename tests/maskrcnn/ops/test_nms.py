@@ -83,3 +83,15 @@ def test_boxes_that_are_not_valid_suppress_nothing(rng):
 def test_boxes_outside_the_picture_and_without_area_are_left_alone():
     boxes = np.array([(-9, -9, -2, -2), (5, 5, 5, 5), (5, 5, 5, 5), (-9, -9, -2, -2)], np.float32)
     assert run(np.stack([boxes, boxes]), 0.5).tolist() == [[True, True, True, False]] * 2
+
+
+@pytest.mark.parametrize("kernel", [False, True], ids=["operator", "kernel"])
+def test_groups_are_suppressed_each_by_itself(rng, kernel):
+    """Two groups of the same boxes, and one of two boxes: none suppresses another group's."""
+    boxes = clear_boxes(rng, 24, 0.53)
+    boxes = np.stack([np.concatenate([boxes, boxes, boxes[:2]]), np.concatenate([boxes, boxes, boxes[2:4]])])
+    cell = nms_cells(0.53)[kernel]
+    kept = cell(Tensor(boxes), Tensor(np.ones(boxes.shape[:2], bool)), (24, 24, 2)).asnumpy()
+    for one, found in zip(boxes, kept):
+        parts = [twins.greedy_nms(part, 0.53) for part in np.split(one, [24, 48])]
+        np.testing.assert_array_equal(found, np.concatenate(parts))

@@ -16,22 +16,22 @@ KEYS = 3000
 
 @ms.jit
 def priorities_graph(key):
-    return random_priorities(key, COUNT, 1)
+    return random_priorities(key, COUNT, (1,))[0]
 
 
 @ms.jit
 def other_priorities_graph(key):
-    return random_priorities(key, COUNT, 2)
+    return random_priorities(key, COUNT, (1, 2))[1]
 
 
 @ms.jit
 def sample_graph(candidates, key):
-    return sample(candidates, random_priorities(key, COUNT, 1), LIMIT)
+    return sample(candidates, random_priorities(key, COUNT, (1,))[0], LIMIT)
 
 
 @ms.jit
 def sample_all_graph(candidates, key):
-    return sample(candidates, random_priorities(key, COUNT, 1), 10**7)
+    return sample(candidates, random_priorities(key, COUNT, (1,))[0], 10**7)
 
 
 def run(graph, *arrays):
