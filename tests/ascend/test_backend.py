@@ -17,6 +17,9 @@ from tests.small_job import SMALL
 
 pytestmark = pytest.mark.slow  # 20 to 60 s each when nothing else runs
 
+# Of a step of the default network. The host launches each of them by itself, and its time is proportional to
+# their number.
+MAX_KERNELS = 2000
 SMALL_NETWORK = [word for word in SMALL if not word.startswith(("coco_classes", "device_target"))]
 STEP_OUTPUTS = [["float32", [len(LOSS_NAMES) + len(STEP_NAMES)]]]
 DEMO = (
@@ -42,6 +45,8 @@ def test_a_training_step_of_the_default_network(launch):
     report = launch("training")
     assert report["outputs"] == STEP_OUTPUTS
     assert report["memory_mb"] < 32 * 1024
+    assert sum(report["kernels"].values()) == sum(report["parts"].values()) <= MAX_KERNELS
+    assert report["nodes"] > sum(report["kernels"].values()) > report["kernels"]["Conv2D"] > 0
 
 
 def test_inference_of_the_default_network(launch):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Sequence
 
 import mindspore as ms
-from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
+from mindspore import Parameter, ParameterTuple, Tensor, mint, nn, ops
 from mindspore.common.initializer import initializer
 
 from ...network_define import for_each
+from .array_groups import ArrayGroups
 
 
 class Optimizer(nn.Cell):
@@ -18,12 +19,20 @@ class Optimizer(nn.Cell):
         weights: The parameters that are trained.
         weight_decay: Acts on weights; not on the norms' gamma and beta.
         decay_biases: Whether it acts on biases too.
+        grouped: Whether gradients come joined by `groups`, an `ArrayGroups`, which then is an attribute.
     """
 
-    def __init__(self, weights: Sequence[Parameter], weight_decay: float, decay_biases: bool = True):
+    def __init__(
+        self,
+        weights: Sequence[Parameter],
+        weight_decay: float,
+        decay_biases: bool = True,
+        grouped: bool = False,
+    ):
         super().__init__(auto_prefix=False)
         self.weights = ParameterTuple(weights)
         self.decays = tuple(weight_decay if decays(weight.name, decay_biases) else 0.0 for weight in weights)
+        self.groups = ArrayGroups([weight.shape for weight in weights], self.decays) if grouped else None
 
     def zeros_like_weights(self, name: str) -> ParameterTuple:
         """A zero array for each weight, called `name`.WEIGHT, that the optimiser keeps between steps."""
@@ -43,22 +52,41 @@ class MomentumSGD(Optimizer):
     """v = momentum * v + g + weight_decay * w;  w = w - lr * v (Sutskever et al. 2013, without Nesterov)."""
 
     def __init__(
-        self, weights: Sequence[Parameter], momentum: float, weight_decay: float, decay_biases: bool = True
+        self,
+        weights: Sequence[Parameter],
+        momentum: float,
+        weight_decay: float,
+        decay_biases: bool = True,
+        grouped: bool = False,
     ):
-        super().__init__(weights, weight_decay, decay_biases)
+        super().__init__(weights, weight_decay, decay_biases, grouped)
         self.moments = self.zeros_like_weights("moments")
         self.momentum = momentum
         self.apply_momentum = ops.ApplyMomentum()
 
     def construct(self, lr, gradients):
+        if self.groups is None:
+            gradients = for_each(add_decay, self.decays, self.weights, gradients)
+        else:
+            weights = self.groups.join(self.weights)
+            gradients = for_each(add_decay_to_group, self.groups.marks, weights, gradients)
+            gradients = self.groups.split(gradients)
         update = ops.partial(momentum_update, self.apply_momentum, self.momentum, lr)
-        return for_each(update, self.decays, self.weights, self.moments, gradients)
+        return for_each(update, self.weights, self.moments, gradients)
 
 
-def momentum_update(apply_momentum, momentum, lr, decay, weight, moment, gradient):
+def add_decay(decay, weight, gradient):
+    """A weight's gradient with that of its decay."""
+    return gradient + decay * weight if decay > 0 else gradient
+
+
+def add_decay_to_group(decay, weights, gradients):
+    """The same for a group of weights, as one operator; on the CPU it rounds otherwise."""
+    return mint.add(gradients, weights, alpha=decay) if decay > 0 else gradients
+
+
+def momentum_update(apply_momentum, momentum, lr, weight, moment, gradient):
     """Update one weight and its moment; the result only orders the operators of a graph."""
-    if decay > 0:
-        gradient = gradient + decay * weight
     return apply_momentum(weight, moment, lr, gradient, momentum)
 
 
@@ -75,8 +103,9 @@ class AdamW(Optimizer):
         decay_biases: bool = True,
         betas: Sequence[float] = (0.9, 0.999),
         eps: float = 1e-8,
+        grouped: bool = False,
     ):
-        super().__init__(weights, weight_decay, decay_biases)
+        super().__init__(weights, weight_decay, decay_biases, grouped)
         self.first = self.zeros_like_weights("adam_first")
         self.second = self.zeros_like_weights("adam_second")
         self.betas = betas
@@ -90,6 +119,8 @@ class AdamW(Optimizer):
         self.apply_adam = ops.Adam()
 
     def construct(self, lr, gradients):
+        if self.groups is not None:
+            gradients = self.groups.split(gradients)
         power1 = self.powers[0] * self.betas[0]
         power2 = self.powers[1] * self.betas[1]
         done = ops.depend(True, (ops.assign(self.powers[0], power1), ops.assign(self.powers[1], power2)))

@@ -46,7 +46,7 @@ def parameters_of(values):
     return [Parameter(Tensor(value), name=name) for name, value in zip(NAMES, values)]
 
 
-def run_both(name, decay_biases):
+def run_both(name, decay_biases, grouped=False):
     """(parameters after four steps, start values, gradients of the steps)."""
     start_on_cpu()
     rng = np.random.default_rng(0)
@@ -57,21 +57,24 @@ def run_both(name, decay_biases):
             [f"optimizer={name}", "momentum=0.9", f"weight_decay={DECAY}", f"decay_biases={decay_biases}"]
         ),
         parameters,
+        grouped,
     )
     assert isinstance(optimizer, {"sgd": MomentumSGD, "adamw": AdamW}[name])
     steps = [drawn(rng) for _ in RATES]
     for rate, gradients in zip(RATES, steps):
-        optimizer(Tensor(np.float32(rate)), tuple(Tensor(gradient) for gradient in gradients))
+        gradients = tuple(Tensor(gradient) for gradient in gradients)
+        optimizer(Tensor(np.float32(rate)), optimizer.groups.join(gradients) if grouped else gradients)
     return [parameter.asnumpy() for parameter in parameters], start, steps
 
 
+@pytest.mark.parametrize("grouped", [False, True], ids=["one by one", "in groups"])
 @pytest.mark.parametrize(
     ("name", "twin", "decay_biases"),
     [("sgd", momentum_twin, True), ("sgd", momentum_twin, False), ("adamw", adamw_twin, False)],
 )
-def test_four_steps(name, twin, decay_biases):
+def test_four_steps(name, twin, decay_biases, grouped):
     """Weight decay on the weight, on the bias as told, and not on the norm's scale and shift."""
-    found, start, steps = run_both(name, decay_biases)
+    found, start, steps = run_both(name, decay_biases, grouped)
     decays = (DECAY, DECAY * decay_biases, 0.0, 0.0)
     weights, states = [value.astype(np.float64) for value in start], [{} for _ in NAMES]
     for step, (rate, gradients) in enumerate(zip(RATES, steps), 1):
@@ -102,16 +105,17 @@ def test_four_steps_of_pytorchs(name):
         np.testing.assert_allclose(value, expected.detach().numpy(), atol=5e-6)
 
 
+@pytest.mark.parametrize("by_rows", [True, False])
 @pytest.mark.parametrize(
     ("clip_norm", "clip_value"),
     [(None, None), (0.5, None), (100.0, None), (None, 0.3), (0.5, 0.3), (100.0, 0.3)],
 )
-def test_limits_of_the_gradients(clip_norm, clip_value):
+def test_limits_of_the_gradients(clip_norm, clip_value, by_rows):
     """The scale is taken out first, then values are limited, then the global norm. The reported norm is the
     one before the limits."""
     start_on_cpu()
     gradients = drawn(np.random.default_rng(1))
-    limits = GradientLimits(clip_norm, clip_value)
+    limits = GradientLimits(clip_norm, clip_value, by_rows=by_rows)
     limited, norm = limits(tuple(Tensor(8 * gradient) for gradient in gradients), Tensor(0.125, ms.float32))
     exact = [gradient.astype(np.float64) for gradient in gradients]
     assert float(norm.asnumpy()) == pytest.approx(np.sqrt(sum((value**2).sum() for value in exact)), rel=1e-6)
