@@ -50,8 +50,9 @@ class FeaturePyramid(nn.Cell):
         self.output = nn.CellList(
             [Conv(out_channels, out_channels, 3, cpu_kernel=kernels, **settings) for _ in in_channels]
         )
-        self.lateral_norm = norm_list(norm, [out_channels] * 4, norm_eps)
-        self.output_norm = norm_list(norm, [out_channels] * 4, norm_eps)
+        norm_kernels = kernels and dtype == ms.float32
+        self.lateral_norm = norm_list(norm, [out_channels] * 4, norm_eps, norm_kernels)
+        self.output_norm = norm_list(norm, [out_channels] * 4, norm_eps, norm_kernels)
 
     def construct(self, c2, c3, c4, c5):
         m5 = conv_norm_at(self.lateral, self.lateral_norm, 3, c5)

@@ -48,7 +48,7 @@ def make_mask_rcnn(
         backbone=make_backbone(config, norm, freeze_at, dtype, kernels),
         fpn=make_pyramid(config, dtype, kernels),
         rpn=make_rpn(config, dtype, kernels),
-        box_head=make_box_head(config, dtype),
+        box_head=make_box_head(config, dtype, kernels),
         mask_head=make_mask_head(config, dtype, kernels),
         box_align=make_roi_align(config, config.roi_layer["out_size"], kernels),
         mask_align=make_roi_align(config, config.roi_layer["mask_out_size"], kernels),
@@ -127,7 +127,7 @@ def make_rpn(config: Config, dtype: ms.Type = ms.float32, kernels: bool = False)
     )
 
 
-def make_box_head(config: Config, dtype: ms.Type = ms.float32) -> BoxHead:
+def make_box_head(config: Config, dtype: ms.Type = ms.float32, kernels: bool = False) -> BoxHead:
     return BoxHead(
         in_channels=config.rcnn_in_channels,
         roi_size=config.roi_layer["out_size"],
@@ -146,6 +146,7 @@ def make_box_head(config: Config, dtype: ms.Type = ms.float32) -> BoxHead:
             reg_weight=config.rcnn_loss_reg_weight,
         ),
         dtype=dtype,
+        kernels=kernels,
     )
 
 

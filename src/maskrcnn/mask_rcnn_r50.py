@@ -243,7 +243,7 @@ class MaskRcnn(nn.Cell):
         rois = rois.reshape(-1, 4)
         classes = classes.reshape(-1)
         roi_valid = roi_valid.reshape(-1)
-        if self.dynamic:
+        if self.dynamic and not self.box_head.is_padded:
             pooled, rois, matched_gt_boxes, classes, roi_valid = take_rows(
                 valid_rows(roi_valid), (pooled, rois, matched_gt_boxes, classes, roi_valid)
             )
@@ -268,7 +268,8 @@ class MaskRcnn(nn.Cell):
         classes = classes.reshape(-1)
         roi_valid = roi_valid.reshape(-1)
         gt_index = gt_index.reshape(-1)
-        if self.dynamic and self.mask_head.loss_kernel is None:  # the kernel leaves padding out itself
+        # The loss's kernel leaves padding out itself.
+        if self.dynamic and self.mask_head.loss_kernel is None and not self.mask_head.is_padded:
             pooled, rois, classes, roi_valid, gt_index = take_rows(
                 valid_rows(roi_valid), (pooled, rois, classes, roi_valid, gt_index)
             )

@@ -11,6 +11,7 @@ import mindspore as ms
 from mindspore import Parameter, nn, ops
 from mindspore.common.initializer import initializer
 from mindspore.communication import GlobalComm, get_group_size
+from mindspore.ops import functional
 
 from .ops.constants import norm_groups
 
@@ -117,6 +118,12 @@ class SyncBatchNorm(nn.Cell):
 class GroupNorm(nn.Cell):
     """Group norm (Wu & He 2018): 32 groups, or fewer so that a group has at least 4 channels.
 
+    Args:
+        channels: Of the map.
+        eps: Added to the variance.
+        kernel: Whether the compiled CPU kernel is used where the number of rows does not follow from the
+            data, as the kernel takes static shapes only.
+
     Attributes:
         map_dtype: The type it computes in.
     """
@@ -124,27 +131,57 @@ class GroupNorm(nn.Cell):
     folds = False
     map_dtype = ms.float32
 
-    def __init__(self, channels, eps):
+    def __init__(self, channels, eps, kernel=False):
         super().__init__()
         self.eps = eps
         self.groups = norm_groups(channels)
         self.gamma = Parameter(initializer("ones", (channels,)))
         self.beta = Parameter(initializer("zeros", (channels,)))
+        self.kernel = KernelGroupNorm(self.groups, eps) if kernel else None
 
     def construct(self, x):
+        if self.kernel is not None and not functional.is_sequence_value_unknown(x.shape):
+            y, _, _ = self.kernel(x, self.gamma, self.beta)
+            return y
         gamma = self.gamma.astype(self.map_dtype)
         beta = self.beta.astype(self.map_dtype)
         return ops.group_norm(x.astype(self.map_dtype), self.groups, gamma, beta, self.eps).astype(x.dtype)
 
 
+class KernelGroupNorm(nn.Cell):
+    """(x, gamma, beta) -> the group norm of x, and statistics for its gradient, by the CPU kernel.
+
+    Only the first result has a gradient.
+    """
+
+    def __init__(self, groups, eps):
+        super().__init__()
+        from .cpu.group_norm_kernel import group_norm_operators  # here, as only the CPU needs Numba
+
+        self.forward_operator, self.gradient_operator = group_norm_operators(groups, eps)
+
+    def construct(self, x, gamma, beta):
+        return self.forward_operator(x, gamma, beta)
+
+    def bprop(self, x, gamma, beta, out, dout):
+        return self.gradient_operator(dout[0], x, gamma, out[1], out[2])
+
+
 NORMS = {"frozen": FrozenNorm, "bn": BatchNorm, "sync_bn": SyncBatchNorm, "gn": GroupNorm}
 
 
-def norm_list(kind, channels, eps):
-    """A CellList of norms for a list of `channels`; an empty one if `kind` is 'none'."""
+def make_norm(kind, channels, eps, kernels=False):
+    """The norm of that kind; with `kernels` it may use a compiled CPU kernel."""
+    if kind == "gn" and kernels:
+        return GroupNorm(channels, eps, kernel=True)
+    return NORMS[kind](channels, eps)
+
+
+def norm_list(kind, channels, eps, kernels=False):
+    """A CellList of `make_norm`'s norms for a list of `channels`; an empty one if `kind` is 'none'."""
     if kind == "none":
         return nn.CellList([])
-    return nn.CellList([NORMS[kind](count, eps) for count in channels])
+    return nn.CellList([make_norm(kind, count, eps, kernels) for count in channels])
 
 
 def batch_norm_factors(gamma, beta, mean, variance, eps):

@@ -27,6 +27,11 @@ class BoxHead(nn.Cell):
         norm: Their norm: 'none', 'bn', 'sync_bn' or 'gn'.
         norm_eps: Added to the norms' variance.
         dtype: What convolutions and matrix products compute in.
+        kernels: Whether compiled CPU kernels may be used.
+
+    Attributes:
+        is_padded: Whether empty slots are computed too. Then shapes are static, as the kernel of group norm
+            needs them. A batch norm must not see them.
     """
 
     def __init__(
@@ -42,8 +47,11 @@ class BoxHead(nn.Cell):
         norm: str = "gn",
         norm_eps: float = 1e-5,
         dtype: ms.Type = ms.float32,
+        kernels: bool = False,
     ):
         super().__init__()
+        norm_kernels = kernels and dtype == ms.float32
+        self.is_padded = norm_kernels and norm == "gn" and num_convs > 0
         self.num_classes = num_classes
         self.means = Tensor(loss_settings.means, ms.float32)
         self.stds = Tensor(loss_settings.stds, ms.float32)
@@ -58,7 +66,7 @@ class BoxHead(nn.Cell):
                 for before, after in zip(channels, channels[1:])
             ]
         )
-        self.norms = norm_list(norm, channels[1:], norm_eps)
+        self.norms = norm_list(norm, channels[1:], norm_eps, norm_kernels)
         inputs = [channels[-1] * roi_size**2] + [fc_channels] * (num_fcs - 1)
         self.fc = nn.CellList([Dense(count, fc_channels, dtype=dtype) for count in inputs])
         self.cls = Dense(fc_channels, num_classes, init=0.01, dtype=dtype)

@@ -32,7 +32,10 @@ class MaskHead(nn.Cell):
         norm_eps: Added to the norms' variance.
         loss_weight: What the loss is multiplied by.
         dtype: What convolutions compute in.
-        kernels: Whether the compiled CPU kernels (`mask_operator.py`) may be used.
+        kernels: Whether compiled CPU kernels (`mask_operator.py`, group norm) may be used.
+
+    Attributes:
+        is_padded: As of `BoxHead`, in training.
     """
 
     def __init__(
@@ -56,7 +59,9 @@ class MaskHead(nn.Cell):
                 for inputs in [in_channels] + [channels] * 3
             ]
         )
-        self.norms = norm_list(norm, [channels] * 4, norm_eps)
+        norm_kernels = kernels and dtype == ms.float32
+        self.is_padded = norm_kernels and norm == "gn"
+        self.norms = norm_list(norm, [channels] * 4, norm_eps, norm_kernels)
         # [in, out, 2, 2], the usual layout of a transposed convolution
         self.up_weight = Parameter(
             initializer(weight_init(math.sqrt(2.0 / channels), channels), (channels, channels, 2, 2))

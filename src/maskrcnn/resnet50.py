@@ -9,7 +9,7 @@ from mindspore import nn, ops
 from mindspore.common.initializer import initializer
 
 from .layers import Conv
-from .norms import NORMS, FrozenNorm, conv_norm
+from .norms import FrozenNorm, conv_norm, make_norm
 from .ops.padding import pad_zeros
 
 
@@ -96,7 +96,7 @@ class ResNet(nn.Cell):
         def norm_of(stage):
             if norm == "frozen" or norm != "gn" and stage <= freeze_at:
                 return lambda channels: FrozenNorm(channels, norm_eps, fold_norms)
-            return lambda channels: NORMS[norm](channels, norm_eps)
+            return lambda channels: make_norm(norm, channels, norm_eps, kernels and dtype == ms.float32)
 
         stem = in_channels[0]
         self.conv1 = Conv(3, stem, 7, 2, bias=False, dtype=dtype, cpu_kernel=kernels, input_gradient=False)

@@ -103,6 +103,37 @@ def test_group_norm(rng, channels, groups):
     np.testing.assert_allclose(norm(Tensor(x)).asnumpy(), want, atol=1e-4)
 
 
+@pytest.mark.parametrize("shape", [(2, 24, 17, 9), (3, 8, 1, 1), (1, 96, 40, 3)])
+def test_the_kernel_of_group_norm_and_its_gradients(rng, shape):
+    """Against the definition in float64, and the gradients of x against differences of it."""
+    channels = shape[1]
+    norm = GroupNorm(channels, 1e-5, kernel=True)
+    for parameter in norm.get_parameters():
+        parameter.set_data(Tensor(rng.uniform(0.5, 1.5, channels).astype(np.float32)))
+    gamma, beta = norm.gamma.asnumpy(), norm.beta.asnumpy()
+    x = rng.normal(3, 2, shape).astype(np.float32)
+    upstream = rng.normal(0, 1, shape).astype(np.float32)
+
+    def total(x, upstream):
+        return (norm(x) * upstream).sum()
+
+    want = twins.group_norm(x.astype(np.float64), norm.groups, gamma, beta)
+    np.testing.assert_allclose(norm(Tensor(x)).asnumpy(), want, atol=1e-4)
+    function = ms.jit(ms.value_and_grad(total, 0, norm.trainable_params()))
+    _, (of_x, of_parameters) = function(Tensor(x), Tensor(upstream))
+    step = rng.normal(0, 1, shape)
+    moved = [
+        twins.group_norm(x + sign * 1e-4 * step, norm.groups, gamma, beta) * upstream for sign in (1, -1)
+    ]
+    slope = (moved[0] - moved[1]).sum() / 2e-4
+    np.testing.assert_allclose((of_x.asnumpy() * step).sum(), slope, rtol=1e-3, atol=1e-3)
+    without = twins.group_norm(x.astype(np.float64), norm.groups, np.ones(channels), np.zeros(channels))
+    names = [parameter.name for parameter in norm.trainable_params()]
+    gradients = dict(zip(names, (gradient.asnumpy() for gradient in of_parameters)))
+    np.testing.assert_allclose(gradients["gamma"], (upstream * without).sum((0, 2, 3)), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(gradients["beta"], upstream.sum((0, 2, 3)), rtol=1e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize("norm", [GroupNorm, SyncBatchNorm])
 def test_norms_in_float16(rng, norm):
     """amp_level=O3: from and to float16 maps the same, to the three digits of float16."""
