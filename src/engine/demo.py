@@ -16,6 +16,7 @@ from .entry import run_main
 
 CONFIG = Path(__file__).parents[2] / "configs" / "demo.yaml"
 FOLDER = Path("demo")
+DRAWN_PICTURES = 6
 
 
 def run(words: Sequence[str], folder: Path = FOLDER) -> Dict[str, Any]:
@@ -30,6 +31,7 @@ def run(words: Sequence[str], folder: Path = FOLDER) -> Dict[str, Any]:
     """
     from ..config import load_config
     from ..data.shapes.drawn_data import draw_shapes
+    from ..dataset import read_source
 
     started = time.perf_counter()
 
@@ -40,11 +42,11 @@ def run(words: Sequence[str], folder: Path = FOLDER) -> Dict[str, Any]:
     words = [f"coco_root={folder / 'data'}", *words]
     config = load_config(words, CONFIG)
     announce("drawing the data set")
-    draw_shapes(config.coco_root, 800, 50, (config.img_width, config.img_height), seed=1)
+    draw_shapes(config.coco_root, int(os.environ.get('N','800')), 50, (config.img_width, config.img_height), seed=1)
     from .evaluator import evaluate
     from .exporter import export, load_exported
     from .inference.predictor import open_checkpoint
-    from .predict_files import draw_files
+    from .predict_files import draw_beside_truth
     from .trainer import train
 
     (folder / "loss_0.log").unlink(missing_ok=True)
@@ -54,12 +56,12 @@ def run(words: Sequence[str], folder: Path = FOLDER) -> Dict[str, Any]:
     config = load_config([*words, f"checkpoint_path={checkpoint}"], CONFIG)
     metrics = evaluate(config, folder)
     announce("exporting")
-    pictures = sorted((Path(config.coco_root) / config.val_data_type).iterdir())[:6]
-    exported = export(config, "MINDIR", folder / "mask_rcnn.mindir", picture=pictures[0])
+    records = read_source(config, "val").records[:DRAWN_PICTURES]
+    exported = export(config, "MINDIR", folder / "mask_rcnn.mindir", picture=records[0].path)
     announce("drawing what the exported file finds")
     shutil.rmtree(folder / "pictures", ignore_errors=True)
     config, _ = open_checkpoint(config)  # for the settings that the checkpoint carries
-    drawn = draw_files(load_exported(exported), config, pictures, folder / "pictures", 0.5)
+    drawn = draw_beside_truth(load_exported(exported), config, records, folder / "pictures", 0.5)
     minutes = (time.perf_counter() - started) / 60
     print(
         f"\nbbox AP {metrics['bbox']['AP']:.3f}, segm AP {metrics['segm']['AP']:.3f} "
@@ -74,6 +76,7 @@ def run(words: Sequence[str], folder: Path = FOLDER) -> Dict[str, Any]:
         ("pictures", drawn[0].parent),
     ):
         print(f"  {name:17s}{path}")
+    print(f"Look at {drawn[0].parent} first: what the network finds, beside what is annotated.")
     return metrics
 
 

@@ -10,18 +10,19 @@ from typing import Dict, Iterator, List, Sequence, Tuple, Union
 import numpy as np
 
 from ..config import Config
+from ..data.annotations.records import Record
 from ..data.images.decode import read_picture
 from ..data.images.placement import place_picture, place_plainly
 from ..errors import ConfigError, DataError, one_line
-from .display.visualize import draw_detections, save_png
+from .display.visualize import draw_detections, found_beside_annotated, save_png
 from .inference.predictor import Network, compile_inference, detect, load_for_inference
 from .output_folder import prepare_output_folder
 from .runtime.device import start_device
 
 
-def draw_files(
+def draw_each(
     network: Network, config: Config, paths: Sequence[Union[str, Path]], out, threshold: float
-) -> List[Path]:
+) -> Iterator[Tuple[Path, Path]]:
     """Run a network on picture files and draw what it finds.
 
     Args:
@@ -31,28 +32,45 @@ def draw_files(
         out: The folder for the drawings; see `drawing_paths` for their names.
         threshold: The lowest score that is drawn.
 
-    Returns:
-        The paths of the drawings.
+    Yields:
+        (picture, drawing) when the drawing is written.
     """
-    return [drawing for _, drawing in draw_each(network, config, paths, out, threshold)]
-
-
-def draw_each(
-    network: Network, config: Config, paths: Sequence[Union[str, Path]], out, threshold: float
-) -> Iterator[Tuple[Path, Path]]:
-    """`draw_files` one by one: yields (picture, drawing) when the drawing is written."""
     for path, drawing in drawing_paths(paths, out).items():
         picture = read_picture(path)
-        placement = place_plainly(*picture.shape[:2], config)
-        batch = {
-            "image": place_picture(picture, placement, config)[None],
-            "image_meta": np.asarray(placement.meta, np.float32)[None],
-            "count": 1,
-        }
-        (detections,) = detect(network, batch)
+        detections = detect_one(network, config, picture)
         drawn = draw_detections(picture, detections, config.coco_classes, threshold, config.mask_thr_binary)
         save_png(drawing, drawn)
         yield path, drawing
+
+
+def draw_beside_truth(
+    network: Network, config: Config, records: Sequence[Record], out, threshold: float
+) -> List[Path]:
+    """Draw what a network finds in annotated pictures beside what is annotated; returns the drawings.
+
+    Args:
+        network, config, out, threshold: As of `draw_each`.
+        records: The pictures.
+    """
+    drawings = drawing_paths([record.path for record in records], out)
+    for record in records:
+        picture = read_picture(record.path, (record.height, record.width))
+        detections = detect_one(network, config, picture)
+        drawn = found_beside_annotated(picture, detections, record, config, threshold)
+        save_png(drawings[Path(record.path)], drawn)
+    return list(drawings.values())
+
+
+def detect_one(network: Network, config: Config, picture: np.ndarray) -> Dict[str, np.ndarray]:
+    """The detections in one picture, uint8 [H, W, 3]; see `predictor.detect`."""
+    placement = place_plainly(*picture.shape[:2], config)
+    batch = {
+        "image": place_picture(picture, placement, config)[None],
+        "image_meta": np.asarray(placement.meta, np.float32)[None],
+        "count": 1,
+    }
+    (detections,) = detect(network, batch)
+    return detections
 
 
 def drawing_paths(paths: Sequence[Union[str, Path]], out: Union[str, Path]) -> Dict[Path, Path]:

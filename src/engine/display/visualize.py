@@ -149,6 +149,23 @@ def side_by_side(
     return sheet
 
 
+def found_beside_annotated(picture, detections, record, config, threshold: float) -> np.ndarray:
+    """What a network found in a picture, beside what is annotated in it: uint8 [h, w, 3].
+
+    Args:
+        picture: uint8 [H, W, 3], RGB.
+        detections: the picture's, as `predictor.detect` returns them.
+        record: the picture's record, with its annotations.
+        config: the settings; names of classes and the threshold of masks are taken from it.
+        threshold: the lowest score that is drawn.
+    """
+    found = draw_detections(picture, detections, config.coco_classes, threshold, config.mask_thr_binary)
+    annotated = draw_ground_truth(
+        picture, record.boxes, record.labels, config.coco_classes, record.segmentations, record.crowd
+    )
+    return side_by_side([found, annotated], ["found", "annotated"])
+
+
 def _scale_to_fit(picture: np.ndarray, height: int, max_width: int) -> np.ndarray:
     """A picture in a height, or lower so that it is not wider than `max_width`."""
     scale = min(height / picture.shape[0], max_width / picture.shape[1])

@@ -7,7 +7,7 @@ from typing import Optional
 
 from ...data.images.decode import read_picture
 from ...dataset import evaluation_batches, read_source
-from ..display.visualize import draw_detections, draw_ground_truth, side_by_side
+from ..display.visualize import found_beside_annotated
 from ..inference.predictor import detect
 from ..training.weight_average import average_entries
 from .evaluation import Evaluation, EvaluationNetwork
@@ -63,16 +63,5 @@ class DetectionPictures(Hook):
             for detections in detect(network, batch):
                 number, record = next(records)
                 picture = read_picture(record.path, (record.height, record.width))
-                left = draw_detections(
-                    picture, detections, config.coco_classes, SCORE_THRESHOLD, config.mask_thr_binary
-                )
-                right = draw_ground_truth(
-                    picture,
-                    record.boxes,
-                    record.labels,
-                    config.coco_classes,
-                    record.segmentations,
-                    record.crowd,
-                )
-                both = side_by_side([left, right], ["found", "annotated"])
+                both = found_beside_annotated(picture, detections, record, config, SCORE_THRESHOLD)
                 self.metrics.add_picture(trainer, f"picture_{number}", both)
