@@ -16,6 +16,8 @@ from .entry import run_main
 
 CONFIG = Path(__file__).parents[2] / "configs" / "demo.yaml"
 FOLDER = Path("demo")
+TRAINING_PICTURES = 1500
+HELD_OUT_PICTURES = 50
 DRAWN_PICTURES = 6
 
 
@@ -42,7 +44,8 @@ def run(words: Sequence[str], folder: Path = FOLDER) -> Dict[str, Any]:
     words = [f"coco_root={folder / 'data'}", *words]
     config = load_config(words, CONFIG)
     announce("drawing the data set")
-    draw_shapes(config.coco_root, int(os.environ.get('N','800')), 50, (config.img_width, config.img_height), seed=1)
+    size = (config.img_width, config.img_height)
+    draw_shapes(config.coco_root, TRAINING_PICTURES, HELD_OUT_PICTURES, size, seed=1)
     from .evaluator import evaluate
     from .exporter import export, load_exported
     from .inference.predictor import open_checkpoint

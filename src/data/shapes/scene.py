@@ -12,7 +12,7 @@ from .drawn_object import SHAPE_CLASSES, DrawnObject
 from .paint import rasterise
 
 # Bounds of an object's size: the longer side of its annotated box over the picture's shorter side.
-SMALLEST = 0.06
+SMALLEST = 0.08
 LARGEST = 0.60
 # Sizes are drawn a little within the bounds, as rasterising moves a box's sides by up to a pixel.
 _SMALLEST_DRAWN = SMALLEST * 1.08
@@ -20,11 +20,11 @@ _LARGEST_DRAWN = LARGEST * 0.98
 
 # The number of objects that a picture should have: from the first up to, but without, the second.
 # It has fewer where no more fit.
-OBJECT_COUNT = (5, 9)
+OBJECT_COUNT = (4, 8)
 
 # In an "occluded" picture, the share of the hidden object's pixels that the object over it covers.
-LEAST_HIDDEN = 0.27
-MOST_HIDDEN = 0.60
+LEAST_HIDDEN = 0.25
+MOST_HIDDEN = 0.45
 # Every other object keeps at least this share of its pixels visible.
 _LEAST_VISIBLE = 0.8
 # An object with a longer side below this one (over the picture's shorter side) is never the hidden one:

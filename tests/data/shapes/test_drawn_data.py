@@ -124,11 +124,11 @@ def test_sizes_of_objects(folder):
         for item in load(folder, split)["annotations"]
         if not item["iscrowd"]
     ]
-    assert min(sides) >= 0.06 and max(sides) <= 0.60
-    assert min(sides) < 0.08 and max(sides) > 0.50 and 0.1 < np.median(sides) < 0.3
+    assert min(sides) >= 0.08 and max(sides) <= 0.60
+    assert min(sides) < 0.10 and max(sides) > 0.50 and 0.1 < np.median(sides) < 0.3
 
 
-def test_a_third_of_the_pictures_hide_a_quarter_of_an_object(scenes, full_masks):
+def test_a_fifth_of_the_pictures_hide_a_quarter_of_an_object(scenes, full_masks):
     """Areas from the outlines alone: an object's own pixels, and those that one later object covers."""
     for pictures, masks in zip(scenes, full_masks):
         hiding = 0
@@ -139,7 +139,7 @@ def test_a_third_of_the_pictures_hide_a_quarter_of_an_object(scenes, full_masks)
                 if not objects[i].crowd
                 for above in full[i + 1 :]
             )
-        assert hiding >= 0.3 * len(pictures)
+        assert hiding >= 0.2 * len(pictures)
 
 
 def test_annotations_are_the_visible_masks(folder, scenes, full_masks):
@@ -216,7 +216,7 @@ def test_the_paint_is_drawn_from_a_stream_of_its_own():
 def test_kinds_never_undercut_their_shares():
     for count in (1, 2, 7, 50, 400):
         kinds = Counter(picture_kinds(count, (1, 0)))
-        assert sum(kinds.values()) == count and kinds["occluded"] >= 0.36 * count
+        assert sum(kinds.values()) == count and kinds["occluded"] >= 0.22 * count
     assert picture_kinds(0, 1) == []
 
 
@@ -284,7 +284,7 @@ def test_other_sizes(size):
         assert (kind == "crowd") == any(item.crowd for item in objects)
         for item in objects:
             longer_side = max(np.ptp(np.nonzero(item.visible), axis=1) + 1)
-            assert 0.06 <= longer_side / min(size) <= 0.6
+            assert 0.08 <= longer_side / min(size) <= 0.6
 
 
 def test_nothing_is_printed(tmp_path):
