@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Optional, Sequence
+from typing import Optional, Sequence, Union
 
 import mindspore as ms
 from mindspore import Parameter, nn
@@ -11,6 +11,10 @@ from ...config import Config
 from ...network_define import GradientLimits, LossNet, TrainOneStep
 from .optimizer import AdamW, MomentumSGD, Optimizer
 from .weight_average import WeightAverage
+
+# Without a scale many gradients are under 6e-8, float16's least number. Against a scale of 1024, those of the
+# mask head are off by 0.7% with a scale of 1 and by 5.8% with 1/16, which a mean over more RoIs resembles.
+FLOAT16_LOSS_SCALE = 1024.0
 
 
 def make_step(
@@ -27,10 +31,11 @@ def make_step(
     if grouped is None:
         grouped = ms.get_context("device_target") == "Ascend"
     network.init_parameters_data()
+    loss_scale = loss_scale_of(config, network.dtype)
     limits = GradientLimits(
         config.clip_grad_norm,
         config.clip_grad_value,
-        scaled=config.loss_scale != 1 or config.accumulate_steps > 1,
+        scaled=loss_scale != 1 or config.accumulate_steps > 1,
         by_rows=not grouped,
     )
     average = None
@@ -39,13 +44,20 @@ def make_step(
     return TrainOneStep(
         LossNet(network, device_num),
         make_optimizer(config, network.trainable_params(), grouped),
-        config.loss_scale,
+        loss_scale,
         device_num,
         limits,
         config.accumulate_steps,
         average,
         config.loss_scale_window,
     )
+
+
+def loss_scale_of(config: Config, dtype: ms.Type) -> Union[float, str]:
+    """The loss scale, or 'dynamic', of a network that computes in `dtype`."""
+    if config.loss_scale != "auto":
+        return config.loss_scale
+    return FLOAT16_LOSS_SCALE if dtype == ms.float16 else 1.0
 
 
 def make_optimizer(config: Config, weights: Sequence[Parameter], grouped: bool = False) -> Optimizer:

@@ -9,9 +9,10 @@ KEYS = (
     Key("accumulate_steps", 1, "batches whose gradients are averaged for one update of the weights", low=1),
     Key(
         "loss_scale",
-        1,
-        "what the loss is multiplied by before its gradients are taken (float16), or 'dynamic'",
-        kind=("dynamic", float),
+        "auto",
+        "what the loss is multiplied by before its gradients are taken, or 'dynamic'; auto: 1024 where "
+        "compute_type is float16, so that small gradients do not become 0, else 1",
+        kind=("auto", ("dynamic", float)),
         above=0,
     ),
     Key(

@@ -11,6 +11,7 @@ from src.config import load_config
 from src.engine.training.build_step import make_step
 from src.engine.training.optimizer import MomentumSGD
 from src.engine.training.weight_average import WeightAverage
+from src.maskrcnn.build import build_network
 from src.network_define import TrainOneStep
 from tests.small_network import BATCH_NAMES, CPU_FORM, draw_weights, small_batch, small_config
 
@@ -171,3 +172,11 @@ def test_all_of_it_on_the_network():
             atol=1e-5,
             err_msg=name,
         )
+
+
+@pytest.mark.parametrize("words, scale", [((), 1024), (("loss_scale=1",), 1)])
+def test_a_network_in_float16_has_a_loss_scale(words, scale):
+    """With 1024 a gradient of 1e-10 is 1.02e-7, which float16 holds (from 6e-8). A user's scale stays."""
+    config = small_config("compute_type=float16", *words)
+    assert make_step(config, build_network(config)).static_scale == scale
+    assert np.float16(1e-10 * 1024) > 0 and np.float16(1e-10) == 0
