@@ -23,17 +23,24 @@ from src.engine.training.build_step import make_step
 from src.maskrcnn.build import build_network
 
 CLASSES = "coco_classes=[background,a,b,c,d]"
+NUM_GTS = 6  # objects a picture
 WARM_UP = 5  # calls that are not counted, as of the peer
 
 
 def small_settings(args: argparse.Namespace) -> Config:
+    """The demo's settings; the arguments that are printed are set to its sizes."""
     words = [CLASSES, "device_target=CPU", "compile_cache=off", *args.words]
-    return load_config(words, ROOT / "configs" / "demo.yaml")
+    config = load_config(words, ROOT / "configs" / "demo.yaml")
+    args.height = config.img_height
+    args.width = config.img_width
+    args.batch = config.batch_size
+    args.gts = NUM_GTS
+    return config
 
 
 def inputs_of(seed: int, config: Config) -> dict:
     """A batch by the names of the training step's inputs, its objects in the first slots."""
-    images, boxes, labels, _ = draw_small_batch(seed, config.batch_size, config.img_height)
+    images, boxes, labels, _ = draw_small_batch(seed, config.batch_size, config.img_height, NUM_GTS)
     batch, count = labels.shape
     slots = config.max_instance_count
     side = config.img_height
@@ -79,8 +86,6 @@ def infer(args: argparse.Namespace) -> dict:
     device.start_device(config.device_target)
     ms.set_seed(config.seed)
     network = build_network(config, "CPU", loads_weights=False).set_train(False)
-    args.height = config.img_height
-    args.width = config.img_width
 
     def make(i):
         inputs = inputs_of(i, config)

@@ -85,7 +85,7 @@ def _check_order(path, servers):
     if by_rank != sorted(by_rank):
         logger.warning(
             "RANK_TABLE_FILE %s: MindSpore demands ranks in the dictionary order of server_id, which is %s; "
-            "scripts/make_rank_table.sh --merge FILE writes it so",
+            "scripts/make_rank_table.sh --merge FILE --out NEW_FILE writes it so",
             path,
             ", ".join(sorted(by_rank)),
         )

@@ -29,9 +29,9 @@ def training():
     )
     step = TrainOneStep(
         LossNet(network),
-        MomentumSGD(network.trainable_params(), 0.9, 1e-4),
+        MomentumSGD(network.trainable_params(), 0.9, 1e-4, grouped=True),
         16.0,
-        limits=GradientLimits(10.0, 5.0),
+        limits=GradientLimits(10.0, 5.0, by_rows=False),
     )
 
     def run(batch):

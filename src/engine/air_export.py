@@ -13,12 +13,13 @@ AIR_REMARK = "; nothing here can load an AIR file, so it was not compared with t
 
 
 def write_air(network: nn.Cell, image: Tensor, image_meta: Tensor, path: Path) -> None:
-    """Write a network in evaluation mode to an AIR file.
+    """Write a network in evaluation mode to an AIR file. Afterwards this process compiles at jit_level O2.
 
     Args:
         network: The network, in its exported form.
         image, image_meta: An input of the shapes that the file will take.
-        path: The file, in the current folder; MindSpore takes few letters in it.
+        path: The file, in the current folder. MindSpore refuses names with other letters than ASCII's, spaces
+            or brackets.
 
     Raises:
         UserError: MindSpore could not write it.

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, Optional
 
+import mindspore as ms
 import numpy as np
 from mindspore import Tensor
 
@@ -37,7 +38,8 @@ def train(config: Config, work_dir, hooks: Iterable[Hook] = ()) -> Optional[Path
         hooks: Further hooks, called before the checkpoint is written.
 
     Returns:
-        The path of the last checkpoint; None with save_checkpoint=False.
+        On rank 0 the path of the last checkpoint; of a finished run that was resumed, that of its last one.
+        None with save_checkpoint=False.
 
     Raises:
         SystemExit: With code 143 or 130, after SIGTERM or Ctrl-C.
@@ -176,11 +178,13 @@ class Trainer:
         self.step_in_epoch += 1
         losses = dict(zip(LOSS_NAMES + STEP_NAMES, values.tolist()))
         if not np.isfinite(values).all():
+            scale_hint = ", or loss_scale=dynamic," if self.network.dtype == ms.float16 else ""
             raise TrainingError(
                 f"a loss is not finite at epoch {self.epoch + 1} step {self.step_in_epoch}, "
                 f"rank {self.device.rank}, pictures {batch['image_id'].tolist()}: "
                 + ", ".join(f"{name} {value:.5g}" for name, value in losses.items())
-                + "; a lower base_lr or a longer warmup_step may help, weights saved before are untouched"
+                + f"; a lower base_lr or a longer warmup_step{scale_hint} may help, weights saved before are "
+                "untouched"
             )
         return losses
 

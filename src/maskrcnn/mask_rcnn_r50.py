@@ -112,8 +112,9 @@ class MaskRcnn(nn.Cell):
         features = self.features(image)
         logits, deltas = self.predict_anchors(features)
         proposals, proposal_valid = self.test_proposals(logits, deltas, self.anchors, image_meta)
-        boxes, scores, labels, det_valid = self.detect(features[:4], proposals, proposal_valid, image_meta)
-        masks = self.predict_masks(features[:4], boxes, labels, det_valid)
+        maps = self.box_align.prepare(features[:4])
+        boxes, scores, labels, det_valid = self.detect(maps, proposals, proposal_valid, image_meta)
+        masks = self.predict_masks(maps, boxes, labels, det_valid)
         return boxes, scores, labels, det_valid, masks
 
     def losses(self, image, image_meta, key, gt_boxes, gt_labels, gt_valid, gt_masks, normalize):
@@ -176,7 +177,7 @@ class MaskRcnn(nn.Cell):
         """Boxes, scores, labels and det_valid of the final detections; see `DetectionGenerator`.
 
         Args:
-            features: (P2, P3, P4, P5).
+            features: (P2, P3, P4, P5), or what `RoIAlign.prepare` returns for them.
             proposals: float32 [B, P, 4].
             proposal_valid: bool [B, P].
             image_meta: float32 [B, 6].

@@ -15,6 +15,10 @@ from mindspore.ops import functional
 
 from .ops.constants import norm_groups
 
+# A head with group norms computes empty slots as well, so that the norm's CPU kernel can be used. With more
+# channels an empty slot's convolutions cost more than the kernel saves.
+PADDED_CHANNELS = 128
+
 
 class FrozenNorm(nn.Cell):
     """A batch norm whose four arrays never change.

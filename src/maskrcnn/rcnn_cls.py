@@ -6,7 +6,7 @@ import mindspore as ms
 from mindspore import Tensor, nn, ops
 
 from .layers import Conv, Dense
-from .norms import conv_norm_at, norm_list
+from .norms import PADDED_CHANNELS, conv_norm_at, norm_list
 from .ops import boxes as box_ops
 from .ops.gather import select_column
 from .ops.losses import BoxLossSettings, cross_entropy, smooth_l1
@@ -51,7 +51,7 @@ class BoxHead(nn.Cell):
     ):
         super().__init__()
         norm_kernels = kernels and dtype == ms.float32
-        self.is_padded = norm_kernels and norm == "gn" and num_convs > 0
+        self.is_padded = norm_kernels and norm == "gn" and num_convs > 0 and conv_channels <= PADDED_CHANNELS
         self.num_classes = num_classes
         self.means = Tensor(loss_settings.means, ms.float32)
         self.stds = Tensor(loss_settings.stds, ms.float32)

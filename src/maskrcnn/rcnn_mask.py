@@ -10,7 +10,7 @@ from mindspore.common.initializer import initializer
 
 from .cpu import onednn
 from .layers import Conv, weight_init
-from .norms import conv_norm_at, norm_list
+from .norms import PADDED_CHANNELS, conv_norm_at, norm_list
 from .ops.losses import sigmoid_cross_entropy
 
 
@@ -60,7 +60,7 @@ class MaskHead(nn.Cell):
             ]
         )
         norm_kernels = kernels and dtype == ms.float32
-        self.is_padded = norm_kernels and norm == "gn"
+        self.is_padded = norm_kernels and norm == "gn" and channels <= PADDED_CHANNELS
         self.norms = norm_list(norm, [channels] * 4, norm_eps, norm_kernels)
         # [in, out, 2, 2], the usual layout of a transposed convolution
         self.up_weight = Parameter(

@@ -52,6 +52,8 @@ def main() -> None:
         os.environ["MS_DEV_DUMP_IR_PASSES"] = "graph_build"
         (Path(folder) / "execute_order").mkdir()  # MindSpore writes there when it ends, and does not make it
         ms.set_context(save_graphs=1, save_graphs_path=folder)
+        # start_device does so, too; this file is also run in trees of older commits.
+        ms.runtime.dispatch_threads_num(5)
         started = device.start_device("Ascend")
         ms.set_context(jit_config={"jit_level": args.level})
         with started.group:

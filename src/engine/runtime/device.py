@@ -100,7 +100,7 @@ def start_device(device_target: str) -> Device:
 def _set_dispatch_threads() -> None:
     """Have a graph's kernels dispatched by more than one thread, unless a number was chosen in this process.
 
-    MindSpore itself takes 0.18 threads a core (of 30 at most), which is one thread on less than 12 cores.
+    MindSpore itself takes 0.18 threads a core (of 30 at most), which is one thread on fewer than 12 cores.
     With one, the Ascend backend cannot build a graph with a condition, which `loss_scale=dynamic` needs: "Can
     not build a sub graph which contains ConditionSwitch".
     """
@@ -115,8 +115,11 @@ def _set_dispatch_threads() -> None:
 def _available_target(device_target: str) -> str:
     if device_target == "CPU":
         return "CPU"
-    problem = cann_problem() if card_is_here() else None
-    if problem is None and ascend_is_here():
+    has_card = card_is_here()
+    problem = cann_problem() if has_card else None
+    if ascend_is_here():
+        if problem is not None:
+            logger.warning("%s", problem)  # many operators need no compilation by CANN's Python side
         return "Ascend"
     if device_target == "Ascend":
         raise ConfigError(
@@ -125,8 +128,9 @@ def _available_target(device_target: str) -> str:
             else "device_target=Ascend: no Ascend card (or no MindSpore for it) on this machine; "
             "device_target=CPU runs here"
         )
-    if problem is not None:
-        logger.warning("the Ascend card is not used, but the CPU: %s", problem)
+    if has_card:
+        reason = problem or "MindSpore cannot use it; its messages are above"
+        logger.warning("the Ascend card is not used, but the CPU: %s", reason)
     return "CPU"
 
 

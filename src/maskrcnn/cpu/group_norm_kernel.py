@@ -1,7 +1,7 @@
 """Group norm (Wu & He 2018) on the CPU, compiled by Numba, as custom operators.
 
-MindSpore 2.8's operator takes about four times as long. A custom operator takes static shapes only, so the
-heads, whose number of RoIs follows from the data, keep MindSpore's.
+MindSpore 2.8's operator takes about 3.8 ns a number forward, and as much back. A custom operator takes static
+shapes only: where the number of RoIs follows from the data, MindSpore's operator is used.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ _MASK = 0x7FFFFFFF
 
 
 def random_priorities(key, count, salts):
-    """Hashes of (key, position, salt), uniform enough that its order is a random order.
+    """Hashes of (key, position, salt), uniform enough that their order is a random order.
 
     The rounds multiply, and xor with shifted bits, as MurmurHash3's finaliser does, on 31 bits. A division by
     a power of two is used as a right shift, because not every device has shifts.
