@@ -117,8 +117,7 @@ complete_environment() {
     [[ -n $lines ]] || return 0
     while IFS= read -r line; do missing+=("$line"); done <<<"$lines"
     note "Installing into the environment of $PYTHON what it lacks: ${missing[*]}"
-    # numpy<2: pip must not replace NumPy 1 for the sake of another package.
-    pip_install "${missing[@]}" 'numpy<2' ||
+    pip_install --constraint "$PROJECT_ROOT/scripts/constraints.txt" "${missing[@]}" ||
         die "pip could not install into the environment of $PYTHON; its message is above"
 }
 

@@ -43,11 +43,13 @@ GRADIENT_OF = {
 }
 # Operators behind a public function, of which only the function is documented: {operator: the function}.
 BEHIND = {
+    "AddExt": "mindspore.mint.add",
     "AddScalar": "mindspore.mint.add",
     "ClampScalar": "mindspore.mint.clamp",
     "Muls": "mindspore.mint.mul",
     "RemainderTensorScalar": "mindspore.mint.remainder",
     "SplitWithSize": "mindspore.mint.split",
+    "SplitWithSizeView": "mindspore.mint.split",
     "SubScalar": "mindspore.mint.sub",
     "SumExt": "mindspore.mint.sum",
 }

@@ -32,7 +32,7 @@ def test_the_demo_runs_to_its_end_and_leaves_what_it_lists(tmp_path):
     assert len(list((folder / "checkpoint").glob("mask_rcnn-*.ckpt"))) == 1
     pictures = sorted((folder / "pictures").iterdir())
     assert len(pictures) == 6
-    # 192 pixels a side, drawn three times as large
-    assert cv2.imread(str(pictures[0])).shape == (576, 576, 3)
+    # Two of 192 pixels a side, drawn three times as large, with gaps of 8 pixels, under titles of 30.
+    assert cv2.imread(str(pictures[0])).shape == (576 + 30 + 16, 2 * 576 + 24, 3)
     listed = [line.split()[-1] for line in done.stdout.splitlines() if line.startswith("  ")]
     assert [name for name in listed[-6:] if not (tmp_path / name).exists()] == []

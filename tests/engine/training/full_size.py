@@ -18,7 +18,9 @@ from tests.conftest import ROOT
 from tests.small_network import draw_weights
 
 DEMO = ROOT / "configs" / "demo.yaml"
-# The rate is that of a run without warm-up: the weights move from the first update on.
+# Batch norms, as their moving statistics are averaged, too. The rate is that of a run without warm-up: the
+# weights move from the first update on.
+NORMS = ("norm=bn", "fpn_norm=bn")
 COMMON = ("max_steps=2", "warmup_step=0", "tensorboard=False", "compile_cache=off", "device_target=CPU")
 
 
@@ -72,7 +74,7 @@ def draw_data(folder: Path) -> tuple[str, ...]:
 
 def write_backbone(path: Path) -> Path:
     """Write weights for the demo's backbone, drawn so that every weight has a gradient; no settings in it."""
-    network = draw_weights(build_network(load_config(["coco_classes=[background, disc]"], DEMO)))
+    network = draw_weights(build_network(load_config(["coco_classes=[background, disc]", *NORMS], DEMO)))
     entries = network.backbone.parameters_dict()
     ms.save_checkpoint([{"name": name, "data": value} for name, value in entries.items()], str(path))
     return path
@@ -87,7 +89,8 @@ def train_two_steps(folder: Path, words: tuple[str, ...], config_file: Path | No
         config_file: The recipe; None: the defaults.
     """
     run = Recorder()
-    run.checkpoint = train(load_config([*COMMON, *words], config_file), folder, hooks=[run])
+    norms = NORMS if config_file == DEMO else ()
+    run.checkpoint = train(load_config([*COMMON, *norms, *words], config_file), folder, hooks=[run])
     run.loss_log = read_loss_log(folder / "loss_0.log")
     assert len(run.loss_log) == len(run.steps) == 2
     assert all(np.isfinite(row[name]) for row in run.loss_log for name in LOSS_NAMES)
