@@ -87,7 +87,7 @@ def unequal(ours: dict, theirs: dict) -> list[str]:
     return [
         f"{name} {ours[name]} against {theirs[name]}"
         for name in COUNTS
-        if name in theirs and abs(ours[name] - theirs[name]) > 0.02 * theirs[name]
+        if name in ours and name in theirs and abs(ours[name] - theirs[name]) > 0.02 * theirs[name]
     ]
 
 

@@ -79,4 +79,8 @@ def parse(command: str, description: str, choices: Sequence[str]) -> argparse.Na
     )
     args = parser.parse_intermixed_args()
     limit_threads(args.threads)
+    # Importing it sets the variables that the project's commands set. They count when a library is loaded. It
+    # is imported here, as compare.py must not hand them on to the peer.
+    import src  # noqa: F401
+
     return args
