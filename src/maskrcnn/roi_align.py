@@ -42,6 +42,7 @@ class RoIAlign(nn.Cell):
     ):
         super().__init__()
         self.larger_scales = Tensor([finest_scale * power for power in (2.0, 4.0, 8.0)], ms.float32)
+        self.reduce_sum = ops.ReduceSum()  # `Tensor.sum` is the operator SumExt, which no AIR file can hold
         self.packs = not kernel
         if kernel:
             self.pool = KernelPool(size, samples, aligned, strides, shapes)
@@ -82,7 +83,7 @@ class RoIAlign(nn.Cell):
         side = ops.sqrt(ops.relu(box_ops.areas(rois))) + 1e-6
         # Comparisons are exact, while a logarithm rounds.
         reached = side.expand_dims(-1) >= self.larger_scales
-        return reached.astype(ms.float32).sum(-1).astype(ms.int32)
+        return self.reduce_sum(reached.astype(ms.float32), -1).astype(ms.int32)
 
 
 class PackedPool(nn.Cell):

@@ -4,8 +4,8 @@ A box is (x1, y1, x2, y2) in pixels. Pixel i covers [i, i + 1], so a box is x2 -
 1.
 
 What inference computes is written with operators that an AIR file can hold, here and in the network's other
-parts: `ops.mul(0.5, x)`, not `0.5 * x`, which is the operator Muls; minimum and maximum, not `ops.clamp`; and
-no `%`. `tests/ascend/test_air.py` finds what an AIR file cannot hold.
+parts: `ops.mul(0.5, x)`, not `0.5 * x`, which is the operator Muls; minimum and maximum, not `ops.clamp`;
+`ops.ReduceSum`, not `x.sum()`; and no `%`. `tests/ascend/test_air.py` finds what an AIR file cannot hold.
 """
 
 from __future__ import annotations
