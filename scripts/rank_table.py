@@ -70,8 +70,6 @@ def read_rank_table(path: Union[str, Path]) -> List[Server]:
             raise UserError(f"RANK_TABLE_FILE {path}: server {name} has no device")
         if len({device for _, device in devices}) < len(devices):
             raise UserError(f"RANK_TABLE_FILE {path}: server {name} has the same device_id twice")
-    if len(servers) > 1:
-        _check_order(path, servers)
     return servers
 
 
@@ -153,6 +151,7 @@ def share_cores(cores: Sequence[int], devices: int) -> List[str]:
 def main() -> None:
     path = sys.argv[1]
     servers = read_rank_table(path)
+    _check_order(path, servers)
     index = this_server(path, servers, os.environ.get("SERVER_ID", ""), host_addresses())
     devices = servers[index].devices
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []

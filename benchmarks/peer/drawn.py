@@ -22,11 +22,7 @@ def draw_batch(seed: int, batch: int, height: int, width: int, num_gts: int) -> 
     y1 = rng.uniform(0, height - h)
     boxes = np.stack([x1, y1, x1 + w, y1 + h], -1).astype(np.float32)
     labels = rng.integers(1, 81, (batch, num_gts))
-    masks = np.zeros((batch, num_gts, height, width), np.uint8)
-    for n in range(batch):
-        for mask, (left, top, right, bottom) in zip(masks[n], boxes[n].astype(int)):
-            mask[top:bottom, left:right] = 1
-    return images, boxes, labels, masks
+    return images, boxes, labels, filled_boxes(boxes, height, width)
 
 
 def draw_small_batch(
@@ -43,8 +39,13 @@ def draw_small_batch(
     opposite = np.minimum(corners + rng.uniform(15, 50, (batch, num_gts, 2)), side - 1)
     boxes = np.concatenate([corners, opposite], -1).astype(np.float32)
     labels = rng.integers(1, num_classes, (batch, num_gts))
-    masks = np.zeros((batch, num_gts, side, side), np.uint8)
-    for n in range(batch):
-        for mask, (left, top, right, bottom) in zip(masks[n], boxes[n].astype(int)):
+    return images, boxes, labels, filled_boxes(boxes, side, side)
+
+
+def filled_boxes(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Masks uint8 [B, G, height, width] that are 1 inside of boxes [B, G, 4]."""
+    masks = np.zeros((*boxes.shape[:2], height, width), np.uint8)
+    for image_masks, image_boxes in zip(masks, boxes.astype(int)):
+        for mask, (left, top, right, bottom) in zip(image_masks, image_boxes):
             mask[top:bottom, left:right] = 1
-    return images, boxes, labels, masks
+    return masks

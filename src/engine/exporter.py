@@ -21,7 +21,7 @@ from . import onnx_export
 from .air_export import AIR_REMARK, write_air
 from .inference.predictor import load_for_inference
 from .output_folder import prepare_output_file
-from .runtime.device import ascend_is_here, start_device
+from .runtime.device import card_is_here, start_device
 
 # The largest difference between an exported file's outputs and the network's.
 BOX_TOLERANCE = 1e-2  # canvas pixels
@@ -65,7 +65,7 @@ def export(
         )
     if file_format == "ONNX":
         config = onnx_export.prepare(config)
-    if file_format == "AIR" and not ascend_is_here():
+    if file_format == "AIR" and not card_is_here():
         raise ConfigError(
             "--file-format AIR: MindSpore writes AIR on a machine with Ascend only; "
             "MINDIR can be written here"

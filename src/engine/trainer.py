@@ -178,13 +178,14 @@ class Trainer:
         self.step_in_epoch += 1
         losses = dict(zip(LOSS_NAMES + STEP_NAMES, values.tolist()))
         if not np.isfinite(values).all():
-            scale_hint = ", or loss_scale=dynamic," if self.network.dtype == ms.float16 else ""
+            hints = "a lower base_lr or a longer warmup_step"
+            if self.network.dtype == ms.float16 and self.config.loss_scale != "dynamic":
+                hints = "a lower base_lr, a longer warmup_step or loss_scale=dynamic"
             raise TrainingError(
                 f"a loss is not finite at epoch {self.epoch + 1} step {self.step_in_epoch}, "
                 f"rank {self.device.rank}, pictures {batch['image_id'].tolist()}: "
                 + ", ".join(f"{name} {value:.5g}" for name, value in losses.items())
-                + f"; a lower base_lr or a longer warmup_step{scale_hint} may help, weights saved before are "
-                "untouched"
+                + f"; {hints} may help, weights saved before are untouched"
             )
         return losses
 

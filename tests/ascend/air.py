@@ -33,7 +33,7 @@ class Clamp(nn.Cell):
 def main() -> None:
     kind, out = sys.argv[1:]
     device.ascend_is_here = lambda: True  # it looks for the device files of a card
-    exporter.ascend_is_here = device.ascend_is_here
+    exporter.card_is_here = device.ascend_is_here
     if kind == "clamp":
         device.start_device("Ascend")
         image = Tensor(np.zeros((1, 8, 8, 3), np.uint8))

@@ -39,8 +39,9 @@ class DetectionPictures(Hook):
             source = self.evaluation.source
             self.evaluation_network = self.evaluation.evaluation_network
         self.sample = dataclasses.replace(source, records=source.records[:PICTURES])
-        for record in self.sample.records:
-            read_picture(record.path, (record.height, record.width))  # what cannot be read is told now
+        if self.evaluation is None:  # else the pictures are checked already
+            for record in self.sample.records:
+                read_picture(record.path, (record.height, record.width))  # what cannot be read is told now
 
     def after_step(self, trainer, step: Step) -> None:
         interval = trainer.config.picture_interval
