@@ -37,24 +37,22 @@ WARM_UP = 5  # calls that are not counted
 class Bottleneck(nn.Module):
     """A residual block of three convolutions."""
 
-    def __init__(self, inputs, outputs, stride):
+    def __init__(self, inputs, outputs, stride, norm):
         super().__init__()
         width = outputs // 4
         self.body = nn.Sequential(
             nn.Conv2d(inputs, width, 1, bias=False),
-            nn.BatchNorm2d(width),
+            norm(width),
             nn.ReLU(),
             nn.Conv2d(width, width, 3, stride, 1, bias=False),
-            nn.BatchNorm2d(width),
+            norm(width),
             nn.ReLU(),
             nn.Conv2d(width, outputs, 1, bias=False),
-            nn.BatchNorm2d(outputs),
+            norm(outputs),
         )
         self.shortcut = nn.Identity()
         if inputs != outputs or stride != 1:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
-            )
+            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), norm(outputs))
 
     def forward(self, x):
         return torch.relu(self.body(x) + self.shortcut(x))
@@ -65,18 +63,18 @@ class Trunk(nn.Module):
 
     out_channels = 64
 
-    def __init__(self):
+    def __init__(self, norm):
         super().__init__()
         self.stem = nn.Sequential(
-            nn.Conv2d(3, 24, 7, 2, 3, bias=False), nn.BatchNorm2d(24), nn.ReLU(), nn.MaxPool2d(3, 2, 1)
+            nn.Conv2d(3, 24, 7, 2, 3, bias=False), norm(24), nn.ReLU(), nn.MaxPool2d(3, 2, 1)
         )
         self.stages = nn.ModuleList()
         inputs = 24
         for number, outputs in enumerate(STAGES):
-            first = Bottleneck(inputs, outputs, 1 if number == 0 else 2)
-            self.stages.append(nn.Sequential(first, Bottleneck(outputs, outputs, 1)))
+            first = Bottleneck(inputs, outputs, 1 if number == 0 else 2, norm)
+            self.stages.append(nn.Sequential(first, Bottleneck(outputs, outputs, 1, norm)))
             inputs = outputs
-        self.fpn = FeaturePyramidNetwork(list(STAGES), 64, LastLevelMaxPool(), norm_layer=nn.BatchNorm2d)
+        self.fpn = FeaturePyramidNetwork(list(STAGES), 64, LastLevelMaxPool(), norm_layer=norm)
 
     def forward(self, x):
         x = self.stem(x)
@@ -88,13 +86,14 @@ class Trunk(nn.Module):
 
 
 def group_norm(channels):
-    return nn.GroupNorm(16, channels)
+    """At least 4 channels a group, and at most 32 groups, as in this project."""
+    return nn.GroupNorm(min(32, channels // 4), channels)
 
 
-def build():
-    """The network."""
+def build(norm: str = "bn"):
+    """The network, with batch ("bn") or group norms ("gn") in trunk and pyramid."""
     return MaskRCNN(
-        Trunk(),
+        Trunk({"bn": nn.BatchNorm2d, "gn": group_norm}[norm]),
         min_size=SIDE,
         max_size=SIDE,
         rpn_anchor_generator=AnchorGenerator(

@@ -1,10 +1,8 @@
-"""The peer of `benchmarks.step_time` and `benchmarks.learn`: torchvision's Mask R-CNN R50-FPN on the CPU.
+"""The peer of `benchmarks.step_time`: torchvision's Mask R-CNN R50-FPN on the CPU.
 
-    python3 -m venv /tmp/peer && /tmp/peer/bin/pip install torch torchvision pycocotools /tmp/peer/bin/python
-    -m benchmarks.peer.peer_torchvision train --height 768 --width 1280 /tmp/peer/bin/python -m
-    benchmarks.peer.peer_torchvision infer --height 768 --width 1280 /tmp/peer/bin/python -m
-    benchmarks.peer.peer_torchvision ops /tmp/peer/bin/python -m benchmarks.peer.peer_torchvision fit --data
-    FOLDER --year 2018 --size 384 --steps 280
+    PYTHON -m benchmarks.peer.peer_torchvision train --height 768 --width 1280
+    PYTHON -m benchmarks.peer.peer_torchvision infer --height 768 --width 1280
+    PYTHON -m benchmarks.peer.peer_torchvision ops
 
 Run it from the project's folder. Each command prints one JSON object on its last line. `python -m
 benchmarks.compare` runs it in turn with this project (A B A B) and compares the medians: absolute times
@@ -23,8 +21,7 @@ import time
 import numpy as np
 import torch
 import torchvision
-from torchvision.models.detection import MaskRCNN, maskrcnn_resnet50_fpn
-from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+from torchvision.models.detection import maskrcnn_resnet50_fpn
 
 from benchmarks.peer.drawn import draw_batch
 from tests.reference.make_parity import draw_parameter
@@ -154,115 +151,20 @@ def ops(_):
     return row
 
 
-def load_split(args, split):
-    """(COCO index, rows of image id, image, boxes, labels, masks) of a split, only of images with objects."""
-    from PIL import Image
-    from pycocotools.coco import COCO
-
-    coco = COCO(f"{args.data}/annotations/instances_{split}{args.year}.json")
-    rows = []
-    for image_id in sorted(coco.imgs):
-        path = f"{args.data}/{split}{args.year}/{coco.imgs[image_id]['file_name']}"
-        image = torch.from_numpy(np.array(Image.open(path).convert("RGB"))).permute(2, 0, 1).float() / 255
-        annotations = coco.loadAnns(coco.getAnnIds(image_id, iscrowd=False))
-        if annotations:
-            boxes = np.array([a["bbox"] for a in annotations], np.float32)
-            boxes[:, 2:] += boxes[:, :2]
-            labels = torch.tensor([a["category_id"] for a in annotations])
-            masks = torch.from_numpy(np.stack([coco.annToMask(a) for a in annotations]))
-            rows.append((image_id, image, torch.from_numpy(boxes), labels, masks))
-    return coco, rows
-
-
-def fit(args):
-    """Train a small Mask R-CNN from scratch for a fixed number of steps; its COCO AP on the val split."""
-    torch.manual_seed(args.seed)
-    rng = np.random.default_rng(args.seed)
-    _, training = load_split(args, "train")
-    coco, validation = load_split(args, "val")
-    backbone = resnet_fpn_backbone(
-        backbone_name=args.arch, weights=None, norm_layer=torch.nn.BatchNorm2d, trainable_layers=5
-    )
-    num_classes = max(coco.getCatIds()) + 1
-    model = MaskRCNN(backbone, num_classes, min_size=args.size, max_size=args.size).train()
-    optimizer = torch.optim.SGD(model.parameters(), args.lr, 0.9, weight_decay=1e-4)
-    order = []
-    start = time.perf_counter()
-    for i in range(args.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = args.lr * min(1, (i + 1) / 50) * (0.1 if i > args.steps * 0.8 else 1)
-        if len(order) < args.batch:
-            order = list(rng.permutation(len(training)))
-        images = []
-        targets = []
-        for _ in range(args.batch):
-            _, image, boxes, labels, masks = training[order.pop()]
-            if rng.random() < 0.5:
-                image = image.flip(2)
-                masks = masks.flip(2)
-                boxes = boxes.clone()
-                boxes[:, [0, 2]] = image.shape[2] - boxes[:, [2, 0]]
-            images.append(image)
-            targets.append(dict(boxes=boxes, labels=labels, masks=masks))
-        losses = model(images, targets)
-        optimizer.zero_grad()
-        sum(losses.values()).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
-        optimizer.step()
-        if i % 20 == 0:
-            seconds = round(time.perf_counter() - start, 1)
-            print(i, seconds, {name: round(loss.item(), 4) for name, loss in losses.items()}, flush=True)
-    seconds = time.perf_counter() - start
-    return dict(train_seconds=round(seconds, 1), **evaluate(model.eval(), coco, validation))
-
-
-def evaluate(model, coco, rows):
-    """{"bbox": [AP, AP50, AP75], "segm": the same} of a model on the rows of `load_split`."""
-    from pycocotools import mask as mask_api
-    from pycocotools.cocoeval import COCOeval
-
-    results = []
-    for image_id, image, *_ in rows:
-        with torch.no_grad():
-            detections = model([image])[0]
-        masks = (detections["masks"][:, 0] > 0.5).numpy()
-        boxes, scores, labels = (detections[name].tolist() for name in ("boxes", "scores", "labels"))
-        for (x1, y1, x2, y2), score, label, mask in zip(boxes, scores, labels, masks):
-            rle = mask_api.encode(np.asfortranarray(mask.astype(np.uint8)))
-            rle["counts"] = rle["counts"].decode()
-            result = dict(image_id=image_id, category_id=label, score=score, segmentation=rle)
-            results.append(dict(result, bbox=[x1, y1, x2 - x1, y2 - y1]))
-    figures = {}
-    for kind in ("bbox", "segm") if results else ():
-        evaluation = COCOeval(coco, coco.loadRes(results), kind)
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-        figures[kind] = [round(float(value), 4) for value in evaluation.stats[:3]]
-    return figures
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("train", "infer", "ops", "fit"))
+    parser.add_argument("what", choices=("train", "infer", "ops"))
     parser.add_argument("--height", type=int, default=768)
     parser.add_argument("--width", type=int, default=1280)
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--gts", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--data")
-    parser.add_argument("--year", default="2017")
-    parser.add_argument("--arch", default="resnet18")
-    parser.add_argument("--size", type=int, default=384)
-    parser.add_argument("--steps", type=int, default=280)
-    parser.add_argument("--lr", type=float, default=0.01)
-    parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    result = {"train": train, "infer": infer, "ops": ops, "fit": fit}[args.what](args)
+    result = {"train": train, "infer": infer, "ops": ops}[args.what](args)
     print(
         json.dumps(
             dict(

@@ -10,8 +10,8 @@ from typing import Any, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from ..data.images.box_masks import paste_mask
-from ..data.images.rle import mask_to_rle, rle_counts
+from ..data.images.paste_rle import pasted_rle
+from ..data.images.rle import rle_counts
 from ..errors import DataError
 from .ground_truth import plain_id
 
@@ -60,8 +60,8 @@ def detections_to_results(
         x1, y1, x2, y2 = boxes[i].tolist()
         bbox_rows.append({**common, "bbox": [round(value, 3) for value in (x1, y1, x2 - x1, y2 - y1)]})
         if has_masks:
-            mask = paste_mask(detections["masks"][i], boxes[i], int(height), int(width), mask_threshold)
-            segm_rows.append({**common, "segmentation": mask_to_rle(mask)})
+            rle = pasted_rle(detections["masks"][i], boxes[i], int(height), int(width), mask_threshold)
+            segm_rows.append({**common, "segmentation": rle})
     return bbox_rows, segm_rows
 
 

@@ -6,7 +6,7 @@ How an object is cut when its picture is cropped is in `crop.py`.
 
 from __future__ import annotations
 
-from typing import Sequence, Tuple, Union
+from typing import NamedTuple, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -116,22 +116,47 @@ def paste_mask(
         uint8 0/1 [height, width].
     """
     out = np.zeros((height, width), np.uint8)
+    window = paste_window(prob, box, height, width, threshold)
+    if window is not None:
+        num_columns, num_rows = window.columns.shape
+        rows = slice(window.top, window.top + num_rows)
+        out[rows, window.left : window.left + num_columns] = window.columns.T
+    return out
+
+
+class PastedWindow(NamedTuple):
+    """The part of a picture that a pasted mask can set.
+
+    Attributes:
+        columns: bool [w, h], its pixels, a row of the array for each column of the picture.
+        left, top: its first column and row in the picture.
+    """
+
+    columns: np.ndarray
+    left: int
+    top: int
+
+
+def paste_window(
+    prob: np.ndarray, box: Sequence[float], height: int, width: int, threshold: float
+) -> Optional[PastedWindow]:
+    """What `paste_mask` sets; None if the box has no area or lies outside of the picture."""
     cells = len(prob)
     x1, y1, x2, y2 = (float(value) for value in box)
     if not (x2 > x1 and y2 > y1):
-        return out
+        return None
     # interpolation with the zeros outside reaches half a cell beyond the box
     left, right = _pixel_range(x1, x2, cells, width)
     top, bottom = _pixel_range(y1, y2, cells, height)
     if right <= left or bottom <= top:
-        return out
+        return None
     rows = (np.arange(top, bottom) + 0.5 - y1) / (y2 - y1) * cells - 0.5
     columns = (np.arange(left, right) + 0.5 - x1) / (x2 - x1) * cells - 0.5
     row_weights = _bilinear_weights(rows, cells)
     column_weights = _bilinear_weights(columns, cells)
     # bilinear sampling is separable, and two small matrix products are faster than any gather
-    out[top:bottom, left:right] = row_weights @ np.asarray(prob, np.float32) @ column_weights.T >= threshold
-    return out
+    sampled = column_weights @ (row_weights @ np.asarray(prob, np.float32)).T
+    return PastedWindow(sampled >= threshold, left, top)
 
 
 def _pixel_range(low: float, high: float, cells: int, length: int) -> Tuple[int, int]:
