@@ -14,7 +14,7 @@ from mindspore import Tensor, nn
 from ..config import Config
 from ..data.images.decode import read_picture
 from ..data.images.placement import place_picture, place_plainly
-from ..data.shapes.drawn_data import draw_picture
+from ..data.shapes.picture import draw_picture
 from ..errors import ConfigError, UserError
 from ..onnx_graph.runtime import OUTPUTS, is_onnx
 from . import onnx_export

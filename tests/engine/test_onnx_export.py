@@ -14,7 +14,7 @@ import pytest
 from src.config import load_config
 from src.data.images.box_masks import paste_mask
 from src.data.images.placement import place_picture, place_plainly
-from src.data.shapes.drawn_data import draw_picture
+from src.data.shapes.picture import draw_picture
 from src.engine import onnx_export
 from src.engine.exporter import export
 from src.engine.inference.predictor import detect, load_for_inference

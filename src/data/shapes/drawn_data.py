@@ -17,17 +17,15 @@ import math
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
 from ...errors import DataError
-from ..images.rle import mask_to_rle, rle_counts
-from .drawn_object import SHAPE_CLASSES, DrawnObject
-from .paint import paint_scene
-from .scene import place_objects, tight_box
+from .drawing_processes import PictureTask, draw_files
+from .drawn_object import SHAPE_CLASSES
+from .picture import Seed
 
 # The least share of each kind among a split's pictures. The rest are "plain".
 SHARES = {"occluded": 0.22, "crowd": 0.10, "empty": 0.05}
@@ -37,22 +35,7 @@ SPLITS = ("train2017", "val2017")
 MARKER = "shapes.json"
 
 # Of the drawings. A folder with another version's is drawn again.
-_VERSION = 5
-
-# A seed as np.random.default_rng takes it.
-Seed = Union[int, Sequence[int]]
-
-
-class DrawnPicture(NamedTuple):
-    """One picture and what is drawn in it.
-
-    Attributes:
-        image: uint8 [H, W, 3], RGB.
-        objects: from the lowest to the topmost.
-    """
-
-    image: np.ndarray
-    objects: List[DrawnObject]
+_VERSION = 6
 
 
 def draw_shapes(
@@ -177,77 +160,26 @@ def _draw_split(folder: Path, split: int, count: int, size: Tuple[int, int], see
     Raises:
         OSError: a picture cannot be written.
     """
-    images = []
-    annotations = []
     kinds = picture_kinds(count, (seed, split))
-    for number, kind in enumerate(tqdm(kinds, desc=f"drawing {folder.name}", unit="picture", disable=None)):
-        drawn = draw_picture(size, kind, (seed, split, number))
-        image_id = split * 1_000_000 + number + 1
-        name = f"{image_id:012d}.jpg"
-        images.append({"id": image_id, "file_name": name, "width": size[0], "height": size[1]})
-        # OpenCV writes BGR
-        if not cv2.imwrite(str(folder / name), drawn.image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 93]):
-            raise OSError(f"{folder / name} could not be written")
-        for item in drawn.objects:
+    ids = [split * 1_000_000 + number + 1 for number in range(count)]
+    names = [f"{image_id:012d}.jpg" for image_id in ids]
+    tasks = [
+        PictureTask(str(folder / name), kind, size, (seed, split, number))
+        for number, (name, kind) in enumerate(zip(names, kinds))
+    ]
+    drawn = draw_files(tasks)
+    progress = tqdm(drawn, desc=f"drawing {folder.name}", total=count, unit="picture", disable=None)
+    annotations = []
+    for objects, image_id in zip(progress, ids):
+        for item in objects:
             annotation_id = split * 100_000_000 + len(annotations) + 1
-            annotations.append({"id": annotation_id, "image_id": image_id, **_annotation(item)})
+            annotations.append({"id": annotation_id, "image_id": image_id, **item})
+    images = [
+        {"id": image_id, "file_name": name, "width": size[0], "height": size[1]}
+        for image_id, name in zip(ids, names)
+    ]
     categories = [
         {"id": number, "name": name, "supercategory": "shape"} for number, name in enumerate(SHAPE_CLASSES, 1)
     ]
     info = {"description": "drawn shapes", "version": str(_VERSION)}
     return {"info": info, "images": images, "annotations": annotations, "categories": categories}
-
-
-def _annotation(item: DrawnObject) -> Dict[str, Any]:
-    """An object's COCO annotation, without its ids: polygons, or the uncompressed RLE of a crowd."""
-    mask = item.visible
-    if item.crowd:
-        segmentation = {"size": list(mask.shape), "counts": rle_counts(mask_to_rle(mask)).tolist()}
-    else:
-        segmentation = visible_polygons(mask)
-    return {
-        "category_id": 1 + SHAPE_CLASSES.index(item.shape),
-        "iscrowd": int(item.crowd),
-        "area": int(mask.sum()),
-        "bbox": list(tight_box(mask)),
-        "segmentation": segmentation,
-    }
-
-
-def visible_polygons(mask: np.ndarray) -> List[List[float]]:
-    """The COCO polygons [[x, y, x, y, ...], ...], in pixels, around the parts of a bool [H, W] mask.
-
-    Parts under 4 pixels are left out.
-
-    OpenCV's contours run through pixel centres, which would lose half a pixel on every side (a quarter of a
-    15-pixel object's area). So they are taken from the mask enlarged four times.
-    """
-    scale = 4
-    left, top, width, height = tight_box(mask)
-    part = mask[top : top + height, left : left + width].astype(np.uint8)
-    large = cv2.resize(part, (width * scale, height * scale), interpolation=cv2.INTER_NEAREST)
-    contours, _ = cv2.findContours(np.pad(large, 1), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    polygons = []
-    for contour in contours:
-        if cv2.contourArea(contour) < 4 * scale * scale:
-            continue
-        points = cv2.approxPolyDP(contour, 0.45 * scale, True).reshape(-1, 2)
-        if len(points) >= 3:
-            # -1: the padding; +0.5: from a pixel's index to its centre
-            points = (points - 1 + 0.5) / scale + (left, top)
-            polygons.append(np.round(points, 2).ravel().tolist())
-    return polygons
-
-
-def draw_picture(size: Tuple[int, int], kind: str, seed: Seed) -> DrawnPicture:
-    """Draw one picture.
-
-    Args:
-        size: (width, height) in pixels.
-        kind: "plain"; "occluded", where an object hides a part of another; "crowd", with a crowd too; or
-            "empty".
-        seed: a whole number or a tuple of them.
-    """
-    scene_seed, paint_seed = np.random.SeedSequence(seed).spawn(2)
-    objects = [] if kind == "empty" else place_objects(np.random.default_rng(scene_seed), size, kind)
-    return DrawnPicture(paint_scene(np.random.default_rng(paint_seed), size, objects), objects)

@@ -20,13 +20,13 @@ _LARGEST_DRAWN = LARGEST * 0.98
 
 # The number of objects that a picture should have: from the first up to, but without, the second.
 # It has fewer where no more fit.
-OBJECT_COUNT = (4, 8)
+OBJECT_COUNT = (3, 7)
 
 # In an "occluded" picture, the share of the hidden object's pixels that the object over it covers.
 LEAST_HIDDEN = 0.25
 MOST_HIDDEN = 0.45
 # Every other object keeps at least this share of its pixels visible.
-_LEAST_VISIBLE = 0.8
+_LEAST_VISIBLE = 0.95
 # An object with a longer side below this one (over the picture's shorter side) is never the hidden one:
 # what is left of it could not be recognised.
 _SMALLEST_HIDDEN = 0.12

@@ -53,4 +53,5 @@ def test_runs_that_start_and_end_with_ones():
     rle = pasted_rle(np.ones((2, 2), np.float32), (3, 0, 4, 3), 3, 4)
     assert mask_api.decode({"size": [3, 4], "counts": rle["counts"].encode()})[:, 3].tolist() == [1, 1, 1]
     whole = pasted_rle(np.ones((2, 2), np.float32), (0, 0, 4, 3), 3, 4)
-    assert whole["counts"] == mask_api.frPyObjects({"size": [3, 4], "counts": [0, 12]}, 3, 4)["counts"].decode()
+    expected = mask_api.frPyObjects({"size": [3, 4], "counts": [0, 12]}, 3, 4)
+    assert whole["counts"] == expected["counts"].decode()

@@ -1,0 +1,83 @@
+"""One drawn picture, and how its objects are annotated."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, NamedTuple, Sequence, Tuple, Union
+
+import cv2
+import numpy as np
+
+from ..images.rle import mask_to_rle, rle_counts
+from .drawn_object import SHAPE_CLASSES, DrawnObject
+from .paint import paint_scene
+from .scene import place_objects, tight_box
+
+# A seed as np.random.default_rng takes it.
+Seed = Union[int, Sequence[int]]
+
+
+class DrawnPicture(NamedTuple):
+    """One picture and what is drawn in it.
+
+    Attributes:
+        image: uint8 [H, W, 3], RGB.
+        objects: from the lowest to the topmost.
+    """
+
+    image: np.ndarray
+    objects: List[DrawnObject]
+
+
+def draw_picture(size: Tuple[int, int], kind: str, seed: Seed) -> DrawnPicture:
+    """Draw one picture.
+
+    Args:
+        size: (width, height) in pixels.
+        kind: "plain"; "occluded", where an object hides a part of another; "crowd", with a crowd too; or
+            "empty".
+        seed: a whole number or a tuple of them.
+    """
+    scene_seed, paint_seed = np.random.SeedSequence(seed).spawn(2)
+    objects = [] if kind == "empty" else place_objects(np.random.default_rng(scene_seed), size, kind)
+    return DrawnPicture(paint_scene(np.random.default_rng(paint_seed), size, objects), objects)
+
+
+def object_annotation(item: DrawnObject) -> Dict[str, Any]:
+    """An object's COCO annotation, without its ids: polygons, or the uncompressed RLE of a crowd."""
+    mask = item.visible
+    if item.crowd:
+        segmentation = {"size": list(mask.shape), "counts": rle_counts(mask_to_rle(mask)).tolist()}
+    else:
+        segmentation = visible_polygons(mask)
+    return {
+        "category_id": 1 + SHAPE_CLASSES.index(item.shape),
+        "iscrowd": int(item.crowd),
+        "area": int(mask.sum()),
+        "bbox": list(tight_box(mask)),
+        "segmentation": segmentation,
+    }
+
+
+def visible_polygons(mask: np.ndarray) -> List[List[float]]:
+    """The COCO polygons [[x, y, x, y, ...], ...], in pixels, around the parts of a bool [H, W] mask.
+
+    Parts under 4 pixels are left out.
+
+    OpenCV's contours run through pixel centres, which would lose half a pixel on every side (a quarter of a
+    15-pixel object's area). So they are taken from the mask enlarged four times.
+    """
+    scale = 4
+    left, top, width, height = tight_box(mask)
+    part = mask[top : top + height, left : left + width].astype(np.uint8)
+    large = cv2.resize(part, (width * scale, height * scale), interpolation=cv2.INTER_NEAREST)
+    contours, _ = cv2.findContours(np.pad(large, 1), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    polygons = []
+    for contour in contours:
+        if cv2.contourArea(contour) < 4 * scale * scale:
+            continue
+        points = cv2.approxPolyDP(contour, 0.45 * scale, True).reshape(-1, 2)
+        if len(points) >= 3:
+            # -1: the padding; +0.5: from a pixel's index to its centre
+            points = (points - 1 + 0.5) / scale + (left, top)
+            polygons.append(np.round(points, 2).ravel().tolist())
+    return polygons
