@@ -16,7 +16,7 @@ from .entry import run_main
 
 CONFIG = Path(__file__).parents[2] / "configs" / "demo.yaml"
 FOLDER = Path("demo")
-TRAINING_PICTURES = 2000
+TRAINING_PICTURES = 1800
 HELD_OUT_PICTURES = 50
 DRAWN_PICTURES = 6
 
