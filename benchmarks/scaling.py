@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from src.data_settings import example_settings
 from src.engine.entry import run_main
 
 NUM_BARRIERS = 200
@@ -49,7 +50,7 @@ def sizes(words: Sequence[str]) -> None:
             f"{num_trained:,} of them trained in {len(trained)}: {4 * num_trained / 1e6:.1f} MB of gradients "
             "a step"
         )
-    layout = batch_layout(config, 1)
+    layout = batch_layout(example_settings(config), 1)
     bytes_a_picture = {
         name: int(dtype.itemsize * math.prod(shape)) for name, (dtype, shape) in layout.items()
     }
@@ -120,7 +121,7 @@ def compile_graph(words: Sequence[str]) -> None:
 
     config = load_config([*words, "device_target=CPU"])
     start_device(config.device_target)
-    layout = batch_layout(config, config.batch_size)
+    layout = batch_layout(example_settings(config), config.batch_size)
     inputs = [Tensor(np.zeros(layout[name].shape, layout[name].dtype)) for name in BATCH_NAMES]
     for loads in (False, True):
         cell = make_step(config, build_network(config, "CPU", loads).set_train(True))

@@ -16,7 +16,7 @@ from benchmarks.inputs import paste_all
 from benchmarks.peer.drawn import draw_small_batch
 from benchmarks.timing import ROOT, summary, timed
 from src.config import Config, load_config
-from src.engine.inference.predictor import detect
+from src.engine.inference.detections import detect
 from src.engine.runtime import device  # noqa: I001  first: it sets the environment that MindSpore is loaded in
 from src.engine.runtime.compile_cache import compile_cell
 from src.engine.training.build_step import make_step

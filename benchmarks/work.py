@@ -15,7 +15,7 @@ from mindspore import Parameter, Tensor, nn, ops
 from benchmarks.inputs import MASK_SIDE, batch_of, paste_all, settings
 from benchmarks.timing import summary, timed
 from src.config import Config
-from src.engine.inference.predictor import detect
+from src.engine.inference.detections import detect
 from src.engine.runtime import device  # noqa: I001  first: it sets the environment that MindSpore is loaded in
 from src.engine.runtime.compile_cache import compile_cell
 from src.engine.training.build_step import make_optimizer

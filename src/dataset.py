@@ -1,6 +1,6 @@
-"""From MindRecord to training batches, and from picture files to evaluation batches.
+"""The data that a configuration describes: from annotations to MindRecord, and to training batches.
 
-All of it is NumPy and needs no device.
+All of it is NumPy and needs no device. What each part takes of the configuration: `data_settings.py`.
 
     # converts where there is no whole conversion
     folder, manifest = ensure_mindrecord(config)
@@ -14,36 +14,68 @@ ranks gives the same examples, and an epoch can be taken up at any step.
 
 from __future__ import annotations
 
-import collections
-import contextlib
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any, ContextManager, Dict, Iterator, List, NamedTuple, NoReturn, Optional, Sequence, Union
+from typing import Optional, Union
 
 import numpy as np
 
 from .config import Config
-from .data.annotations.records import DataSource, Record
-from .data.annotations.sources import read_source, resolve_classes
-from .data.images.decode import read_picture
-from .data.images.placement import place_picture, place_plainly, resized_size
-from .data.mindrecord.converter import ensure_mindrecord
+from .data.annotations.annotation_file import AUTO, check_number_of_classes
+from .data.annotations.records import DataSource
+from .data.annotations.sources import read_annotations
+from .data.findings import Findings
+from .data.images.canvas import resized_size
+from .data.mindrecord.converter import Conversion, ensure_converted
 from .data.mindrecord.manifest import Manifest, load_manifest, load_rows
 from .data.pipeline.sampler import epoch_length, epoch_order, rank_steps
-from .data.pipeline.training_example import batch_layout
+from .data.pipeline.training_batches import TrainingBatches
 from .data.pipeline.workers import DataWorkers
-from .errors import ConfigError, DataError, WorkerError
+from .data_settings import annotation_settings, canvas_settings, conversion_settings, example_settings
+from .errors import ConfigError, DataError
 
 __all__ = [
     "create_maskrcnn_dataset",
-    "TrainingBatches",
-    "DataWorkers",
     "ensure_mindrecord",
-    "evaluation_batches",
     "read_source",
     "resolve_classes",
+    "start_workers",
     "steps_per_epoch",
 ]
+
+
+def read_source(config: Config, split: str = "train", findings: Optional[Findings] = None) -> DataSource:
+    """Read the annotations of a split ("train" or "val").
+
+    findings: Findings to fill. Without it, the reader logs what it finds (see the readers).
+    """
+    return read_annotations(annotation_settings(config, split), findings)
+
+
+def resolve_classes(config: Config, source: Union[DataSource, Manifest]) -> Config:
+    """The configuration with the data's class names instead of coco_classes=auto; else `config` itself.
+
+    Raises:
+        ConfigError: num_classes was written and is not the number of names.
+    """
+    if config.coco_classes != AUTO:
+        return config
+    count = len(source.class_names)
+    if "num_classes" in config.written:
+        check_number_of_classes(config.num_classes, count)
+    return config.replace(coco_classes=tuple(source.class_names), num_classes=count)
+
+
+def ensure_mindrecord(config: Config, rank: int = 0) -> Conversion:
+    """The training data as MindRecord, in `mindrecord_dir` or ./mindrecord/<digest of source and settings>.
+
+    They are converted first where no whole conversion is there; see `ensure_converted`.
+
+    Args:
+        config: The run's settings.
+        rank: Of this process. Only rank 0 shows progress and findings.
+    """
+    return ensure_converted(conversion_settings(config), rank)
 
 
 def steps_per_epoch(config: Config, manifest: Manifest, device_num: int = 1) -> int:
@@ -52,7 +84,21 @@ def steps_per_epoch(config: Config, manifest: Manifest, device_num: int = 1) -> 
     A step takes a batch on each of `device_num` devices. The last step is filled up, so that no picture is
     left out.
     """
-    return -(-epoch_length(config, manifest) // (config.batch_size * device_num))
+    length = epoch_length(manifest, config.repeat_factor_threshold)
+    return -(-length // (config.batch_size * device_num))
+
+
+def start_workers(config: Config, folder: Union[str, Path], has_masks: bool) -> DataWorkers:
+    """`num_parallel_workers` processes that make the training examples of a conversion.
+
+    Args:
+        config: The run's settings.
+        folder: The folder that `ensure_mindrecord` returned.
+        has_masks: Whether masks are made. Without, all masks are 255.
+    """
+    return DataWorkers(
+        example_settings(config), config.batch_size, config.num_parallel_workers, folder, has_masks
+    )
 
 
 def create_maskrcnn_dataset(
@@ -67,6 +113,9 @@ def create_maskrcnn_dataset(
 ) -> TrainingBatches:
     """The training batches of one epoch of a conversion.
 
+    Every row comes once an epoch (or more often, as repeat_factor_threshold says), in the epoch's own order.
+    The ranks share the order step by step. The last step is filled up with rows from the epoch's beginning.
+
     Args:
         config: The run's settings.
         folder: The folder that `ensure_mindrecord` returned.
@@ -80,192 +129,30 @@ def create_maskrcnn_dataset(
             steps may have had another batch size or number of devices.
 
     Raises:
-        DataError: The folder holds no whole conversion.
+        DataError: The folder holds no whole conversion, or the index of its rows is missing or damaged.
         ConfigError: The canvas is too small, or a setting needs masks and the data has none.
     """
     manifest = load_manifest(folder)
     if manifest is None:
         raise DataError(f"{folder}: no whole conversion; ensure_mindrecord makes one")
+    rows = load_rows(folder, manifest)
+    # A canvas that is too small is reported now, not hours later.
+    canvas = canvas_settings(config)
+    for height, width in np.unique(np.stack([rows["height"], rows["width"]], 1), axis=0):
+        resized_size(int(height), int(width), canvas)
+    if config.copy_paste_ratio and not manifest.has_masks:
+        raise ConfigError(
+            f"copy_paste_ratio={config.copy_paste_ratio} needs masks to cut objects out, and "
+            f"{manifest.source} has none"
+        )
+    if images_seen is None:
+        images_seen = start_step * config.batch_size * device_num
+    order = epoch_order(manifest, epoch, config.seed, config.repeat_factor_threshold)
     return TrainingBatches(
-        config, folder, manifest, epoch, rank, device_num, start_step, workers, images_seen
+        rank_steps(order, config.batch_size, rank, device_num, images_seen),
+        rows["image_id"],
+        epoch,
+        manifest.has_masks,
+        partial(start_workers, config, folder, manifest.has_masks),
+        workers,
     )
-
-
-class TrainingBatches:
-    """An epoch's training batches.
-
-    Iterating gives dicts of arrays as `training_example.batch_layout` says, which are the caller's to keep.
-    len() is the number of steps.
-
-    Every row comes once an epoch (or more often, as repeat_factor_threshold says), in the epoch's own order.
-    The ranks share the order step by step. The last step is filled up with rows from the epoch's beginning.
-
-    Args:
-        manifest: The conversion in `folder`.
-        config, folder, epoch, rank, device_num, start_step, workers, images_seen: As of
-            `create_maskrcnn_dataset`.
-
-    Attributes:
-        rows: int64 [steps, batch_size], the rows of the shards that each step takes.
-        has_masks: False for data with boxes alone, whose masks are all 255.
-
-    Raises:
-        ConfigError: The canvas is too small, or a setting needs masks and the data has none.
-        DataError: The index of the rows is missing or damaged.
-    """
-
-    def __init__(
-        self,
-        config: Config,
-        folder: Union[str, Path],
-        manifest: Manifest,
-        epoch: int,
-        rank: int = 0,
-        device_num: int = 1,
-        start_step: int = 0,
-        workers: Optional[DataWorkers] = None,
-        images_seen: Optional[int] = None,
-    ):
-        rows = load_rows(folder, manifest)
-        # A canvas that is too small is reported now, not hours later.
-        for height, width in np.unique(np.stack([rows["height"], rows["width"]], 1), axis=0):
-            resized_size(int(height), int(width), config)
-        if config.copy_paste_ratio and not manifest.has_masks:
-            raise ConfigError(
-                f"copy_paste_ratio={config.copy_paste_ratio} needs masks to cut objects out, and "
-                f"{manifest.source} has none"
-            )
-        if images_seen is None:
-            images_seen = start_step * config.batch_size * device_num
-        order = epoch_order(config, manifest, epoch)
-        self.rows = rank_steps(order, config.batch_size, rank, device_num, images_seen)
-        self.has_masks = manifest.has_masks
-        self._config = config
-        self._folder = folder
-        self._epoch = epoch
-        self._workers = workers
-        self._image_ids = rows["image_id"]
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __iter__(self) -> Iterator[Dict[str, np.ndarray]]:
-        with self._running_workers() as workers:
-            try:
-                # An earlier iteration that was not finished may have left examples behind.
-                workers.drain()
-                yield from self._batches(workers)
-            except WorkerError as error:
-                self._raise_with_pictures(error)
-
-    def _running_workers(self) -> ContextManager[DataWorkers]:
-        """The given workers, which are left running, or new ones."""
-        if self._workers is not None:
-            return contextlib.nullcontext(self._workers)
-        return DataWorkers(self._config, self._folder, self.has_masks)
-
-    def _raise_with_pictures(self, error: WorkerError) -> NoReturn:
-        """Raise a worker's error again, with the pictures that it was to read."""
-        pictures = [int(self._image_ids[row]) for row in error.rows]
-        location = f", at pictures {pictures}" if pictures else ", when it had nothing to do"
-        raise WorkerError(f"{error}{location}", error.rows) from None
-
-    def _batches(self, workers: DataWorkers) -> Iterator[Dict[str, np.ndarray]]:
-        """The batches of all steps, made in the workers' buffers as many steps ahead as there are buffers."""
-        buffers = len(workers.buffers)
-        # How many examples of a step are not done yet.
-        missing = collections.Counter()
-
-        def submit(step: int) -> None:
-            if step < len(self.rows):
-                missing[step] = len(self.rows[step])
-                for position, row in enumerate(self.rows[step].tolist()):
-                    workers.submit((step, position), step % buffers, position, self._epoch, row)
-
-        for step in range(buffers):
-            submit(step)
-        for step in range(len(self.rows)):
-            while missing[step]:
-                done, _ = workers.collect()
-                missing[done] -= 1
-            del missing[step]
-            # A copy, so that the buffer can be filled again while the caller works.
-            batch = {name: array.copy() for name, array in workers.buffers[step % buffers].items()}
-            submit(step + buffers)
-            yield batch
-
-
-def evaluation_batches(
-    config: Config, source: DataSource, batch_size: Optional[int] = None
-) -> Iterator[Dict[str, Any]]:
-    """Batches of a data set's pictures, in its order, straight from their files.
-
-    num_parallel_workers threads read ahead.
-
-    Args:
-        config: The run's settings.
-        source: The pictures.
-        batch_size: B, test_batch_size by default.
-
-    Returns:
-        An iterator of dicts:
-            image: uint8 [B, img_height, img_width, 3], RGB.
-            image_meta: float32 [B, 6] (`Placement.meta`).
-            image_id: int64 [B].
-            count: The number of real pictures. The last batch is filled up by repeating its last picture.
-
-    Raises:
-        ConfigError: The canvas is too small; raised at once.
-        DataError: Names the picture that cannot be read; raised while iterating.
-    """
-    size = batch_size or config.test_batch_size
-    for height, width in {(record.height, record.width) for record in source.records}:
-        resized_size(height, width, config)
-    return _evaluation_batches(config, source.records, size)
-
-
-class _EvaluationPicture(NamedTuple):
-    """One picture of an evaluation batch; see `evaluation_batches`."""
-
-    image: np.ndarray
-    image_meta: np.ndarray
-    image_id: int
-
-
-def _evaluation_batches(
-    config: Config, records: Sequence[Record], batch_size: int
-) -> Iterator[Dict[str, Any]]:
-    """The generator behind `evaluation_batches`."""
-
-    def load(record: Record) -> _EvaluationPicture:
-        picture = read_picture(record.path, (record.height, record.width))
-        height, width = picture.shape[:2]
-        placement = place_plainly(height, width, config)
-        canvas = place_picture(picture, placement, config)
-        return _EvaluationPicture(canvas, placement.meta, record.image_id)
-
-    executor = ThreadPoolExecutor(config.num_parallel_workers, "evaluation-pictures")
-    try:
-        queue = collections.deque()
-        upcoming = iter(records)
-        for first in range(0, len(records), batch_size):
-            while len(queue) < 2 * batch_size + config.num_parallel_workers:
-                record = next(upcoming, None)
-                if record is None:
-                    break
-                queue.append(executor.submit(load, record))
-            count = min(batch_size, len(records) - first)
-            pictures = [queue.popleft().result() for _ in range(count)]
-            pictures += pictures[-1:] * (batch_size - count)
-            yield {**_stack_pictures(config, pictures), "count": count}
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
-
-
-def _stack_pictures(config: Config, pictures: List[_EvaluationPicture]) -> Dict[str, np.ndarray]:
-    """The arrays of an evaluation batch, with the dtypes of training batches."""
-    layout = batch_layout(config, len(pictures))
-    return {
-        name: np.array([getattr(picture, name) for picture in pictures], layout[name].dtype)
-        for name in _EvaluationPicture._fields
-    }

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from src.config import load_config
-from src.data.annotations.sources import read_source
 from src.data.images.decode import read_picture
+from src.dataset import read_source
 from src.engine.data_report import report_data
 from src.engine.display.browse import browse_data
 from tests.conftest import ROOT

@@ -16,13 +16,9 @@ from src.data.annotations.records import Record
 from src.data.images.box_masks import box_mask, paste_mask
 from src.data.images.decode import read_picture
 from src.data.mindrecord.shard_reader import ShardReader
-from src.dataset import (
-    create_maskrcnn_dataset,
-    ensure_mindrecord,
-    evaluation_batches,
-    read_source,
-    steps_per_epoch,
-)
+from src.data.pipeline.evaluation_batches import evaluation_batches
+from src.data_settings import evaluation_batch_settings
+from src.dataset import create_maskrcnn_dataset, ensure_mindrecord, read_source, steps_per_epoch
 from src.errors import ConfigError, DataError
 from tests.data.pipeline.batches import PLAIN, prepare
 
@@ -225,7 +221,8 @@ def test_every_kind_of_picture_reads_right(tmp_path):
             assert difference[:, columns].max() <= 12, names[image_id - 1]
             assert batch["gt_boxes"][position, 0].tolist() == [64, 0, 128, 96]
             assert (batch["gt_masks"][position, 0][2:-2, 2:-2] == 255).all()
-    for batch in evaluation_batches(config, read_source(config), 6):
+    six = evaluation_batch_settings(config.replace(test_batch_size=6))
+    for batch in evaluation_batches(six, read_source(config).records):
         assert np.abs(batch["image"].astype(int) - scene)[:, :, columns].max() <= 12
 
 
@@ -265,7 +262,8 @@ def test_evaluation_batches(coco_folder, tmp_path):
         ]
     )
     source = read_source(config, "val")
-    batches = list(evaluation_batches(config, source, 2))
+    settings = evaluation_batch_settings(config)
+    batches = list(evaluation_batches(settings, source.records))
     assert [batch["count"] for batch in batches] == [2, 2, 1]
     assert np.concatenate([batch["image_id"] for batch in batches]).tolist() == [10, 20, 30, 40, 50, 50]
     for batch in batches:
@@ -280,10 +278,10 @@ def test_evaluation_batches(coco_folder, tmp_path):
     assert np.array_equal(
         read_picture(source.records[3].path), np.asarray(Image.open(source.records[3].path))
     )
-    assert [batch["count"] for batch in evaluation_batches(config, source)] == [2, 2, 1]
+    assert [batch["count"] for batch in evaluation_batches(settings, source.records)] == [2, 2, 1]
     os.remove(source.records[4].path)
     with pytest.raises(DataError, match="000005.jpg"):
-        list(evaluation_batches(config, source))
+        list(evaluation_batches(settings, source.records))
 
 
 def test_a_canvas_too_small_is_said_before_the_first_batch(coco_folder, tmp_path):
@@ -291,7 +289,7 @@ def test_a_canvas_too_small_is_said_before_the_first_batch(coco_folder, tmp_path
     config = config.replace(resize="short_side")
     for make in (
         lambda: create_maskrcnn_dataset(config, folder, 0),
-        lambda: evaluation_batches(config, read_source(config)),
+        lambda: evaluation_batches(evaluation_batch_settings(config), read_source(config).records),
     ):
         with pytest.raises(ConfigError, match="img_width=1344 img_height=1344"):
             make()

@@ -25,7 +25,7 @@ from pathlib import Path
 from benchmarks.timing import ROOT
 from src.config import Config, load_config
 from src.data.pipeline.workers import DataWorkers
-from src.dataset import create_maskrcnn_dataset, ensure_mindrecord, resolve_classes
+from src.dataset import create_maskrcnn_dataset, ensure_mindrecord, resolve_classes, start_workers
 
 SUMMARY = "training batches: pictures a second (against a torch DataLoader), bytes to the device, memory"
 
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
         rates = []
         peer_rates = []
         for _ in range(args.rounds):
-            with DataWorkers(config, shards, manifest.has_masks) as workers:
+            with start_workers(config, shards, manifest.has_masks) as workers:
                 batches = draw_batches(config, shards, workers)
                 batch = next(batches)  # processes start, files are opened
                 rates.append(pictures_a_second(batches, config.batch_size, args.pictures))
@@ -110,7 +110,7 @@ def peer_pictures_a_second(python: str, num_pictures: int, config: Config) -> fl
 
 def watch_memory(config: Config, shards: Path, has_masks: bool, count: int) -> str:
     """Draw `count` batches; returns a sentence with the processes' memory after each tenth of them."""
-    with DataWorkers(config, shards, has_masks) as workers:
+    with start_workers(config, shards, has_masks) as workers:
         processes = [os.getpid(), *(process.pid for process in workers._processes)]
         batches = draw_batches(config, shards, workers)
         start = time.perf_counter()

@@ -11,6 +11,7 @@ largest resident size of the process, with the interpreter and its libraries.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import platform
@@ -86,8 +87,10 @@ def _measure_reader(read: Callable[[str], str], path: str) -> dict:
 def _read_project(path: str) -> str:
     from src.config import load_config
     from src.data.annotations.coco_reader import read_coco
+    from src.data_settings import annotation_settings
 
-    source = read_coco(load_config(["coco_classes=auto"]), ann_file=path)
+    settings = annotation_settings(load_config(["coco_classes=auto"]))
+    source = read_coco(dataclasses.replace(settings, path=path))
     return f"{len(source.records)} pictures, {sum(len(record.labels) for record in source.records)} objects"
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from ..config import Config
-from ..data.annotations.sources import resolve_classes
 from ..data.check.data_check import check_data, report_text
 from ..data.check.statistics import data_statistics, measure_objects
 from ..data.check.statistics_table import statistics_text
+from ..data_settings import data_check_settings, statistics_settings
+from ..dataset import resolve_classes
 from ..errors import ConfigError, one_line
 from .output_folder import prepare_output_file, prepare_output_folder
 
@@ -33,7 +34,7 @@ def report_data(config: Config, split: str, out, limit: int = 10_000, browse: in
     plots = prepare_output_file(out / "data_report.png", "--out")
     if browse:
         prepare_output_folder(out / "data_browse", "--out")
-    check = check_data(config, split, limit=limit)
+    check = check_data(data_check_settings(config, split), limit=limit)
     source = check.source
     title = f"{check.findings.annotation_file} (check_data={check.mode})"
     print("\n".join([title, "", *report_text(check)]), flush=True)
@@ -42,14 +43,15 @@ def report_data(config: Config, split: str, out, limit: int = 10_000, browse: in
         check.save(report)
     else:
         config = resolve_classes(config, source)
-        objects = measure_objects(config, source)
-        check.statistics = data_statistics(config, source, objects)
+        settings = statistics_settings(config)
+        objects = measure_objects(settings, source)
+        check.statistics = data_statistics(settings, source, objects)
         print("\n".join(["", *statistics_text(check.statistics), ""]), flush=True)
         check.save(report)
         from .display.data_plots import plot_statistics  # matplotlib takes a second to load
 
         written.append(plots)
-        plot_statistics(config, source, plots, objects)
+        plot_statistics(settings, source, plots, objects)
         if browse:
             from .display.browse import browse_data
 

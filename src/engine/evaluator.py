@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Dict
 
 from ..config import Config
+from ..data_settings import data_check_settings
 from ..dataset import resolve_classes
-from .inference.evaluation import evaluate_network
+from .inference.evaluation import evaluate_network, evaluation_settings
 from .inference.evaluation_data import checked_evaluation_data
 from .inference.predictor import compile_inference, inference_network, open_checkpoint
 from .output_folder import prepare_output_folder
@@ -30,9 +31,9 @@ def evaluate(config: Config, work_dir) -> Dict[str, Any]:
     prepare_output_folder(work_dir, "--work-dir")
     device = start_device(config.device_target)
     with device.group as group:
-        source = checked_evaluation_data(config, group)
+        source = checked_evaluation_data(data_check_settings(config, "val"), group)
         config = resolve_classes(config, source)
         network = inference_network(config, weights, device.target)
         group.report("while it compiled", idle_limit=None)
         compile_inference(network, config, device, config.test_batch_size)
-        return evaluate_network(network, config, source, work_dir, group)
+        return evaluate_network(network, evaluation_settings(config), source, work_dir, group)

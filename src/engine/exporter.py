@@ -15,6 +15,7 @@ from ..config import Config
 from ..data.images.decode import read_picture
 from ..data.images.placement import place_picture, place_plainly
 from ..data.shapes.picture import draw_picture
+from ..data_settings import canvas_settings
 from ..errors import ConfigError, UserError
 from ..onnx_graph.runtime import OUTPUTS, is_onnx
 from . import onnx_export
@@ -131,8 +132,9 @@ def load_exported(path: Union[str, Path]) -> nn.Cell:
 
 def sample_input(config: Config, batch: int, pixels: np.ndarray) -> Tuple[Tensor, Tensor]:
     """image uint8 [batch, H, W, 3] and image_meta float32 [batch, 6] of one picture, repeated."""
-    placement = place_plainly(*pixels.shape[:2], config)
-    image = place_picture(pixels, placement, config)
+    canvas = canvas_settings(config)
+    placement = place_plainly(*pixels.shape[:2], canvas)
+    image = place_picture(pixels, placement, canvas)
     image_meta = np.asarray(placement.meta, np.float32)
     return Tensor(np.repeat(image[None], batch, 0)), Tensor(np.repeat(image_meta[None], batch, 0))
 

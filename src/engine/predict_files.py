@@ -13,9 +13,11 @@ from ..config import Config
 from ..data.annotations.records import Record
 from ..data.images.decode import read_picture
 from ..data.images.placement import place_picture, place_plainly
+from ..data_settings import canvas_settings
 from ..errors import ConfigError, DataError, one_line
 from .display.visualize import draw_detections, found_beside_annotated, save_png
-from .inference.predictor import Network, compile_inference, detect, load_for_inference
+from .inference.detections import Network, detect
+from .inference.predictor import compile_inference, load_for_inference
 from .output_folder import prepare_output_folder
 from .runtime.device import start_device
 
@@ -56,16 +58,19 @@ def draw_beside_truth(
     for record in records:
         picture = read_picture(record.path, (record.height, record.width))
         detections = detect_one(network, config, picture)
-        drawn = found_beside_annotated(picture, detections, record, config, threshold)
+        drawn = found_beside_annotated(
+            picture, detections, record, config.coco_classes, threshold, config.mask_thr_binary
+        )
         save_png(drawings[Path(record.path)], drawn)
     return list(drawings.values())
 
 
 def detect_one(network: Network, config: Config, picture: np.ndarray) -> Dict[str, np.ndarray]:
     """The detections in one picture, uint8 [H, W, 3]; see `predictor.detect`."""
-    placement = place_plainly(*picture.shape[:2], config)
+    canvas = canvas_settings(config)
+    placement = place_plainly(*picture.shape[:2], canvas)
     batch = {
-        "image": place_picture(picture, placement, config)[None],
+        "image": place_picture(picture, placement, canvas)[None],
         "image_meta": np.asarray(placement.meta, np.float32)[None],
         "count": 1,
     }

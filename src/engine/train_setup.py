@@ -13,6 +13,7 @@ import mindspore as ms
 
 from ..config import Config, changed
 from ..data.annotations.records import DataSource
+from ..data_settings import data_check_settings
 from ..dataset import ensure_mindrecord, resolve_classes, steps_per_epoch
 from ..log import logger
 from ..maskrcnn.build import build_network
@@ -163,7 +164,7 @@ def check_before_long_work(config: Config, work_dir: str, device: Device) -> Opt
     prepare_output_folder(work_dir.replace("{rank}", str(device.rank)), "--work-dir")
     if config.eval_interval is None:
         return None
-    return checked_evaluation_data(config, device.group, needs_objects=True)
+    return checked_evaluation_data(data_check_settings(config, "val"), device.group, config.eval_interval)
 
 
 def prepare_data(config: Config, asked_classes, device: Device) -> Tuple[Config, Path, Any]:

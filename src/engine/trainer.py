@@ -15,7 +15,8 @@ import numpy as np
 from mindspore import Tensor
 
 from ..config import Config
-from ..dataset import DataWorkers, create_maskrcnn_dataset
+from ..data.pipeline.workers import DataWorkers
+from ..dataset import create_maskrcnn_dataset, start_workers
 from ..errors import DataError, RankError, TrainingError, WorkerError
 from ..lr_schedule import schedule
 from ..maskrcnn.build import norm_kind
@@ -121,7 +122,7 @@ class Trainer:
             try:
                 if self.global_step < self.total_steps:
                     with_masks = self.config.rcnn_loss_mask_fb_weight > 0
-                    self.train(stack.enter_context(DataWorkers(self.config, self.data_dir, with_masks)))
+                    self.train(stack.enter_context(start_workers(self.config, self.data_dir, with_masks)))
             except (DataError, RankError, SystemExit) as error:
                 self._interrupted(error)
                 raise

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Tuple
+from typing import Tuple, Union
 
 import numpy as np
-
-from ..config import Config
 
 # Lin et al., "Microsoft COCO", 2014, and https://cocodataset.org/#detection-eval
 COCO_IOU_THRESHOLDS = tuple(np.linspace(0.5, 0.95, 10).tolist())
@@ -54,12 +52,17 @@ class CocoSettings:
         return bool(np.isclose(self.iou_thresholds, threshold).any())
 
 
-def coco_settings(config: Config) -> CocoSettings:
-    """The settings of the keys eval_iou_thresholds, eval_max_dets and eval_area_limits.
+def coco_settings(
+    iou_thresholds: Tuple[float, ...],
+    max_dets: Union[str, Tuple[int, int, int]],
+    max_per_image: int,
+    area_limits: Tuple[float, float],
+) -> CocoSettings:
+    """The settings of an evaluation of at most `max_per_image` detections a picture.
 
-    eval_max_dets=auto is COCO's 1, 10, 100, with test_max_per_img for the last one where that is larger.
+    max_dets "auto" is COCO's 1, 10, 100, with max_per_image for the last one where that is larger; the other
+    arguments are those of `CocoSettings`.
     """
-    max_dets = config.eval_max_dets
     if max_dets == "auto":
-        max_dets = (1, 10, max(100, config.test_max_per_img))
-    return CocoSettings(config.eval_iou_thresholds, max_dets, config.eval_area_limits)
+        max_dets = (1, 10, max(100, max_per_image))
+    return CocoSettings(iou_thresholds, max_dets, area_limits)

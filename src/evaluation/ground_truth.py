@@ -14,9 +14,9 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 import numpy as np
 from pycocotools import mask as mask_api
 
+from ..data.annotations.annotation_file import read_annotation_file
 from ..data.annotations.coco_reader import read_coco_alone
 from ..data.annotations.records import DataSource, Record
-from ..data.annotations.source_paths import read_annotation_file
 
 _MEMORY_NAME = "the ground truth"
 

@@ -28,6 +28,7 @@ from mindspore import Tensor
 
 from src.config import load_config
 from src.data.pipeline.training_example import batch_layout
+from src.data_settings import example_settings
 from src.engine.runtime import device
 from src.engine.train_setup import BATCH_NAMES, new_network
 from src.engine.training.build_step import make_step
@@ -71,7 +72,9 @@ def main() -> None:
 
 def make_graph(graph, config, started):
     """(cell, its inputs): zeros of the shapes that a batch has."""
-    layout = batch_layout(config, config.batch_size if graph == "training" else config.test_batch_size)
+    layout = batch_layout(
+        example_settings(config), config.batch_size if graph == "training" else config.test_batch_size
+    )
     arrays = {name: np.zeros(shape, kind) for name, (kind, shape) in layout.items()}
     height = config.img_height
     width = config.img_width

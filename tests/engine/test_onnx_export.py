@@ -15,9 +15,11 @@ from src.config import load_config
 from src.data.images.box_masks import paste_mask
 from src.data.images.placement import place_picture, place_plainly
 from src.data.shapes.picture import draw_picture
+from src.data_settings import canvas_settings
 from src.engine import onnx_export
 from src.engine.exporter import export
-from src.engine.inference.predictor import detect, load_for_inference
+from src.engine.inference.detections import detect
+from src.engine.inference.predictor import load_for_inference
 from src.errors import CheckpointError, ConfigError, UserError
 from src.maskrcnn.build import build_network
 from src.onnx_graph.runtime import OnnxNetwork
@@ -205,10 +207,11 @@ def test_the_readmes_program_needs_onnx_runtime_alone(job, exported, tmp_path):
     assert done.returncode == 0, done.stderr
     network, config = load_for_inference(settings(job / "small.ckpt", THRESHOLD), "CPU")
     picture = cv2.imread(str(job / "tall.png"))[:, :, ::-1]
-    placement = place_plainly(*picture.shape[:2], config)
+    canvas = canvas_settings(config)
+    placement = place_plainly(*picture.shape[:2], canvas)
     found = detect(
         network,
-        dict(image=place_picture(picture, placement, config)[None], image_meta=placement.meta[None], count=1),
+        dict(image=place_picture(picture, placement, canvas)[None], image_meta=placement.meta[None], count=1),
     )[0]
     lines = [line.split() for line in done.stdout.splitlines()]
     assert len(lines) == len(found["scores"]) > 0

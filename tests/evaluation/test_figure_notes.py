@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from src.config import load_config
+from src.engine.inference.evaluation import evaluation_settings
 from src.errors import ConfigError
 from src.evaluation.coco_metrics import evaluate_coco
-from src.evaluation.coco_settings import CocoSettings, coco_settings
+from src.evaluation.coco_settings import CocoSettings
 from tests.evaluation.coco_examples import annotation, perfect_rows, row, small_truth
 
 
@@ -89,7 +90,7 @@ def test_a_picture_with_more_objects_than_detections_count(capsys):
     assert figures["AR100"] == pytest.approx(100 / 150)
     assert any("1 picture with more than 100 objects (the most: 150, image 1)" in note for note in notes)
     assert any("1 picture with more than 100 detections of a class" in note for note in notes)
-    settings = coco_settings(load_config(["test_max_per_img=150"]))
+    settings = evaluation_settings(load_config(["test_max_per_img=150"])).figures
     figures, notes = printed(capsys, truth, rows, "bbox", settings=settings)
     assert "AR100" not in figures and figures["AR150"] == figures["AP"] == pytest.approx(1)
     assert any("computed with 150 detections a picture and class" in note for note in notes)

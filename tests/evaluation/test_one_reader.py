@@ -12,8 +12,9 @@ from pycocotools import mask as mask_api
 
 from src.config import load_config
 from src.data.images.rle import mask_to_rle
-from src.data.mindrecord.converter import ensure_mindrecord
 from src.data.mindrecord.shard_reader import ShardReader
+from src.data_settings import data_check_settings
+from src.dataset import ensure_mindrecord
 from src.engine.distributed.rank_group import RankGroup
 from src.engine.inference.evaluation_data import checked_evaluation_data
 from src.errors import UserError
@@ -45,7 +46,7 @@ def stored_objects(config, folder):
 def evaluated_objects(config):
     """The same of what pycocotools is given, without crowds; None for data that is refused."""
     try:
-        source = checked_evaluation_data(config, RankGroup())
+        source = checked_evaluation_data(data_check_settings(config, "val"), RankGroup())
     except UserError:
         return None
     truth = make_ground_truth(source, "bbox")
@@ -108,7 +109,7 @@ def test_dirty_files(shared, name, tmp_path):
 def figures_of(root, rows=None):
     """(bbox figures, segm figures, result rows) of an evaluation split; rows: None for shifted objects."""
     config = load_config([f"coco_root={root}", "coco_classes=auto"])
-    source = checked_evaluation_data(config, RankGroup())
+    source = checked_evaluation_data(data_check_settings(config, "val"), RankGroup())
     if rows is None:
         rows = [shifted_rows(make_ground_truth(source, kind), kind) for kind in ("bbox", "segm")]
     figures = [evaluate_coco(source, part, kind) for part, kind in zip(rows, ("bbox", "segm"))]

@@ -13,17 +13,18 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional
 import numpy as np
 from pycocotools import mask as mask_api
 
+from src import data_settings
 from src.config import Config, load_config
 from src.data.annotations.records import DataSource
-from src.data.annotations.sources import resolve_classes
 from src.data.check.data_check import DataCheck, check_data, report_text
 from src.data.check.statistics import data_statistics, measure_objects
 from src.data.check.statistics_table import statistics_text
-from src.data.mindrecord.converter import Conversion, ensure_mindrecord
+from src.data.mindrecord.converter import Conversion
 from src.data.mindrecord.row_format import StoredObjects
 from src.data.mindrecord.shard_reader import ShardReader
+from src.data.pipeline.evaluation_batches import evaluation_batches
 from src.data.pipeline.training_example import batch_layout, fill_example
-from src.dataset import evaluation_batches
+from src.dataset import ensure_mindrecord, resolve_classes
 from src.engine.distributed.rank_group import RankGroup
 from src.engine.inference.evaluation_data import checked_evaluation_data
 from src.errors import UserError
@@ -119,8 +120,9 @@ def try_in_process(root: Path, words: List[str], folder: Path) -> Steps:
 def _check(steps: Steps, config: Config, split: str, folder: Path) -> Optional[DataCheck]:
     """What check_data.py does; None if it fails."""
     name = f"check {split}"
+    settings = data_settings.data_check_settings(config, split)
     with contextlib.suppress(Refused):
-        check = steps.do(name, check_data, config, split, None, 10_000, True)
+        check = steps.do(name, lambda: check_data(settings, quiet=True))
         if check is None:
             return None
         lines = report_text(check)
@@ -137,7 +139,8 @@ def _check(steps: Steps, config: Config, split: str, folder: Path) -> Optional[D
 
 def _measure(config: Config, check: DataCheck) -> None:
     config = resolve_classes(config, check.source)
-    check.statistics = data_statistics(config, check.source, measure_objects(config, check.source))
+    settings = data_settings.statistics_settings(config)
+    check.statistics = data_statistics(settings, check.source, measure_objects(settings, check.source))
     for line in statistics_text(check.statistics):
         assert line.isprintable(), line
     json.dumps(check.as_json()).encode()
@@ -176,10 +179,11 @@ def _stored_objects(conversion: Conversion) -> Dict[int, StoredObjects]:
 
 def _draw_examples(config: Config, conversion: Conversion, stored: Dict[int, StoredObjects]) -> None:
     """Every row as a training example, its boxes within the canvas."""
+    settings = data_settings.example_settings(config)
     reader = ShardReader(conversion.folder, conversion.manifest)
-    arrays = {name: np.zeros(shape, dtype) for name, (dtype, shape) in batch_layout(config, 1).items()}
+    arrays = {name: np.zeros(shape, dtype) for name, (dtype, shape) in batch_layout(settings, 1).items()}
     for row in range(len(reader.rows)):
-        fill_example(config, reader, 0, row, conversion.manifest.has_masks, arrays, 0)
+        fill_example(settings, reader, 0, row, conversion.manifest.has_masks, arrays, 0)
         boxes = arrays["gt_boxes"][0][arrays["gt_valid"][0]]
         assert np.isfinite(boxes).all()
         assert (boxes[:, 2:] > boxes[:, :2]).all(), boxes
@@ -192,7 +196,7 @@ def _draw_examples(config: Config, conversion: Conversion, stored: Dict[int, Sto
 
 def _read(config: Config) -> DataSource:
     """The pictures and objects of an evaluation."""
-    return checked_evaluation_data(config, RankGroup())
+    return checked_evaluation_data(data_settings.data_check_settings(config, "val"), RankGroup())
 
 
 def compare_objects(stored: Dict[int, StoredObjects], source: DataSource) -> None:
@@ -251,7 +255,8 @@ def _evaluate(steps: Steps, config: Config, checks: Dict[str, Optional[DataCheck
         return
     config = resolve_classes(config, source)
     steps.expect("evaluation", not is_fatal, "fatal for check_data.py, but evaluated")
-    steps.do("evaluation's pictures", lambda: list(evaluation_batches(config, source, 2)))
+    batches = data_settings.evaluation_batch_settings(config.replace(test_batch_size=2))
+    steps.do("evaluation's pictures", lambda: list(evaluation_batches(batches, source.records)))
     for kind in ("bbox", "segm") if source.has_masks else ("bbox",):
         steps.do(f"figures of {kind}", _check_figures, source, kind)
 

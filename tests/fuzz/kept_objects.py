@@ -11,6 +11,7 @@ from pycocotools import mask as mask_api
 from src.config import load_config
 from src.data.annotations.records import DataSource
 from src.data.check.data_check import DataCheck, check_data, report_text
+from src.data_settings import data_check_settings
 from tests.fuzz.all_faults import draw_faulty_set
 from tests.fuzz.drawn_set import draw_set
 from tests.fuzz.in_process import WORDS
@@ -35,7 +36,8 @@ def compare_with_clean(seed: int, folder: Path) -> None:
 
 
 def _check(root: Path, split: str) -> DataCheck:
-    return check_data(load_config([f"coco_root={root}", *WORDS]), split, quiet=True)
+    config = load_config([f"coco_root={root}", *WORDS])
+    return check_data(data_check_settings(config, split), quiet=True)
 
 
 def _compare_sources(source: DataSource, clean: DataSource) -> None:

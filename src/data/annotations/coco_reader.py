@@ -17,60 +17,47 @@ import json
 import unicodedata
 from typing import Mapping, Optional, Tuple
 
-from ...config import Config
 from ..findings import Findings, short
+from .annotation_file import AUTO, AnnotationSettings, read_annotation_file
 from .coco_columns import AnnotationCollector
 from .coco_images import ImageCollector
 from .coco_objects import annotation_objects
 from .json_stream import ItemCount, parse_object
 from .json_values import whole_number
-from .mending.class_names import COMMON, EVALUATION, TRAINING, match_class_names
+from .mending.class_names import TRAINING, match_class_names
 from .mending.encodings import decode_text
 from .object_checks import checked_records
 from .records import DataSource
-from .source_paths import coco_annotation_path, coco_picture_folder, read_annotation_file
 
 _EXPECTED = "COCO's object with images, annotations and categories expected"
 
 
-def read_coco(
-    config: Config,
-    split: str = "train",
-    ann_file: Optional[str] = None,
-    picture_folder: Optional[str] = None,
-    findings: Optional[Findings] = None,
-) -> DataSource:
+def read_coco(settings: AnnotationSettings, findings: Optional[Findings] = None) -> DataSource:
     """Read a COCO-format annotation file.
 
-    Labels run from 1 in the order of `coco_classes`, matched by name: the file may list some of them, in any
-    order. With coco_classes=auto they have the file's order.
+    Labels run from 1 in the order of the settings' class names, matched by name: the file may list some of
+    them, in any order. With AUTO they have the file's order.
     A size that the file lacks is read from the picture.
 
     Args:
-        config: the configuration.
-        split: "train" or "val": which file and folder of the configuration.
-        ann_file: read this file instead.
-        picture_folder: where the pictures are, instead of the split's folder.
+        settings: the file, the pictures' folder, and the class names.
         findings: Findings to fill; nothing is logged then. If it collects, reading goes on after a fatal one.
 
     Returns:
         The DataSource, pictures in the file's order.
 
     Raises:
-        DataError: the file is not COCO-like, or has names that `coco_classes` lacks. The message says how to
+        DataError: the file is not COCO-like, or has names that the settings lack. The message says how to
             correct it.
     """
-    path = str(ann_file or coco_annotation_path(config, split))
-    folder = str(picture_folder or coco_picture_folder(config, split))
+    path = str(settings.path)
     should_log = findings is None
     if findings is None:
-        findings = Findings(path, skip_pictures=config.bad_pictures == "skip")
-    images = ImageCollector(folder, findings)
-    use = TRAINING
-    if split == "val":
-        use = COMMON if config.eval_classes == "common" else EVALUATION
+        findings = Findings(path, skip_pictures=settings.skip_pictures)
+    images = ImageCollector(str(settings.folder), findings)
     with _no_garbage_collection():
-        source = _read(read_annotation_file(path), path, images, config.coco_classes, findings, use)
+        data = read_annotation_file(path)
+        source = _read(data, path, images, settings.class_names, findings, settings.class_use)
     if should_log:
         source.notes = findings.log_summary()
     return source
@@ -95,7 +82,7 @@ def read_coco_alone(
     findings = Findings(name)
     images = ImageCollector(None, findings, sizes)
     with _no_garbage_collection():
-        source = _read(data, name, images, "auto", findings)
+        source = _read(data, name, images, AUTO, findings, TRAINING)
     source.notes = findings.log_summary()
     return source
 
@@ -112,10 +99,11 @@ def _no_garbage_collection():
             gc.enable()
 
 
-def _read(data, path, images, coco_classes, findings, use=TRAINING):
+def _read(data, path, images, class_names, findings, use):
     """The DataSource of a file's bytes.
 
-    images: an empty ImageCollector; use: what the classes are for, see `match_class_names`.
+    images: an empty ImageCollector; class_names: as of `AnnotationSettings`; use: what the classes are for,
+    see `match_class_names`.
     """
     digest = hashlib.sha256(data).hexdigest()
     annotations = AnnotationCollector(findings)
@@ -131,9 +119,9 @@ def _read(data, path, images, coco_classes, findings, use=TRAINING):
     found, background_id = _read_categories(categories, findings)
     left_out = {} if background_id is None else {background_id: "annotation_background"}
     names = ("background", *found)
-    if coco_classes != "auto":
+    if class_names != AUTO:
         all_found = found
-        found, names = match_class_names(found, coco_classes, findings, use)
+        found, names = match_class_names(found, class_names, findings, use)
         for category_id in set(all_found.values()) - set(found.values()):
             left_out[category_id] = "annotation_not_common"
     labels = {found[name]: label for label, name in enumerate(names) if name in found}

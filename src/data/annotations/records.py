@@ -6,9 +6,21 @@ The code after the readers (conversion, evaluation, drawing) uses these only, wh
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Collection, List, Optional, Tuple
+from typing import Any, Collection, List, NamedTuple, Optional, Tuple
 
 import numpy as np
+
+
+class TrainingSelection(NamedTuple):
+    """What training takes of the data; crowds are never taken.
+
+    Attributes:
+        max_instance_count: the most objects of a picture; the largest are taken.
+        keep_empty: whether pictures without objects are taken.
+    """
+
+    max_instance_count: int
+    keep_empty: bool
 
 
 @dataclass

@@ -7,58 +7,48 @@ from typing import Optional
 
 import numpy as np
 
-from ...config import Config
-from ...errors import ConfigError
 from ..findings import Findings
+from .annotation_file import AUTO, AnnotationSettings, read_annotation_file
 from .mending.encodings import decode_text
 from .object_checks import checked_records
 from .records import DataSource
-from .source_paths import read_annotation_file, txt_annotation_path
 from .txt_rows import BLANK, RowCollector
 
 
-def read_txt(
-    config: Config, split: str = "train", anno_path: Optional[str] = None, findings: Optional[Findings] = None
-) -> DataSource:
+def read_txt(settings: AnnotationSettings, findings: Optional[Findings] = None) -> DataSource:
     """Read a txt file: boxes, and masks if every box has polygons.
 
     A picture's image id is its line number, from 1. Its size is read from the picture. Labels are the file's
-    classes. Their names are those of `coco_classes`; with coco_classes=auto they are class_1, class_2, ...
+    classes. Their names are the settings'; with AUTO they are class_1, class_2, ...
 
     Args:
-        config: the configuration.
-        split: "train" or "val": which file of the configuration.
-        anno_path: read this file instead.
+        settings: the file, the pictures' folder, and the classes.
         findings: Findings to fill; nothing is logged then. If it collects, reading goes on after a fatal one.
 
     Raises:
         DataError: a row cannot be read (the message has the file and the line).
-        ConfigError: ANNO_PATH or IMAGE_DIR is not set.
     """
-    path = str(anno_path or txt_annotation_path(config, split))
-    if not config.IMAGE_DIR:
-        raise ConfigError("dataset=other needs IMAGE_DIR: write IMAGE_DIR=PATH")
+    path = str(settings.path)
     should_log = findings is None
     if findings is None:
-        findings = Findings(path, skip_pictures=config.bad_pictures == "skip")
+        findings = Findings(path, skip_pictures=settings.skip_pictures)
     data = read_annotation_file(path)
     lines = _numbered_lines(data, findings)
-    is_auto = config.coco_classes == "auto"
-    max_label = None if is_auto and "num_classes" not in config.written else config.num_classes - 1
-    rows = RowCollector(config.IMAGE_DIR, max_label, findings)
+    max_label = None if settings.num_classes is None else settings.num_classes - 1
+    rows = RowCollector(settings.folder, max_label, findings)
     for number, line in lines:
         rows.add(number, line)
     if not rows.pictures:
         findings.fail("file_form", "", "no rows (path x1,y1,x2,y2,class ... expected)")
     records, has_masks = checked_records(rows.objects(), rows.pictures, findings)
-    if is_auto:
+    if settings.class_names == AUTO:
         count = max_label or max(rows.labels, default=1)
         names = ("background", *(f"class_{label}" for label in range(1, count + 1)))
     else:
-        names = tuple(config.coco_classes)
+        names = tuple(settings.class_names)
     source = DataSource(
         annotation_file=path,
-        folder=str(config.IMAGE_DIR),
+        folder=str(settings.folder),
         records=records,
         class_names=names,
         category_ids=tuple(range(len(names))),

@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple, Tuple
+
 import numpy as np
 
-from ...config import Config
 from ...maskrcnn.anchor_generator import base_anchors
 
 
-def best_anchor_iou(config: Config, boxes: np.ndarray) -> np.ndarray:
+class AnchorSettings(NamedTuple):
+    """The anchors, as `pyramid_anchors` takes them: canvas_size is (height, width) in pixels."""
+
+    canvas_size: Tuple[int, int]
+    feature_shapes: Tuple[Tuple[int, int], ...]
+    strides: Tuple[int, ...]
+    scales: Tuple[float, ...]
+    ratios: Tuple[float, ...]
+    rounded: bool
+
+
+def best_anchor_iou(anchors: AnchorSettings, boxes: np.ndarray) -> np.ndarray:
     """The largest IoU of any anchor with each box.
 
     This is exact without comparing with every anchor: for one shape and level, the overlaps in x and y both
     grow as the anchor's centre comes nearer. So the anchor of the nearest grid cell is the best.
 
     Args:
-        config: the configuration with the anchors.
+        anchors: the configured anchors.
         boxes: float64 [n, 4], x1, y1, x2, y2 in canvas pixels.
 
     Returns:
         float64 [n].
     """
+    canvas_height, canvas_width = anchors.canvas_size
     best = np.zeros(len(boxes))
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
-    for (rows, columns), stride in zip(config.feature_shapes, config.anchor_strides):
+    for (rows, columns), stride in zip(anchors.feature_shapes, anchors.strides):
         step_x = step_y = stride
-        if config.anchor_round:
-            step_x = config.img_width // columns
-            step_y = config.img_height // rows
-        for x1, y1, x2, y2 in base_anchors(
-            stride, config.anchor_scales, config.anchor_ratios, config.anchor_round
-        ):
+        if anchors.rounded:
+            step_x = canvas_width // columns
+            step_y = canvas_height // rows
+        for x1, y1, x2, y2 in base_anchors(stride, anchors.scales, anchors.ratios, anchors.rounded):
             overlap = _largest_overlap(boxes[:, 0], boxes[:, 2], x1, x2, step_x, columns)
             overlap *= _largest_overlap(boxes[:, 1], boxes[:, 3], y1, y2, step_y, rows)
             best = np.maximum(best, overlap / (areas + (x2 - x1) * (y2 - y1) - overlap))

@@ -13,16 +13,36 @@ from typing import Any, Dict, List, Optional
 
 import numpy as np
 
-from ...config import Config
 from ...errors import ConfigError, DataError, one_line
 from ...log import logger
-from ..annotations.records import DataSource
-from ..annotations.source_paths import annotation_path, picture_folder_path
-from ..annotations.sources import read_source, resolve_classes
+from ..annotations.annotation_file import AUTO, AnnotationSettings, check_number_of_classes
+from ..annotations.records import DataSource, TrainingSelection
+from ..annotations.sources import read_annotations
 from ..finding_kinds import ACTIONS, CAUSES_OF_MISSING_OBJECTS, FATAL, KINDS, SKIPPED
 from ..findings import Findings
-from ..images.placement import resized_size
+from ..images.canvas import CanvasSettings, resized_size
 from .picture_files import check_pictures
+
+
+@dataclass(frozen=True)
+class CheckSettings:
+    """What a check takes of the settings.
+
+    Attributes:
+        annotations: the annotation file.
+        split: "train" or "val". Only of "train" the needs of training are checked.
+        mode: "full", "quick" or "off", as the key `check_data` has it: what is checked of the pictures.
+        threads: that check pictures.
+        selection: what training takes of the data.
+        canvas: that pictures have to fit.
+    """
+
+    annotations: AnnotationSettings
+    split: str
+    mode: str
+    threads: int
+    selection: TrainingSelection
+    canvas: CanvasSettings
 
 
 @dataclass
@@ -30,14 +50,14 @@ class DataCheck:
     """What a check found.
 
     Attributes:
-        config: the configuration of the check.
+        settings: of the check.
         findings: everything that was found.
         source: the data without pictures that cannot be used. None if the annotation file could not be read.
-        mode: what was checked of the pictures, as `check_data`: "full", "quick" or "off".
+        mode: what was checked of the pictures, as of `CheckSettings`.
         statistics: see `data_statistics`; None until the caller sets them.
     """
 
-    config: Config
+    settings: CheckSettings
     findings: Findings
     source: Optional[DataSource]
     mode: str
@@ -94,64 +114,62 @@ def _usable_counts(source):
 
 
 def check_data(
-    config: Config, split: str = "train", mode: Optional[str] = None, limit: int = 10_000, quiet: bool = False
+    settings: CheckSettings, mode: Optional[str] = None, limit: int = 10_000, quiet: bool = False
 ) -> DataCheck:
     """Check a split; nothing is changed and nothing is logged.
 
     Args:
-        config: the configuration.
-        split: "train" or "val". Only of "train" the needs of training are checked.
-        mode: "full", "quick" or "off"; the configuration's `check_data` by default.
+        settings: what is checked.
+        mode: "full", "quick" or "off", instead of the settings' mode.
         limit: how many findings of a kind are listed; all are counted.
         quiet: show no progress bar.
 
     Raises:
         ConfigError: settings contradict the data.
     """
-    mode = mode or config.check_data
+    mode = mode or settings.mode
+    annotations = settings.annotations
     findings = Findings(
-        str(annotation_path(config, split)),
-        collect=True,
-        limit=limit,
-        skip_pictures=config.bad_pictures == "skip",
+        str(annotations.path), collect=True, limit=limit, skip_pictures=annotations.skip_pictures
     )
     try:
-        source = read_source(config, split, findings)
+        source = read_annotations(annotations, findings)
     except DataError as error:
         if not findings.count(FATAL):
             reason = str(error).split(f"{findings.annotation_file}: ", 1)[-1]
             findings.add("file_unreadable", "", detail=reason)
-        return DataCheck(config, findings, None, mode)
-    resolve_classes(config, source)
+        return DataCheck(settings, findings, None, mode)
+    if annotations.class_names == AUTO:
+        check_number_of_classes(annotations.num_classes, len(source.class_names))
     if mode != "off":
         unusable = check_pictures(
             source.records,
             findings,
-            picture_folder_path(config, split),
+            annotations.folder,
             decode=mode == "full",
-            threads=config.num_parallel_workers,
+            threads=settings.threads,
             quiet=quiet,
         )
         source.leave_out(unusable)
-    if split == "train":
-        _check_for_training(config, source, findings)
-    return DataCheck(config, findings, source, mode)
+    if settings.split == "train":
+        _check_for_training(settings.selection, settings.canvas, source, findings)
+    return DataCheck(settings, findings, source, mode)
 
 
-def _check_for_training(config, source, findings):
+def _check_for_training(selection, canvas, source, findings):
     """Find what training leaves out, and what makes it impossible."""
     usable = 0
     objects_missing = any(kind in findings.counts for kind in CAUSES_OF_MISSING_OBJECTS)
     for record in source.records:
         num_crowds = int(record.crowd.sum())
         num_objects = len(record.crowd) - num_crowds
-        usable += num_objects > 0 or config.keep_empty
+        usable += num_objects > 0 or selection.keep_empty
         if objects_missing:
             continue
-        if num_objects == 0 and not config.keep_empty:
+        if num_objects == 0 and not selection.keep_empty:
             kind = "crowd_only" if num_crowds else "empty_picture"
             findings.add(kind, record.location, record.image_id)
-        elif num_objects > config.max_instance_count:
+        elif num_objects > selection.max_instance_count:
             findings.add("too_many", record.location, record.image_id, detail=f"{num_objects} objects")
     if not source.has_annotations:
         findings.add("nothing", "", detail="no 'annotations'; training needs them")
@@ -160,26 +178,25 @@ def _check_for_training(config, source, findings):
     sizes = [(record.height, record.width) for record in source.records]
     for height, width in np.unique(np.array(sizes, np.int64).reshape(-1, 2), axis=0).tolist():
         try:
-            resized_size(height, width, config)
+            resized_size(height, width, canvas)
         except ConfigError as error:
             findings.add("canvas", "", detail=str(error))
 
 
 def checked_source(
-    config: Config, report: str | Path | None = None, quiet: bool = False, split: str = "train"
+    settings: CheckSettings, report: str | Path | None = None, quiet: bool = False
 ) -> DataSource:
-    """A split's data, checked as `check_data` says. Each kind of finding is logged.
+    """A split's data, checked as the settings say. Each kind of finding is logged.
 
     Args:
-        config: the configuration.
+        settings: what is checked.
         report: path of data_report.json, which is written if anything was found; None: it is not written.
         quiet: log nothing and show no progress bar.
-        split: "train" or "val".
 
     Raises:
         DataError: something is fatal; the message is the first such finding's.
     """
-    check = check_data(config, split, quiet=quiet)
+    check = check_data(settings, quiet=quiet)
     findings = check.findings
     if not findings.counts:
         return check.source
@@ -193,7 +210,11 @@ def checked_source(
     if not fatal:
         return check.source
     if findings.count(FATAL) > 1:
-        fatal += f"; the whole report: {report}" if report else f"; check_data.py --split {split} lists all"
+        fatal += (
+            f"; the whole report: {report}"
+            if report
+            else f"; check_data.py --split {settings.split} lists all"
+        )
     raise DataError(fatal)
 
 

@@ -12,16 +12,33 @@ from typing import Any, Dict, Optional
 
 import numpy as np
 
-from ...config import Config
 from ...errors import ConfigError
 from ..annotations.records import DataSource
-from ..images.placement import resized_size
-from .anchor_overlap import best_anchor_iou
+from ..images.canvas import CanvasSettings, resized_size
+from .anchor_overlap import AnchorSettings, best_anchor_iou
 
 PERCENTILES = (0, 5, 25, 50, 75, 95, 100)
 _SMALL_AREA = 32**2  # COCO's evaluation calls objects below this small
 _LARGE_AREA = 96**2  # and from this on large
 _SIDE_EDGES = (0, 16, 32, 64, 128, 256, 512, np.inf)  # of the groups of anchors' figures, in canvas pixels
+
+
+@dataclass(frozen=True)
+class StatisticsSettings:
+    """What the statistics take of the settings.
+
+    Attributes:
+        canvas: the canvas.
+        anchors: the anchors on it.
+        neg_iou, pos_iou: the thresholds by which anchors are labelled; their recalls are given.
+        reached_iou: an object with no anchor of at least this IoU counts as unreached.
+    """
+
+    canvas: CanvasSettings
+    anchors: AnchorSettings
+    neg_iou: float
+    pos_iou: float
+    reached_iou: float
 
 
 @dataclass(frozen=True)
@@ -47,7 +64,7 @@ class ObjectMeasurements:
     picture_sizes: np.ndarray
 
 
-def measure_objects(config: Config, source: DataSource) -> ObjectMeasurements:
+def measure_objects(settings: StatisticsSettings, source: DataSource) -> ObjectMeasurements:
     """Measure the objects of a data set; pictures are placed on the canvas without augmentation."""
     records = source.records
     masks = [~record.crowd for record in records]
@@ -59,26 +76,26 @@ def measure_objects(config: Config, source: DataSource) -> ObjectMeasurements:
     labels = np.concatenate(labels or [np.zeros(0, np.int32)]).astype(np.int64)
     picture_sizes = [(record.height, record.width) for record in records]
     picture_sizes = np.array(picture_sizes, np.int64).reshape(-1, 2)
-    scale = _canvas_scale(config, picture_sizes)[picture_index]
+    scale = _canvas_scale(settings.canvas, picture_sizes)[picture_index]
     canvas_boxes = boxes * np.concatenate([scale, scale], 1)
     return ObjectMeasurements(
         picture_index=picture_index,
         labels=labels,
         boxes=boxes,
         canvas_sides=np.sqrt((canvas_boxes[:, 2:] - canvas_boxes[:, :2]).prod(1)),
-        best_ious=best_anchor_iou(config, canvas_boxes),
+        best_ious=best_anchor_iou(settings.anchors, canvas_boxes),
         objects_per_picture=objects_per_picture,
         picture_sizes=picture_sizes,
     )
 
 
-def _canvas_scale(config, picture_sizes):
+def _canvas_scale(canvas, picture_sizes):
     """The factors in x and y by which pictures are resized, float64 [P, 2]; picture_sizes: int64 [P, 2]."""
     sizes, size_index = np.unique(picture_sizes, axis=0, return_inverse=True)
     scales = np.ones((len(sizes), 2))
     for i, (height, width) in enumerate(sizes.tolist()):
         try:
-            new_height, new_width = resized_size(height, width, config)
+            new_height, new_width = resized_size(height, width, canvas)
         except ConfigError:  # the check has a finding of its own for it
             continue
         scales[i] = new_width / width, new_height / height
@@ -86,12 +103,12 @@ def _canvas_scale(config, picture_sizes):
 
 
 def data_statistics(
-    config: Config, source: DataSource, objects: Optional[ObjectMeasurements] = None
+    settings: StatisticsSettings, source: DataSource, objects: Optional[ObjectMeasurements] = None
 ) -> Dict[str, Any]:
     """The statistics of a data set as values for JSON.
 
     Args:
-        config: the configuration.
+        settings: canvas, anchors and thresholds.
         source: the data.
         objects: those of `measure_objects`, if the caller has them.
 
@@ -102,10 +119,10 @@ def data_statistics(
         "pictures_without_objects": number,
         "box_area": {"small", "medium", "large": share of the objects, by COCO's limits},
         "anchors": {"recall": {IoU: share of objects with an anchor of at least that IoU}, "mean_best_iou",
-        "unreached": number of objects below min_pos_iou, "by_size": the same by the side on the canvas}}.
+        "unreached": number of objects below reached_iou, "by_size": the same by the side on the canvas}}.
     """
     if objects is None:
-        objects = measure_objects(config, source)
+        objects = measure_objects(settings, source)
     sides = objects.boxes[:, 2:] - objects.boxes[:, :2]
     areas = sides.prod(1)
     small = areas < _SMALL_AREA
@@ -123,9 +140,9 @@ def data_statistics(
         "picture_width": _percentiles(objects.picture_sizes[:, 1]),
         "picture_height": _percentiles(objects.picture_sizes[:, 0]),
         "anchors": {
-            **_anchor_figures(config, objects.best_ious),
-            "unreached": int((objects.best_ious < config.min_pos_iou).sum()),
-            "by_size": _anchor_figures_by_size(config, objects),
+            **_anchor_figures(settings, objects.best_ious),
+            "unreached": int((objects.best_ious < settings.reached_iou).sum()),
+            "by_size": _anchor_figures_by_size(settings, objects),
         },
     }
 
@@ -141,15 +158,15 @@ def _count_by_class(names, labels):
     return dict(zip(names, np.bincount(labels, minlength=len(names) + 1)[1:].tolist()))
 
 
-def _anchor_figures(config, best_ious):
-    thresholds = sorted({0.5, config.pos_iou_thr, config.neg_iou_thr})
+def _anchor_figures(settings, best_ious):
+    thresholds = sorted({0.5, settings.pos_iou, settings.neg_iou})
     return {
         "recall": {f"{threshold:g}": _share(best_ious >= threshold) for threshold in thresholds},
         "mean_best_iou": round(float(np.mean(best_ious)), 4) if len(best_ious) else 0.0,
     }
 
 
-def _anchor_figures_by_size(config, objects):
+def _anchor_figures_by_size(settings, objects):
     """The figures for objects of each range of sides, smallest first; ranges without objects are left out."""
     rows = []
     for low, high in zip(_SIDE_EDGES, _SIDE_EDGES[1:]):
@@ -160,7 +177,7 @@ def _anchor_figures_by_size(config, objects):
                     "from": low,
                     "to": None if np.isinf(high) else high,
                     "objects": int(inside.sum()),
-                    **_anchor_figures(config, objects.best_ious[inside]),
+                    **_anchor_figures(settings, objects.best_ious[inside]),
                 }
             )
     return rows

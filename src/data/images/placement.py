@@ -10,13 +10,12 @@ an enlarged picture of which only a crop is kept, is never made.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, NamedTuple, Optional, Tuple
+from typing import Dict, NamedTuple, Optional
 
 import cv2
 import numpy as np
 
-from ...config import Config
-from ...errors import ConfigError
+from .canvas import CanvasSettings, resized_size
 
 
 class Window(NamedTuple):
@@ -107,52 +106,9 @@ class Placement:
         )
 
 
-def resized_size(
-    height: float, width: float, config: Config, short: Optional[float] = None
-) -> Tuple[int, int]:
-    """The size to which a picture is resized, as `keep_ratio` and `resize` say.
-
-    Args:
-        height: of the picture in pixels.
-        width: of the picture in pixels.
-        config: the configuration.
-        short: length of the resized picture's shorter side, as far as resize_long and the canvas allow. It
-            replaces `resize`.
-
-    Returns:
-        (height, width) in pixels, at most the canvas.
-
-    Raises:
-        ConfigError: where resize=short_side gives more than the canvas holds.
-    """
-    if not config.keep_ratio:
-        return config.img_height, config.img_width
-    canvas_scale = min(config.img_height / height, config.img_width / width)
-    if short is None and config.resize == "fit":
-        scale = canvas_scale
-    else:
-        short_scale = (short or config.resize_short) / min(height, width)
-        scale = min(short_scale, config.resize_long / max(height, width))
-        if short:
-            scale = min(scale, canvas_scale)
-    new_height = max(1, int(height * scale + 0.5))
-    new_width = max(1, int(width * scale + 0.5))
-    if scale <= canvas_scale:
-        return min(config.img_height, new_height), min(config.img_width, new_width)
-    if new_height > config.img_height or new_width > config.img_width:
-        # the canvas that holds every picture: a square, of the multiple of 32 that resize_long needs
-        side = -(-config.resize_long // 32) * 32
-        raise ConfigError(
-            f"resize=short_side makes a picture of {width}x{height} {new_width}x{new_height}, which does not "
-            f"fit img_width={config.img_width} img_height={config.img_height}; write img_width={side} "
-            f"img_height={side}"
-        )
-    return new_height, new_width
-
-
-def place_plainly(height: int, width: int, config: Config) -> Placement:
+def place_plainly(height: int, width: int, settings: CanvasSettings) -> Placement:
     """The Placement of a picture in evaluation: resized into the canvas's top-left corner."""
-    new_height, new_width = resized_size(height, width, config)
+    new_height, new_width = resized_size(height, width, settings)
     return Placement(
         source_height=height,
         source_width=width,
@@ -164,18 +120,18 @@ def place_plainly(height: int, width: int, config: Config) -> Placement:
 
 
 def place_picture(
-    picture: np.ndarray, placement: Placement, config: Config, out: Optional[np.ndarray] = None
+    picture: np.ndarray, placement: Placement, settings: CanvasSettings, out: Optional[np.ndarray] = None
 ) -> np.ndarray:
     """Draw a picture onto the canvas.
 
     Resizing is half-pixel-correct and bilinear. Where the picture shrinks to under half, a canvas pixel is
     the mean of the pixels that it covers: bilinear sampling would leave some out. An expansion is filled with
-    the mean of the pictures (img_mean), padding as `padding` says.
+    the mean of the pictures, padding as `pads_with_mean` says.
 
     Args:
         picture: uint8 [h, w, 3], RGB.
         placement: where it goes.
-        config: the configuration.
+        settings: the canvas.
         out: a canvas to write into; a new one by default.
 
     Returns:
@@ -183,8 +139,8 @@ def place_picture(
     """
     canvas = out
     if canvas is None:
-        canvas = np.empty((config.img_height, config.img_width, 3), np.uint8)
-    _fill_background(canvas, placement, config)
+        canvas = np.empty((settings.height, settings.width, 3), np.uint8)
+    _fill_background(canvas, placement, settings)
     window = placement.source_window
     picture = picture[window.top : window.top + window.height, window.left : window.left + window.width]
     if placement.flip:
@@ -205,18 +161,16 @@ def place_picture(
     return canvas
 
 
-def _fill_background(canvas: np.ndarray, placement: Placement, config: Config) -> None:
+def _fill_background(canvas: np.ndarray, placement: Placement, settings: CanvasSettings) -> None:
     """Fill the canvas's padding, and its expansion where there is one."""
-    # statistics are in the order of the network's channels, the canvas is RGB
-    mean = config.img_mean if config.channel_order == "RGB" else config.img_mean[::-1]
-    mean = np.round(mean).astype(np.uint8)
-    padding = mean if config.padding == "mean" else np.zeros(3, np.uint8)
+    mean = np.round(settings.mean).astype(np.uint8)
+    padding = mean if settings.pads_with_mean else np.zeros(3, np.uint8)
     filled_height = placement.filled_height
     filled_width = placement.filled_width
     # whole rows at a time: three bytes at a time is ten times slower
     rows = canvas.reshape(len(canvas), -1)
-    rows[filled_height:] = np.tile(padding, config.img_width)
-    rows[:filled_height, 3 * filled_width :] = np.tile(padding, config.img_width - filled_width)
+    rows[filled_height:] = np.tile(padding, settings.width)
+    rows[:filled_height, 3 * filled_width :] = np.tile(padding, settings.width - filled_width)
     if (placement.height, placement.width) != (filled_height, filled_width):
         rows[:filled_height, : 3 * filled_width] = np.tile(mean, filled_width)
 

@@ -5,15 +5,37 @@ Everything follows from sizes and from random numbers that are drawn at once (`D
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ...config import Config
-from .placement import Placement, Window, resized_size
+from .canvas import CanvasSettings, resized_size
+from .placement import Placement, Window
 
 # An expanded canvas is up to this many times as wide and high (SSD, Liu et al. 2016, section 2.2).
 _EXPAND_LIMIT = 4.0
+
+
+@dataclass(frozen=True)
+class PlacementSettings:
+    """How pictures are placed in training; the keys of the same names say what each does.
+
+    Attributes:
+        canvas: the canvas.
+        flip_ratio, expand_ratio, crop_ratio: how likely a picture is flipped, expanded and cropped.
+        crop_min_side: the least side of a crop, as a fraction of the picture's.
+        multi_scale: the shorter sides that are drawn from; None for `CanvasSettings.resize`.
+        large_scale_jitter: the range of the factor that is drawn; None for none.
+    """
+
+    canvas: CanvasSettings
+    flip_ratio: float
+    expand_ratio: float
+    crop_ratio: float
+    crop_min_side: float
+    multi_scale: Optional[Tuple[int, ...]]
+    large_scale_jitter: Optional[Tuple[float, float]]
 
 
 class Draws(NamedTuple):
@@ -63,7 +85,7 @@ class AxisCrop(NamedTuple):
 def place_randomly(
     height: int,
     width: int,
-    config: Config,
+    settings: PlacementSettings,
     generator: np.random.Generator,
     boxes: Sequence[Sequence[float]] = (),
 ) -> Placement:
@@ -74,7 +96,7 @@ def place_randomly(
     Args:
         height: of the picture in pixels.
         width: of the picture in pixels.
-        config: the configuration.
+        settings: how likely it is changed, and how far.
         generator: the same number of draws is taken from it in all cases, so that one setting does not change
             another's draws.
         boxes: [n, 4], x1, y1, x2, y2 of the picture's objects in pixels. A crop keeps the centre of at least
@@ -82,11 +104,11 @@ def place_randomly(
     """
     draws = Draws(*generator.random(6), *generator.random(7))
     window = Window(0, 0, height, width)
-    if draws.crop < config.crop_ratio:
-        window = _random_window(height, width, config.crop_min_side, draws, boxes)
-    if config.large_scale_jitter is not None:
-        return _jittered(height, width, window, config, draws)
-    return _expanded(height, width, window, config, draws)
+    if draws.crop < settings.crop_ratio:
+        window = _random_window(height, width, settings.crop_min_side, draws, boxes)
+    if settings.large_scale_jitter is not None:
+        return _jittered(height, width, window, settings, draws)
+    return _expanded(height, width, window, settings, draws)
 
 
 def _random_window(
@@ -128,16 +150,20 @@ def _whole_number(first: int, last: int, draw: float) -> int:
     return first + int(draw * (last - first + 1))
 
 
-def _expanded(height: int, width: int, window: Window, config: Config, draws: Draws) -> Placement:
+def _expanded(
+    height: int, width: int, window: Window, settings: PlacementSettings, draws: Draws
+) -> Placement:
     """The window resized as `resize` or multi_scale say, possibly within a larger filled area (SSD)."""
-    if config.multi_scale is not None:
-        short = config.multi_scale[int(draws.size * len(config.multi_scale))]
+    if settings.multi_scale is not None:
+        short = settings.multi_scale[int(draws.size * len(settings.multi_scale))]
     else:
-        short = _short_side(config)
+        short = _short_side(settings.canvas)
     ratio = 1.0
-    if draws.expand < config.expand_ratio and draws.expand_half < 0.5:
+    if draws.expand < settings.expand_ratio and draws.expand_half < 0.5:
         ratio = 1 + (_EXPAND_LIMIT - 1) * draws.expand_ratio
-    filled_height, filled_width = resized_size(window.height * ratio, window.width * ratio, config, short)
+    filled_height, filled_width = resized_size(
+        window.height * ratio, window.width * ratio, settings.canvas, short
+    )
     new_height = max(1, int(filled_height / ratio + 0.5))
     new_width = max(1, int(filled_width / ratio + 0.5))
     return Placement(
@@ -149,21 +175,24 @@ def _expanded(height: int, width: int, window: Window, config: Config, draws: Dr
         left=_whole_number(0, filled_width - new_width, draws.left),
         filled_height=filled_height,
         filled_width=filled_width,
-        flip=_is_flipped(config, draws),
+        flip=_is_flipped(settings, draws),
         window=_crop_or_none(window, height, width),
     )
 
 
-def _jittered(height: int, width: int, window: Window, config: Config, draws: Draws) -> Placement:
+def _jittered(
+    height: int, width: int, window: Window, settings: PlacementSettings, draws: Draws
+) -> Placement:
     """Large-scale jitter (Ghiasi et al. 2021, section 3).
 
     The window is resized to a random multiple of its usual size, and cropped or padded to the canvas.
     """
-    low, high = config.large_scale_jitter
+    canvas = settings.canvas
+    low, high = settings.large_scale_jitter
     factor = low + (high - low) * draws.size
-    usual_height, usual_width = resized_size(window.height, window.width, config, _short_side(config))
-    rows = _crop_to_canvas(window.height, usual_height * factor, config.img_height, draws.top)
-    columns = _crop_to_canvas(window.width, usual_width * factor, config.img_width, draws.left)
+    usual_height, usual_width = resized_size(window.height, window.width, canvas, _short_side(canvas))
+    rows = _crop_to_canvas(window.height, usual_height * factor, canvas.height, draws.top)
+    columns = _crop_to_canvas(window.width, usual_width * factor, canvas.width, draws.left)
     kept = Window(window.top + rows.start, window.left + columns.start, rows.length, columns.length)
     return Placement(
         source_height=height,
@@ -172,7 +201,7 @@ def _jittered(height: int, width: int, window: Window, config: Config, draws: Dr
         width=columns.canvas_length,
         filled_height=rows.canvas_length,
         filled_width=columns.canvas_length,
-        flip=_is_flipped(config, draws),
+        flip=_is_flipped(settings, draws),
         window=_crop_or_none(kept, height, width),
     )
 
@@ -195,17 +224,17 @@ def _crop_to_canvas(length: int, scaled_length: float, canvas_length: int, draw:
     return AxisCrop(start, kept_length, min(scaled_length, canvas_length))
 
 
-def _is_flipped(config: Config, draws: Draws) -> bool:
-    return bool(draws.flip < config.flip_ratio)
+def _is_flipped(settings: PlacementSettings, draws: Draws) -> bool:
+    return bool(draws.flip < settings.flip_ratio)
 
 
-def _short_side(config: Config) -> Optional[int]:
+def _short_side(canvas: CanvasSettings) -> Optional[int]:
     """The shorter side that resize=short_side gives, None with resize=fit.
 
     Given to `resized_size`, it makes a picture smaller that would not fit the canvas: a crop may have a shape
     that no whole picture has.
     """
-    return config.resize_short if config.resize == "short_side" else None
+    return canvas.resize_short if canvas.resize == "short_side" else None
 
 
 def _crop_or_none(window: Window, height: int, width: int) -> Optional[Window]:

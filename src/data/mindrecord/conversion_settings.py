@@ -9,10 +9,28 @@ import os
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, Optional
 
-from ...config import Config
-from ..annotations.source_paths import annotation_path, picture_folder_path, read_annotation_file
+from ..annotations.annotation_file import AUTO, AnnotationSettings, read_annotation_file
+from ..annotations.records import TrainingSelection
 from ..annotations.txt_rows import split_txt_row
+from ..check.data_check import CheckSettings
 from .manifest import FORMAT
+
+
+@dataclass(frozen=True)
+class ConversionSettings:
+    """What a conversion takes of the settings.
+
+    Attributes:
+        check: of the data; its annotations and its selection are what is stored.
+        folder: of the conversion; None for the default one.
+        shard_mb: as of `shard_ranges`.
+        processes: that write shards, at most.
+    """
+
+    check: CheckSettings
+    folder: Optional[str]
+    shard_mb: Optional[float]
+    processes: int
 
 
 @dataclass(frozen=True)
@@ -20,7 +38,7 @@ class ConversionInputs:
     """What a conversion depends on.
 
     Attributes:
-        settings: as of `conversion_settings`.
+        settings: as of `manifest_settings`.
         pictures_digest: as of `pictures_digest`.
     """
 
@@ -33,36 +51,37 @@ class ConversionInputs:
         return hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def conversion_inputs(config: Config) -> ConversionInputs:
-    """What a conversion of the configuration's training data depends on."""
-    return ConversionInputs(conversion_settings(config), pictures_digest(config))
+def conversion_inputs(annotations: AnnotationSettings, selection: TrainingSelection) -> ConversionInputs:
+    """What a conversion of these annotations, and of what training takes of them, depends on."""
+    return ConversionInputs(manifest_settings(annotations, selection), pictures_digest(annotations))
 
 
-def conversion_settings(config: Config) -> Dict[str, Any]:
+def manifest_settings(annotations: AnnotationSettings, selection: TrainingSelection) -> Dict[str, Any]:
     """What a conversion's rows depend on besides the pictures, as it is kept in the manifest.
 
     It is the annotation file's content and the settings that choose objects.
     """
-    data = read_annotation_file(annotation_path(config))
+    data = read_annotation_file(annotations.path)
+    names = annotations.class_names
     return {
         "format": FORMAT,
-        "dataset": config.dataset,
+        "dataset": annotations.format,
         "annotations": hashlib.sha256(data).hexdigest(),
-        "coco_classes": config.coco_classes if config.coco_classes == "auto" else list(config.coco_classes),
-        "max_instance_count": config.max_instance_count,
-        "keep_empty": config.keep_empty,
+        "coco_classes": names if names == AUTO else list(names),
+        "max_instance_count": selection.max_instance_count,
+        "keep_empty": selection.keep_empty,
     }
 
 
-def pictures_digest(config: Config) -> Optional[str]:
+def pictures_digest(annotations: AnnotationSettings) -> Optional[str]:
     """A digest of the picture files' names and sizes.
 
     None where their folder is gone, as where a user keeps only the shards.
     """
-    root = picture_folder_path(config)
+    root = annotations.folder
     if not os.path.isdir(root):
         return None
-    files = _files_in(root) if config.dataset == "coco" else _files_of_txt(config, root)
+    files = _files_in(root) if annotations.format == "coco" else _files_of_txt(annotations)
     names_and_sizes = set()
     for file in files:
         # a missing picture is reported when it is read
@@ -79,9 +98,9 @@ def _files_in(root: str) -> Iterator[str]:
                 yield os.path.join(folder, name)
 
 
-def _files_of_txt(config: Config, root: str) -> Iterator[str]:
+def _files_of_txt(annotations: AnnotationSettings) -> Iterator[str]:
     """The pictures that a txt annotation file lists."""
-    lines = read_annotation_file(annotation_path(config)).decode("utf-8-sig", "replace").split("\n")
+    lines = read_annotation_file(annotations.path).decode("utf-8-sig", "replace").split("\n")
     for line in lines:
         if line.strip():
-            yield os.path.join(root, split_txt_row(line)[0])
+            yield os.path.join(annotations.folder, split_txt_row(line)[0])

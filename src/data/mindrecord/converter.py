@@ -1,4 +1,4 @@
-"""Annotations and pictures to MindRecord shards with a manifest: `ensure_mindrecord`, which training calls
+"""Annotations and pictures to MindRecord shards with a manifest: `ensure_converted`, which training calls
 before anything else.
 
 Shards are written into a folder beside the final one, which is renamed when everything is there: a conversion
@@ -20,12 +20,11 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Union
 import numpy as np
 from tqdm import tqdm
 
-from ...config import Config
 from ...errors import DataError
 from ...log import logger
 from ..annotations.records import DataSource
 from ..check.data_check import checked_source
-from .conversion_settings import ConversionInputs, conversion_inputs
+from .conversion_settings import ConversionInputs, ConversionSettings, conversion_inputs
 from .manifest import LABELS, ROWS, Manifest, load_manifest
 from .partial_folder import (
     check_disk_space,
@@ -51,23 +50,23 @@ class Conversion(NamedTuple):
     manifest: Manifest
 
 
-def ensure_mindrecord(config: Config, rank: int = 0) -> Conversion:
+def ensure_converted(settings: ConversionSettings, rank: int = 0) -> Conversion:
     """The training data as MindRecord; they are converted first where no whole conversion is there.
 
-    The folder is `mindrecord_dir`, or ./mindrecord/<digest of source and settings>. Ranks may call this at
+    The folder is the settings' one, or ./mindrecord/<digest of source and settings>. Ranks may call this at
     once: one converts, the others wait.
 
     Args:
-        config: the configuration.
+        settings: of the conversion.
         rank: of this process. Only rank 0 shows progress and findings.
 
     Raises:
-        DataError: the data cannot be converted, or `mindrecord_dir` holds something else. For data of another
+        DataError: the data cannot be converted, or the folder holds something else. For data of another
             source or setting, the message says what differs.
     """
-    inputs = conversion_inputs(config)
-    folder = Path(config.mindrecord_dir or os.path.join("mindrecord", inputs.digest))
-    is_named = bool(config.mindrecord_dir)
+    inputs = conversion_inputs(settings.check.annotations, settings.check.selection)
+    folder = Path(settings.folder or os.path.join("mindrecord", inputs.digest))
+    is_named = bool(settings.folder)
     manifest = _matching_manifest(folder, inputs, is_named)
     if manifest is None:
         with _lock(folder) as handle:
@@ -75,8 +74,8 @@ def ensure_mindrecord(config: Config, rank: int = 0) -> Conversion:
             manifest = _matching_manifest(folder, inputs, is_named)
             if manifest is None:
                 quiet = rank != 0
-                source = checked_source(config, f"{folder}.data_report.json", quiet=quiet)
-                manifest = convert(source, folder, config, inputs, quiet, lock_handle=handle)
+                source = checked_source(settings.check, f"{folder}.data_report.json", quiet=quiet)
+                manifest = convert(source, folder, settings, inputs, quiet, lock_handle=handle)
     return Conversion(folder, manifest)
 
 
@@ -159,21 +158,21 @@ def _lock(folder: Path) -> Iterator[int]:
 def convert(
     source: DataSource,
     folder: Union[str, Path],
-    config: Config,
+    settings: ConversionSettings,
     inputs: ConversionInputs,
     quiet: bool = False,
     lock_handle: Optional[int] = None,
 ) -> Manifest:
     """Write a DataSource's training rows as shards into a folder, which appears whole or not at all.
 
-    `training_rows` says what is left out. Shards are written by num_parallel_workers processes into
+    `training_rows` says what is left out. Shards are written by several processes into
     FOLDER.partial; what an interrupted conversion of the same data and settings finished there is kept. The
     result does not depend on either.
 
     Args:
         source: the data.
         folder: of the conversion.
-        config: the configuration.
+        settings: which rows and shards, and the number of processes.
         inputs: what the conversion depends on.
         quiet: show no progress, and do not say what was converted.
         lock_handle: as of `write_shards`.
@@ -185,13 +184,13 @@ def convert(
     start = time.time()
     folder = Path(folder)
     partial = folder.with_name(folder.name + ".partial")
-    plan = plan_conversion(source, config)
+    plan = plan_conversion(source, settings.check.selection, settings.shard_mb)
     try:
         prepare_partial_folder(partial, inputs, plan)
         finished = finished_shards(partial, plan.shard_names)
         check_disk_space(folder, plan, source.annotation_file, finished)
         tasks = _missing_shards(partial, plan, finished, source.has_masks)
-        processes = min(config.num_parallel_workers, max(1, len(tasks)))
+        processes = min(settings.processes, max(1, len(tasks)))
         with _progress_bar(plan, tasks, quiet) as bar:
             for count in write_shards(iter(tasks), processes, lock_handle):
                 bar.update(count)

@@ -8,9 +8,8 @@ from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from ...config import Config
 from ...errors import DataError
-from ..annotations.records import DataSource, Record
+from ..annotations.records import DataSource, Record, TrainingSelection
 from .row_format import RowRange
 
 # Without `shard_mb`: bytes of a shard, unless there would be more than so many shards.
@@ -72,23 +71,30 @@ class ConversionPlan:
         return [f"train-{number:04d}.mindrecord" for number in range(len(self.shards))]
 
 
-def plan_conversion(source: DataSource, config: Config) -> ConversionPlan:
+def plan_conversion(
+    source: DataSource, selection: TrainingSelection, shard_mb: Optional[float]
+) -> ConversionPlan:
     """The plan of a conversion.
+
+    Args:
+        source: the data.
+        selection: what of the data is stored.
+        shard_mb: as of `shard_ranges`.
 
     Raises:
         DataError: there is nothing to learn from, or a picture is missing.
     """
     if not source.has_annotations:
         raise DataError(f"annotation file {source.annotation_file}: no 'annotations'; training needs them")
-    selected = training_rows(source.records, config)
+    selected = training_rows(source.records, selection)
     if not selected.rows:
         raise DataError(f"annotation file {source.annotation_file}: no picture with an object to learn from")
     rows = with_picture_sizes(selected.rows)
-    shards = shard_ranges([row.picture_size for row in rows], config.shard_mb)
+    shards = shard_ranges([row.picture_size for row in rows], shard_mb)
     return ConversionPlan(rows, selected.left_out, shards)
 
 
-def training_rows(records: Iterable[Record], config: Config) -> TrainingRows:
+def training_rows(records: Iterable[Record], selection: TrainingSelection) -> TrainingRows:
     """The pictures and objects to train with.
 
     Crowds are left out, pictures without objects unless `keep_empty`, and all but the max_instance_count
@@ -101,17 +107,17 @@ def training_rows(records: Iterable[Record], config: Config) -> TrainingRows:
     for record in records:
         kept = np.flatnonzero(~record.crowd)
         crowds += len(record.crowd) - len(kept)
-        if len(kept) > config.max_instance_count:
-            surplus += len(kept) - config.max_instance_count
-            kept = _largest_objects(record, kept, config.max_instance_count)
-        if len(kept) or config.keep_empty:
+        if len(kept) > selection.max_instance_count:
+            surplus += len(kept) - selection.max_instance_count
+            kept = _largest_objects(record, kept, selection.max_instance_count)
+        if len(kept) or selection.keep_empty:
             rows.append(TrainingRow(record, kept))
         else:
             empty += 1
     left_out = {
         "pictures without objects left out": empty,
         "crowds left out": crowds,
-        f"objects over max_instance_count={config.max_instance_count} left out (the smallest)": surplus,
+        f"objects over max_instance_count={selection.max_instance_count} left out (the smallest)": surplus,
     }
     return TrainingRows(rows, left_out)
 

@@ -5,11 +5,10 @@ All of this is a function of (seed, epoch) alone.
 
 from __future__ import annotations
 
-from typing import Sequence, Union
+from typing import Optional, Sequence, Union
 
 import numpy as np
 
-from ...config import Config
 from ..mindrecord.manifest import Manifest, load_labels, load_rows
 
 # The streams of random numbers. What is drawn from one never shifts another.
@@ -67,31 +66,41 @@ def repeat_factors(
     return factors
 
 
-def epoch_length(config: Config, manifest: Manifest) -> int:
+def epoch_length(manifest: Manifest, repeat_threshold: Optional[float]) -> int:
     """How many rows an epoch takes, repeats included, of the conversion that the manifest describes.
+
+    Args:
+        manifest: The conversion.
+        repeat_threshold: As of `repeat_factors`; None or 0: no row is repeated.
 
     Raises:
         DataError: The index of the rows or the labels are missing or damaged.
     """
-    if not config.repeat_factor_threshold:
+    if not repeat_threshold:
         return manifest.pictures
-    return (int(_factor_units(config, manifest).sum()) + _FACTOR_UNITS // 2) // _FACTOR_UNITS
+    return (int(_factor_units(manifest, repeat_threshold).sum()) + _FACTOR_UNITS // 2) // _FACTOR_UNITS
 
 
-def _factor_units(config: Config, manifest: Manifest) -> np.ndarray:
+def _factor_units(manifest: Manifest, repeat_threshold: float) -> np.ndarray:
     """The rows' repeat factors, int64 [pictures], in multiples of 1 / _FACTOR_UNITS."""
     objects = load_rows(manifest.folder, manifest)["objects"]
     labels = load_labels(manifest.folder, manifest)
-    factors = repeat_factors(objects, labels, config.repeat_factor_threshold)
+    factors = repeat_factors(objects, labels, repeat_threshold)
     return np.rint(factors * _FACTOR_UNITS).astype(np.int64)
 
 
-def epoch_order(config: Config, manifest: Manifest, epoch: int) -> np.ndarray:
+def epoch_order(manifest: Manifest, epoch: int, seed: int, repeat_threshold: Optional[float]) -> np.ndarray:
     """The rows of an epoch in its own random order.
 
     Without repeats each row comes once. With them a row of factor r comes floor(r) or ceil(r) times, the
     latter with a probability of about r - floor(r), and all epochs are of the same length (systematic
     sampling).
+
+    Args:
+        manifest: The conversion.
+        epoch: The epoch, from 0.
+        seed: The run's seed.
+        repeat_threshold: As of `epoch_length`.
 
     Returns:
         int64 [epoch_length].
@@ -99,11 +108,11 @@ def epoch_order(config: Config, manifest: Manifest, epoch: int) -> np.ndarray:
     Raises:
         DataError: The index of the rows or the labels are missing or damaged.
     """
-    generator = stream_generator(config.seed, ORDER, epoch)
+    generator = stream_generator(seed, ORDER, epoch)
     order = generator.permutation(manifest.pictures)
-    if not config.repeat_factor_threshold:
+    if not repeat_threshold:
         return order
-    ends = np.cumsum(_factor_units(config, manifest)[order])
+    ends = np.cumsum(_factor_units(manifest, repeat_threshold)[order])
     # The random offset decides which rows are rounded up. It is drawn so that the sum is rounded to the
     # nearest whole number in every epoch.
     rest = int(ends[-1] % _FACTOR_UNITS)

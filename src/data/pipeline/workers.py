@@ -20,12 +20,11 @@ from typing import Dict, Hashable, List, NamedTuple, NoReturn, Optional, Tuple, 
 
 import cv2
 
-from ...config import Config
 from ...errors import UserError, WorkerError
 from ..mindrecord.shard_reader import ShardReader
 from ..processes import how_it_ended, next_task, start_process
 from .shared_batches import anonymous_file, batch_buffers, batch_bytes
-from .training_example import ArrayLayout, batch_layout, fill_example
+from .training_example import ArrayLayout, ExampleSettings, batch_layout, fill_example
 
 # How long to wait for an answer before the workers' processor time is looked at. Workers hang if it does not
 # change for as long again.
@@ -36,7 +35,7 @@ class WorkerSetup(NamedTuple):
     """The first message to a worker.
 
     Attributes:
-        config: The run's settings.
+        settings: How examples are made.
         folder: The folder of the shards.
         has_masks: Whether the data has masks.
         layout: The arrays of a batch (`batch_layout`).
@@ -45,7 +44,7 @@ class WorkerSetup(NamedTuple):
         trainer: The process id of the trainer.
     """
 
-    config: Config
+    settings: ExampleSettings
     folder: str
     has_masks: bool
     layout: Dict[str, ArrayLayout]
@@ -87,11 +86,11 @@ class TaskResult(NamedTuple):
 
 
 class DataWorkers:
-    """`num_parallel_workers` processes, and the batch buffers in shared memory that they fill.
+    """Processes that make examples, and the batch buffers in shared memory that they fill.
 
     A context manager. It can be used for any number of epochs of a conversion.
 
-        with DataWorkers(config, folder, has_masks) as workers:
+        with DataWorkers(settings, batch_size, count, folder, has_masks) as workers:
             # any number of times
             workers.submit(ticket, buffer, position, epoch, row)
             # the ticket of an example that is done, in any order
@@ -99,7 +98,9 @@ class DataWorkers:
             workers.buffers[buffer]["image"][position]
 
     Args:
-        config: The run's settings.
+        settings: How examples are made.
+        batch_size: Pictures of a batch.
+        count: The number of processes.
         folder: The folder of the shards.
         has_masks: Whether masks are made. Without, all masks are 255.
 
@@ -107,19 +108,25 @@ class DataWorkers:
         buffers: Batches of arrays, each as `batch_layout` says.
     """
 
-    def __init__(self, config: Config, folder: Union[str, Path], has_masks: bool):
-        layout = batch_layout(config, config.batch_size)
-        count = config.num_parallel_workers
+    def __init__(
+        self,
+        settings: ExampleSettings,
+        batch_size: int,
+        count: int,
+        folder: Union[str, Path],
+        has_masks: bool,
+    ):
+        layout = batch_layout(settings, batch_size)
         # Enough for two examples a worker, of which one is made and one waits, and for a batch that is handed
         # out meanwhile.
-        buffer_count = max(3, -(-2 * count // config.batch_size) + 1)
+        buffer_count = max(3, -(-2 * count // batch_size) + 1)
         memory_size = buffer_count * batch_bytes(layout)
         self._processes: List[subprocess.Popen] = []
         self._connections: List[Connection] = []
         self._next_worker = 0
         # For each worker the rows of its tasks, by ticket, oldest first.
         self._pending = [collections.OrderedDict() for _ in range(count)]
-        setup = WorkerSetup(config, str(folder), has_masks, layout, buffer_count, memory_size, os.getpid())
+        setup = WorkerSetup(settings, str(folder), has_masks, layout, buffer_count, memory_size, os.getpid())
         with anonymous_file() as file:
             os.truncate(file.fileno(), memory_size)
             self._memory = mmap.mmap(file.fileno(), memory_size)
@@ -267,7 +274,7 @@ def work(connection_handle: int, memory_handle: int) -> None:
         try:
             reader = reader or ShardReader(setup.folder)
             arrays = buffers[task.buffer]
-            fill_example(setup.config, reader, task.epoch, task.row, setup.has_masks, arrays, task.position)
+            fill_example(setup.settings, reader, task.epoch, task.row, setup.has_masks, arrays, task.position)
         except UserError as error:
             result = TaskResult(task.ticket, type(error), str(error))
         # Any other error is raised in the trainer.

@@ -14,8 +14,9 @@ from ...data.annotations.records import DataSource
 from ...data.images.box_masks import paste_mask
 from ...data.images.decode import read_picture
 from ...data.images.rle import mask_to_rle
-from ...data.mindrecord.conversion_settings import ConversionInputs, conversion_settings
+from ...data.mindrecord.conversion_settings import ConversionInputs, manifest_settings
 from ...data.mindrecord.converter import convert
+from ...data_settings import conversion_settings
 from ...dataset import create_maskrcnn_dataset
 from .visualize import draw_ground_truth, save_png, side_by_side
 
@@ -48,7 +49,9 @@ def browse_data(config: Config, source: DataSource, count: int, folder) -> List[
     part = dataclasses.replace(source, records=list(selected.values()))
     with tempfile.TemporaryDirectory() as temporary:
         shards = Path(temporary) / "pictures"
-        convert(part, shards, config, ConversionInputs(conversion_settings(config)), quiet=True)
+        settings = conversion_settings(config)
+        inputs = ConversionInputs(manifest_settings(settings.check.annotations, settings.check.selection))
+        convert(part, shards, settings, inputs, quiet=True)
         for batch in create_maskrcnn_dataset(config, shards, 0):
             record = selected[int(batch["image_id"][0])]
             annotated = draw_ground_truth(

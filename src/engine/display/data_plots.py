@@ -7,9 +7,8 @@ from typing import Optional
 
 import numpy as np
 
-from ...config import Config
 from ...data.annotations.records import DataSource
-from ...data.check.statistics import ObjectMeasurements, measure_objects
+from ...data.check.statistics import ObjectMeasurements, StatisticsSettings, measure_objects
 from ...errors import DataError
 from .fonts import font_file, readable_name, readable_text
 
@@ -19,12 +18,12 @@ _SMALLEST_LETTERS = 9  # points; East Asian letters under this size cannot be to
 
 
 def plot_statistics(
-    config: Config, source: DataSource, path, objects: Optional[ObjectMeasurements] = None
+    settings: StatisticsSettings, source: DataSource, path, objects: Optional[ObjectMeasurements] = None
 ) -> None:
     """Draw plots of a DataSource's objects and pictures.
 
     Args:
-        config: The settings; the plots show the anchors that they give.
+        settings: As of `measure_objects`; the plots show the anchors.
         source: The data.
         path: The PNG file.
         objects: `measure_objects` of the data, if the caller has them.
@@ -35,17 +34,17 @@ def plot_statistics(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    objects = measure_objects(config, source) if objects is None else objects
+    objects = measure_objects(settings, source) if objects is None else objects
     class_names = source.class_names[1:]
     figure = Figure(figsize=(15, 9), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(2, 3).ravel()
     _plot_classes(axes[0], class_names, np.bincount(objects.labels, minlength=len(class_names) + 1)[1:])
     _plot_objects_per_picture(axes[1], objects.objects_per_picture)
-    _plot_sides(axes[2], config, objects.canvas_sides)
-    _plot_ratios(axes[3], config, objects.boxes)
+    _plot_sides(axes[2], settings.anchors, objects.canvas_sides)
+    _plot_ratios(axes[3], settings.anchors, objects.boxes)
     _plot_picture_sizes(axes[4], objects.picture_sizes)
-    _plot_recall(axes[5], config, objects.best_ious)
+    _plot_recall(axes[5], settings, objects.best_ious)
     title = figure.suptitle(
         f"{_plain(readable_text(Path(source.annotation_file).name))}: {len(source.records)} pictures, "
         f"{len(objects.labels)} objects, {len(class_names)} classes"
@@ -97,18 +96,18 @@ def _plot_objects_per_picture(axes, counts):
     )
 
 
-def _plot_sides(axes, config, canvas_sides):
+def _plot_sides(axes, anchors, canvas_sides):
     _plot_logarithmic(axes, canvas_sides, "box side on the canvas (root of area)", "pixels")
-    for scale in config.anchor_scales:
-        for stride in config.anchor_strides:
+    for scale in anchors.scales:
+        for stride in anchors.strides:
             axes.axvline(stride * scale, **_LINE)
     axes.text(0.99, 0.97, "dotted: anchors", color="tab:red", ha="right", va="top", transform=axes.transAxes)
 
 
-def _plot_ratios(axes, config, boxes):
+def _plot_ratios(axes, anchors, boxes):
     width, height = (boxes[:, 2:] - boxes[:, :2]).T
     _plot_logarithmic(axes, height / np.maximum(width, 1e-9), "box height / width", "ratio")
-    for ratio in config.anchor_ratios:
+    for ratio in anchors.ratios:
         axes.axvline(ratio, **_LINE)
 
 
@@ -127,12 +126,12 @@ def _plot_picture_sizes(axes, sizes):
     )
 
 
-def _plot_recall(axes, config, best_ious):
+def _plot_recall(axes, settings, best_ious):
     levels = np.linspace(0, 1, 101)
     if len(best_ious):
         axes.plot(levels, [(best_ious >= level).mean() for level in levels])
-    for name in ("neg_iou_thr", "pos_iou_thr"):
-        axes.axvline(config[name], **_LINE)
+    for threshold in (settings.neg_iou, settings.pos_iou):
+        axes.axvline(threshold, **_LINE)
     axes.set(
         title="anchor recall",
         xlabel="IoU (dotted: neg_iou_thr, pos_iou_thr)",

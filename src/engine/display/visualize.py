@@ -9,6 +9,7 @@ from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Un
 import cv2
 import numpy as np
 
+from ...data.annotations.records import Record
 from ...data.images.box_masks import paste_mask
 from ...data.images.rasterize import segmentation_to_mask
 from ...errors import DataError
@@ -149,19 +150,25 @@ def side_by_side(
     return sheet
 
 
-def found_beside_annotated(picture, detections, record, config, threshold: float) -> np.ndarray:
+def found_beside_annotated(
+    picture: np.ndarray,
+    detections: Mapping[str, Optional[np.ndarray]],
+    record: Record,
+    class_names: Sequence[str],
+    threshold: float,
+    mask_threshold: float,
+) -> np.ndarray:
     """What a network found in a picture, beside what is annotated in it: uint8 [h, w, 3].
 
     Args:
         picture: uint8 [H, W, 3], RGB.
-        detections: the picture's, as `predictor.detect` returns them.
-        record: the picture's record, with its annotations.
-        config: the settings; names of classes and the threshold of masks are taken from it.
-        threshold: the lowest score that is drawn.
+        detections: The picture's, as of `draw_detections`.
+        record: The picture's record, with its annotations.
+        class_names, threshold, mask_threshold: As of `draw_detections`.
     """
-    found = draw_detections(picture, detections, config.coco_classes, threshold, config.mask_thr_binary)
+    found = draw_detections(picture, detections, class_names, threshold, mask_threshold)
     annotated = draw_ground_truth(
-        picture, record.boxes, record.labels, config.coco_classes, record.segmentations, record.crowd
+        picture, record.boxes, record.labels, class_names, record.segmentations, record.crowd
     )
     return side_by_side([found, annotated], ["found", "annotated"])
 

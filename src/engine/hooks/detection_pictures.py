@@ -6,9 +6,11 @@ import dataclasses
 from typing import Optional
 
 from ...data.images.decode import read_picture
-from ...dataset import evaluation_batches, read_source
+from ...data.pipeline.evaluation_batches import evaluation_batches
+from ...data_settings import evaluation_batch_settings
+from ...dataset import read_source
 from ..display.visualize import found_beside_annotated
-from ..inference.predictor import detect
+from ..inference.detections import detect
 from ..training.weight_average import average_entries
 from .evaluation import Evaluation, EvaluationNetwork
 from .hook import Hook, Step
@@ -60,9 +62,11 @@ class DetectionPictures(Hook):
         weights = average_entries(trainer.step_cell) or trainer.network.parameters_dict()
         network = self.evaluation_network.load(weights)
         records = iter(enumerate(self.sample.records))
-        for batch in evaluation_batches(config, self.sample):
+        for batch in evaluation_batches(evaluation_batch_settings(config), self.sample.records):
             for detections in detect(network, batch):
                 number, record = next(records)
                 picture = read_picture(record.path, (record.height, record.width))
-                both = found_beside_annotated(picture, detections, record, config, SCORE_THRESHOLD)
+                both = found_beside_annotated(
+                    picture, detections, record, config.coco_classes, SCORE_THRESHOLD, config.mask_thr_binary
+                )
                 self.metrics.add_picture(trainer, f"picture_{number}", both)

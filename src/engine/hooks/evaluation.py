@@ -8,11 +8,12 @@ from mindspore import Tensor, nn
 
 from ...config import changed
 from ...data.annotations.records import DataSource
+from ...data_settings import annotation_settings
 from ...log import logger
 from ...maskrcnn.build import build_network
 from ...weights.checkpoint_file import write_checkpoint
 from ...weights.checkpoint_settings import network_settings
-from ..inference.evaluation import EvaluationError, evaluate_network
+from ..inference.evaluation import EvaluationError, evaluate_network, evaluation_settings
 from ..inference.evaluation_data import with_classes_of
 from ..training.weight_average import average_entries
 from .hook import Hook
@@ -74,7 +75,7 @@ class Evaluation(Hook):
 
     def before_train(self, trainer) -> None:
         """Take training's classes, before the first step: the data may have come with their own."""
-        self.source = with_classes_of(trainer.config, self.source)
+        self.source = with_classes_of(annotation_settings(trainer.config, "val"), self.source)
         trains_masks = trainer.config.rcnn_loss_mask_fb_weight > 0
         self.kind = "segm" if self.source.has_masks and trains_masks else "bbox"
         self.evaluation_network = EvaluationNetwork(trainer)
@@ -120,7 +121,9 @@ class Evaluation(Hook):
         for name, values in candidates.items():
             folder = trainer.work_dir / ("eval" if name == "weights" else "eval_average")
             network = self.evaluation_network.load(values)
-            figures = evaluate_network(network, trainer.config, self.source, folder, trainer.device.group)
+            figures = evaluate_network(
+                network, evaluation_settings(trainer.config), self.source, folder, trainer.device.group
+            )
             self.add_figures(trainer, name, figures)
             precisions[name] = figures[self.kind]["AP"]
         self.keep_best(trainer, candidates, precisions)

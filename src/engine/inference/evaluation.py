@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from ...config import Config
 from ...data.annotations.records import DataSource
-from ...dataset import evaluation_batches
+from ...data.pipeline.evaluation_batches import EvaluationBatchSettings, evaluation_batches
+from ...data_settings import evaluation_batch_settings
 from ...errors import DataError, RankError, UserError
-from ...evaluation.coco_settings import coco_settings
+from ...evaluation.coco_settings import CocoSettings, coco_settings
 from ...util import detections_to_results, evaluate_coco, write_metrics, write_results
 from ..display.progress import Progress
 from ..distributed.rank_group import RankGroup
-from .predictor import Network, detect
+from .detections import Network, detect
 
 # What an evaluation may fail with while training goes on: data, files, memory, MindSpore's own errors.
 FAILURES = (UserError, OSError, MemoryError, RuntimeError)
@@ -25,6 +26,31 @@ FAILURES = (UserError, OSError, MemoryError, RuntimeError)
 
 class EvaluationError(DataError):
     """An evaluation failed; what it evaluated is as it was."""
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """What an evaluation takes of the settings.
+
+    Attributes:
+        batches: The batches of pictures.
+        mask_threshold: The probability from which on a mask's pixel is set.
+        figures: How COCO's figures are computed.
+    """
+
+    batches: EvaluationBatchSettings
+    mask_threshold: float
+    figures: CocoSettings
+
+
+def evaluation_settings(config: Config) -> EvaluationSettings:
+    return EvaluationSettings(
+        batches=evaluation_batch_settings(config),
+        mask_threshold=config.mask_thr_binary,
+        figures=coco_settings(
+            config.eval_iou_thresholds, config.eval_max_dets, config.test_max_per_img, config.eval_area_limits
+        ),
+    )
 
 
 class ResultRows(NamedTuple):
@@ -35,13 +61,17 @@ class ResultRows(NamedTuple):
 
 
 def evaluate_network(
-    network: Network, config: Config, source: DataSource, work_dir, group: Optional[RankGroup] = None
+    network: Network,
+    settings: EvaluationSettings,
+    source: DataSource,
+    work_dir,
+    group: Optional[RankGroup] = None,
 ) -> Dict[str, Any]:
     """Evaluate a network in evaluation mode. The ranks share the pictures, rank 0 writes the files.
 
     Args:
-        network: See `predictor.detect`.
-        config: The settings.
+        network: See `detect`.
+        settings: Of the evaluation.
         source: The pictures, with annotations or without.
         work_dir: The folder for metrics.json and the result files.
         group: The ranks that evaluate together; None: this process alone.
@@ -58,7 +88,7 @@ def evaluate_network(
     rows = ResultRows([], [])
     failure = None
     try:
-        rows = detect_own_pictures(network, config, source, with_masks, group)
+        rows = detect_own_pictures(network, settings, source, with_masks, group)
     except RankError:
         raise  # another rank has failed: the whole job ends
     except FAILURES as error:
@@ -75,7 +105,7 @@ def evaluate_network(
 
     def figures_or_failure(_):
         try:
-            return {"figures": write_figures(rows, config, source, work_dir, with_masks)}
+            return {"figures": write_figures(rows, settings.figures, source, work_dir, with_masks)}
         except FAILURES as error:
             return {"failure": _failure_line(error)}
 
@@ -96,18 +126,17 @@ def own_records(records: Sequence[Any], batch_size: int, rank: int, num: int) ->
 
 
 def detect_own_pictures(
-    network: Network, config: Config, source: DataSource, with_masks: bool, group: RankGroup
+    network: Network, settings: EvaluationSettings, source: DataSource, with_masks: bool, group: RankGroup
 ) -> ResultRows:
     """The result rows of this rank's pictures. The batches are those of an evaluation by one process."""
-    records = own_records(source.records, config.test_batch_size, group.rank, group.num)
+    records = own_records(source.records, settings.batches.batch_size, group.rank, group.num)
     sizes = {record.image_id: (record.height, record.width) for record in records}
     rows = ResultRows([], [])
-    own_source = dataclasses.replace(source, records=records)
     with contextlib.ExitStack() as stack:
         progress = None
         if group.rank == 0:
             progress = stack.enter_context(Progress(len(records), "evaluation", unit="picture"))
-        for batch in evaluation_batches(config, own_source):
+        for batch in evaluation_batches(settings.batches, records):
             image_ids = batch["image_id"].tolist()
             group.report(f"while it evaluated pictures {image_ids}")
             for image_id, detections in zip(image_ids, detect(network, batch)):
@@ -118,7 +147,7 @@ def detect_own_pictures(
                     height,
                     width,
                     source.category_ids,
-                    config.mask_thr_binary,
+                    settings.mask_threshold,
                     with_masks,
                 )
                 rows.bbox.extend(bbox_rows)
@@ -139,7 +168,7 @@ def _join_shares(shares: Sequence[ResultRows], source: DataSource) -> ResultRows
 
 
 def write_figures(
-    rows: ResultRows, config: Config, source: DataSource, work_dir, with_masks: bool
+    rows: ResultRows, settings: CocoSettings, source: DataSource, work_dir, with_masks: bool
 ) -> Dict[str, Any]:
     """Write the result rows, and the figures where there are annotations; returns the figures."""
     work_dir = Path(work_dir)
@@ -148,7 +177,7 @@ def write_figures(
     metrics = {}
     for kind, kind_rows in zip(("bbox", "segm"), rows):
         if kind == "bbox" or with_masks:
-            figures = evaluate_coco(source, kind_rows, kind, settings=coco_settings(config))
+            figures = evaluate_coco(source, kind_rows, kind, settings=settings)
             if figures:
                 metrics[kind] = figures
     if source.left_out:

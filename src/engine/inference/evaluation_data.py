@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Collection, List
+from typing import Collection, List, Optional
 
-from ...config import Config
+from ...data.annotations.annotation_file import AnnotationSettings
 from ...data.annotations.records import DataSource
-from ...data.annotations.source_paths import annotation_path
-from ...data.annotations.sources import read_source
-from ...data.check.data_check import checked_source
+from ...data.annotations.sources import read_annotations
+from ...data.check.data_check import CheckSettings, checked_source
 from ...data.findings import Findings
 from ...errors import ConfigError
 from ..distributed.rank_group import RankGroup
 
 
-def checked_evaluation_data(config: Config, group: RankGroup, needs_objects: bool = False) -> DataSource:
+def checked_evaluation_data(
+    settings: CheckSettings, group: RankGroup, eval_interval: Optional[int] = None
+) -> DataSource:
     """The evaluation split, whose annotation file and pictures rank 0 checks while the others wait.
 
     What is left out or corrected is logged. Pictures that cannot be used are left out on every rank
     (bad_pictures=skip), or are an error.
 
     Args:
-        config: the configuration; its coco_classes may be "auto".
+        settings: the check of the split.
         group: the ranks of the job.
-        needs_objects: whether a split without any object is an error, as it is while training.
+        eval_interval: while training, the key of this name; then a split without any object is an error.
 
     Raises:
         DataError: something in the data is fatal; the message is the first such finding's.
@@ -31,40 +32,40 @@ def checked_evaluation_data(config: Config, group: RankGroup, needs_objects: boo
     sources: List[DataSource] = []
 
     def check_on_rank_0(_) -> List[int]:
-        sources.append(checked_source(config, split="val"))
-        if needs_objects:
-            _require_objects(config, sources[0])
+        sources.append(checked_source(settings))
+        if eval_interval is not None:
+            _require_objects(sources[0], eval_interval)
         return sources[0].left_out
 
     group.report("while rank 0 checked the evaluation's pictures", idle_limit=None)
     unusable = group.barrier(decide=check_on_rank_0)
-    return sources[0] if sources else _read(config, unusable)
+    return sources[0] if sources else _read(settings.annotations, unusable)
 
 
-def with_classes_of(config: Config, source: DataSource) -> DataSource:
-    """A checked evaluation split with the classes of `config`; it is read again where it has others.
+def with_classes_of(annotations: AnnotationSettings, source: DataSource) -> DataSource:
+    """A checked evaluation split with the classes of `annotations`; it is read again where it has others.
 
     Raises:
-        DataError: the file has a class that `config` lacks.
+        DataError: the file has a class that `annotations` lacks.
     """
-    if source.class_names == tuple(config.coco_classes):
+    if source.class_names == tuple(annotations.class_names):
         return source
-    return _read(config, source.left_out)
+    return _read(annotations, source.left_out)
 
 
-def _require_objects(config, source):
+def _require_objects(source, eval_interval):
     if any(len(record.boxes) for record in source.records):
         return
     what = "has no usable object" if source.has_annotations else "has no annotations"
     raise ConfigError(
-        f"eval_interval={config.eval_interval}: {source.annotation_file} {what} to evaluate with; "
+        f"eval_interval={eval_interval}: {source.annotation_file} {what} to evaluate with; "
         "give another ann_file or leave out eval_interval"
     )
 
 
-def _read(config: Config, unusable: Collection[int]) -> DataSource:
+def _read(annotations: AnnotationSettings, unusable: Collection[int]) -> DataSource:
     """The evaluation split without the pictures that a check found unusable. Nothing is logged again."""
-    findings = Findings(annotation_path(config, "val"), skip_pictures=config.bad_pictures == "skip")
-    source = read_source(config, "val", findings)
+    findings = Findings(annotations.path, skip_pictures=annotations.skip_pictures)
+    source = read_annotations(annotations, findings)
     source.leave_out(unusable)
     return source

@@ -1,15 +1,14 @@
-"""Inference with trained weights: a network from a checkpoint, detections from batches of pictures."""
+"""Inference with trained weights: a network from a checkpoint or an exported file."""
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Mapping, Tuple, Union
+from typing import Mapping, Tuple, Union
 
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor
 
 from ...config import Config
-from ...data.images.placement import to_picture
 from ...errors import ConfigError
 from ...maskrcnn.build import build_network
 from ...onnx_graph.runtime import EXPORTED_KEYS, OnnxNetwork, is_onnx
@@ -18,8 +17,8 @@ from ...weights.checkpoint_settings import config_from_checkpoint
 from ...weights.loading import load_network
 from ..runtime.compile_cache import compile_cell
 from ..runtime.device import Device
+from .detections import Network
 
-Network = Union[ms.nn.Cell, OnnxNetwork]
 # What `checkpoint_path` names: the entries of a checkpoint, or an exported ONNX file, which is a network
 # already.
 Weights = Union[Mapping[str, ms.Parameter], OnnxNetwork]
@@ -76,28 +75,3 @@ def compile_inference(network: Network, config: Config, device: Device, batch_si
     image = Tensor(np.zeros((batch_size, config.img_height, config.img_width, 3), np.uint8))
     image_meta = Tensor(np.zeros((batch_size, 6), np.float32))
     compile_cell(network, (image, image_meta), config, device)
-
-
-def detect(network: Union[Network, Callable], batch: Mapping[str, Any]) -> List[Dict[str, np.ndarray]]:
-    """Detections of a batch's pictures, without those that fill the batch up.
-
-    Args:
-        network: Is called like `MaskRcnn`, or is an `OnnxNetwork`.
-        batch: image uint8 [B, H, W, 3]; image_meta float32 [B, 6] (`Placement.meta`); count: how many of the
-            B pictures do not just fill the batch up.
-
-    Returns:
-        A dict a picture: boxes float32 [n, 4], x1, y1, x2, y2 in the picture's pixels; scores float32 [n];
-        labels int32 [n]; masks float32 [n, 28, 28], probabilities within the boxes.
-    """
-    image = batch["image"]
-    image_meta = batch["image_meta"]
-    if isinstance(network, OnnxNetwork):
-        outputs = network(image, image_meta)
-    else:
-        outputs = [output.asnumpy() for output in network(Tensor(image), Tensor(image_meta))]
-    boxes, scores, labels, det_valid, masks = outputs
-    return [
-        to_picture(boxes[i], scores[i], labels[i], det_valid[i], masks[i], image_meta[i])
-        for i in range(batch["count"])
-    ]

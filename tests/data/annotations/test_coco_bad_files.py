@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from src.config import load_config
 from src.data.annotations.coco_reader import read_coco
+from src.data_settings import annotation_settings
 from src.errors import DataError
 from tests.data.annotations.reading import read
 
@@ -154,7 +156,7 @@ def test_what_is_not_json(tmp_path, data, words):
     path = tmp_path / "annotations.json"
     path.write_bytes(data)
     with pytest.raises(DataError) as error:
-        read_coco(load_config(), ann_file=path)
+        read_coco(dataclasses.replace(annotation_settings(load_config()), path=path))
     assert words in str(error.value)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
@@ -162,6 +164,6 @@ def test_what_is_not_json(tmp_path, data, words):
 
 def test_missing_file_and_folder(tmp_path):
     with pytest.raises(DataError, match="No such file"):
-        read_coco(load_config([f"coco_root={tmp_path}"]))
+        read_coco(annotation_settings(load_config([f"coco_root={tmp_path}"])))
     with pytest.raises(DataError, match="directory"):
-        read_coco(load_config([f"ann_file={tmp_path}"]), "val")
+        read_coco(annotation_settings(load_config([f"ann_file={tmp_path}"]), "val"))

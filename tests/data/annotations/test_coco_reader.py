@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shlex
 
@@ -12,15 +13,16 @@ from pycocotools.coco import COCO
 
 from src.config import load_config
 from src.data.annotations.coco_reader import read_coco
-from src.data.annotations.sources import read_source, resolve_classes
 from src.data.images.rle import rle_counts
+from src.data_settings import annotation_settings
+from src.dataset import read_source, resolve_classes
 from src.errors import ConfigError, DataError
 from tests.data.annotations.reading import read
 
 
 def test_real_data_equals_what_pycocotools_loads(shared):
     for split, name in (("train", "train2017"), ("val", "val2017")):
-        source = read_coco(load_config([f"coco_root={shared}/data/coco"]), split)
+        source = read_coco(annotation_settings(load_config([f"coco_root={shared}/data/coco"]), split))
         coco = COCO(f"{shared}/data/coco/annotations/instances_{name}.json")
         assert [record.image_id for record in source.records] == list(coco.imgs)
         assert source.has_masks
@@ -64,7 +66,7 @@ def test_real_data_equals_what_pycocotools_loads(shared):
 def test_files_of_other_tools_give_a_result_or_one_line(shared, name, words):
     path = shared / "data" / "dirty" / name
     try:
-        source = read_coco(load_config(words), ann_file=path)
+        source = read_coco(dataclasses.replace(annotation_settings(load_config(words)), path=path))
     except DataError as error:
         assert str(path) in str(error)
         assert "\n" not in str(error)
@@ -74,7 +76,8 @@ def test_files_of_other_tools_give_a_result_or_one_line(shared, name, words):
 
 
 def test_ids_as_text_equal_ids_as_numbers(shared):
-    source = read_coco(load_config(), ann_file=shared / "data/dirty/mixed_int_str_ids.json")
+    path = shared / "data/dirty/mixed_int_str_ids.json"
+    source = read_coco(dataclasses.replace(annotation_settings(load_config()), path=path))
     (record,) = source.records
     assert record.image_id == 2299
     assert len(record.boxes) == 14
@@ -86,7 +89,8 @@ def test_ids_as_text_equal_ids_as_numbers(shared):
 
 def test_uncompressed_crowd_and_gaps(shared):
     path = shared / "data/dirty/crowd_rle_and_empty_segmentation.json"
-    source = read_coco(load_config(["coco_classes=[background,c,a,b]"]), ann_file=path)
+    settings = annotation_settings(load_config(["coco_classes=[background,c,a,b]"]))
+    source = read_coco(dataclasses.replace(settings, path=path))
     (record,) = source.records
     assert record.labels.tolist() == [2, 3]
     assert record.crowd.tolist() == [False, True]
@@ -98,12 +102,12 @@ def test_uncompressed_crowd_and_gaps(shared):
 def test_unknown_names_print_the_word_to_write(coco_folder):
     root = coco_folder()
     with pytest.raises(DataError) as error:
-        read_coco(load_config([f"coco_root={root}"]))
+        read_coco(annotation_settings(load_config([f"coco_root={root}"])))
     word = shlex.split(re.search(r"write (.*) or coco_classes=auto", str(error.value)).group(1))
     config = load_config([f"coco_root={root}", *word])
     assert config.coco_classes == ("background", "square", "disc")
     assert config.num_classes == 3
-    assert read_coco(config).category_ids == (0, 3, 7)
+    assert read_coco(annotation_settings(config)).category_ids == (0, 3, 7)
 
 
 def test_names_match_in_any_order_and_subset(coco_folder):
@@ -117,7 +121,8 @@ def test_names_match_in_any_order_and_subset(coco_folder):
     source = read(root)
     assert source.category_ids == (0, None, 7)
     assert {label for record in source.records for label in record.labels.tolist()} == {2}
-    swapped = read_coco(load_config([f"coco_root={root}", "coco_classes=[background,disc,square]"]), "val")
+    config = load_config([f"coco_root={root}", "coco_classes=[background,disc,square]"])
+    swapped = read_coco(annotation_settings(config, "val"))
     assert swapped.category_ids == (0, 7, 3)
 
 

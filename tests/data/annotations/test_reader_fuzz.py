@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import json
 import os
 
@@ -17,6 +18,7 @@ from src.data.annotations.coco_reader import read_coco
 from src.data.annotations.txt_reader import read_txt
 from src.data.findings import Findings
 from src.data.images.rle import rle_counts
+from src.data_settings import annotation_settings
 from src.errors import UserError
 from tests.data.annotations.drawn_files import coco_bytes, txt_bytes
 
@@ -105,11 +107,12 @@ def read_many(reader, make_file, config, folder, count):
 
 
 def _read_coco(config, path, folder, findings):
-    return read_coco(config, ann_file=path, picture_folder=folder, findings=findings)
+    settings = annotation_settings(config)
+    return read_coco(dataclasses.replace(settings, path=path, folder=folder), findings)
 
 
 def _read_txt(config, path, folder, findings):
-    return read_txt(config, anno_path=path, findings=findings)
+    return read_txt(dataclasses.replace(annotation_settings(config), path=path), findings)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +128,7 @@ def test_any_file_gives_records_or_a_user_error(form, count, tmp_path):
         kinds = TXT_KINDS
         for name in ("a.jpg", "b.jpg"):
             Image.new("RGB", (30, 20)).save(tmp_path / name)
-        config = load_config(["dataset=other", f"IMAGE_DIR={tmp_path}", classes])
+        config = load_config(["dataset=other", f"IMAGE_DIR={tmp_path}", "ANNO_PATH=rows.txt", classes])
         seen = read_many(_read_txt, txt_bytes, config, tmp_path, count)
     assert seen["inputs"] >= count
     # a reader that comes to its end has parsed the file and checked its records one by one

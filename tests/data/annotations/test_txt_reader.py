@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from src.config import load_config
-from src.data.annotations.sources import read_source, resolve_classes
 from src.data.annotations.txt_reader import read_txt
+from src.data_settings import annotation_settings
+from src.dataset import read_source, resolve_classes
 from src.errors import ConfigError, DataError
 
 
@@ -24,7 +25,8 @@ def pictures(tmp_path):
 def read(pictures, text, *words):
     path = pictures.parent / "rows.txt"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return read_txt(load_config(["dataset=other", f"IMAGE_DIR={pictures}", f"ANNO_PATH={path}", *words]))
+    config = load_config(["dataset=other", f"IMAGE_DIR={pictures}", f"ANNO_PATH={path}", *words])
+    return read_txt(annotation_settings(config))
 
 
 def test_the_rows_of_the_documentation(pictures):

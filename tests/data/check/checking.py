@@ -6,6 +6,7 @@ from typing import Any, Callable, NamedTuple, Optional
 
 from src.config import load_config
 from src.data.check.data_check import check_data, checked_source
+from src.data_settings import data_check_settings
 from src.errors import DataError
 
 CLASSES = "coco_classes=[background,square,disc]"
@@ -30,7 +31,8 @@ class Mistake(NamedTuple):
 
 def check(root, *words, split="train", **kwargs):
     """The DataCheck of a COCO folder."""
-    return check_data(load_config([f"coco_root={root}", CLASSES, *words]), split, quiet=True, **kwargs)
+    config = load_config([f"coco_root={root}", CLASSES, *words])
+    return check_data(data_check_settings(config, split), quiet=True, **kwargs)
 
 
 def found(result, kind):
@@ -42,7 +44,7 @@ def said_before_training(result, folder, caplog):
     """(the lines that a training logs before its first step, the message of its error or None)."""
     caplog.clear()
     try:
-        checked_source(result.config, folder / "report.json")
+        checked_source(result.settings, folder / "report.json")
     except DataError as error:
         assert "\n" not in str(error)
         return list(caplog.messages), str(error)

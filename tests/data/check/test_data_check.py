@@ -8,6 +8,7 @@ import pytest
 
 from src.config import load_config
 from src.data.check.data_check import check_data, checked_source
+from src.data_settings import data_check_settings
 from src.errors import ConfigError, DataError
 from tests.data.check.checking import CLASSES, JSON, check, found
 from tests.data.check.list_mistakes import no_objects
@@ -28,7 +29,10 @@ def test_too_many_objects_and_settings_of_training(coco_folder):
 def test_classes_that_contradict_num_classes(coco_folder):
     root = coco_folder(pictures=1)
     with pytest.raises(ConfigError, match="num_classes=5 contradicts coco_classes=auto, which finds 3"):
-        check_data(load_config([f"coco_root={root}", "coco_classes=auto", "num_classes=5"]), quiet=True)
+        check_data(
+            data_check_settings(load_config([f"coco_root={root}", "coco_classes=auto", "num_classes=5"])),
+            quiet=True,
+        )
     with pytest.raises(ConfigError, match="num_classes=5 contradicts coco_classes"):
         load_config([CLASSES, "num_classes=5"])
 
@@ -80,7 +84,7 @@ def test_a_training_set_with_several_mistakes_says_each_kind_once(coco_folder, c
         (root / "train2017" / f"00000{number}.jpg").unlink()
     config = load_config([f"coco_root={root}", CLASSES])
     with pytest.raises(DataError) as error:
-        checked_source(config, root / "out" / "data_report.json")
+        checked_source(data_check_settings(config), root / "out" / "data_report.json")
     assert "images[1]: picture" in str(error.value)
     assert "and 1 more" in str(error.value)
     assert "out/data_report.json" in str(error.value)
@@ -89,7 +93,8 @@ def test_a_training_set_with_several_mistakes_says_each_kind_once(coco_folder, c
     report = json.loads((root / "out" / "data_report.json").read_text())
     assert report["exit_code"] == 2
     assert report["counts"] == {"fatal": 2, "skipped": 5, "fixed": 0, "kept": 1}
-    source = checked_source(config.replace(bad_pictures="skip"), root / "out" / "data_report.json")
+    settings = data_check_settings(config.replace(bad_pictures="skip"))
+    source = checked_source(settings, root / "out" / "data_report.json")
     assert [record.image_id for record in source.records] == [10, 40, 50]
 
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from src.config import load_config
-from src.data.annotations.sources import read_source
 from src.data.check.anchor_overlap import best_anchor_iou
 from src.data.check.statistics import data_statistics
 from src.data.check.statistics_table import statistics_text
+from src.data_settings import statistics_settings
+from src.dataset import read_source
 from src.engine.display.data_plots import plot_statistics
 from src.maskrcnn.from_config import make_anchors
 
@@ -32,12 +33,12 @@ def test_the_nearest_anchor_is_the_best(words):
         areas = (anchors[:, 2:] - anchors[:, :2]).prod(1)
         expected.append((intersection / (areas + (box[2:] - box[:2]).prod() - intersection)).max())
     # the anchors themselves are float32
-    assert np.allclose(best_anchor_iou(config, boxes), expected, atol=1e-5)
+    assert np.allclose(best_anchor_iou(statistics_settings(config).anchors, boxes), expected, atol=1e-5)
 
 
 def test_counts_equal_the_files(shared):
     config = load_config([f"coco_root={shared}/data/coco"])
-    statistics = data_statistics(config, read_source(config))
+    statistics = data_statistics(statistics_settings(config), read_source(config))
     content = json.loads((shared / "data/coco/annotations/instances_train2017.json").read_text())
     names = {category["id"]: category["name"] for category in content["categories"]}
     objects = [item for item in content["annotations"] if not item["iscrowd"]]
@@ -68,7 +69,7 @@ def test_counts_equal_the_files(shared):
 def test_a_class_name_with_a_line_end_stays_on_its_line(coco_folder):
     root = coco_folder(change=lambda content: content["categories"][0].update(name="two\nlines"))
     config = load_config([f"coco_root={root}", "coco_classes=auto"])
-    lines = statistics_text(data_statistics(config, read_source(config)))
+    lines = statistics_text(data_statistics(statistics_settings(config), read_source(config)))
     assert any(line.startswith("two\\nlines ") for line in lines)
     assert all(line.isprintable() for line in lines)
 
@@ -77,9 +78,9 @@ def test_data_without_objects_has_statistics_too(coco_folder, tmp_path):
     root = coco_folder(pictures=2, change=lambda content: content.update(annotations=[]))
     config = load_config([f"coco_root={root}", "coco_classes=[background,square,disc]"])
     source = read_source(config)
-    statistics = data_statistics(config, source)
+    statistics = data_statistics(statistics_settings(config), source)
     assert statistics["pictures_without_objects"] == 2
     assert statistics["anchors"]["unreached"] == 0
     assert statistics_text(statistics)
-    plot_statistics(config, source, tmp_path / "plots.png")
+    plot_statistics(statistics_settings(config), source, tmp_path / "plots.png")
     assert (tmp_path / "plots.png").stat().st_size > 5000

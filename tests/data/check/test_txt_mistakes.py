@@ -8,6 +8,7 @@ from PIL import Image
 from src.config import load_config
 from src.data.check.data_check import check_data
 from src.data.finding_kinds import KINDS
+from src.data_settings import data_check_settings
 from tests.data.check.checking import CLASSES, found, said_before_training
 
 
@@ -18,7 +19,7 @@ def check_rows(folder, data):
     for name in ("a.jpg", "b c.jpg"):
         Image.new("RGB", (128, 96)).save(folder / name)
     config = load_config(["dataset=other", f"IMAGE_DIR={folder}", f"ANNO_PATH={path}", CLASSES])
-    return check_data(config, quiet=True)
+    return check_data(data_check_settings(config), quiet=True)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from src.config import load_config
 from src.data.check.data_check import check_data, report_text
+from src.data_settings import data_check_settings
 from tests.data.check.checking import CLASSES, check, found, said_before_training
 
 SQUARE = [10, 20, 50, 20, 50, 50, 10, 50]
@@ -108,11 +109,13 @@ def test_normalised_rows_of_a_txt_file(tmp_path, coco_folder):
     rows.write_text("000001.jpg 0.1,0.2,0.5,0.75,1\n000002.jpg 0,0,1,1,2\n")
     folder = tmp_path / "pictures" / "train2017"
     words = ["dataset=other", f"IMAGE_DIR={folder}", f"ANNO_PATH={rows}", CLASSES]
-    (one,) = found(check_data(load_config(words), quiet=True), "coordinates_normalised")
+    (one,) = found(check_data(data_check_settings(load_config(words)), quiet=True), "coordinates_normalised")
     assert one["place"] == "line 1 box 1"
     assert "[0.1, 0.2, 0.5, 0.75]" in one["detail"]
     rows.write_text("000001.jpg 0,0,1,1,1\n")
-    assert not found(check_data(load_config(words), quiet=True), "coordinates_normalised")
+    assert not found(
+        check_data(data_check_settings(load_config(words)), quiet=True), "coordinates_normalised"
+    )
 
 
 def test_a_single_larger_box_is_not_normalised(coco_folder):

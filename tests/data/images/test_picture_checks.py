@@ -16,6 +16,7 @@ from PIL import Image
 from src.config import load_config
 from src.data.check.data_check import check_data, report_text
 from src.data.finding_kinds import KINDS
+from src.data_settings import data_check_settings
 from tests.data.check.checking import CLASSES, check, found, said_before_training
 
 
@@ -172,8 +173,9 @@ def test_32_bit_pixels_are_not_said_to_be_converted(coco_folder: Callable, level
 @pytest.mark.parametrize("classes", ["coco_classes=auto", CLASSES])
 def test_dirty_files_of_the_wild_give_a_report(shared: Path, tmp_path: Path, name: str, classes: str) -> None:
     result = check_data(
-        load_config([f"coco_root={tmp_path}", f"ann_file={shared}/data/dirty/{name}", classes]),
-        "val",
+        data_check_settings(
+            load_config([f"coco_root={tmp_path}", f"ann_file={shared}/data/dirty/{name}", classes]), "val"
+        ),
         quiet=True,
     )
     assert result.findings.counts
@@ -189,11 +191,13 @@ def test_dirty_files_of_the_wild_give_a_report(shared: Path, tmp_path: Path, nam
 
 
 def test_real_data_is_clean(shared: Path) -> None:
-    result = check_data(load_config([f"coco_root={shared}/data/coco"]), "val", quiet=True)
+    result = check_data(
+        data_check_settings(load_config([f"coco_root={shared}/data/coco"]), "val"), quiet=True
+    )
     assert result.exit_code == 0
     assert len(result.source.records) == 66
-    nuclei = check_data(
-        load_config([f"coco_root={shared}/data/nuclei", "train_data_type=train2018", "coco_classes=auto"]),
-        quiet=True,
+    config = load_config(
+        [f"coco_root={shared}/data/nuclei", "train_data_type=train2018", "coco_classes=auto"]
     )
+    nuclei = check_data(data_check_settings(config), quiet=True)
     assert not nuclei.findings.counts

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.config import load_config
-from src.data.images.placement import flip_boxes, place_boxes, place_picture, place_plainly, resized_size
+from src.data.images.canvas import resized_size
+from src.data.images.placement import flip_boxes, place_boxes, place_picture, place_plainly
+from src.data_settings import canvas_settings
 from src.errors import ConfigError
 
 HEIGHT = 48
@@ -22,18 +24,18 @@ def smooth_picture() -> np.ndarray:
 
 
 def test_resized_size() -> None:
-    config = load_config()
+    config = canvas_settings(load_config())
     assert resized_size(480, 640, config) == (768, 1024)
     assert resized_size(427, 640, config) == (768, 1151)
     assert resized_size(300, 1000, config) == (384, 1280)
     assert resized_size(1, 5000, config) == (1, 1280)
-    assert resized_size(480, 640, load_config(["keep_ratio=False"])) == (768, 1280)
-    short = load_config(["resize=short_side", "img_width=1344", "img_height=1344"])
+    assert resized_size(480, 640, canvas_settings(load_config(["keep_ratio=False"]))) == (768, 1280)
+    short = canvas_settings(load_config(["resize=short_side", "img_width=1344", "img_height=1344"]))
     assert resized_size(480, 640, short) == (800, 1067)
     assert resized_size(640, 480, short) == (1067, 800)
     assert resized_size(300, 1000, short) == (400, 1333)
     with pytest.raises(ConfigError, match="img_width=1344 img_height=1344"):
-        resized_size(480, 640, load_config(["resize=short_side"]))
+        resized_size(480, 640, canvas_settings(load_config(["resize=short_side"])))
 
 
 def test_flip_known_value() -> None:
@@ -52,7 +54,7 @@ def test_plain_placement_is_a_half_pixel_correct_resize() -> None:
 
     The rest of the canvas is 0.
     """
-    config = load_config(["img_width=128", "img_height=128"])
+    config = canvas_settings(load_config(["img_width=128", "img_height=128"]))
     source = smooth_picture()
     placement = place_plainly(HEIGHT, WIDTH, config)
     assert placement.meta.tolist() == [96, 128, 2, 2, 48, 64]
@@ -69,6 +71,6 @@ def test_a_picture_that_shrinks_to_under_half_is_averaged() -> None:
     """Lines one pixel wide keep their mean; bilinear sampling alone would lose or double them."""
     source = np.zeros((480, 640, 3), np.uint8)
     source[:, ::5] = 250
-    config = load_config(["img_width=128", "img_height=96"])
+    config = canvas_settings(load_config(["img_width=128", "img_height=96"]))
     canvas = place_picture(source, place_plainly(480, 640, config), config)
     assert np.abs(canvas.astype(int) - 50).max() <= 1

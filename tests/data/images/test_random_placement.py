@@ -10,6 +10,7 @@ import pytest
 from src.config import Config, load_config
 from src.data.images.placement import Placement, place_boxes, place_picture
 from src.data.images.random_placement import place_randomly
+from src.data_settings import canvas_settings, placement_settings
 from src.errors import ConfigError
 
 
@@ -20,7 +21,8 @@ def random_placements(
     boxes: Sequence[Sequence[float]] = (),
 ) -> List[Placement]:
     """Placements of a picture of size (height, width), drawn with the seeds 0, ..., count - 1."""
-    return [place_randomly(*size, config, np.random.default_rng(seed), boxes) for seed in range(count)]
+    settings = placement_settings(config)
+    return [place_randomly(*size, settings, np.random.default_rng(seed), boxes) for seed in range(count)]
 
 
 def bright_rectangle() -> np.ndarray:
@@ -50,7 +52,7 @@ def test_boxes_stay_on_their_pixels() -> None:
     """A bright rectangle placed at random: the pixels over half brightness fill the placed box."""
     config = load_config(["img_width=512", "img_height=384", "img_mean=[0,0,0]"])
     for placement in random_placements(config, 30, (120, 160)):
-        canvas = place_picture(bright_rectangle(), placement, config)
+        canvas = place_picture(bright_rectangle(), placement, canvas_settings(config))
         rows, columns = np.nonzero(canvas[..., 0] > 127)
         pixels_box = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
         assert np.abs(pixels_box - place_boxes([[40, 30, 70, 90]], placement)[0]).max() <= 1
@@ -72,7 +74,7 @@ def test_expansion_is_filled_with_the_mean_and_padding_as_configured(words, mean
     """The picture is RGB, whatever the order of the network's channels and of the statistics."""
     config = load_config(["img_width=128", "img_height=128", "flip_ratio=0", *words])
     for p in random_placements(config, 20, (48, 64)):
-        canvas = place_picture(np.full((48, 64, 3), 200, np.uint8), p, config)
+        canvas = place_picture(np.full((48, 64, 3), 200, np.uint8), p, canvas_settings(config))
         inside = np.zeros((128, 128), bool)
         inside[p.top : p.top + p.height, p.left : p.left + p.width] = True
         assert (canvas[inside] == 200).all()
@@ -167,7 +169,7 @@ def test_cropped_boxes_stay_on_their_pixels(words: List[str]) -> None:
     config = load_config(["img_width=512", "img_height=384", "img_mean=[0,0,0]", *words])
     visible = 0
     for p in random_placements(config, 60, (120, 160)):
-        canvas = place_picture(bright_rectangle(), p, config)
+        canvas = place_picture(bright_rectangle(), p, canvas_settings(config))
         assert not canvas[p.filled_height :].any()
         assert not canvas[:, p.filled_width :].any()
         x1, y1, x2, y2 = place_boxes([[40, 30, 70, 90]], p)[0]

@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 CLASSES = "coco_classes=[background,square,disc]"
 _CONVERT = (
-    "import sys; from src.config import load_config; from src.data.mindrecord.converter import "
+    "import sys; from src.config import load_config; from src.dataset import "
     "ensure_mindrecord;"
     "from src.engine.entry import run_main; run_main(lambda: "
     "print(ensure_mindrecord(load_config(sys.argv[1:])).folder))"

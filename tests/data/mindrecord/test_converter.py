@@ -14,12 +14,11 @@ import pytest
 from PIL import Image
 
 from src.config import load_config
-from src.data.annotations.sources import read_source
 from src.data.images.box_masks import box_mask
 from src.data.images.decode import check_header
-from src.data.mindrecord.converter import ensure_mindrecord
 from src.data.mindrecord.row_format import unpack_objects
 from src.data.mindrecord.shard_reader import ShardReader
+from src.dataset import ensure_mindrecord, read_source
 from tests.data.mindrecord.converting import CLASSES, config_of
 
 

@@ -7,7 +7,7 @@ import os
 import pytest
 from PIL import Image
 
-from src.data.mindrecord.converter import ensure_mindrecord
+from src.dataset import ensure_mindrecord
 from src.errors import DataError
 from tests.data.mindrecord.converting import CLASSES, config_of, process_of
 

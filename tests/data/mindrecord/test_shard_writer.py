@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from src.config import load_config
-from src.data.mindrecord.converter import ensure_mindrecord
 from src.data.mindrecord.manifest import load_labels, load_manifest, verify_shards
 from src.data.mindrecord.shard_reader import ShardReader
+from src.dataset import ensure_mindrecord
 from src.errors import DataError
 from tests.data.mindrecord.converting import CLASSES, config_of, process_of
 

@@ -13,10 +13,10 @@ from pycocotools import mask as mask_api
 from src.config import load_config
 from src.data.images.box_masks import paste_mask
 from src.data.images.rasterize import segmentation_to_mask
-from src.data.mindrecord.converter import ensure_mindrecord
 from src.data.mindrecord.shard_reader import ShardReader
 from src.data.pipeline.training_example import batch_layout, fill_example
-from src.dataset import resolve_classes
+from src.data_settings import example_settings
+from src.dataset import ensure_mindrecord, resolve_classes
 
 HEIGHT = 96
 WIDTH = 128
@@ -97,13 +97,14 @@ def examples(root: Path, tmp_path: Path, *words: str, epochs: int = 4) -> Iterat
     )
     folder, manifest = ensure_mindrecord(config)
     config = resolve_classes(config, manifest)
+    settings = example_settings(config)
     reader = ShardReader(folder)
-    layouts = batch_layout(config, 1)
+    layouts = batch_layout(settings, 1)
     # Whatever an example does not write stays 77.
     arrays = {name: np.full(layout.shape, 77, layout.dtype) for name, layout in layouts.items()}
     for epoch in range(epochs):
         for row in range(manifest.pictures):
-            fill_example(config, reader, epoch, row, True, arrays, 0)
+            fill_example(settings, reader, epoch, row, True, arrays, 0)
             yield {name: array[0].copy() for name, array in arrays.items()}
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from src.config import load_config
-from src.data.mindrecord.converter import ensure_mindrecord
-from src.dataset import create_maskrcnn_dataset
+from src.dataset import create_maskrcnn_dataset, ensure_mindrecord
 from src.errors import ConfigError
 from tests.data.pipeline.colored_pictures import colored_data, compare_with_pixels, examples
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from src.dataset import DataWorkers, create_maskrcnn_dataset, steps_per_epoch
+from src.dataset import create_maskrcnn_dataset, start_workers, steps_per_epoch
 from tests.data.pipeline.batches import prepare, same
 
 
@@ -16,7 +16,7 @@ def test_same_seed_same_bytes_for_any_number_of_workers(coco_folder, tmp_path):
         for count in (1, 2, 5)
     ]
     assert len(runs[0]) == 5 and all(same(a, b) for run in runs[1:] for a, b in zip(runs[0], run))
-    with DataWorkers(config, folder, True) as shared_workers:
+    with start_workers(config, folder, True) as shared_workers:
         for _ in range(2):
             again = list(create_maskrcnn_dataset(config, folder, 3, workers=shared_workers))
             assert all(same(a, b) for a, b in zip(runs[0], again))
@@ -32,7 +32,7 @@ def test_each_epoch_augments_a_row_otherwise_and_has_another_key(coco_folder, tm
     image_ids = set()
     keys = set()
     boxes = set()
-    with DataWorkers(config, folder, True) as shared_workers:
+    with start_workers(config, folder, True) as shared_workers:
         for epoch in range(4):
             step, position = np.argwhere(create_maskrcnn_dataset(config, folder, epoch).rows == row)[0]
             batches = create_maskrcnn_dataset(
@@ -66,7 +66,7 @@ def test_with_every_augmentation_too(coco_folder, tmp_path, words):
     """
     config, folder, manifest = prepare(coco_folder(pictures=9), tmp_path, *EVERYTHING, *words)
     steps = steps_per_epoch(config, manifest)
-    with DataWorkers(config, folder, True) as two:
+    with start_workers(config, folder, True) as two:
         expected = list(create_maskrcnn_dataset(config, folder, 1, workers=two))
         other = list(create_maskrcnn_dataset(config, folder, 2, workers=two))
         rest = list(create_maskrcnn_dataset(config, folder, 1, start_step=steps - 2, workers=two))
@@ -74,7 +74,7 @@ def test_with_every_augmentation_too(coco_folder, tmp_path, words):
     assert all(same(a, b) for a, b in zip(expected[-2:], rest))
     assert not same(expected[0], other[0])
     single = config.replace(batch_size=1, num_parallel_workers=3)
-    with DataWorkers(single, folder, True) as three:
+    with start_workers(single, folder, True) as three:
         ranks = [
             list(create_maskrcnn_dataset(single, folder, 1, rank, 2, workers=three)) for rank in range(2)
         ]
@@ -86,7 +86,7 @@ def test_with_every_augmentation_too(coco_folder, tmp_path, words):
 
 def test_an_epoch_can_be_taken_up_at_any_step(coco_folder, tmp_path):
     config, folder, _ = prepare(coco_folder(pictures=9), tmp_path)
-    with DataWorkers(config, folder, True) as shared_workers:
+    with start_workers(config, folder, True) as shared_workers:
         whole = list(create_maskrcnn_dataset(config, folder, 1, workers=shared_workers))
         for start in (0, 1, 3, 5):
             batches = create_maskrcnn_dataset(config, folder, 1, start_step=start, workers=shared_workers)
@@ -100,7 +100,7 @@ def test_ranks_share_the_steps_of_one(coco_folder, tmp_path):
     config, folder, manifest = prepare(coco_folder(pictures=13), tmp_path)
     one = list(create_maskrcnn_dataset(config.replace(batch_size=4), folder, 2))
     single = config.replace(batch_size=1)
-    with DataWorkers(single, folder, True) as shared_workers:
+    with start_workers(single, folder, True) as shared_workers:
         four = [
             list(create_maskrcnn_dataset(single, folder, 2, rank, 4, workers=shared_workers))
             for rank in range(4)

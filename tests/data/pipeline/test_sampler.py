@@ -11,11 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.config import Config, load_config
-from src.data.mindrecord.converter import ensure_mindrecord
 from src.data.mindrecord.manifest import Manifest
 from src.data.mindrecord.shard_reader import ShardReader
 from src.data.pipeline.sampler import epoch_length, epoch_order, rank_steps, repeat_factors
-from src.dataset import steps_per_epoch
+from src.dataset import ensure_mindrecord, steps_per_epoch
 
 
 def test_repeat_factors_are_those_of_lvis():
@@ -52,16 +51,18 @@ def conversion(
     return config, folder, manifest
 
 
+def order_of(config: Config, manifest: Manifest, epoch: int) -> np.ndarray:
+    return epoch_order(manifest, epoch, config.seed, config.repeat_factor_threshold)
+
+
 def test_rare_classes_repeat_their_pictures(coco_folder, tmp_path):
     config, folder, manifest = conversion(coco_folder, tmp_path, "repeat_factor_threshold=0.3")
     # Frequency 2 / 40, so sqrt(0.3 / 0.05) = 2.449 for these two, and 38 + 2 * 2.449 = 42.9 rows in all.
-    assert epoch_length(config, manifest) == 43
+    assert epoch_length(manifest, config.repeat_factor_threshold) == 43
     assert steps_per_epoch(config, manifest) == 22
     assert steps_per_epoch(config, manifest, 4) == 6
     rare = np.isin(ShardReader(folder).rows["image_id"], (50, 120))
-    counts = np.array(
-        [np.bincount(epoch_order(config, manifest, epoch), minlength=40) for epoch in range(400)]
-    )
+    counts = np.array([np.bincount(order_of(config, manifest, epoch), minlength=40) for epoch in range(400)])
     assert (counts.sum(1) == 43).all()
     assert counts.min() == 1
     assert set(counts[:, rare].ravel()) == {2, 3}
@@ -69,15 +70,17 @@ def test_rare_classes_repeat_their_pictures(coco_folder, tmp_path):
     assert 2.4 < counts[:, rare].mean(0).min()
     # 43 - 38 for both
     assert counts[:, rare].mean() == 2.5
-    assert len({epoch_order(config, manifest, epoch).tobytes() for epoch in range(10)}) == 10
-    assert np.array_equal(epoch_order(config, manifest, 3), epoch_order(config, manifest, 3))
+    assert len({order_of(config, manifest, epoch).tobytes() for epoch in range(10)}) == 10
+    assert np.array_equal(order_of(config, manifest, 3), order_of(config, manifest, 3))
 
 
 def test_without_repeats_every_picture_comes_once(coco_folder, tmp_path):
     config, _, manifest = conversion(coco_folder, tmp_path, pictures=9)
     for epoch in range(3):
-        assert sorted(epoch_order(config, manifest, epoch).tolist()) == list(range(9))
-    assert epoch_length(config, manifest) == 9 and steps_per_epoch(config, manifest) == 5
+        assert sorted(order_of(config, manifest, epoch).tolist()) == list(range(9))
+    assert (
+        epoch_length(manifest, config.repeat_factor_threshold) == 9 and steps_per_epoch(config, manifest) == 5
+    )
 
 
 @settings(max_examples=200, deadline=None)

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from src.data.pipeline import workers as workers_module
-from src.dataset import DataWorkers, create_maskrcnn_dataset
+from src.dataset import create_maskrcnn_dataset, start_workers
 from src.errors import DataError
 from tests.data.pipeline.batches import ROOT, prepare, same
 
@@ -19,7 +19,7 @@ from tests.data.pipeline.batches import ROOT, prepare, same
 def test_a_worker_that_dies_or_hangs_ends_the_iteration(coco_folder, tmp_path, monkeypatch):
     config, folder, _ = prepare(coco_folder(pictures=40), tmp_path)
     for how, words in ((signal.SIGKILL, "SIGKILL"), (signal.SIGSTOP, "did nothing for")):
-        with DataWorkers(config, folder, True) as shared_workers:
+        with start_workers(config, folder, True) as shared_workers:
             batches = iter(create_maskrcnn_dataset(config, folder, 0, workers=shared_workers))
             next(batches)
             if how == signal.SIGSTOP:
@@ -37,8 +37,8 @@ def test_workers_end_with_the_trainer(coco_folder, tmp_path):
     """A trainer killed in the middle leaves no process behind."""
     config, folder, _ = prepare(coco_folder(pictures=40), tmp_path)
     code = (
-        "import sys, time; from src.config import load_config; from src.dataset import DataWorkers\n"
-        "workers = DataWorkers(load_config(sys.argv[2:]), sys.argv[1], True)\n"
+        "import sys, time; from src.config import load_config; from src.dataset import start_workers\n"
+        "workers = start_workers(load_config(sys.argv[2:]), sys.argv[1], True)\n"
         "print(*[process.pid for process in workers._processes], flush=True); time.sleep(60)"
     )
     process = subprocess.Popen(
@@ -66,7 +66,7 @@ def _runs(pid: int) -> bool:
 def test_an_iteration_given_up_does_not_disturb_the_next(coco_folder, tmp_path):
     config, folder, _ = prepare(coco_folder(pictures=20), tmp_path)
     expected = list(create_maskrcnn_dataset(config, folder, 1))
-    with DataWorkers(config, folder, True) as shared_workers:
+    with start_workers(config, folder, True) as shared_workers:
         next(iter(create_maskrcnn_dataset(config, folder, 0, workers=shared_workers)))
         again = list(create_maskrcnn_dataset(config, folder, 1, workers=shared_workers))
     assert len(again) == 10 and all(same(a, b) for a, b in zip(expected, again))

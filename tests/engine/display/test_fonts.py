@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageFont
 
 from src.config import load_config
+from src.data_settings import statistics_settings
 from src.dataset import read_source
 from src.engine.display import fonts
 from src.engine.display.data_plots import plot_statistics
@@ -138,5 +139,5 @@ def test_plots_have_the_names(chinese_font, coco_folder, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         source = read_source(config, "train")
-        plot_statistics(config, source, tmp_path / "plots.png")
+        plot_statistics(statistics_settings(config), source, tmp_path / "plots.png")
     assert Image.open(tmp_path / "plots.png").size == (1500, 900)

@@ -10,6 +10,7 @@ from mindspore import Tensor
 from src.config import load_config
 from src.data.images.box_masks import box_mask
 from src.data.pipeline.training_example import batch_layout
+from src.data_settings import example_settings
 from src.maskrcnn.ops.mask_targets import mask_targets
 from tests.maskrcnn import twins
 
@@ -150,7 +151,7 @@ def test_real_objects_against_targets_cut_from_the_whole_mask(shared):
 
 
 def test_masks_of_a_picture_are_at_most_3_megabytes():
-    layout = batch_layout(load_config(), 1)["gt_masks"]
+    layout = batch_layout(example_settings(load_config()), 1)["gt_masks"]
     assert np.prod(layout.shape) * layout.dtype.itemsize <= 3e6
 
 

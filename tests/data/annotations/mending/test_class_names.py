@@ -13,6 +13,7 @@ from src.config import load_config
 from src.data.annotations.coco_reader import read_coco
 from src.data.check.data_check import check_data
 from src.data.findings import Findings
+from src.data_settings import annotation_settings, data_check_settings
 from src.errors import DataError
 from tests.data.check.checking import check, found
 
@@ -32,7 +33,8 @@ def classes(*names):
 
 
 def check_classes(root, coco_classes):
-    return check_data(load_config([f"coco_root={root}", f"coco_classes={coco_classes}"]), quiet=True)
+    config = load_config([f"coco_root={root}", f"coco_classes={coco_classes}"])
+    return check_data(data_check_settings(config), quiet=True)
 
 
 @pytest.mark.parametrize("known, written", [(NFC, NFD), (NFD, NFC)])
@@ -62,14 +64,14 @@ def test_unknown_names_are_named_beside_the_known_and_the_nearest(coco_folder):
 def test_long_lists_of_names_are_cut(coco_folder):
     root = coco_folder(change=classes(*(f"x{'abcdefgh'[n]}" for n in range(8))))
     with pytest.raises(DataError) as error:
-        read_coco(load_config([f"coco_root={root}"]))
+        read_coco(annotation_settings(load_config([f"coco_root={root}"])))
     message = str(error.value)
     assert "'xa', 'xb', 'xc', 'xd', 'xe', ... (8 in all)" in message
     assert "coco_classes has 'person', 'bicycle', 'car', 'motorcycle', 'airplane', ... (80 in all)" in message
     assert "\n" not in message
     word = shlex.split(re.search(r"write (.*) or coco_classes=auto", message).group(1))
     for way in (word, ["coco_classes=auto"]):
-        source = read_coco(load_config([f"coco_root={root}", *way]))
+        source = read_coco(annotation_settings(load_config([f"coco_root={root}", *way])))
         assert source.class_names == ("background", *(f"x{letter}" for letter in "abcdefgh"))
 
 
@@ -77,7 +79,7 @@ def test_the_reported_new_class(shared):
     root = shared / "data/reports/val_new_class"
     config = load_config([f"coco_root={root}", "coco_classes=[background,bolt,nut]"])
     with pytest.raises(DataError) as error:
-        read_coco(config, "val")
+        read_coco(annotation_settings(config, "val"))
     assert "1 of its 3 categories not in coco_classes: 'washer'; the network knows 'bolt', 'nut'" in str(
         error.value
     )
@@ -97,7 +99,7 @@ def classes_of(tmp_path, *words):
     path.write_text(json.dumps(content))
     config = load_config(["coco_classes=[background, cat, dog]", f"ann_file={path}", *words])
     findings = Findings(str(path), collect=True)
-    source = read_coco(config, "val", findings=findings)
+    source = read_coco(annotation_settings(config, "val"), findings)
     return source, findings
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from src.config import load_config
 from src.data.annotations.coco_reader import read_coco
 from src.data.check.data_check import check_data
+from src.data_settings import annotation_settings, data_check_settings
 from src.errors import DataError
 from tests.data.check.checking import CLASSES, JSON, check
 
@@ -39,7 +42,7 @@ def test_rows_in_any_encoding(tmp_path, coco_folder, encoding, counts):
     rows = tmp_path / "rows.txt"
     rows.write_bytes("000001.jpg 1,2,30,40,1\n000002.jpg 5,6,30,40,2\n".encode(encoding))
     config = load_config(["dataset=other", f"IMAGE_DIR={folder}", f"ANNO_PATH={rows}", CLASSES])
-    result = check_data(config, quiet=True)
+    result = check_data(data_check_settings(config), quiet=True)
     assert result.findings.counts == counts
     assert [record.labels.tolist() for record in result.source.records] == [[1], [2]]
 
@@ -56,7 +59,7 @@ def test_bytes_of_no_encoding_are_one_line(tmp_path, data, words):
     path = tmp_path / "annotations.json"
     path.write_bytes(data)
     with pytest.raises(DataError) as error:
-        read_coco(load_config(), ann_file=path)
+        read_coco(dataclasses.replace(annotation_settings(load_config()), path=path))
     assert words in str(error.value)
     assert "save the file as UTF-8" in str(error.value)
     assert "\n" not in str(error.value)

@@ -13,6 +13,7 @@ from src.data.annotations.coco_reader import read_coco
 from src.data.annotations.mending.segmentations import mend_segmentation
 from src.data.annotations.mending.via_shapes import via_polygons
 from src.data.images.rle import mask_to_rle
+from src.data_settings import annotation_settings
 from tests.data.check.checking import check, found
 
 SQUARE = [10, 20, 50, 20, 50, 50, 10, 50]
@@ -181,7 +182,7 @@ def test_reported_files_give_the_masks_of_the_clean_one(shared, name, kind):
     for folder in (name, "clean"):
         config = load_config([f"coco_root={shared}/data/reports/{folder}", "coco_classes=auto"])
         result = check_words(shared, folder)
-        sources[folder] = read_coco(config)
+        sources[folder] = read_coco(annotation_settings(config))
         if folder == name:
             assert result.findings.counts == {**check_words(shared, "clean").findings.counts, kind: 12}
     assert sources[name].has_masks
