@@ -14,7 +14,7 @@ from mindspore import Parameter, Tensor, nn, ops
 
 from benchmarks.inputs import MASK_SIDE, batch_of, paste_all, settings
 from benchmarks.timing import summary, timed
-from src.config import Config
+from src.config import Config, values_with
 from src.engine.inference.detections import detect
 from src.engine.runtime import device  # noqa: I001  first: it sets the environment that MindSpore is loaded in
 from src.engine.runtime.compile_cache import compile_cell
@@ -109,7 +109,9 @@ def training(args: argparse.Namespace) -> tuple[Compiled, CountingSampler]:
         return [Tensor(array) for array in arrays]
 
     start = time.perf_counter()
-    compile_cell(step, (lr, *make(0)), config, device.Device("CPU"))
+    compile_cell(
+        step, (lr, *make(0)), device.Device("CPU"), config.compile_cache, values_with(config, "in_graph")
+    )
     compile_seconds = time.perf_counter() - start
     return Compiled(lambda batch: step(lr, *batch).asnumpy(), make, compile_seconds), sampler
 
@@ -140,7 +142,13 @@ def inference(args: argparse.Namespace) -> Compiled:
 
     start = time.perf_counter()
     first = make(0)
-    compile_cell(network, (Tensor(first["image"]), Tensor(first["image_meta"])), config, device.Device("CPU"))
+    compile_cell(
+        network,
+        (Tensor(first["image"]), Tensor(first["image_meta"])),
+        device.Device("CPU"),
+        config.compile_cache,
+        values_with(config, "in_graph"),
+    )
     compile_seconds = time.perf_counter() - start
     return Compiled(lambda batch: paste_all(detect(network, batch), args), make, compile_seconds)
 

@@ -8,7 +8,7 @@ there.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 from .errors import ConfigError
 from .settings.frozen_config import Config
@@ -17,7 +17,16 @@ from .settings.keys.coco_classes import COCO_CLASSES
 from .settings.reader import read_settings
 from .settings.rules import finalize
 
-__all__ = ["COCO_CLASSES", "KEYS", "Config", "changed", "keys_with", "load_config", "settings_from"]
+__all__ = [
+    "COCO_CLASSES",
+    "KEYS",
+    "Config",
+    "changed",
+    "keys_with",
+    "load_config",
+    "settings_from",
+    "values_with",
+]
 
 
 def load_config(words: Sequence[str] = (), config_file: Optional[Path] = None) -> Config:
@@ -44,6 +53,11 @@ def settings_from(config: Config, origin: str, settings: Mapping[str, Any]) -> C
         return Config(finalize(KEYS, {**config, **known}, written), written)
     except ConfigError as error:
         raise ConfigError(f"{origin}: {error}") from None
+
+
+def values_with(config: Config, fact: str, value: bool = True) -> Dict[str, Any]:
+    """{name: value} of the keys with a fact of `Key`."""
+    return {name: config[name] for name in keys_with(fact, value)}
 
 
 def keys_with(fact: str, value: bool = True) -> Tuple[str, ...]:

@@ -45,8 +45,8 @@ def _set_cache_folders() -> None:
     """
     if not _numba_can_write():
         _set_temporary("NUMBA_CACHE_DIR", "numba")
-    config = os.environ.get("MPLCONFIGDIR") or _home_folder("XDG_CONFIG_HOME", ".config", "matplotlib")
-    if not _can_write(config):
+    folder = os.environ.get("MPLCONFIGDIR") or _home_folder("XDG_CONFIG_HOME", ".config", "matplotlib")
+    if not _can_write(folder):
         _set_temporary("MPLCONFIGDIR", "matplotlib")
 
 

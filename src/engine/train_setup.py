@@ -11,12 +11,12 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 
 import mindspore as ms
 
-from ..config import Config, changed
+from ..config import Config, changed, values_with
 from ..data.annotations.records import DataSource
 from ..data_settings import data_check_settings
 from ..dataset import ensure_mindrecord, resolve_classes, steps_per_epoch
 from ..log import logger
-from ..maskrcnn.build import build_network
+from ..maskrcnn.build import build_network, norm_kind
 from ..network_define import TrainOneStep
 from ..weights.pretrained import PretrainedWeights, load_pretrained, open_pretrained
 from .distributed.agreement import check_settings
@@ -66,6 +66,11 @@ class TrainSetup:
     saved_facts: Dict[str, Any]
     resumed: Optional[Resumed] = None
     evaluation_data: Optional[DataSource] = None
+
+    @property
+    def norm(self) -> str:
+        """The kind of norm of the backbone."""
+        return norm_kind(self.config, self.config.pre_trained is not None)
 
 
 def open_weights(config: Config) -> Tuple[Config, Optional[PretrainedWeights]]:
@@ -182,7 +187,7 @@ def prepare_data(config: Config, asked_classes, device: Device) -> Tuple[Config,
         asked_classes = tuple(asked_classes)
     data_dir, manifest = convert_on_rank_0(config.replace(coco_classes=asked_classes), device.group)
     config = without_mask_loss_if_no_masks(resolve_classes(config, manifest), manifest.has_masks)
-    check_settings(config, data_fingerprint(manifest), device.group)
+    check_settings(values_with(config, "per_host", False), data_fingerprint(manifest), device.group)
     return config, data_dir, manifest
 
 

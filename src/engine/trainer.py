@@ -19,11 +19,10 @@ from ..data.pipeline.workers import DataWorkers
 from ..dataset import create_maskrcnn_dataset, start_workers
 from ..errors import DataError, RankError, TrainingError, WorkerError
 from ..lr_schedule import schedule
-from ..maskrcnn.build import norm_kind
 from ..network_define import STEP_NAMES
+from ..weights.checkpoint_settings import network_settings
 from .display.loss_lines import LOSS_NAMES
-from .hooks.checkpointing import Checkpointing
-from .hooks.default_hooks import run_hooks
+from .hooks.default_hooks import make_checkpointing, run_hooks
 from .hooks.hook import Hook, Step
 from .runtime.device import start_device
 from .train_setup import BATCH_NAMES, TrainSetup, checkpoint_dir_of, open_weights, set_up
@@ -49,8 +48,11 @@ def train(config: Config, work_dir, hooks: Iterable[Hook] = ()) -> Optional[Path
     device = start_device(config.device_target)
     with device.group:
         setup = set_up(config, weights, str(work_dir), device)
-        checkpointing = Checkpointing()
-        trainer = Trainer(setup, run_hooks(setup.config, setup.evaluation_data, hooks, checkpointing))
+        checkpointing = make_checkpointing(setup.config)
+        all_hooks = run_hooks(
+            setup.config, setup.norm, device.target, setup.evaluation_data, hooks, checkpointing
+        )
+        trainer = Trainer(setup, all_hooks)
         if not trainer.is_finished():
             trainer.run()
             return checkpointing.saved
@@ -65,7 +67,9 @@ class Trainer:
 
     Attributes:
         config, device, network, step_cell, resumed, steps_per_epoch: See `TrainSetup`.
-        norm: The kind of norm that was built.
+        network_settings: The settings that the network's weights need; every checkpoint carries them.
+        trains_masks: Whether the mask head is trained.
+        images_per_step: Pictures that a step takes on all devices.
         work_dir, checkpoint_dir: Where the run writes.
         lr_schedule: The learning rate as a function of `global_step`.
         total_steps: Steps of the whole run.
@@ -86,7 +90,9 @@ class Trainer:
         self.resumed = setup.resumed
         self.steps_per_epoch = setup.steps_per_epoch
         self.saved_facts = setup.saved_facts
-        self.norm = norm_kind(self.config, self.config.pre_trained is not None)
+        self.network_settings = network_settings(self.config, setup.norm)
+        self.trains_masks = self.config.rcnn_loss_mask_fb_weight > 0
+        self.images_per_step = self.config.batch_size * self.device.num
         self.work_dir = Path(setup.work_dir.replace("{rank}", str(self.device.rank)))
         self.checkpoint_dir = checkpoint_dir_of(self.config, self.work_dir)
         self.lr_schedule = schedule(self.config, self.steps_per_epoch, self.device.num)
@@ -121,8 +127,8 @@ class Trainer:
                 self._start_epoch(self.epoch + 1)
             try:
                 if self.global_step < self.total_steps:
-                    with_masks = self.config.rcnn_loss_mask_fb_weight > 0
-                    self.train(stack.enter_context(start_workers(self.config, self.data_dir, with_masks)))
+                    workers = start_workers(self.config, self.data_dir, self.trains_masks)
+                    self.train(stack.enter_context(workers))
             except (DataError, RankError, SystemExit) as error:
                 self._interrupted(error)
                 raise
@@ -243,7 +249,7 @@ class Trainer:
     def images_seen(self) -> int:
         """Pictures of this epoch that its steps have taken."""
         new_steps = self.step_in_epoch - self._resumed_step
-        return self._resumed_images + new_steps * self.config.batch_size * self.device.num
+        return self._resumed_images + new_steps * self.images_per_step
 
     def position_text(self) -> str:
         return f"after epoch {self.epoch + 1} step {self.step_in_epoch}"
@@ -276,7 +282,7 @@ class Trainer:
         if state["place"] >= state["steps"]:
             self._start_epoch(state["epoch"], self.steps_per_epoch)
         else:
-            step = state["seen"] // (self.config.batch_size * self.device.num)
+            step = state["seen"] // self.images_per_step
             self._start_epoch(state["epoch"], step, state["seen"])
         for hook in self.hooks:
             if type(hook).__name__ in state["hooks"]:

@@ -5,6 +5,8 @@ What the device decides is resolved here; `from_config.py` hands the other setti
 
 from __future__ import annotations
 
+from typing import Set
+
 import mindspore as ms
 
 from ..config import Config
@@ -19,6 +21,14 @@ def norm_kind(config: Config, loads_weights: bool) -> str:
     if config.norm != "auto":
         return config.norm
     return "frozen" if loads_weights else "bn"
+
+
+def norm_kinds(config: Config, backbone_norm: str) -> Set[str]:
+    """The kinds of norm in a network: its backbone's (`norm_kind`), and those of pyramid and heads."""
+    kinds = {backbone_norm, config.fpn_norm, config.rcnn_mask_norm}
+    if config.rcnn_num_convs:
+        kinds.add(config.rcnn_norm)
+    return kinds
 
 
 def build_network(

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Mapping
 
-from ...config import Config, keys_with
 from ...errors import ConfigError
 from .rank_group import RankGroup
 
 
-def check_settings(config: Config, data: Any, group: RankGroup) -> None:
+def check_settings(settings: Mapping[str, Any], data: Any, group: RankGroup) -> None:
     """Compare this rank's settings and data with those of the other ranks.
 
     Args:
-        config: The settings that this rank was started with.
+        settings: The keys, with their values, that all ranks must have alike.
         data: The fingerprint of its data (`resume.data_fingerprint`), JSON-able.
         group: The ranks.
 
@@ -24,12 +23,12 @@ def check_settings(config: Config, data: Any, group: RankGroup) -> None:
 
     def compare(values):
         first_settings, first_data = values[0]
-        for rank, (settings, rank_data) in enumerate(values):
-            different = [name for name in settings if settings[name] != first_settings[name]]
+        for rank, (rank_settings, rank_data) in enumerate(values):
+            different = [name for name in rank_settings if rank_settings[name] != first_settings[name]]
             if different:
                 name = different[0]
                 raise ConfigError(
-                    f"rank {rank} was started with {name}={settings[name]}, "
+                    f"rank {rank} was started with {name}={rank_settings[name]}, "
                     f"rank 0 with {name}={first_settings[name]}: all of them take the same words and files"
                 )
             if rank_data != first_data:
@@ -39,6 +38,5 @@ def check_settings(config: Config, data: Any, group: RankGroup) -> None:
                 )
 
     # As JSON, because rank 0 gets the others' values as JSON: tuples are lists there.
-    shared_keys = keys_with("per_host", False)
-    settings = {name: json.loads(json.dumps(config[name])) for name in shared_keys}
-    group.barrier([settings, data], compare)
+    own_settings = {name: json.loads(json.dumps(value)) for name, value in settings.items()}
+    group.barrier([own_settings, data], compare)

@@ -12,12 +12,11 @@ import numpy as np
 from ...errors import CheckpointError, TrainingError
 from ...log import logger
 from ...weights.checkpoint_file import rotate_checkpoints, save_checkpoint
-from ...weights.checkpoint_settings import network_settings
 from ..training.resume import LATEST, NUMBERED
 from ..training.weight_average import save_average
 from .hook import Hook, Step
 
-# save_checkpoint_minutes=auto, see `Checkpointing.interval`:
+# every_minutes='auto', see `Checkpointing.interval`:
 TIME_SHARE = 0.02  # of the run's time that writing may take
 LOST_SHARE = 0.05  # of the run's time that a killed run may lose
 LONGEST_INTERVAL = 600.0  # seconds
@@ -29,15 +28,34 @@ class Checkpointing(Hook):
     It comes before `Evaluation`, so that an evaluation that fails loses no epoch, and writes the checkpoint
     again after it: then it says that the evaluation is done, and which one is the best.
 
-    mask_rcnn-{epoch}_{step}.ckpt: every save_checkpoint_epochs and save_checkpoint_steps, and at the end.
-    latest.ckpt: at the start, every save_checkpoint_minutes, and when a signal or a failure ends the run; it
-    is there while it is newer than the numbered ones. Each holds all that a run goes on from.
+    mask_rcnn-{epoch}_{step}.ckpt: every so many epochs and steps, and at the end.
+    latest.ckpt: at the start, every so many minutes, and when a signal or a failure ends the run; it is there
+    while it is newer than the numbered ones. Each holds all that a run goes on from.
+
+    Args:
+        every_epochs: Epochs from one numbered checkpoint to the next.
+        keep: How many numbered checkpoints are kept, the newest.
+        every_steps: Also every so many steps; None: not.
+        every_minutes: Minutes between writes of latest.ckpt, 0 for never; or 'auto', see `interval`.
+        writes: Without, nothing is written.
 
     Attributes:
         saved: The path of the newest one; None before the first.
     """
 
-    def __init__(self):
+    def __init__(
+        self,
+        every_epochs: int,
+        keep: int,
+        every_steps: Optional[int] = None,
+        every_minutes: Union[float, str] = "auto",
+        writes: bool = True,
+    ):
+        self.every_epochs = every_epochs
+        self.keep = keep
+        self.every_steps = every_steps
+        self.every_minutes = every_minutes
+        self.writes = writes
         self.saved: Optional[Path] = None
         self.write_seconds = 0.0  # of the last one
         self.total_write_seconds = 0.0
@@ -58,7 +76,7 @@ class Checkpointing(Hook):
             self.write(trainer, LATEST)
 
     def is_writer(self, trainer) -> bool:
-        return trainer.config.save_checkpoint and trainer.device.rank == 0
+        return self.writes and trainer.device.rank == 0
 
     def put_aside_superseded(self, trainer) -> None:
         """Move checkpoints of an earlier run, or from after the resumed position, into superseded/.
@@ -87,14 +105,13 @@ class Checkpointing(Hook):
     def after_step(self, trainer, step: Step) -> None:
         if step.global_step >= trainer.total_steps:
             return  # after_train writes
-        steps = trainer.config.save_checkpoint_steps
-        if steps is not None and step.global_step % steps == 0:
+        if self.every_steps is not None and step.global_step % self.every_steps == 0:
             self.write_numbered(trainer)
-        elif time.monotonic() - self.last_time >= self.interval(trainer.config.save_checkpoint_minutes):
+        elif time.monotonic() - self.last_time >= self.interval():
             self.on_interrupt(trainer)
 
     def after_epoch(self, trainer) -> None:
-        if (trainer.epoch + 1) % trainer.config.save_checkpoint_epochs == 0:
+        if (trainer.epoch + 1) % self.every_epochs == 0:
             self.write_numbered(trainer)
 
     def after_evaluation(self, trainer) -> None:
@@ -127,18 +144,17 @@ class Checkpointing(Hook):
             self.last_time = time.monotonic()
             logger.warning("%s", error)
 
-    def interval(self, minutes: Union[float, str]) -> float:
+    def interval(self) -> float:
         """Seconds from one writing of latest.ckpt to the next.
 
-        Args:
-            minutes: The time, 0 for never; or 'auto': so long that writing takes TIME_SHARE of the time, and
-                that a killed run loses at most LOST_SHARE of it, up to LONGEST_INTERVAL.
+        With 'auto' so long that writing takes TIME_SHARE of the time, and that a killed run loses at most
+        LOST_SHARE of it, up to LONGEST_INTERVAL.
         """
-        if minutes == "auto":
+        if self.every_minutes == "auto":
             elapsed = time.monotonic() - self.began
             longest = min(LOST_SHARE * elapsed, LONGEST_INTERVAL)
             return max(self.write_seconds / TIME_SHARE, 1.0, longest)
-        return 60 * minutes or math.inf
+        return 60 * self.every_minutes or math.inf
 
     def write_numbered(self, trainer) -> None:
         """Write mask_rcnn-{epoch}_{step}.ckpt, and the average beside it; delete the oldest."""
@@ -146,7 +162,7 @@ class Checkpointing(Hook):
         if not self.is_writer(trainer) or self.saved == trainer.checkpoint_dir / name:
             return
         self.write(trainer, name)
-        rotate_checkpoints(trainer.checkpoint_dir, trainer.config.keep_checkpoint_max)
+        rotate_checkpoints(trainer.checkpoint_dir, self.keep)
         save_average(trainer, name)
         (trainer.checkpoint_dir / LATEST).unlink(missing_ok=True)
 
@@ -173,7 +189,7 @@ class Checkpointing(Hook):
         save_checkpoint(
             path,
             trainer.network,
-            network_settings(trainer.config, trainer.norm),
+            trainer.network_settings,
             trainer.epoch + 1,
             trainer.step_in_epoch,
             trainer.step_cell,

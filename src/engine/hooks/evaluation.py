@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict
+from typing import Any, Callable, Dict, Optional
 
 from mindspore import Tensor, nn
 
-from ...config import changed
+from ...data.annotations.annotation_file import AnnotationSettings
 from ...data.annotations.records import DataSource
-from ...data_settings import annotation_settings
 from ...log import logger
-from ...maskrcnn.build import build_network
 from ...weights.checkpoint_file import write_checkpoint
-from ...weights.checkpoint_settings import network_settings
-from ..inference.evaluation import EvaluationError, evaluate_network, evaluation_settings
+from ..inference.evaluation import EvaluationError, EvaluationSettings, evaluate_network
 from ..inference.evaluation_data import with_classes_of
 from ..training.weight_average import average_entries
 from .hook import Hook
@@ -27,11 +24,19 @@ class EvaluationNetwork:
     """A second network, in evaluation mode, into which the trained weights are copied.
 
     The training graph is not touched. The second graph is compiled at its first use and kept.
+
+    Args:
+        make_network: Makes a network with the parameters of the trained one.
     """
 
-    def __init__(self, trainer):
-        config = changed(trainer.config, norm=trainer.norm)
-        self.network = build_network(config, trainer.device.target).set_train(False)
+    network = None
+
+    def __init__(self, make_network: Callable[[], nn.Cell]):
+        self.make_network = make_network
+
+    def build(self) -> None:
+        if self.network is None:
+            self.network = self.make_network().set_train(False)
 
     def load(self, values: Dict[str, Any]) -> nn.Cell:
         """The network with {name: Tensor or Parameter} copied into it."""
@@ -41,16 +46,45 @@ class EvaluationNetwork:
 
 
 class Evaluation(Hook):
-    """Evaluates on the evaluation split after every `eval_interval` epochs and at the end.
+    """Evaluates on the evaluation split after every `interval` epochs and at the end.
 
     Every rank takes its share of the pictures. The weights are evaluated, and with `ema_decay` their average
     too. The best by segm AP (bbox AP for data without masks) is kept as best.ckpt, for eval.py, predict.py
     and export.py. After `early_stop` evaluations without a better one the run ends.
+
+    Args:
+        metrics: The hook that writes the figures.
+        network: The network that evaluates.
+        source: The checked evaluation split, perhaps with classes of its own.
+        annotations: How that split is read with training's classes.
+        settings: Of each evaluation.
+        interval: Epochs from one evaluation to the next.
+        early_stop: None: the run goes to its end.
+        keeps_best: Whether best.ckpt is written.
+        stops_on_failure: Whether an evaluation that fails ends the run.
     """
 
-    def __init__(self, metrics: Metrics, source: DataSource):
+    def __init__(
+        self,
+        metrics: Metrics,
+        network: EvaluationNetwork,
+        source: DataSource,
+        annotations: AnnotationSettings,
+        settings: EvaluationSettings,
+        interval: int,
+        early_stop: Optional[int],
+        keeps_best: bool,
+        stops_on_failure: bool,
+    ):
         self.metrics = metrics
+        self.network = network
         self.source = source
+        self.annotations = annotations
+        self.settings = settings
+        self.interval = interval
+        self.early_stop = early_stop
+        self.keeps_best = keeps_best
+        self.stops_on_failure = stops_on_failure
         self.best = None
         self.evaluations_since_best = 0
         self.evaluated_at = _NEVER  # the global step of the last evaluation; None: an old file does not say
@@ -71,14 +105,13 @@ class Evaluation(Hook):
 
     def is_due(self, trainer) -> bool:
         is_epoch_end = trainer.step_in_epoch == trainer.steps_per_epoch
-        return is_epoch_end and (trainer.epoch + 1) % trainer.config.eval_interval == 0
+        return is_epoch_end and (trainer.epoch + 1) % self.interval == 0
 
     def before_train(self, trainer) -> None:
         """Take training's classes, before the first step: the data may have come with their own."""
-        self.source = with_classes_of(annotation_settings(trainer.config, "val"), self.source)
-        trains_masks = trainer.config.rcnn_loss_mask_fb_weight > 0
-        self.kind = "segm" if self.source.has_masks and trains_masks else "bbox"
-        self.evaluation_network = EvaluationNetwork(trainer)
+        self.source = with_classes_of(self.annotations, self.source)
+        self.kind = "segm" if self.source.has_masks and trainer.trains_masks else "bbox"
+        self.network.build()
         if self.is_pending(trainer):
             self.metrics.remove_evaluation(trainer.global_step)
             self.evaluate(trainer)
@@ -102,7 +135,7 @@ class Evaluation(Hook):
         try:
             self.evaluate_candidates(trainer)
         except EvaluationError as error:
-            if trainer.config.eval_failure == "stop":
+            if self.stops_on_failure:
                 raise
             if trainer.device.rank == 0:
                 logger.warning(
@@ -120,10 +153,8 @@ class Evaluation(Hook):
         precisions = {}
         for name, values in candidates.items():
             folder = trainer.work_dir / ("eval" if name == "weights" else "eval_average")
-            network = self.evaluation_network.load(values)
-            figures = evaluate_network(
-                network, evaluation_settings(trainer.config), self.source, folder, trainer.device.group
-            )
+            network = self.network.load(values)
+            figures = evaluate_network(network, self.settings, self.source, folder, trainer.device.group)
             self.add_figures(trainer, name, figures)
             precisions[name] = figures[self.kind]["AP"]
         self.keep_best(trainer, candidates, precisions)
@@ -145,22 +176,21 @@ class Evaluation(Hook):
         self.evaluations_since_best = 0 if is_better else self.evaluations_since_best + 1
         if is_better:
             self.best = precisions[name]
-            if trainer.config.save_checkpoint and trainer.device.rank == 0:
+            if self.keeps_best and trainer.device.rank == 0:
                 write_checkpoint(
                     trainer.checkpoint_dir / BEST,
                     candidates[name],
-                    network_settings(trainer.config, trainer.norm),
+                    trainer.network_settings,
                     {"epoch_num": trainer.epoch + 1, "step_num": trainer.step_in_epoch},
                 )
         if trainer.device.rank == 0:
             values = ", ".join(f"{value:.4f} of the {name}" for name, value in precisions.items())
             line = f"epoch {trainer.epoch + 1}: {self.kind} AP {values}; best {self.best:.4f}"
-            if is_better and trainer.config.save_checkpoint:
+            if is_better and self.keeps_best:
                 line += f", now in {trainer.checkpoint_dir / BEST}"
             print(line, flush=True)
-        early_stop = trainer.config.early_stop
-        if early_stop is not None and self.evaluations_since_best >= early_stop:
+        if self.early_stop is not None and self.evaluations_since_best >= self.early_stop:
             trainer.stop_reason = (
                 f"no better AP than {self.best:.4f} in {self.evaluations_since_best} evaluations "
-                f"(early_stop={early_stop})"
+                f"(early_stop={self.early_stop})"
             )

@@ -44,8 +44,9 @@ class Step:
 class Hook:
     """What a hook may do. Every method is called on every rank, with the `Trainer`.
 
-    A hook reads the trainer's attributes (`epoch`, `step_in_epoch`, `global_step`, `config`, `network` ...).
-    It sets `trainer.stop_reason = "why"`, on every rank, to end the run after the current epoch. Where only
+    A hook takes its settings by its constructor, and reads the trainer's attributes (`epoch`,
+    `step_in_epoch`, `global_step`, `network`, `images_per_step` ...; a user's hook may read `config` too). It
+    sets `trainer.stop_reason = "why"`, on every rank, to end the run after the current epoch. Where only
     some ranks do something, the others wait for them with `trainer.device.group.barrier()`.
     """
 

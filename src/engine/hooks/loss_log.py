@@ -11,6 +11,9 @@ class LossLogWriter(Hook):
 
     log = None
 
+    def __init__(self, log_interval: int):
+        self.log_interval = log_interval
+
     def before_train(self, trainer) -> None:
         path = trainer.work_dir / f"loss_{trainer.device.rank}.log"
         if trainer.resumed is None:
@@ -23,7 +26,7 @@ class LossLogWriter(Hook):
         self.log = LossLog(path)
 
     def after_step(self, trainer, step: Step) -> None:
-        if step.global_step % trainer.config.log_interval == 0 or step.global_step >= trainer.total_steps:
+        if step.global_step % self.log_interval == 0 or step.global_step >= trainer.total_steps:
             self.log.write(step.epoch, step.step_in_epoch, step.losses)
 
     def close(self, trainer) -> None:

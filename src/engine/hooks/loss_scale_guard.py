@@ -9,10 +9,13 @@ SMALLEST_SCALE = 2.0**-10  # gradients that overflow even at this scale overflow
 
 
 class LossScaleGuard(Hook):
-    """Raises TrainingError when gradients overflow at every scale, so that every update is skipped."""
+    """Raises TrainingError when gradients overflow at every scale, so that every update is skipped.
+
+    It is for runs with a dynamic loss scale only.
+    """
 
     def after_step(self, trainer, step: Step) -> None:
-        if trainer.config.loss_scale == "dynamic" and step.losses["loss_scale"] < SMALLEST_SCALE:
+        if step.losses["loss_scale"] < SMALLEST_SCALE:
             raise TrainingError(
                 f"the loss scale fell to {step.losses['loss_scale']:g} at epoch {step.epoch} "
                 f"step {step.step_in_epoch}, rank {trainer.device.rank}, "

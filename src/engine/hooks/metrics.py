@@ -88,33 +88,43 @@ def read_metrics(path: Path) -> List[Dict[str, Any]]:
 
 
 class Metrics(Hook):
-    """metrics.jsonl and TensorBoard's event files (in tensorboard/, unless tensorboard=False).
+    """metrics.jsonl and TensorBoard's event files (in tensorboard/).
 
-    A line every `log_interval` steps: step, epoch, place (the step within the epoch), lr, the losses,
+    A line every so many steps: step, epoch, place (the step within the epoch), lr, the losses,
     gradient_norm, loss_scale, skipped, seconds, data_seconds, images_per_second, memory_gb. Other hooks add
     lines by `add_row` and pictures by `add_picture`.
+
+    Args:
+        log_interval: Steps from one line to the next.
+        tensorboard: Whether event files are written.
+        has_dynamic_scale: Whether the loss scale is dynamic, which TensorBoard then shows.
     """
 
     file = None
     writer = None
 
+    def __init__(self, log_interval: int, tensorboard: bool, has_dynamic_scale: bool):
+        self.log_interval = log_interval
+        self.tensorboard = tensorboard
+        self.has_dynamic_scale = has_dynamic_scale
+
     def before_train(self, trainer) -> None:
         if trainer.device.rank != 0:
             return
         self.file = MetricsFile(trainer.work_dir / "metrics.jsonl", trainer.global_step)
-        if trainer.config.tensorboard:
+        if self.tensorboard:
             purge_step = trainer.global_step + 1 if trainer.global_step else None
             self.writer = summary_writer_class()(str(trainer.work_dir / "tensorboard"), purge_step=purge_step)
 
     def after_step(self, trainer, step: Step) -> None:
         is_last = step.global_step >= trainer.total_steps
-        if self.file is None or (step.global_step % trainer.config.log_interval and not is_last):
+        if self.file is None or (step.global_step % self.log_interval and not is_last):
             return
         elapsed = max(step.data_seconds + step.seconds, 1e-9)
         timing = {
             "seconds": round(step.seconds, 4),
             "data_seconds": round(step.data_seconds, 4),
-            "images_per_second": round(trainer.config.batch_size * trainer.device.num / elapsed, 4),
+            "images_per_second": round(trainer.images_per_step / elapsed, 4),
             "memory_gb": round(memory_gb(trainer.device.target), 3),
         }
         position = {"step": step.global_step, "epoch": step.epoch, "place": step.step_in_epoch}
@@ -123,7 +133,7 @@ class Metrics(Hook):
         scalars.update({f"loss/{name}": step.losses[name] for name in LOSS_NAMES})
         scalars["gradient_norm"] = step.losses["gradient_norm"]
         scalars.update({f"run/{name}": value for name, value in timing.items()})
-        if trainer.config.loss_scale == "dynamic":
+        if self.has_dynamic_scale:
             scalars.update({name: step.losses[name] for name in ("loss_scale", "skipped")})
         self.add_scalars(step.global_step, scalars)
 

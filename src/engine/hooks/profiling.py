@@ -33,22 +33,28 @@ PARTS = (
 
 
 class Profile(Hook):
-    """Runs MindSpore's profiler over `profile` steps, from the third step on.
+    """Runs MindSpore's profiler over some steps, from the third step on.
 
     The first rank writes profile.csv and prints what took longest. MindSpore's own files, with the timeline
     for chrome://tracing, stay in the folder profile/.
+
+    Args:
+        steps: How many steps are profiled, the key `profile`; fewer where the run ends before.
     """
 
     profiler = None
 
+    def __init__(self, steps: int):
+        self.asked_steps = steps
+
     def before_train(self, trainer) -> None:
         self.first_step = trainer.global_step + SKIPPED
-        self.steps = min(trainer.config.profile, trainer.total_steps - self.first_step)
+        self.steps = min(self.asked_steps, trainer.total_steps - self.first_step)
         self.seconds = 0.0
         self.data_seconds = 0.0
         if self.steps < 1 and trainer.device.rank == 0:
             print(
-                f"profile={trainer.config.profile}: the run ends before step {SKIPPED + 1}, "
+                f"profile={self.asked_steps}: the run ends before step {SKIPPED + 1}, "
                 "where profiling would begin",
                 flush=True,
             )

@@ -7,7 +7,7 @@ import statistics
 import sys
 import time
 from collections import deque
-from typing import Any, Dict, Iterable, Tuple
+from typing import Any, Dict, Iterable, Optional, Tuple
 
 import mindspore as ms
 
@@ -23,14 +23,20 @@ class ProgressDisplay(Hook):
 
     Losses are medians of the last 20 steps. images/s counts all devices' pictures over the same steps. "data"
     is the share of the time that was spent waiting for pictures.
+
+    Args:
+        eval_interval: As of `evaluations_left`.
     """
 
     progress = None
 
+    def __init__(self, eval_interval: Optional[int]):
+        self.eval_interval = eval_interval
+
     def before_train(self, trainer) -> None:
         if trainer.device.rank == 0:
             self.progress = Progress(trainer.total_steps, "training", initial=trainer.global_step)
-            self.progress.pauses_left = evaluations_left(trainer)
+            self.progress.pauses_left = evaluations_left(trainer, self.eval_interval)
             self.window = deque(maxlen=WINDOW)
             self.first = True
 
@@ -55,7 +61,7 @@ class ProgressDisplay(Hook):
             "memory": f"{memory_gb(trainer.device.target):.1f} GB",
         }
         if self.window:
-            shown.update(speed(self.window, trainer.config.batch_size * trainer.device.num))
+            shown.update(speed(self.window, trainer.images_per_step))
         if step.losses.get("loss_scale", 1.0) != 1.0:
             shown["scale"] = step.losses["loss_scale"]
         self.progress.update(1, **shown)
@@ -66,16 +72,18 @@ class ProgressDisplay(Hook):
     def after_evaluation(self, trainer) -> None:
         if self.progress is not None:
             self.progress.pause(time.monotonic() - self.evaluation_started)
-            self.progress.pauses_left = evaluations_left(trainer)
+            self.progress.pauses_left = evaluations_left(trainer, self.eval_interval)
 
     def close(self, trainer) -> None:
         if self.progress is not None:
             self.progress.close()
 
 
-def evaluations_left(trainer) -> int:
-    """How many evaluations follow after the trainer's position; one is always at the end of the run."""
-    interval = trainer.config.eval_interval
+def evaluations_left(trainer, interval: Optional[int]) -> int:
+    """How many evaluations follow after the trainer's position, one every `interval` epochs (None: none).
+
+    One is always at the end of the run.
+    """
     if interval is None or trainer.global_step >= trainer.total_steps:
         return 0
     done = trainer.global_step

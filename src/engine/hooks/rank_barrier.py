@@ -25,9 +25,13 @@ class RankBarrier(Hook):
     MindSpore's collectives on the CPU wait for 30 seconds only; this barrier waits for as long as the others
     live. It also sets `trainer.elapsed_seconds`, which is rank 0's and so equal on all ranks: hooks may
     decide by it.
+
+    Args:
+        has_checkpoints: Whether the run writes checkpoints, from which it can be resumed.
     """
 
-    def __init__(self):
+    def __init__(self, has_checkpoints: bool):
+        self.has_checkpoints = has_checkpoints
         self.signals = StopSignals()
         self.first = True
 
@@ -68,7 +72,7 @@ class RankBarrier(Hook):
     def stop(self, trainer, number: int) -> None:
         if trainer.device.rank == 0:
             line = f"{signal.Signals(number).name}: ending {trainer.position_text()}"
-            if trainer.config.save_checkpoint:
+            if self.has_checkpoints:
                 line += f"; resume=auto goes on from {trainer.checkpoint_dir / LATEST}"
             print(line, flush=True)
         raise SystemExit(128 + number)

@@ -4,47 +4,56 @@ from __future__ import annotations
 
 import json
 import zlib
-from typing import Dict
+from typing import Dict, Union
 
 from mindspore import nn
 
-from ...config import Config
 from ...errors import TrainingError
 from .hook import Hook, Step
 
-# check_sync_steps=auto: seconds between two checks, so that a difference is reported within a minute.
+# interval='auto': seconds between two checks, so that a difference is reported within a minute.
 INTERVAL = 30.0
 
 
 class SyncCheck(Hook):
-    """`check_parameters` before the first step and after every check_sync_steps steps.
+    """`check_parameters` before the first step and after every so many steps.
 
-    With check_sync_steps=auto at the first step after INTERVAL seconds.
+    Args:
+        interval: Steps from one check to the next, 0 for none at all; or 'auto': at the first step after
+            INTERVAL seconds.
+        has_batch_norms: Whether the network has plain batch norms, whose moving statistics differ from rank
+            to rank.
     """
 
     last_check = 0.0  # seconds of the run
 
+    def __init__(self, interval: Union[int, str], has_batch_norms: bool):
+        self.interval = interval
+        self.has_batch_norms = has_batch_norms
+
     def before_train(self, trainer) -> None:
-        if trainer.device.num > 1 and trainer.config.check_sync_steps:
-            check_parameters(trainer)
+        if trainer.device.num > 1 and self.interval:
+            check_parameters(trainer, self.has_batch_norms)
 
     def after_step(self, trainer, step: Step) -> None:
-        steps = trainer.config.check_sync_steps
-        if trainer.device.num == 1 or steps == 0:
+        if trainer.device.num == 1 or self.interval == 0:
             return
-        if steps == "auto":
+        if self.interval == "auto":
             is_due = trainer.elapsed_seconds - self.last_check >= INTERVAL
         else:
-            is_due = step.global_step % steps == 0
+            is_due = step.global_step % self.interval == 0
         if is_due:
-            check_parameters(trainer)
+            check_parameters(trainer, self.has_batch_norms)
             self.last_check = trainer.elapsed_seconds
 
 
-def check_parameters(trainer) -> None:
-    """Raise TrainingError, on every rank, where one rank's parameters differ from the others' in any bit."""
+def check_parameters(trainer, without_statistics: bool) -> None:
+    """Raise TrainingError, on every rank, where one rank's parameters differ from the others' in any bit.
+
+    `without_statistics` is as of `checksums`.
+    """
     group = trainer.device.group
-    sums = checksums(trainer.step_cell, has_rank_statistics(trainer.config, trainer.norm))
+    sums = checksums(trainer.step_cell, without_statistics)
 
     def find_different(values):
         counts = [values.count(value) for value in values]
@@ -68,19 +77,6 @@ def check_parameters(trainer) -> None:
         )
 
     group.barrier(sums, raise_with_name)
-
-
-def has_rank_statistics(config: Config, norm: str) -> bool:
-    """Whether the network has plain batch norms, whose moving statistics differ from rank to rank.
-
-    Args:
-        config: The norms of pyramid and heads.
-        norm: The kind of norm that the trunk was built with.
-    """
-    norms = [norm, config.fpn_norm, config.rcnn_mask_norm]
-    if config.rcnn_num_convs:
-        norms.append(config.rcnn_norm)
-    return "bn" in norms
 
 
 def checksums(step_cell: nn.Cell, without_statistics: bool) -> Dict[str, int]:

@@ -8,7 +8,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor
 
-from ...config import Config
+from ...config import Config, values_with
 from ...errors import ConfigError
 from ...maskrcnn.build import build_network
 from ...onnx_graph.runtime import EXPORTED_KEYS, OnnxNetwork, is_onnx
@@ -74,4 +74,5 @@ def compile_inference(network: Network, config: Config, device: Device, batch_si
         return
     image = Tensor(np.zeros((batch_size, config.img_height, config.img_width, 3), np.uint8))
     image_meta = Tensor(np.zeros((batch_size, 6), np.float32))
-    compile_cell(network, (image, image_meta), config, device)
+    graph_settings = values_with(config, "in_graph")
+    compile_cell(network, (image, image_meta), device, config.compile_cache, graph_settings)

@@ -13,12 +13,11 @@ import contextlib
 import gc
 import os
 from pathlib import Path
-from typing import Iterator, Optional, Sequence
+from typing import Any, Iterator, Mapping, Optional, Sequence
 
 import mindspore as ms
 from mindspore.common import api
 
-from ...config import Config
 from ...errors import ConfigError
 from ...log import logger
 from .device import Device
@@ -32,11 +31,22 @@ _FILE_WITHOUT_IMPORTS = Path(__file__).parent / "__init__.py"  # not empty: Mind
 _is_used = False  # MindSpore uses the folder of a process's first graph for all its graphs
 
 
-def compile_cell(cell: ms.nn.Cell, inputs: Sequence[ms.Tensor], config: Config, device: Device) -> str:
+def compile_cell(
+    cell: ms.nn.Cell,
+    inputs: Sequence[ms.Tensor],
+    device: Device,
+    compile_cache: str,
+    graph_settings: Mapping[str, Any],
+) -> str:
     """Compile a cell for the shapes of `inputs`, or read the graph that an earlier run has kept.
 
-    The key `compile_cache` says where graphs are kept: 'auto' in the user's cache folder, on the CPU only;
-    'off' nowhere; or a folder, on any device.
+    Args:
+        cell: The cell.
+        inputs: Tensors of the shapes.
+        device: The device that the graph is for.
+        compile_cache: The key of this name, where graphs are kept: 'auto' in the user's cache folder, on the
+            CPU only; 'off' nowhere; or a folder, on any device.
+        graph_settings: As of `digest`.
 
     Returns:
         What was done: "compiled" or "read from FOLDER".
@@ -48,22 +58,21 @@ def compile_cell(cell: ms.nn.Cell, inputs: Sequence[ms.Tensor], config: Config, 
     # MindSpore forgets a new graph when an earlier cell is freed while it is compiled. The first call would
     # compile it again.
     gc.collect()
-    root = cache_folder(config.compile_cache, device.target)
+    root = cache_folder(compile_cache, device.target)
     # A user who has set MindSpore's variable uses its cache.
-    if root is None and config.compile_cache == "auto" and device.target == "CPU":
+    if root is None and compile_cache == "auto" and device.target == "CPU":
         logger.info("no home folder: the compiled graph is not kept (compile_cache=FOLDER keeps it)")
     if root is None or _is_used or _ENABLE in os.environ:
         cell.compile(*inputs)
         return "compiled"
     try:
         root.mkdir(parents=True, exist_ok=True)
-        folder = root / digest(cell, inputs, config, device)
+        folder = root / digest(cell, inputs, device, graph_settings)
         store = GraphStore(folder, device.rank)
     except OSError as error:
-        if config.compile_cache != "auto":
+        if compile_cache != "auto":
             raise ConfigError(
-                f"compile_cache={config.compile_cache}: {error.strerror}; "
-                "another folder, or compile_cache=off"
+                f"compile_cache={compile_cache}: {error.strerror}; another folder, or compile_cache=off"
             ) from None
         _warn_not_kept(root, error)
         cell.compile(*inputs)

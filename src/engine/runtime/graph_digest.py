@@ -7,11 +7,10 @@ import json
 import platform
 import sys
 from pathlib import Path
-from typing import Any, List, Sequence, Tuple
+from typing import Any, List, Mapping, Sequence, Tuple
 
 import mindspore as ms
 
-from ...config import Config, keys_with
 from ...maskrcnn.cpu.custom_operator import operator_names
 from .device import Device
 
@@ -19,13 +18,18 @@ PACKAGE = Path(__file__).resolve().parents[2]
 _ATTRIBUTES_OF_ALL_CELLS = frozenset(vars(ms.nn.Cell()))
 
 
-def digest(cell: ms.nn.Cell, inputs: Sequence[ms.Tensor], config: Config, device: Device) -> str:
-    """32 hex digits of everything that a cell's graph for inputs of these shapes follows from."""
+def digest(
+    cell: ms.nn.Cell, inputs: Sequence[ms.Tensor], device: Device, graph_settings: Mapping[str, Any]
+) -> str:
+    """32 hex digits of everything that a cell's graph for inputs of these shapes follows from.
+
+    `graph_settings` is {name: value} of the settings that it may follow from (`Key.in_graph`).
+    """
     sources = [path for path in (Path(sys.argv[0]), *sorted(PACKAGE.rglob("*.py"))) if path.is_file()]
     parts = {
         "versions": [ms.__version__, platform.python_version(), platform.machine()],
         "sources": [hashlib.sha256(path.read_bytes()).hexdigest() for path in sources],
-        "settings": {name: config[name] for name in keys_with("in_graph")},
+        "settings": dict(graph_settings),
         "devices": [device.target, device.num],
         "inputs": [[list(tensor.shape), str(tensor.dtype)] for tensor in inputs],
         "parameters": [

@@ -9,7 +9,6 @@ from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
 from ...network_define import for_each
 from ...weights.checkpoint_file import write_checkpoint
-from ...weights.checkpoint_settings import network_settings
 
 # Checkpoints are called PREFIX{epoch}_{step}.ckpt.
 WEIGHTS_PREFIX = "mask_rcnn-"
@@ -69,7 +68,7 @@ def save_average(trainer, name: str) -> None:
     write_checkpoint(
         folder / name.replace(WEIGHTS_PREFIX, AVERAGE_PREFIX, 1),
         entries,
-        network_settings(trainer.config, trainer.norm),
+        trainer.network_settings,
         {"epoch_num": trainer.epoch + 1, "step_num": trainer.step_in_epoch},
     )
     for path in folder.glob(f"{AVERAGE_PREFIX}*.ckpt"):

@@ -47,7 +47,7 @@ def make_trainer(folder, *words, value=1.0, epoch=0, step=0, resumed=None):
         config=config,
         network=network,
         step_cell=Step(network, value),
-        norm="bn",
+        network_settings=network_settings(config, "bn"),
         device=SimpleNamespace(rank=0, num=1, group=RankGroup()),
         checkpoint_dir=folder,
         epoch=epoch,
@@ -73,7 +73,7 @@ def found(folder, resume="auto", *words):
 
 
 def test_latest_is_there_from_the_start_and_goes_when_a_numbered_one_is_newer(tmp_path):
-    trainer, hook = make_trainer(tmp_path, "save_checkpoint_steps=5"), Checkpointing()
+    trainer, hook = make_trainer(tmp_path), Checkpointing(1, 12, every_steps=5)
     hook.before_train(trainer)
     assert names(tmp_path) == ["latest.ckpt"]
     trainer.step_in_epoch = 5
@@ -100,16 +100,16 @@ def test_latest_is_there_from_the_start_and_goes_when_a_numbered_one_is_newer(tm
 )
 def test_the_interval(minutes, cost, began, seconds):
     """2% of the time for writing, a twentieth of the time so far to be lost, ten minutes at most."""
-    hook = Checkpointing()
+    config = load_config([f"save_checkpoint_minutes={minutes}"])
+    hook = Checkpointing(1, 12, every_minutes=config.save_checkpoint_minutes)
     hook.write_seconds = cost
     hook.began = time.monotonic() - began
-    config = load_config([f"save_checkpoint_minutes={minutes}"])
-    assert hook.interval(config.save_checkpoint_minutes) == pytest.approx(seconds, rel=1e-3)
+    assert hook.interval() == pytest.approx(seconds, rel=1e-3)
 
 
 def test_every_parameter_of_the_step_comes_back_whatever_its_type(tmp_path):
     trainer = make_trainer(tmp_path, value=2.5)
-    Checkpointing().on_interrupt(trainer)
+    Checkpointing(1, 12).on_interrupt(trainer)
     other = make_trainer(tmp_path, value=0.0)
     restore_step_cell(other.step_cell, other.network, found(tmp_path))
     for name, value in trainer.step_cell.parameters_dict().items():
@@ -119,7 +119,7 @@ def test_every_parameter_of_the_step_comes_back_whatever_its_type(tmp_path):
 
 
 def test_another_optimiser_is_refused_and_nothing_is_changed(tmp_path):
-    Checkpointing().on_interrupt(make_trainer(tmp_path, value=2.5))
+    Checkpointing(1, 12).on_interrupt(make_trainer(tmp_path, value=2.5))
     other = make_trainer(tmp_path, value=0.0)
     other.step_cell.power.name = "adam_power"
     with pytest.raises(
@@ -132,7 +132,7 @@ def test_another_optimiser_is_refused_and_nothing_is_changed(tmp_path):
 
 def test_auto_takes_the_newest_that_is_whole_and_a_named_one_has_to_be(tmp_path, caplog):
     caplog.set_level("INFO", "maskrcnn")
-    hook = Checkpointing()
+    hook = Checkpointing(1, 12)
     hook.before_train(make_trainer(tmp_path))
     for epoch, step in ((0, 9), (1, 3), (9, 1)):
         hook.write_numbered(make_trainer(tmp_path, epoch=epoch, step=step))
@@ -148,22 +148,22 @@ def test_auto_takes_the_newest_that_is_whole_and_a_named_one_has_to_be(tmp_path,
 
 
 def test_checkpoints_after_the_resumed_place_and_of_earlier_runs_are_put_aside(tmp_path):
-    hook = Checkpointing()
+    hook = Checkpointing(1, 12)
     hook.before_train(make_trainer(tmp_path))
     for step in (1, 2, 3):
         hook.write_numbered(make_trainer(tmp_path, step=step))
     hook.on_interrupt(make_trainer(tmp_path, step=4))
     resumed = found(tmp_path, tmp_path / "mask_rcnn-1_2.ckpt")
-    Checkpointing().before_train(make_trainer(tmp_path, step=2, resumed=resumed))
+    Checkpointing(1, 12).before_train(make_trainer(tmp_path, step=2, resumed=resumed))
     assert names(tmp_path) == ["mask_rcnn-1_1.ckpt", "mask_rcnn-1_2.ckpt"]
     assert names(tmp_path / "superseded") == ["latest.ckpt", "mask_rcnn-1_3.ckpt"]
-    Checkpointing().before_train(make_trainer(tmp_path))
+    Checkpointing(1, 12).before_train(make_trainer(tmp_path))
     assert names(tmp_path) == ["latest.ckpt"] and found(tmp_path).position == (0, 0)
 
 
 def test_settings_come_from_the_run_unless_they_are_written_now(tmp_path, caplog):
     caplog.set_level("INFO", "maskrcnn")
-    Checkpointing().on_interrupt(
+    Checkpointing(1, 12).on_interrupt(
         make_trainer(tmp_path, "base_lr=0.5", "batch_size=7", "seed=3", "max_steps=9")
     )
     config = resumed_config(load_config(["resume=auto", "base_lr=0.25"]), found(tmp_path))
@@ -183,13 +183,13 @@ def test_weights_alone_are_no_run_to_go_on_from(tmp_path):
     from src.weights.checkpoint_file import save_checkpoint
 
     trainer = make_trainer(tmp_path)
-    save_checkpoint(tmp_path / "weights.ckpt", trainer.network, network_settings(trainer.config, "bn"), 1, 2)
+    save_checkpoint(tmp_path / "weights.ckpt", trainer.network, trainer.network_settings, 1, 2)
     with pytest.raises(CheckpointError, match="pre_trained=.*weights.ckpt starts a new one"):
         found(tmp_path, tmp_path / "weights.ckpt")
 
 
 def test_weights_that_are_not_finite_are_not_saved(tmp_path):
-    trainer, hook = make_trainer(tmp_path, step=3), Checkpointing()
+    trainer, hook = make_trainer(tmp_path, step=3), Checkpointing(1, 12)
     hook.before_train(trainer)
     good = (tmp_path / "latest.ckpt").read_bytes()
     trainer.network.weight.set_data(Tensor(np.full((2, 3), np.inf, np.float32)))
@@ -209,7 +209,7 @@ from src.engine.hooks.checkpointing import Checkpointing
 from src.engine.entry import run_main
 
 def main():
-    trainer, hook = make_trainer(Path(sys.argv[1])), Checkpointing()
+    trainer, hook = make_trainer(Path(sys.argv[1])), Checkpointing(1, 12)
     if sys.argv[2] == "start":
         return hook.before_train(trainer)
     hook.before_train(trainer)
@@ -284,7 +284,7 @@ from pathlib import Path
 from src.weights import checkpoint_file
 from src.engine.hooks.checkpointing import Checkpointing
 from tests.engine.hooks.test_checkpointing import make_trainer
-trainer, hook = make_trainer(Path(sys.argv[1])), Checkpointing()
+trainer, hook = make_trainer(Path(sys.argv[1])), Checkpointing(1, 12)
 hook.before_train(trainer)
 checkpoint_file._sync_to_disk = lambda path: os.kill(os.getpid(), 9)  # written beside, not yet renamed
 trainer.step_in_epoch = 1
@@ -296,5 +296,5 @@ hook.on_interrupt(trainer)
     assert done.returncode == -9 and len(list(tmp_path.iterdir())) == 2, done.stderr
     resumed = found(tmp_path)
     assert resumed.position == (0, 0)
-    Checkpointing().before_train(make_trainer(tmp_path, resumed=resumed))
+    Checkpointing(1, 12).before_train(make_trainer(tmp_path, resumed=resumed))
     assert [path.name for path in tmp_path.iterdir()] == ["latest.ckpt"]

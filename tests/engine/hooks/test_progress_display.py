@@ -32,11 +32,6 @@ def test_figures_of_the_display():
 )
 def test_evaluations_that_are_still_to_come(interval, epoch, step, total, left):
     trainer = types.SimpleNamespace(
-        config=types.SimpleNamespace(eval_interval=interval),
-        epoch=epoch,
-        step_in_epoch=step,
-        steps_per_epoch=10,
-        global_step=10 * epoch + step,
-        total_steps=total,
+        epoch=epoch, step_in_epoch=step, steps_per_epoch=10, global_step=10 * epoch + step, total_steps=total
     )
-    assert evaluations_left(trainer) == left
+    assert evaluations_left(trainer, interval) == left

@@ -196,14 +196,14 @@ PROGRAM = """
 from .cell import make_cell
 import numpy as np
 from mindspore import Tensor
-from src.config import load_config
+from src.config import load_config, values_with
 from src.engine.runtime.compile_cache import compile_cell
 from src.engine.runtime.device import Device
 
 if __name__ == "__main__":
     cell = make_cell()
     inputs = (Tensor(np.array([1, 2], np.float32)),)
-    print(compile_cell(cell, inputs, load_config(["compile_cache=graphs"]), Device("CPU")))
+    print(compile_cell(cell, inputs, Device("CPU"), "graphs", values_with(load_config(), "in_graph")))
     print(cell(*inputs).asnumpy().tolist())
 """
 CELL = """

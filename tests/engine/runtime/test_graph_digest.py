@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mindspore import Parameter, Tensor, nn
 
-from src.config import load_config
+from src.config import load_config, values_with
 from src.engine.runtime.device import Device
 from src.engine.runtime.graph_digest import digest
 from src.maskrcnn.cpu.custom_operator import custom_operator, name_of, operator_names
@@ -26,7 +26,8 @@ class Small(nn.Cell):
 
 
 def digest_of(cell=None, shape=(2, 3), words=(), device=CPU):
-    return digest(cell or Small(), (Tensor(np.zeros(shape, np.float32)),), load_config(words), device)
+    inputs = (Tensor(np.zeros(shape, np.float32)),)
+    return digest(cell or Small(), inputs, device, values_with(load_config(words), "in_graph"))
 
 
 OTHERS = [
