@@ -6,10 +6,22 @@ import ast
 from collections import defaultdict
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT
 
 MAX_LINES = 300
 MAX_FILES = 17  # Python files of a folder of src, __init__.py included
+MAX_CONFIG_FILES = 20  # files of a training run that handle the whole configuration
+# The parts: they take values. In each folder the files that make those values of the configuration.
+PARTS = {
+    "src/data": set(),
+    "src/evaluation": set(),
+    "src/maskrcnn": {"src/maskrcnn/build.py", "src/maskrcnn/from_config.py"},
+    "src/engine/distributed": set(),
+    "src/engine/hooks": {"src/engine/hooks/default_hooks.py"},
+    "src/engine/runtime": set(),
+}
 
 
 def python_files():
@@ -23,13 +35,15 @@ def unit_of(path):
 
 
 def imported_files(path):
-    """The files of src that a file of src imports; all imports there are relative."""
+    """The files of src that a file of src, where all imports are relative, or an entry point imports."""
     for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
-        if not isinstance(node, ast.ImportFrom) or not node.level:
+        if not isinstance(node, ast.ImportFrom):
             continue
-        base = path.parent
-        for _ in range(node.level - 1):
-            base = base.parent
+        base = Path()
+        if node.level:
+            base = path.parents[node.level - 1]
+        elif node.module.split(".")[0] != "src":
+            continue
         module = base.joinpath(*node.module.split(".")) if node.module else base
         if (ROOT / module).with_suffix(".py").exists():
             yield module.with_suffix(".py")
@@ -64,3 +78,67 @@ def test_no_source_file_is_long_and_no_folder_crowded():
         assert lines <= MAX_LINES, f"{path} has {lines} lines"
     crowded = {str(folder): count for folder, count in counts.items() if count > MAX_FILES}
     assert not crowded, crowded
+
+
+def reached_files(entry):
+    """A file, and all files of src that it imports, directly or by others."""
+    reached = set()
+    found = [Path(entry)]
+    while found:
+        path = found.pop()
+        if path not in reached:
+            reached.add(path)
+            found += imported_files(path)
+    return reached
+
+
+def handles_config(source):
+    """Whether a file's text names the class Config, has something called `config`, or reads `x.config`.
+
+    So a parameter of another name counts where it is annotated with Config.
+    """
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, (ast.Name, ast.arg, ast.Attribute, ast.ClassDef, ast.alias, ast.Constant)):
+            names = {
+                getattr(node, field, None)
+                for field in ("id", "arg", "attr", "name", "value")
+                if isinstance(getattr(node, field, None), str)
+            }
+            if names & {"Config", "config", "_config"}:
+                return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("def draw(config): pass", True),
+        ("def draw(settings: Config): pass", True),
+        ("def draw(settings: Optional['Config'] = None): pass", True),
+        ("size = trainer.config.batch_size", True),
+        ("from .config import Config as Settings", True),
+        ("class Batches:\n    def __init__(self, settings):\n        self._config = settings", True),
+        ("from ..config import keys_with", False),
+        ("def draw(settings: CanvasSettings): 'As the configuration says.'", False),
+    ],
+)
+def test_what_counts_as_handling_the_configuration(source, expected):
+    assert handles_config(source) == expected
+
+
+def test_few_files_of_a_training_run_handle_the_configuration():
+    reached = reached_files("train.py")
+    assert {Path("src/engine/trainer.py"), Path("src/data/pipeline/workers.py")} <= reached
+    files = sorted(str(path) for path in reached if handles_config((ROOT / path).read_text(encoding="utf-8")))
+    assert "src/config.py" in files
+    assert len(files) <= MAX_CONFIG_FILES, files
+
+
+def test_the_parts_take_values_and_not_the_configuration():
+    for folder, makers in PARTS.items():
+        files = sorted((ROOT / folder).rglob("*.py"))
+        assert files, folder
+        handling = {
+            str(path.relative_to(ROOT)) for path in files if handles_config(path.read_text(encoding="utf-8"))
+        }
+        assert handling == makers, folder
