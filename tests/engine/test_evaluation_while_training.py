@@ -53,6 +53,25 @@ def test_a_file_name_for_both_splits_is_told_before_the_first_step(drawn, tmp_pa
     assert not (tmp_path / "train" / "loss_0.log").exists()
 
 
+def test_a_split_without_the_trained_classes_is_told_before_the_first_step(drawn, tmp_path):
+    """Circles are the only class that both splits have, and the evaluation's has no circle."""
+    trained = {"triangle": "wedge", "rectangle": "bar", "star": "spark"}
+    for split in ("train2017", "val2017"):
+        content = json.loads((drawn / "data" / "annotations" / f"instances_{split}.json").read_text())
+        if split == "train2017":
+            for category in content["categories"]:
+                category["name"] = trained.get(category["name"], category["name"])
+        else:
+            content["annotations"] = [item for item in content["annotations"] if item["category_id"] != 1]
+            assert content["annotations"]
+        (tmp_path / f"{split}.json").write_text(json.dumps(content))
+    words = words_of(drawn, f"instance_set={tmp_path}/{{}}.json", "eval_classes=common", "coco_classes=auto")
+    done = run("train.py", tmp_path, *words, code=2)
+    error = done.stderr.strip().splitlines()[-1]
+    assert "no usable object of the classes that are trained (circle, wedge, bar, spark)" in error
+    assert not (tmp_path / "train" / "loss_0.log").exists()
+
+
 def test_pictures_that_cannot_be_used_are_left_out_and_counted(shared, tmp_path):
     done = run("train.py", tmp_path, *reported(shared, "val_missing"), "bad_pictures=skip")
     assert "1 of 3 pictures cannot be used and are left out of these figures" in done.stdout

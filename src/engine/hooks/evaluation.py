@@ -109,7 +109,7 @@ class Evaluation(Hook):
 
     def before_train(self, trainer) -> None:
         """Take training's classes, before the first step: the data may have come with their own."""
-        self.source = with_classes_of(self.annotations, self.source)
+        self.source = with_classes_of(self.annotations, self.source, self.interval)
         self.kind = "segm" if self.source.has_masks and trainer.trains_masks else "bbox"
         self.network.build()
         if self.is_pending(trainer):

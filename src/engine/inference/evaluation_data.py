@@ -12,6 +12,8 @@ from ...data.findings import Findings
 from ...errors import ConfigError
 from ..distributed.rank_group import RankGroup
 
+_LISTED_CLASSES = 10  # in an error message
+
 
 def checked_evaluation_data(
     settings: CheckSettings, group: RankGroup, eval_interval: Optional[int] = None
@@ -42,21 +44,31 @@ def checked_evaluation_data(
     return sources[0] if sources else _read(settings.annotations, unusable)
 
 
-def with_classes_of(annotations: AnnotationSettings, source: DataSource) -> DataSource:
+def with_classes_of(annotations: AnnotationSettings, source: DataSource, eval_interval: int) -> DataSource:
     """A checked evaluation split with the classes of `annotations`; it is read again where it has others.
+
+    Args:
+        annotations: of the split, with the classes that are trained.
+        source: the split, as `checked_evaluation_data` returned it.
+        eval_interval: the key of this name.
 
     Raises:
         DataError: the file has a class that `annotations` lacks.
+        ConfigError: it has no object of these classes (eval_classes=common leaves out those of others).
     """
     if source.class_names == tuple(annotations.class_names):
         return source
-    return _read(annotations, source.left_out)
+    source = _read(annotations, source.left_out)
+    names = source.class_names[1:]
+    listed = ", ".join(names[:_LISTED_CLASSES]) + (" ..." if len(names) > _LISTED_CLASSES else "")
+    _require_objects(source, eval_interval, f" of the classes that are trained ({listed})")
+    return source
 
 
-def _require_objects(source, eval_interval):
+def _require_objects(source: DataSource, eval_interval: int, which: str = "") -> None:
     if any(len(record.boxes) for record in source.records):
         return
-    what = "has no usable object" if source.has_annotations else "has no annotations"
+    what = f"has no usable object{which}" if source.has_annotations else "has no annotations"
     raise ConfigError(
         f"eval_interval={eval_interval}: {source.annotation_file} {what} to evaluate with; "
         "give another ann_file or leave out eval_interval"
