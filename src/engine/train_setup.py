@@ -13,14 +13,14 @@ import mindspore as ms
 
 from ..config import Config, changed, values_with
 from ..data.annotations.records import DataSource
-from ..data_settings import data_check_settings
+from ..data_settings import annotation_settings, data_check_settings
 from ..dataset import ensure_mindrecord, resolve_classes, steps_per_epoch
 from ..log import logger
 from ..maskrcnn.build import build_network, norm_kind
 from ..network_define import TrainOneStep
 from ..weights.pretrained import PretrainedWeights, load_pretrained, open_pretrained
 from .distributed.agreement import check_settings
-from .inference.evaluation_data import checked_evaluation_data
+from .inference.evaluation_data import checked_evaluation_data, with_classes_of
 from .output_folder import prepare_output_folder
 from .runtime.device import Device
 from .training.build_step import make_step
@@ -53,7 +53,7 @@ class TrainSetup:
         step_cell: The training step, which holds the network.
         saved_facts: What a checkpoint's state says besides the position.
         resumed: The checkpoint that the run goes on from; None for a new run.
-        evaluation_data: The checked evaluation split; None without `eval_interval`.
+        evaluation_data: The checked evaluation split, with training's classes; None without `eval_interval`.
     """
 
     config: Config
@@ -101,6 +101,7 @@ def start_new_run(
     asked_classes = config.coco_classes
     evaluation_data = check_before_long_work(config, work_dir, device)
     config, data_dir, manifest = prepare_data(config, asked_classes, device)
+    evaluation_data = with_trained_classes(config, evaluation_data)
     network = new_network(config, device, loads_weights=weights is not None)
     weights_lines = ("from scratch",) if weights is None else load_pretrained(network, weights, config)
     network.set_train(True)
@@ -132,6 +133,7 @@ def start_resumed_run(config: Config, resumed: Resumed, work_dir: str, device: D
     config = resumed_config(config, resumed)
     evaluation_data = check_before_long_work(config, work_dir, device)
     config, data_dir, manifest = prepare_data(config, asked_classes, device)
+    evaluation_data = with_trained_classes(config, evaluation_data)
     network = new_network(config, device, loads_weights=resumed.state["loads_weights"])
     network.set_train(True)
     step_cell = make_step(config, network, device.num)
@@ -170,6 +172,13 @@ def check_before_long_work(config: Config, work_dir: str, device: Device) -> Opt
     if config.eval_interval is None:
         return None
     return checked_evaluation_data(data_check_settings(config, "val"), device.group, config.eval_interval)
+
+
+def with_trained_classes(config: Config, evaluation_data: Optional[DataSource]) -> Optional[DataSource]:
+    """The evaluation split with training's classes: the data may have come with their own."""
+    if evaluation_data is None:
+        return None
+    return with_classes_of(annotation_settings(config, "val"), evaluation_data, config.eval_interval)
 
 
 def prepare_data(config: Config, asked_classes, device: Device) -> Tuple[Config, Path, Any]:

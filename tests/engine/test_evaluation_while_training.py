@@ -65,7 +65,8 @@ def test_a_split_without_the_trained_classes_is_told_before_the_first_step(drawn
             content["annotations"] = [item for item in content["annotations"] if item["category_id"] != 1]
             assert content["annotations"]
         (tmp_path / f"{split}.json").write_text(json.dumps(content))
-    words = words_of(drawn, f"instance_set={tmp_path}/{{}}.json", "eval_classes=common", "coco_classes=auto")
+    files = [f"instance_set={tmp_path}/{{}}.json", f"mindrecord_dir={tmp_path / 'records'}"]
+    words = words_of(drawn, *files, "eval_classes=common", "coco_classes=auto")
     done = run("train.py", tmp_path, *words, code=2)
     error = done.stderr.strip().splitlines()[-1]
     assert "no usable object of the classes that are trained (circle, wedge, bar, spark)" in error

@@ -79,7 +79,6 @@ def evaluation_hooks(
     draws = config.tensorboard and (evaluation_data is not None or config.picture_interval is not None)
     if evaluation_data is None and not draws:
         return []
-    annotations = annotation_settings(config, "val")
     settings = evaluation_settings(config)
     network = EvaluationNetwork(partial(build_network, changed(config, norm=norm), device_target))
     hooks = []
@@ -89,7 +88,6 @@ def evaluation_hooks(
             metrics,
             network,
             evaluation_data,
-            annotations,
             settings,
             interval=config.eval_interval,
             early_stop=config.early_stop,
@@ -98,6 +96,7 @@ def evaluation_hooks(
         )
         hooks.append(evaluation)
     if draws:
+        annotations = annotation_settings(config, "val")
         hooks.append(
             DetectionPictures(metrics, network, annotations, settings, config.picture_interval, evaluation)
         )

@@ -6,12 +6,10 @@ from typing import Any, Callable, Dict, Optional
 
 from mindspore import Tensor, nn
 
-from ...data.annotations.annotation_file import AnnotationSettings
 from ...data.annotations.records import DataSource
 from ...log import logger
 from ...weights.checkpoint_file import write_checkpoint
 from ..inference.evaluation import EvaluationError, EvaluationSettings, evaluate_network
-from ..inference.evaluation_data import with_classes_of
 from ..training.weight_average import average_entries
 from .hook import Hook
 from .metrics import Metrics
@@ -55,8 +53,7 @@ class Evaluation(Hook):
     Args:
         metrics: The hook that writes the figures.
         network: The network that evaluates.
-        source: The checked evaluation split, perhaps with classes of its own.
-        annotations: How that split is read with training's classes.
+        source: The checked evaluation split, with training's classes.
         settings: Of each evaluation.
         interval: Epochs from one evaluation to the next.
         early_stop: None: the run goes to its end.
@@ -69,7 +66,6 @@ class Evaluation(Hook):
         metrics: Metrics,
         network: EvaluationNetwork,
         source: DataSource,
-        annotations: AnnotationSettings,
         settings: EvaluationSettings,
         interval: int,
         early_stop: Optional[int],
@@ -79,7 +75,6 @@ class Evaluation(Hook):
         self.metrics = metrics
         self.network = network
         self.source = source
-        self.annotations = annotations
         self.settings = settings
         self.interval = interval
         self.early_stop = early_stop
@@ -108,8 +103,6 @@ class Evaluation(Hook):
         return is_epoch_end and (trainer.epoch + 1) % self.interval == 0
 
     def before_train(self, trainer) -> None:
-        """Take training's classes, before the first step: the data may have come with their own."""
-        self.source = with_classes_of(self.annotations, self.source, self.interval)
         self.kind = "segm" if self.source.has_masks and trainer.trains_masks else "bbox"
         self.network.build()
         if self.is_pending(trainer):

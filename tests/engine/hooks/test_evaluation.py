@@ -14,7 +14,6 @@ def make_hook() -> Evaluation:
         metrics=None,
         network=None,
         source=None,
-        annotations=None,
         settings=None,
         interval=1,
         early_stop=2,
