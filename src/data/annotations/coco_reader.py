@@ -15,6 +15,7 @@ import gc
 import hashlib
 import json
 import unicodedata
+from functools import partial
 from typing import Mapping, Optional, Tuple
 
 from ..findings import Findings, short
@@ -56,8 +57,8 @@ def read_coco(settings: AnnotationSettings, findings: Optional[Findings] = None)
         findings = Findings(path, skip_pictures=settings.skip_pictures)
     images = ImageCollector(str(settings.folder), findings)
     with _no_garbage_collection():
-        data = read_annotation_file(path)
-        source = _read(data, path, images, settings.class_names, findings, settings.class_use)
+        read = partial(read_annotation_file, path)
+        source = _read(read, path, images, settings.class_names, findings, settings.class_use)
     if should_log:
         source.notes = findings.log_summary()
     return source
@@ -82,7 +83,7 @@ def read_coco_alone(
     findings = Findings(name)
     images = ImageCollector(None, findings, sizes)
     with _no_garbage_collection():
-        source = _read(data, name, images, AUTO, findings, TRAINING)
+        source = _read(lambda: data, name, images, AUTO, findings, TRAINING)
     source.notes = findings.log_summary()
     return source
 
@@ -99,12 +100,15 @@ def _no_garbage_collection():
             gc.enable()
 
 
-def _read(data, path, images, class_names, findings, use):
+def _read(read, path, images, class_names, findings, use):
     """The DataSource of a file's bytes.
 
-    images: an empty ImageCollector; class_names: as of `AnnotationSettings`; use: what the classes are for,
-    see `match_class_names`.
+    read: gives the bytes. They are half a gigabyte for COCO, so nobody else may hold them meanwhile.
+    images: an empty ImageCollector.
+    class_names: as of `AnnotationSettings`.
+    use: what the classes are for, see `match_class_names`.
     """
+    data = read()
     digest = hashlib.sha256(data).hexdigest()
     annotations = AnnotationCollector(findings)
     text = decode_text(data, findings)
