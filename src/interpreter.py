@@ -7,7 +7,7 @@ from typing import List, Optional
 
 OLDEST = (3, 9)
 NEWEST = (3, 12)
-# The modules of requirements.txt.
+# The modules of requirements.txt that commands need, and those they can do without.
 MODULES = (
     "mindspore",
     "numpy",
@@ -21,6 +21,7 @@ MODULES = (
     "safetensors",
     "tensorboardX",
 )
+OPTIONAL_MODULES = ("hotcoco",)
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -46,7 +47,7 @@ def interpreter_problem() -> Optional[str]:
 
 
 def missing_modules() -> List[str]:
-    """The modules of requirements.txt that this interpreter does not have."""
+    """The needed modules of requirements.txt that this interpreter does not have."""
     return [name for name in MODULES if name not in sys.modules and importlib.util.find_spec(name) is None]
 
 

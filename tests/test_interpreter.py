@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from src.interpreter import MODULES
+from src.interpreter import MODULES, OPTIONAL_MODULES
 from tests.conftest import ROOT
 
 COMMANDS = ("train.py", "eval.py", "export.py", "predict.py", "check_data.py", "convert_weights.py")
@@ -62,4 +62,4 @@ def test_every_requirement_is_looked_for():
     modules = {"opencv-python-headless": "cv2", "Pillow": "PIL", "PyYAML": "yaml"}
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     names = [re.match(r"[\w-]+", line)[0] for line in lines if line and not line.startswith("#")]
-    assert tuple(modules.get(name, name) for name in names) == MODULES
+    assert tuple(modules.get(name, name) for name in names) == MODULES + OPTIONAL_MODULES

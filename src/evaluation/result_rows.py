@@ -115,4 +115,4 @@ def _is_number(value):
 
 
 def _is_box(value):
-    return len(value) == 4 and all(map(_is_number, value))
+    return isinstance(value, (list, tuple)) and len(value) == 4 and all(map(_is_number, value))
