@@ -60,7 +60,7 @@ def evaluate_inputs(inputs: EvaluationInputs, settings: CocoSettings = COCO) -> 
         print(f"{truth.kind}: no figures for {truth.name}: {_why_nothing(truth)}", flush=True)
         return {}
     arrays = coco_arrays(inputs, settings, installed_engine())
-    figures = _figures(arrays, settings)
+    figures = figures_of(arrays, settings)
     per_class = dict(zip(class_labels(truth, inputs.category_ids), _class_figures(arrays)))
     print(f"{truth.kind}, {len(inputs.image_ids)} pictures:")
     lines = figure_lines(figures, settings)
@@ -78,7 +78,7 @@ def _why_nothing(truth: GroundTruth) -> str:
     return "it has no annotations (a test set?)"
 
 
-def _figures(arrays: CocoArrays, settings: CocoSettings) -> Dict[str, float]:
+def figures_of(arrays: CocoArrays, settings: CocoSettings) -> Dict[str, float]:
     """{name: figure}, for `settings.names`; pycocotools' own `summarize` knows COCO's settings only."""
     precision = arrays.precision
     recall = arrays.recall

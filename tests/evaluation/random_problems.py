@@ -13,14 +13,17 @@ CATEGORY_IDS = (2, 3, 7, 11)  # the last never has an object
 SETTINGS = CocoSettings(max_dets=(1, 3, 8), area_limits=(150.0, 700.0))
 
 
-def random_problem(seed: int, kind: str, images: int = 5, ties: bool = True) -> EvaluationInputs:
+def random_problem(
+    seed: int, kind: str, images: int = 5, ties: bool = True, crowds: bool = True
+) -> EvaluationInputs:
     """Objects and detections drawn with a seed.
 
     Args:
         seed: of the random numbers.
         kind: "bbox" or "segm".
         images: number of pictures.
-        ties: draw scores from ten values, so that many are equal; else all scores differ.
+        ties: draw scores from eleven values, so that many are equal; else all scores differ.
+        crowds: make a fifth of the objects crowds.
     """
     rng = np.random.default_rng(seed)
     truth = {
@@ -34,6 +37,8 @@ def random_problem(seed: int, kind: str, images: int = 5, ties: bool = True) -> 
         labels = rng.choice(CATEGORY_IDS[:3], len(boxes))
         for box, label in zip(boxes, labels):
             truth["annotations"].append(_object(rng, len(truth["annotations"]) + 1, image["id"], label, box))
+            if not crowds:
+                truth["annotations"][-1]["iscrowd"] = 0
         for _ in range(int(rng.integers(0, 14))):
             box, label = _detection(rng, boxes, labels)
             rows.append(_row(image["id"], int(label), box, kind))
