@@ -22,7 +22,7 @@ def random_problem(
         seed: of the random numbers.
         kind: "bbox" or "segm".
         images: number of pictures.
-        ties: draw scores from eleven values, so that many are equal; else all scores differ.
+        ties: draw scores from eleven values, so that many are equal; else all scores differ, and all boxes.
         crowds: make a fifth of the objects crowds.
     """
     rng = np.random.default_rng(seed)
@@ -35,12 +35,17 @@ def random_problem(
     for image in truth["images"]:
         boxes = _random_boxes(rng, int(rng.integers(0, 6)))
         labels = rng.choice(CATEGORY_IDS[:3], len(boxes))
+        if len(boxes):  # a twin: a detection between the two overlaps both alike
+            boxes = np.concatenate([boxes, boxes[:1] + [4, 0, 0, 0]])
+            labels = np.append(labels, labels[0])
         for box, label in zip(boxes, labels):
             truth["annotations"].append(_object(rng, len(truth["annotations"]) + 1, image["id"], label, box))
             if not crowds:
                 truth["annotations"][-1]["iscrowd"] = 0
         for _ in range(int(rng.integers(0, 14))):
             box, label = _detection(rng, boxes, labels)
+            if not ties:
+                box = box + rng.uniform(0, 0.01, 4)
             rows.append(_row(image["id"], int(label), box, kind))
     scores = rng.integers(0, 11, len(rows)) / 10 if ties else rng.permutation(len(rows)) / max(len(rows), 1)
     for row, score in zip(rows, scores.tolist()):
@@ -53,7 +58,7 @@ def random_problem(
 
 def _random_boxes(rng, count):
     """Whole numbers, so that equal overlaps are frequent; x, y, w, h within 64 x 48."""
-    corner = rng.integers(0, [40, 28], (count, 2))
+    corner = rng.integers(0, [36, 28], (count, 2))
     size = rng.integers(4, [24, 20], (count, 2))
     return np.concatenate([corner, size], 1).astype(np.float64)
 
@@ -79,6 +84,8 @@ def _detection(rng, boxes, labels):
     """A box near an object, or anywhere; mostly of the object's class."""
     if not len(boxes) or rng.random() < 0.25:
         return _random_boxes(rng, 1)[0], rng.choice(CATEGORY_IDS)
+    if rng.random() < 0.1:
+        return boxes[0] + [2, 0, 0, 0], labels[0]
     i = rng.integers(len(boxes))
     box = boxes[i] + rng.integers(-3, 4, 4) * (rng.random() < 0.8)
     box[:2] = np.maximum(box[:2], 0)

@@ -24,7 +24,7 @@ ALL_SIZES = 0  # the position of the area range that holds every object
 
 @dataclass(frozen=True)
 class MatchTable:
-    """Detections and objects of one kind with their partners. A, T, D, G: area ranges, thresholds, both counts.
+    """Detections [D] and objects [G] of one kind with their partners, for area ranges [A] and thresholds [T].
 
     Attributes:
         kind: "bbox" or "segm".
