@@ -2,6 +2,7 @@
 
 python eval.py checkpoint_path=train/checkpoint/mask_rcnn-12_58633.ckpt coco_root=/data/coco
 python eval.py checkpoint_path=FILE.ckpt ann_file=/data/coco/annotations/instances_val2017.json
+python eval.py results=FILE.json ann_file=/data/coco/annotations/instances_val2017.json eval_details=True
 """
 
 from src.engine.entry import run_main

@@ -1,21 +1,23 @@
-"""The evaluation job: a checkpoint or an exported file on a split of the data."""
+"""The evaluation job: a checkpoint, an exported file or a results file on a split of the data."""
 
 from __future__ import annotations
 
 from typing import Any, Dict
 
 from ..config import Config
-from ..data_settings import data_check_settings
+from ..data.annotations.sources import read_annotations
+from ..data_settings import annotation_settings, data_check_settings
 from ..dataset import resolve_classes
 from .inference.evaluation import evaluate_network, evaluation_settings
 from .inference.evaluation_data import checked_evaluation_data
 from .inference.predictor import compile_inference, inference_network, open_checkpoint
 from .output_folder import prepare_output_folder
+from .results_evaluator import evaluate_results
 from .runtime.device import start_device
 
 
 def evaluate(config: Config, work_dir) -> Dict[str, Any]:
-    """Evaluate `checkpoint_path` on the evaluation split (or `ann_file`).
+    """Evaluate `checkpoint_path`, or the file `results`, on the evaluation split (or `ann_file`).
 
     Under msrun the processes share the pictures; the figures are those of one process.
 
@@ -27,6 +29,13 @@ def evaluate(config: Config, work_dir) -> Dict[str, Any]:
     Returns:
         {"bbox": {...}, "segm": {...}}; "segm" where there are masks.
     """
+    if config.results is not None:
+        of_file = annotation_settings(config, "val")
+        annotations = of_file.path if of_file.format == "coco" else read_annotations(of_file)
+        settings = evaluation_settings(config)
+        return evaluate_results(
+            config.results, annotations, work_dir, settings.figures, settings.with_details
+        )
     config, weights = open_checkpoint(config)
     prepare_output_folder(work_dir, "--work-dir")
     device = start_device(config.device_target)

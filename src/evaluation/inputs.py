@@ -39,9 +39,10 @@ def read_inputs(
     kind: str,
     image_ids: Optional[Iterable[Any]] = None,
     category_ids: Optional[Iterable[Any]] = None,
+    file: Optional[str] = None,
 ) -> EvaluationInputs:
-    """The inputs of an evaluation; for the arguments and errors see `evaluate_coco`."""
-    rows = read_result_rows(results, kind)
+    """The inputs of an evaluation. Arguments and errors: see `evaluate_coco` and `read_result_rows`."""
+    rows = read_result_rows(results, kind, file)
     if not isinstance(ground_truth, DataSource):
         sizes = None
         if kind == "segm":

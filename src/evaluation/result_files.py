@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 from pathlib import Path
-from typing import List, Sequence, Union
+from typing import Any, Iterator, List, Optional, Sequence, Union
 
 from ..errors import DataError
 
@@ -16,8 +16,8 @@ def write_results(
 ) -> List[Path]:
     """Write results_bbox.json and results_segm.json (COCO's format) into `folder`; returns their paths."""
     return [
-        _write_json(Path(folder) / "results_bbox.json", bbox_rows),
-        _write_json(Path(folder) / "results_segm.json", segm_rows),
+        write_json(Path(folder) / "results_bbox.json", bbox_rows),
+        write_json(Path(folder) / "results_segm.json", segm_rows),
     ]
 
 
@@ -28,15 +28,27 @@ def write_metrics(folder: Union[str, Path], metrics: dict) -> Path:
         folder: is made if it is not there.
         metrics: {"bbox": figures, "segm": figures} as `evaluate_coco` returns them.
     """
-    return _write_json(Path(folder) / "metrics.json", metrics, indent=2)
+    return write_json(Path(folder) / "metrics.json", metrics, indent=2)
 
 
-def _write_json(path, content, indent=None):
-    """Write to a temporary file beside `path` and rename it, so that no reader sees half a file."""
+def write_json(path: Path, content: Any, indent: Optional[int] = None) -> Path:
+    """Write JSON so that no reader sees half a file; returns the path. See `replaced_file`."""
+    with replaced_file(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=indent) + "\n", encoding="utf-8")
+    return path
+
+
+@contextlib.contextmanager
+def replaced_file(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`, which takes its place where the block ends without an error.
+
+    Raises:
+        DataError: nothing can be written there.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(content, indent=indent) + "\n", encoding="utf-8")
+        yield temporary
         os.replace(temporary, path)
     except OSError as error:
         raise DataError(
@@ -45,4 +57,3 @@ def _write_json(path, content, indent=None):
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
-    return path

@@ -15,7 +15,7 @@ from ..data.images.rle import rle_counts
 from ..errors import DataError
 from .ground_truth import plain_id
 
-_VALUE_KEYS = {"bbox": "bbox", "segm": "segmentation"}
+VALUE_KEYS = {"bbox": "bbox", "segm": "segmentation"}
 
 
 def detections_to_results(
@@ -65,24 +65,28 @@ def detections_to_results(
     return bbox_rows, segm_rows
 
 
-def read_result_rows(results: Union[str, Path, Sequence[dict]], kind: str) -> Sequence[dict]:
+def read_result_rows(
+    results: Union[str, Path, Sequence[dict]], kind: str, file: Optional[str] = None
+) -> Sequence[dict]:
     """Checked result rows.
 
     Args:
         results: the rows, or the path of a JSON file with a list of them.
         kind: "bbox" or "segm".
+        file: the file that the rows were read from, where `results` are rows.
 
     Raises:
         DataError: for a file that cannot be read, and for a row that is not in COCO's format.
     """
-    name = "the results"
-    from_file = isinstance(results, (str, os.PathLike))
-    if from_file:
+    name = file or "the results"
+    from_file = file is not None
+    if isinstance(results, (str, os.PathLike)):
         name = str(results)
-        results = _load(name)
+        from_file = True
+        results = load_results(name)
     if not isinstance(results, (list, tuple)):
         raise DataError(f"{name}: a list of COCO result rows expected")
-    value_key = _VALUE_KEYS[kind]
+    value_key = VALUE_KEYS[kind]
     required = ("image_id", "category_id", "score", value_key)
     for number, row in enumerate(results):
         if not isinstance(row, dict) or any(key not in row for key in required):
@@ -101,12 +105,13 @@ def read_result_rows(results: Union[str, Path, Sequence[dict]], kind: str) -> Se
     return results
 
 
-def _load(name):
+def load_results(name: Union[str, Path]) -> Any:
+    """The content of a JSON file of results, unchecked. Raises DataError if it cannot be read."""
     try:
         return json.loads(Path(name).read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"results {name}: {error.strerror or error}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"results {name}: not JSON ({error})") from None
 
 

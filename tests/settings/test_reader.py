@@ -109,6 +109,7 @@ PATH_KEYS = [
     "pre_trained",
     "checkpoint_path",
     "compile_cache",
+    "results",
 ]
 
 

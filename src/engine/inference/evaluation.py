@@ -15,10 +15,12 @@ from ...data.pipeline.evaluation_batches import EvaluationBatchSettings, evaluat
 from ...data_settings import evaluation_batch_settings
 from ...errors import DataError, RankError, UserError
 from ...evaluation.coco_settings import CocoSettings, coco_settings
-from ...util import detections_to_results, evaluate_coco, write_metrics, write_results
+from ...evaluation.inputs import read_inputs
+from ...util import detections_to_results, write_metrics, write_results
 from ..display.progress import Progress
 from ..distributed.rank_group import RankGroup
 from .detections import Network, detect
+from .figures import evaluate_kinds
 
 # What an evaluation may fail with while training goes on: data, files, memory, MindSpore's own errors.
 FAILURES = (UserError, OSError, MemoryError, RuntimeError)
@@ -36,11 +38,13 @@ class EvaluationSettings:
         batches: The batches of pictures.
         mask_threshold: The probability from which on a mask's pixel is set.
         figures: How COCO's figures are computed.
+        with_details: Whether to evaluate in depth, see `figures.evaluate_kinds`.
     """
 
     batches: EvaluationBatchSettings
     mask_threshold: float
     figures: CocoSettings
+    with_details: bool = False
 
 
 def evaluation_settings(config: Config) -> EvaluationSettings:
@@ -50,6 +54,7 @@ def evaluation_settings(config: Config) -> EvaluationSettings:
         figures=coco_settings(
             config.eval_iou_thresholds, config.eval_max_dets, config.test_max_per_img, config.eval_area_limits
         ),
+        with_details=config.eval_details,
     )
 
 
@@ -105,7 +110,7 @@ def evaluate_network(
 
     def figures_or_failure(_):
         try:
-            return {"figures": write_figures(rows, settings.figures, source, work_dir, with_masks)}
+            return {"figures": write_figures(rows, settings, source, work_dir, with_masks)}
         except FAILURES as error:
             return {"failure": _failure_line(error)}
 
@@ -168,18 +173,15 @@ def _join_shares(shares: Sequence[ResultRows], source: DataSource) -> ResultRows
 
 
 def write_figures(
-    rows: ResultRows, settings: CocoSettings, source: DataSource, work_dir, with_masks: bool
+    rows: ResultRows, settings: EvaluationSettings, source: DataSource, work_dir, with_masks: bool
 ) -> Dict[str, Any]:
     """Write the result rows, and the figures where there are annotations; returns the figures."""
     work_dir = Path(work_dir)
     work_dir.mkdir(parents=True, exist_ok=True)
     write_results(work_dir, *rows)
-    metrics = {}
-    for kind, kind_rows in zip(("bbox", "segm"), rows):
-        if kind == "bbox" or with_masks:
-            figures = evaluate_coco(source, kind_rows, kind, settings=settings)
-            if figures:
-                metrics[kind] = figures
+    kinds = ("bbox", "segm") if with_masks else ("bbox",)
+    inputs = (read_inputs(source, kind_rows, kind) for kind, kind_rows in zip(kinds, rows))
+    metrics = evaluate_kinds(inputs, settings.figures, work_dir, settings.with_details)
     if source.left_out:
         print(
             f"{len(source.left_out)} of {len(source.left_out) + len(source.records)} pictures cannot be used "

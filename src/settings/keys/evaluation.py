@@ -32,6 +32,22 @@ KEYS = (
         in_graph=False,
     ),
     Key(
+        "eval_details",
+        False,
+        "evaluate in depth: a table a class, intervals, and eval_details.json with curves, confusion, "
+        "calibration, kinds of errors, suspected label mistakes; detections and objects as CSV",
+        in_graph=False,
+    ),
+    Key(
+        "results",
+        None,
+        "a file in COCO's results format to evaluate, instead of a network (eval)",
+        kind=str,
+        path=True,
+        per_call=True,
+        in_graph=False,
+    ),
+    Key(
         "eval_classes",
         "all",
         "all: an evaluation file with a class that the network does not know is refused; "

@@ -1,0 +1,105 @@
+"""Evaluation of a results file that was made elsewhere, without a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Dict, List, Union
+
+from ..data.annotations.records import DataSource
+from ..errors import DataError
+from ..evaluation.coco_settings import CocoSettings
+from ..evaluation.ground_truth import plain_id, read_annotations_alone
+from ..evaluation.inputs import EvaluationInputs, read_inputs
+from ..evaluation.result_files import write_metrics
+from ..evaluation.result_rows import VALUE_KEYS, load_results
+from .inference.figures import evaluate_kinds
+from .output_folder import prepare_output_folder
+
+
+def evaluate_results(
+    results: Union[str, Path],
+    annotations: Union[str, DataSource],
+    work_dir: Union[str, Path],
+    settings: CocoSettings,
+    with_details: bool = False,
+) -> Dict[str, Any]:
+    """Evaluate the boxes and masks of a results file in COCO's format; writes metrics.json.
+
+    Args:
+        results: the file: a list of rows with image_id, category_id, score, and bbox or segmentation or both.
+        annotations: the ground truth: a COCO file, whose pictures are not needed, or a DataSource.
+        work_dir: the folder for what is written.
+        settings: IoU thresholds, numbers of detections, sizes of objects.
+        with_details: as of `evaluate_kinds`.
+
+    Returns:
+        {"bbox": {...}, "segm": {...}}, the kinds that the file has.
+
+    Raises:
+        DataError: the file cannot be read; a row is malformed, or of a picture, size or class that the
+            annotations do not have; or there is nothing to evaluate with.
+    """
+    results = str(results)
+    prepare_output_folder(work_dir, "--work-dir")
+    rows = load_results(results)
+    kinds = _kinds(results, rows)
+    source = annotations
+    if not isinstance(annotations, DataSource):
+        source = read_annotations_alone(annotations)
+    inputs = [_checked_inputs(annotations, source, rows, kind, results) for kind in kinds]
+    metrics = evaluate_kinds(inputs, settings, work_dir, with_details)
+    if metrics:
+        counts = {"pictures": len(source.records), "pictures_left_out": len(source.left_out)}
+        print(f"wrote {write_metrics(work_dir, {**metrics, **counts})}", flush=True)
+    return metrics
+
+
+def _kinds(name: str, rows: Any) -> List[str]:
+    """The kinds that rows hold. Where it is none, "bbox": reading the rows says what is missing."""
+    if not isinstance(rows, list):
+        raise DataError(f"{name}: a list of COCO result rows expected")
+    if not rows:
+        raise DataError(f"{name}: an empty list; there is no detection to evaluate")
+    kinds = [
+        kind for kind, key in VALUE_KEYS.items() if any(isinstance(row, dict) and key in row for row in rows)
+    ]
+    return kinds or ["bbox"]
+
+
+def _checked_inputs(annotations, source, rows, kind, name) -> EvaluationInputs:
+    inputs = read_inputs(source, rows, kind, file=name)
+    _check_classes(inputs, name)
+    if kind == "segm" and _has_turned_masks(inputs, name):
+        # a picture that EXIF turns: its masks are as it is displayed, its entry as it is stored
+        sizes = {plain_id(row["image_id"]): tuple(row["segmentation"]["size"]) for row in rows}
+        inputs = read_inputs(read_annotations_alone(annotations, sizes), rows, kind, file=name)
+    return inputs
+
+
+def _check_classes(inputs: EvaluationInputs, name: str) -> None:
+    if len(inputs.detections) == len(inputs.rows):
+        return
+    classes = inputs.truth.classes
+    for number, row in enumerate(inputs.rows):
+        if plain_id(row["category_id"]) not in classes:
+            raise DataError(
+                f"{name}, row {number}: category_id {row['category_id']} is not in {inputs.truth.name}, "
+                f"whose {len(classes)} classes have the ids {min(classes)} to {max(classes)}"
+            )
+
+
+def _has_turned_masks(inputs: EvaluationInputs, name: str) -> bool:
+    """Whether masks have the sides of their picture in the other order. Any other size is an error."""
+    is_turned = False
+    for number, row in enumerate(inputs.rows):
+        size = tuple(row["segmentation"]["size"])
+        expected = inputs.truth.sizes[plain_id(row["image_id"])]
+        if size == expected:
+            continue
+        if size != expected[::-1]:
+            raise DataError(
+                f"{name}, row {number}: a mask of {size[0]}x{size[1]} pixels (height x width), but image "
+                f"{row['image_id']} of {inputs.truth.name} has {expected[0]}x{expected[1]}"
+            )
+        is_turned = True
+    return is_turned
