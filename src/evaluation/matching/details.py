@@ -58,23 +58,23 @@ def class_table(table: MatchTable, threshold: int, score: float) -> List[Dict[st
         threshold that is not among the settings has no entry), "best_f1": the counts and rates at the score
         of the best F1, None where nothing is found, "at_score": the same at `score`}]
     """
-    of_class = {entry["class"]: entry for entry in curves(table)}
+    of_category = {entry["category_id"]: entry for entry in curves(table)}
     objects = table.object_counts()
     counted = ~table.ignored[ALL_SIZES, threshold]
     detections = np.bincount(table.detections.category[counted], minlength=len(objects))
     rows = []
     for category, sweep in enumerate(class_sweeps(table, threshold)):
-        name = table.class_names[category]
+        category_id = table.category_ids[category]
         best = best_point(sweep)
         row = {
-            "class": name,
-            "category_id": table.category_ids[category],
+            "class": table.class_names[category],
+            "category_id": category_id,
             "objects": int(objects[category]),
             "detections": int(detections[category]),
         }
         for figure in ("AP", "AP50", "AP75"):
             if figure in table.settings.names:
-                curve = of_class.get(name, {}).get(f"precision{figure[2:]}")
+                curve = of_category.get(category_id, {}).get(f"precision{figure[2:]}")
                 row[figure] = None if curve is None else float(np.mean(curve))
         row["best_f1"] = None if best is None else best.as_json()
         row["at_score"] = point_at(sweep, score).as_json()

@@ -71,9 +71,9 @@ def curves(table: MatchTable) -> List[Dict[str, Any]]:
     """For each class with objects its curves over RECALLS.
 
     Returns:
-        [{"class": name, "precision50": [101 values], "precision75": [...], "precision": [...], the mean over
-        the IoU thresholds, "score50": [...], the score at which a recall is reached, None beyond the
-        highest}]. A threshold that is not among the settings has no entry.
+        [{"class": name, "category_id": id, "precision50": [101 values], "precision75": [...],
+        "precision": [...], the mean over the IoU thresholds, "score50": [...], the score at which a recall is
+        reached, None beyond the highest}]. A threshold that is not among the settings has no entry.
     """
     counts = table.object_counts()
     settings = table.settings
@@ -89,7 +89,7 @@ def curves(table: MatchTable) -> List[Dict[str, Any]]:
             )
             for threshold in range(len(settings.iou_thresholds))
         ]
-        entry = {"class": table.class_names[category]}
+        entry = {"class": table.class_names[category], "category_id": table.category_ids[category]}
         for iou in (0.5, 0.75):
             if settings.has_threshold(iou):
                 position = int(np.isclose(settings.iou_thresholds, iou).argmax())
