@@ -8,6 +8,7 @@ installed pycocotools computes.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import io
 from typing import List, NamedTuple, Sequence
@@ -37,11 +38,16 @@ class CocoArrays(NamedTuple):
 
 
 def installed_engine() -> str:
-    """HOTCOCO where it is installed, else PYCOCOTOOLS, with a notice."""
+    """HOTCOCO where it is installed, else PYCOCOTOOLS, with a notice in the first evaluation of a process."""
     if importlib.util.find_spec(HOTCOCO) is not None:
         return HOTCOCO
-    logger.info("hotcoco is not installed: pycocotools computes the figures, the same ones more slowly")
+    _tell_that_hotcoco_is_missing()
     return PYCOCOTOOLS
+
+
+@functools.lru_cache(maxsize=None)
+def _tell_that_hotcoco_is_missing() -> None:
+    logger.info("hotcoco is not installed: pycocotools computes the figures, the same ones more slowly")
 
 
 def coco_arrays(inputs: EvaluationInputs, settings: CocoSettings, engine: str) -> CocoArrays:
