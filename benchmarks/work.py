@@ -184,7 +184,7 @@ def operators(args: argparse.Namespace) -> dict:
         return pool7(p2, p3, p4, p5, rois, levels).sum()
 
     def run_nms(boxes):
-        return nms(boxes, ops.ones(boxes.shape[:2], ms.bool_))
+        return nms(boxes, ops.ones(boxes.shape[:2], ms.bool_), ops.zeros(boxes.shape[:2], ms.float32))
 
     milliseconds = {}
     for name, work, inputs in (

@@ -15,6 +15,7 @@ from ..config import Config, changed, values_with
 from ..data.annotations.records import DataSource
 from ..data_settings import annotation_settings, data_check_settings
 from ..dataset import ensure_mindrecord, resolve_classes, steps_per_epoch
+from ..device_limits import check_device_limits
 from ..log import logger
 from ..maskrcnn.build import build_network, norm_kind
 from ..network_define import TrainOneStep
@@ -163,11 +164,12 @@ def make_ranks_alike(setup: TrainSetup, manifest, weights_lines: Sequence[str]) 
 
 
 def check_before_long_work(config: Config, work_dir: str, device: Device) -> Optional[DataSource]:
-    """Try what a run needs at its end, so that it is not lost then: its folder and the evaluation's data.
+    """Try what a run needs later, so that it is not lost then: device, folder and the evaluation's data.
 
     Returns:
         The evaluation split; None without `eval_interval`.
     """
+    check_device_limits(config, device.target)
     prepare_output_folder(work_dir.replace("{rank}", str(device.rank)), "--work-dir")
     if config.eval_interval is None:
         return None

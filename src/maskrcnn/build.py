@@ -10,6 +10,7 @@ from typing import Set
 import mindspore as ms
 
 from ..config import Config
+from ..device_limits import check_device_limits, uses_matrix_nms
 from ..errors import ConfigError
 from .from_config import make_mask_rcnn
 from .mask_rcnn_r50 import MaskRcnn
@@ -44,8 +45,9 @@ def build_network(
         exported: Whether the network is for a file: with static shapes and MindSpore's own operators only.
 
     Raises:
-        ConfigError: The settings need a CPU kernel, and the network has none.
+        ConfigError: The settings need a CPU kernel, and the network has none; or more than the device has.
     """
+    check_device_limits(config, device)
     on_cpu = device == "CPU"
     kernels = config.cpu_kernels == "on" or config.cpu_kernels == "auto" and on_cpu
     shapes = config.shapes
@@ -69,6 +71,7 @@ def build_network(
         dynamic=shapes == "dynamic",
         kernels=kernels,
         dtype=getattr(ms, dtype),
+        matrix_nms=uses_matrix_nms(config, device),
     )
     if config.amp_level == "O3":
         for _, cell in network.cells_and_names():

@@ -25,6 +25,7 @@ class DetectionGenerator(nn.Cell):
         num_detections: How many detections of an image are returned, padded.
         min_size: Detections of less width or height, in pixels, are removed.
         kernel: Whether NMS uses the compiled CPU kernel.
+        matrix: Whether NMS uses `MatrixNMS`.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class DetectionGenerator(nn.Cell):
         num_detections: int,
         min_size: float = 0.0,
         kernel: bool = False,
+        matrix: bool = False,
     ):
         super().__init__()
         self.score_threshold = score_threshold
@@ -48,7 +50,7 @@ class DetectionGenerator(nn.Cell):
         height, width = canvas_size
         self.step_x = width + 1.0
         self.step_y = height + 1.0
-        self.nms = NMS(nms_threshold, kernel)
+        self.nms = NMS(nms_threshold, kernel, matrix)
 
     def construct(self, probabilities, deltas, proposals, proposal_valid, image_meta, box_head):
         """Detections of each image.
@@ -74,8 +76,7 @@ class DetectionGenerator(nn.Cell):
         batch, num_proposals, num_classes = probabilities.shape
         scores = probabilities[:, :, 1:] * proposal_valid.astype(ms.float32).expand_dims(-1)
         num_candidates = min(self.num_candidates, num_proposals * (num_classes - 1))
-        scores, pair_idxs = ops.topk(scores.reshape(batch, -1), num_candidates)
-        pair_idxs = pair_idxs.astype(ms.int32)
+        scores, pair_idxs = best_scores(scores.reshape(batch, -1), num_candidates)
         proposal_idxs = pair_idxs // (num_classes - 1)
         labels = pair_idxs - ops.mul(proposal_idxs, num_classes - 1) + 1
         boxes = box_head.decode(
@@ -84,8 +85,8 @@ class DetectionGenerator(nn.Cell):
         )
         boxes = box_ops.clip(boxes, image_meta)
         valid = ops.logical_and(scores > self.score_threshold, box_ops.is_large_enough(boxes, self.min_size))
-        kept = ops.logical_and(self.nms(self.separate_classes(boxes, labels), valid), valid)
-        scores, best_idxs = ops.topk(
+        kept = ops.logical_and(self.nms(self.separate_classes(boxes, labels), valid, scores), valid)
+        scores, best_idxs = best_scores(
             ops.select(kept, scores, ops.full_like(scores, -1.0)), min(self.num_detections, num_candidates)
         )
         boxes = gather_boxes(boxes, best_idxs)
@@ -115,3 +116,12 @@ class DetectionGenerator(nn.Cell):
         x = ops.mul(column.astype(ms.float32), self.step_x)
         y = ops.mul(row.astype(ms.float32), self.step_y)
         return boxes + ops.stack((x, y, x, y), -1)
+
+
+def best_scores(scores, count):
+    """(the `count` best of scores float32 [B, N], the best first, float32 [B, count]; their indices, int32).
+
+    Ascend 910 orders in float16, and gives the values back in it: they are taken from where they were.
+    """
+    idxs = ops.topk(scores, count)[1].astype(ms.int32)
+    return ops.gather_elements(scores, 1, idxs), idxs

@@ -32,6 +32,7 @@ def make_mask_rcnn(
     dynamic: bool = True,
     kernels: bool = True,
     dtype: ms.Type = ms.float32,
+    matrix_nms: bool = False,
 ) -> MaskRcnn:
     """The whole network.
 
@@ -42,7 +43,9 @@ def make_mask_rcnn(
         dynamic: As in `MaskRcnn`.
         kernels: Whether compiled CPU kernels are used instead of MindSpore's operators.
         dtype: As in `MaskRcnn`.
+        matrix_nms: Whether `MatrixNMS` is used instead of MindSpore's operator.
     """
+    nms_kernel = kernels and config.nms == "auto"
     # Weights are drawn in this order, so that a seed gives the same ones.
     return MaskRcnn(
         backbone=make_backbone(config, norm, freeze_at, dtype, kernels),
@@ -52,11 +55,11 @@ def make_mask_rcnn(
         mask_head=make_mask_head(config, dtype, kernels),
         box_align=make_roi_align(config, config.roi_layer["out_size"], kernels),
         mask_align=make_roi_align(config, config.roi_layer["mask_out_size"], kernels),
-        train_proposals=make_train_proposals(config, kernels),
-        test_proposals=make_test_proposals(config, kernels),
+        train_proposals=make_train_proposals(config, nms_kernel, matrix_nms),
+        test_proposals=make_test_proposals(config, nms_kernel, matrix_nms),
         anchor_sampler=make_anchor_sampler(config, kernels),
         roi_sampler=make_roi_sampler(config, kernels),
-        detections=make_detections(config, kernels),
+        detections=make_detections(config, nms_kernel, matrix_nms),
         anchors=make_anchors(config),
         pixel_mean=config.img_mean,
         pixel_std=config.img_std,
@@ -175,7 +178,7 @@ def make_roi_align(config: Config, size: int, kernel: bool) -> RoIAlign:
     )
 
 
-def make_train_proposals(config: Config, kernel: bool = False) -> ProposalGenerator:
+def make_train_proposals(config: Config, kernel: bool = False, matrix: bool = False) -> ProposalGenerator:
     return ProposalGenerator(
         nms_pre=config.rpn_proposal_nms_pre,
         nms_post=config.rpn_proposal_nms_post,
@@ -186,10 +189,11 @@ def make_train_proposals(config: Config, kernel: bool = False) -> ProposalGenera
         means=config.rpn_target_means,
         stds=config.rpn_target_stds,
         kernel=kernel,
+        matrix=matrix,
     )
 
 
-def make_test_proposals(config: Config, kernel: bool = False) -> ProposalGenerator:
+def make_test_proposals(config: Config, kernel: bool = False, matrix: bool = False) -> ProposalGenerator:
     return ProposalGenerator(
         nms_pre=config.rpn_nms_pre,
         nms_post=config.rpn_nms_post,
@@ -200,6 +204,7 @@ def make_test_proposals(config: Config, kernel: bool = False) -> ProposalGenerat
         means=config.rpn_target_means,
         stds=config.rpn_target_stds,
         kernel=kernel,
+        matrix=matrix,
     )
 
 
@@ -226,7 +231,7 @@ def make_roi_sampler(config: Config, kernel: bool) -> RoISampler:
     )
 
 
-def make_detections(config: Config, kernel: bool = False) -> DetectionGenerator:
+def make_detections(config: Config, kernel: bool = False, matrix: bool = False) -> DetectionGenerator:
     return DetectionGenerator(
         num_classes=config.num_classes,
         canvas_size=(config.img_height, config.img_width),
@@ -236,4 +241,5 @@ def make_detections(config: Config, kernel: bool = False) -> DetectionGenerator:
         num_detections=config.test_max_per_img,
         min_size=config.test_min_bbox_size,
         kernel=kernel,
+        matrix=matrix,
     )

@@ -12,7 +12,7 @@ from .ops.gather import gather_boxes
 from .ops.nms import NMS
 from .ops.padding import pad_zeros
 
-_REMOVED = -1e30  # the logit of a removed box
+_REMOVED = -65504.0  # the logit of a removed box, float16's least number: Ascend 910 orders in float16
 
 
 class ProposalGenerator(nn.Cell):
@@ -27,6 +27,7 @@ class ProposalGenerator(nn.Cell):
         min_size: Proposals of less width or height, in pixels, are removed.
         means, stds: Four numbers each, those of the RPN's box deltas.
         kernel: Whether NMS uses the compiled CPU kernel.
+        matrix: Whether NMS uses `MatrixNMS`.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class ProposalGenerator(nn.Cell):
         means: Sequence[float] = (0.0, 0.0, 0.0, 0.0),
         stds: Sequence[float] = (1.0, 1.0, 1.0, 1.0),
         kernel: bool = False,
+        matrix: bool = False,
     ):
         super().__init__()
         self.nms_pre = nms_pre
@@ -47,7 +49,7 @@ class ProposalGenerator(nn.Cell):
         self.max_num = max_num
         self.min_size = min_size
         self.nms_across_levels = nms_across_levels
-        self.nms = NMS(nms_threshold, kernel)
+        self.nms = NMS(nms_threshold, kernel, matrix)
         self.means = Tensor(means, ms.float32)
         self.stds = Tensor(stds, ms.float32)
 
@@ -109,7 +111,7 @@ class ProposalGenerator(nn.Cell):
             counts: How many of the boxes each level has, Python numbers.
         """
         valid = scores > _REMOVED / 2
-        kept = ops.logical_and(self.nms(boxes, valid, counts), valid)
+        kept = ops.logical_and(self.nms(boxes, valid, scores, counts), valid)
         if max(counts) > self.nms_post:
             ranks = ()
             for level_kept in ops.split(kept.astype(ms.int32), counts, 1):

@@ -12,6 +12,7 @@ import numpy as np
 from mindspore import Tensor, ops
 from mindspore.communication import get_group_size, get_rank, init
 
+from ...device_limits import is_ascend_910
 from ...errors import ConfigError
 from ...log import logger, set_log_rank
 from ..distributed.rank_group import RankGroup, reachable_host
@@ -81,6 +82,7 @@ def start_device(device_target: str) -> Device:
     ms.set_context(mode=ms.GRAPH_MODE)
     ms.set_device(target, int(os.environ.get("DEVICE_ID", "0")) if target == "Ascend" else 0)
     if target == "Ascend":
+        _set_precision_mode()
         _set_dispatch_threads()
         ms.set_recursion_limit(_CALL_DEPTH)
     # The scheduler process of msrun (MS_ROLE) runs this too, and must call init() even for a single worker.
@@ -95,6 +97,20 @@ def start_device(device_target: str) -> Device:
     )
     host = reachable_host() if rank == 0 else None
     return Device(target, rank, num, RankGroup(rank, num, _broadcast_from_rank_0, host))
+
+
+def _set_precision_mode() -> None:
+    """Have operators compute in the graph's types where the chip has them, unless the user chose a mode.
+
+    On Ascend 910 MindSpore's own choice, force_fp16, would take float16 wherever there is a choice. The mode
+    set here takes it where there is none: matrix products, and what `is_ascend_910` names. Has to be set
+    before the device is initialised.
+    """
+    mode = "allow_fp32_to_fp16" if is_ascend_910() else "must_keep_origin_dtype"
+    try:
+        ms.device_context.ascend.op_precision.precision_mode(mode)
+    except RuntimeError as error:  # it takes one mode a process, and has another
+        logger.debug("%s", error)
 
 
 def _set_dispatch_threads() -> None:

@@ -188,11 +188,19 @@ KEYS = (
         choices=("auto", "on", "off"),
     ),
     Key(
+        "nms",
+        "auto",
+        "how boxes are suppressed: 'operator' by MindSpore's NMSWithMask; 'matrix' by a matrix of IoUs in "
+        "float32; auto: the CPU's kernel, the matrix on Ascend 910 and for over 2,864 boxes on Ascend, else "
+        "the operator",
+        choices=("auto", "operator", "matrix"),
+    ),
+    Key(
         "compute_type",
         "auto",
-        "type of convolutions and matrix products: float32 or float16; auto: amp_level's, else float16 "
-        "on Ascend",
-        choices=("auto", "float32", "float16"),
+        "type of convolutions and matrix products: float32, float16, or bfloat16 (Atlas A2 only); auto: "
+        "amp_level's, else float16 on Ascend",
+        choices=("auto", "float32", "float16", "bfloat16"),
     ),
     Key(
         "amp_level",

@@ -10,23 +10,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mindspore import Tensor
 
+from src.maskrcnn.ops.matrix_nms import ROUNDS
 from src.maskrcnn.ops.nms import NMS
 from tests.maskrcnn import twins
 
 
 @functools.lru_cache(maxsize=None)
 def nms_cells(threshold):
-    """MindSpore's operator and the CPU kernel."""
-    return NMS(threshold), NMS(threshold, kernel=True)
+    """MindSpore's operator, the CPU kernel and the matrix."""
+    return NMS(threshold), NMS(threshold, kernel=True), NMS(threshold, matrix=True)
 
 
 def run(boxes, threshold, valid=None):
-    """Kept boxes bool [B, N] of [B, N, 4] in descending order of scores; operator and kernel must agree."""
+    """Kept boxes bool [B, N] of [B, N, 4] in descending order of scores; all three ways must agree."""
     boxes = np.asarray(boxes, np.float32)
     valid = np.ones(boxes.shape[:2], bool) if valid is None else valid
-    kept, by_kernel = (cell(Tensor(boxes), Tensor(valid)).asnumpy() for cell in nms_cells(threshold))
+    inputs = Tensor(boxes), Tensor(valid), Tensor(descending(boxes.shape[:2]))
+    kept, by_kernel, by_matrix = (cell(*inputs).asnumpy() for cell in nms_cells(threshold))
     np.testing.assert_array_equal(by_kernel[valid], kept[valid])
+    np.testing.assert_array_equal(by_matrix[valid], kept[valid])
     return kept
+
+
+def descending(shape):
+    """Scores float32 [B, N] from 1 to over 0."""
+    return np.broadcast_to(np.linspace(1, 0.5, shape[1], dtype=np.float32), shape).copy()
 
 
 def clear_boxes(rng, count, threshold):
@@ -85,13 +93,56 @@ def test_boxes_outside_the_picture_and_without_area_are_left_alone():
     assert run(np.stack([boxes, boxes]), 0.5).tolist() == [[True, True, True, False]] * 2
 
 
-@pytest.mark.parametrize("kernel", [False, True], ids=["operator", "kernel"])
-def test_groups_are_suppressed_each_by_itself(rng, kernel):
+@pytest.mark.parametrize("way", [0, 1, 2], ids=["operator", "kernel", "matrix"])
+def test_groups_are_suppressed_each_by_itself(rng, way):
     """Two groups of the same boxes, and one of two boxes: none suppresses another group's."""
     boxes = clear_boxes(rng, 24, 0.53)
     boxes = np.stack([np.concatenate([boxes, boxes, boxes[:2]]), np.concatenate([boxes, boxes, boxes[2:4]])])
-    cell = nms_cells(0.53)[kernel]
-    kept = cell(Tensor(boxes), Tensor(np.ones(boxes.shape[:2], bool)), (24, 24, 2)).asnumpy()
+    cell = nms_cells(0.53)[way]
+    inputs = Tensor(boxes), Tensor(np.ones(boxes.shape[:2], bool)), Tensor(descending(boxes.shape[:2]))
+    kept = cell(*inputs, (24, 24, 2)).asnumpy()
     for one, found in zip(boxes, kept):
         parts = [twins.greedy_nms(part, 0.53) for part in np.split(one, [24, 48])]
         np.testing.assert_array_equal(found, np.concatenate(parts))
+
+
+def test_the_matrix_follows_the_scores_and_not_the_order(rng):
+    """Of equal scores the first box is the better one."""
+    boxes = clear_boxes(rng, 60, 0.5)
+    scores = rng.integers(0, 20, 60).astype(np.float32)
+    kept = nms_cells(0.5)[2](Tensor(boxes[None]), Tensor(np.ones((1, 60), bool)), Tensor(scores[None]))
+    order = np.argsort(-scores, kind="stable")
+    np.testing.assert_array_equal(kept.asnumpy()[0][order], twins.greedy_nms(boxes[order], 0.5))
+
+
+def test_a_chain_of_suppressions_as_long_as_there_are_rounds():
+    """Each box overlaps the next one alone: greedy NMS keeps every second one."""
+    x = 2.0 * np.arange(ROUNDS + 1)
+    boxes = np.stack([x, 0 * x, x + 6, 0 * x + 1], 1).astype(np.float32)  # IoU with the next: 4 / 8
+    kept = run(boxes[None], 0.45)[0]
+    assert kept.tolist() == [i % 2 == 0 for i in range(ROUNDS + 1)]
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.7])
+@pytest.mark.parametrize("kind", ["around objects", "dense", "grid"])
+def test_2000_boxes_as_a_network_proposes_them(kind, threshold):
+    rng = np.random.default_rng(1)
+    if kind == "around objects":
+        objects = rng.integers(0, 20, 2000)
+        sides = np.exp(rng.uniform(3, 6, (20, 2)))[objects]
+        centers = rng.uniform(0, (1280, 768), (20, 2))[objects] + rng.normal(0, 0.15, (2000, 2)) * sides
+        sides = sides * np.exp(rng.normal(0, 0.2, (2000, 2)))
+    elif kind == "dense":
+        centers = rng.uniform(0, 300, (2000, 2))
+        sides = np.exp(rng.normal(5, 0.1, (2000, 2)))
+    else:
+        cells = rng.permutation(48 * 48)[:2000]
+        centers = 16.0 * np.stack([cells % 48, cells // 48], 1) + rng.normal(0, 2, (2000, 2))
+        sides = 128 * np.exp(rng.normal(0, 0.1, (2000, 2)))
+    boxes = np.clip(np.concatenate([centers - sides / 2, centers + sides / 2], 1), 0, [1280, 768] * 2)
+    boxes = boxes.astype(np.float32)
+    near = np.triu(np.abs(twins.iou(boxes, boxes) - threshold) < 1e-6, 1).any(0)
+    boxes = boxes[~near]
+    kept = run(boxes[None], threshold)[0]
+    np.testing.assert_array_equal(kept, twins.greedy_nms(boxes, threshold))
+    assert 20 < kept.sum() < 1500
