@@ -36,14 +36,8 @@ def check_device_limits(config: Config, device: str) -> None:
     """Refuse what the device ('CPU' or 'Ascend') cannot compute.
 
     Raises:
-        ConfigError: More boxes enter an NMS than it takes, or the type of compute is not there.
+        ConfigError: More boxes enter an NMS than it takes.
     """
-    if config.compute_type == "bfloat16" and (device != "Ascend" or is_ascend_910()):
-        where = "Ascend 910 (910A)" if device == "Ascend" else f"the {device}"
-        raise ConfigError(
-            f"compute_type=bfloat16: {where} has no bfloat16, Atlas A2 (910B) has; "
-            "compute_type=auto takes what the device has"
-        )
     if device != "Ascend":
         return
     matrix = uses_matrix_nms(config, device)

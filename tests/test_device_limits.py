@@ -88,15 +88,3 @@ def test_the_ways_of_a_built_network():
     ):
         nms = build_network(small_config(*words), device).detections.nms
         assert (nms.kernel is not None, nms.matrix is not None) == (kernel, matrix)
-
-
-def test_bfloat16_is_refused_where_it_is_not(ascend_910):
-    config = load_config(["compute_type=bfloat16"])
-    with pytest.raises(ConfigError, match=r"^compute_type=bfloat16: Ascend 910 \(910A\) .*Atlas A2"):
-        check_device_limits(config, "Ascend")
-    with pytest.raises(ConfigError, match=r"^compute_type=bfloat16: the CPU .*compute_type=auto"):
-        build_network(config)
-
-
-def test_bfloat16_elsewhere():
-    assert str(build_network(small_config("compute_type=bfloat16"), "Ascend").dtype) == "BFloat16"

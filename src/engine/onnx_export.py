@@ -33,7 +33,7 @@ def prepare(config: Config) -> Config:
             "--file-format ONNX needs the package onnx, which this project does not install: "
             'pip install "onnx<1.23" onnxruntime (onnxruntime runs the file, to check it)'
         )
-    if config.compute_type in ("float16", "bfloat16"):
+    if config.compute_type == "float16":
         name = "compute_type" if config.amp_level == "auto" else "amp_level"
         raise ConfigError(f"{name}={config[name]}: an ONNX file computes in float32; leave it out")
     return changed(config, compute_type="float32")

@@ -8,8 +8,10 @@ import mindspore as ms
 from mindspore import Parameter, nn
 
 from ...config import Config
+from ...device_limits import is_ascend_910
 from ...network_define import GradientLimits, LossNet, TrainOneStep
 from .optimizer import AdamW, MomentumSGD, Optimizer
+from .overflow import SaturationCheck
 from .weight_average import WeightAverage
 
 # Without a scale many gradients are under 6e-8, float16's least number. Against a scale of 1024, those of the
@@ -38,6 +40,8 @@ def make_step(
         scaled=loss_scale != 1 or config.accumulate_steps > 1,
         by_rows=not grouped,
     )
+    if loss_scale == "dynamic" and is_ascend_910():
+        limits = SaturationCheck(limits, device_num)
     average = None
     if config.ema_decay is not None:
         average = WeightAverage(list(network.get_parameters()), config.ema_decay)

@@ -198,9 +198,9 @@ KEYS = (
     Key(
         "compute_type",
         "auto",
-        "type of convolutions and matrix products: float32, float16, or bfloat16 (Atlas A2 only); auto: "
-        "amp_level's, else float16 on Ascend",
-        choices=("auto", "float32", "float16", "bfloat16"),
+        "type of convolutions and matrix products: float32 or float16; auto: amp_level's, else float16 "
+        "on Ascend",
+        choices=("auto", "float32", "float16"),
     ),
     Key(
         "amp_level",

@@ -1,0 +1,51 @@
+"""The loss scale where overflows are told by flags of the chip and not by infinite gradients."""
+
+from __future__ import annotations
+
+import mindspore as ms
+import numpy as np
+from mindspore import Parameter, Tensor, nn
+
+from src import device_limits
+from src.config import load_config
+from src.engine.training import build_step
+from src.engine.training.overflow import SaturationCheck
+from src.network_define import INITIAL_LOSS_SCALE, GradientLimits
+from tests.engine.training.test_build_step import Twin, make
+
+
+class Flags(nn.Cell):
+    """In the place of the chip's, which the CPU has not."""
+
+    def __init__(self):
+        super().__init__(auto_prefix=False)
+        self.flags = Parameter(Tensor(np.zeros(8, np.int32)), name="flags", requires_grad=False)
+
+    def construct(self, after):
+        return self.flags * 1
+
+
+def test_a_flag_skips_the_update_and_halves_the_scale():
+    status = Flags()
+    step, run = make(loss_scale="dynamic", limits=SaturationCheck(GradientLimits(), status=status))
+    image = [0.5, 1.0, 2.0]
+    twin = Twin()
+    for flags, scale in (([0] * 8, 1.0), ([0, 0, 0, 7, 0, 0, 0, 0], 0.5), ([0] * 8, 0.5)):
+        status.flags.set_data(Tensor(np.array(flags, np.int32)))
+        _, loss_scale, skipped = run(image)[-3:]
+        assert (loss_scale, skipped) == (scale * INITIAL_LOSS_SCALE, any(flags))
+        if not any(flags):
+            twin.update(twin.gradient(np.array(image)))
+        np.testing.assert_allclose(step.weights[0].asnumpy(), twin.weight, rtol=1e-5)
+
+
+def test_the_flags_are_read_on_ascend_910_for_a_dynamic_scale_alone(monkeypatch):
+    """For a fixed scale a flag that has another cause would end the training."""
+    made = []
+    monkeypatch.setattr(build_step, "TrainOneStep", lambda *arguments: made.append(arguments[4]))
+    network = nn.Dense(2, 2)
+    network.dtype = ms.float16
+    for chip, scale in (("ascend910", "dynamic"), ("ascend910", "1024"), ("ascend910b", "dynamic")):
+        monkeypatch.setattr(device_limits, "soc_version", lambda chip=chip: chip)
+        build_step.make_step(load_config([f"loss_scale={scale}"]), network)
+    assert [type(limits) for limits in made] == [SaturationCheck, GradientLimits, GradientLimits]
