@@ -19,5 +19,5 @@ code is 1 if a row says FAILED. It takes some minutes, most of them compilation.
 PYTHON=... names the interpreter; else the active environment is used, else .venv, which is made where it is
 missing.' "$@"
 
-setup_python "${REQUIREMENTS[@]}"
+use_python
 run_module src.engine.card_check "$@"

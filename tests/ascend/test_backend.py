@@ -19,8 +19,8 @@ pytestmark = pytest.mark.slow  # 20 to 60 s each when nothing else runs
 
 # Of a step of the default network. The host launches each of them by itself, and its time is proportional to
 # their number.
-# 1,934, 18 for the scale of the loss: one for each of 16 groups of gradients, the loss and the norm; and 14 of
-# the samplers' hashes, for float16 and for divisions in float32.
+# 1,934, 18 for the scale of the loss: one for each of 16 groups of gradients, the loss and the norm; and 14
+# of the samplers' hashes, for float16 and for divisions in float32.
 MAX_KERNELS = 1934 + 18 + 14
 SMALL_NETWORK = [word for word in SMALL if not word.startswith(("coco_classes", "device_target"))]
 STEP_OUTPUTS = [["float32", [len(LOSS_NAMES) + len(STEP_NAMES)]]]

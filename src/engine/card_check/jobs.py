@@ -41,8 +41,12 @@ class Jobs:
         self.target = target
         self.simulated = simulated
 
-    def command(self, name: str, *words: str, **variables: str) -> Tuple[Optional[str], float]:
-        """(why it failed, or None; the seconds it took) of a command whose output goes to NAME.log."""
+    def command(self, name: str, *words: object, **variables: Optional[str]) -> Tuple[Optional[str], float]:
+        """(why it failed, or None; the seconds it took) of a command whose output goes to NAME.log.
+
+        Variables that are None are taken away from its environment.
+        """
+        environment = {**os.environ, **variables}
         log = self.folder / f"{name}.log"
         began = time.perf_counter()
         with log.open("w") as stream:
@@ -53,17 +57,20 @@ class Jobs:
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 check=False,
-                env={**os.environ, **variables},
+                env={key: value for key, value in environment.items() if value is not None},
             )
         problem = None if done.returncode == 0 else f"exit code {done.returncode}: {last_words(log)}"
         return problem, time.perf_counter() - began
 
     def train(self, name: str, *words: str, target: Optional[str] = None) -> Tuple[Optional[str], float]:
         """As `command`, of a training whose work folder is NAME."""
+        # At a simulation level MindSpore computes nothing on the CPU either.
+        variables = {"MS_SIMULATION_LEVEL": None} if target == "CPU" else {}
         return self.command(
             name,
             *(sys.executable, ROOT / "train.py", "--work-dir", name, *self.words),
             *(f"device_target={target or self.target}", "compile_cache=off", *words),
+            **variables,
         )
 
     def rows(self) -> List[Row]:
