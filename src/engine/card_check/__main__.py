@@ -86,6 +86,7 @@ def operator_rows(jobs: Jobs, versions: dict) -> List[Row]:
     lines = (jobs.folder / "operators.log").read_text(errors="replace").splitlines()
     report = json.loads([line for line in lines if line.startswith('{"device"')][-1])
     versions.update(report["device"])
+    jobs.cards = report["device"].get("cards", jobs.cards)
     warnings = sum("WARNING" in line for line in lines)
     detail = f"{seconds:.0f} s, {warnings} warnings of MindSpore in operators.log"
     return [Row("device", OK, detail), *rows_of(report["rows"])]

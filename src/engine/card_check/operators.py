@@ -125,7 +125,8 @@ def check_roi_align(rng, simulated: bool) -> List[Row]:
 def describe_device() -> Dict[str, str]:
     if ms.get_context("device_target") != "Ascend":
         return {"chip": "none, the CPU"}
-    return {"chip": soc_version() or "not told at a simulation level"}
+    chip = soc_version() or "not told at a simulation level"
+    return {"chip": chip, "cards": str(ms.hal.device_count("Ascend"))}
 
 
 def main() -> None:

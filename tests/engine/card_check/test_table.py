@@ -79,6 +79,12 @@ def test_resumed_steps():
     assert jobs.compare_resumed("r", steps(0.0, 0.0, first=6), straight, True).result == NOT_COMPARED
 
 
+def test_two_ranks_need_two_cards(tmp_path):
+    check = jobs.Jobs(tmp_path, [], "Ascend", simulated=False)
+    check.cards = "1"
+    assert check.ranks_row().result == NOTE
+
+
 def test_a_failed_command_says_why(tmp_path):
     log = tmp_path / "train.log"
     log.write_text("step 1\nerror: no such file\n\nlater\n")
