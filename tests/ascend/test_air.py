@@ -20,7 +20,8 @@ def test_every_operator_of_the_exported_network_converts(run_module, tmp_path, n
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-4000:]
     assert done.stdout.startswith(f"wrote {out}") and "not compared" in done.stdout
     types = set(out.read_text().split())
-    assert {"Conv2D", "ROIAlign", "NMSWithMask", "TopK", "MaxPool", "Minimum"} <= types
+    assert {"Conv2D", "ROIAlign", "TopK", "MaxPool", "Minimum"} <= types
+    assert ("NMSWithMask" in types) == (chip != "Ascend910A")  # which has it in float16 only
 
 
 def test_an_operator_that_does_not_convert_is_one_line(run_module, tmp_path):
