@@ -1,4 +1,4 @@
-"""The small network of configs/demo.yaml for `step_time.py`: a training step, and inference to pasted masks.
+"""The network of configs/demo.yaml for `step_time.py`: a training step, and inference to pasted masks.
 
 The inputs are those of benchmarks/peer/peer_small.py. Weights are drawn as for a training from scratch.
 """
@@ -24,12 +24,21 @@ from src.maskrcnn.build import build_network
 
 CLASSES = "coco_classes=[background,a,b,c,d]"
 NUM_GTS = 6  # objects a picture
+# The numbers of RoIs, proposals and detections of benchmarks/peer/peer_small.py.
+SAME_WORK = [
+    "num_expected_pos_stage2=24",
+    "num_expected_neg_stage2=72",
+    "num_expected_total_stage2=72",
+    "rpn_max_num=200",
+    "test_nms_pre=500",
+    "test_max_per_img=100",
+]
 WARM_UP = 5  # calls that are not counted, as of the peer
 
 
 def small_settings(args: argparse.Namespace) -> Config:
     """The demo's settings; the arguments that are printed are set to its sizes."""
-    words = [CLASSES, "device_target=CPU", "compile_cache=off", *args.words]
+    words = [CLASSES, "device_target=CPU", "compile_cache=off", *SAME_WORK, *args.words]
     config = load_config(words, ROOT / "configs" / "demo.yaml")
     args.height = config.img_height
     args.width = config.img_width
