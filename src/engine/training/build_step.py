@@ -10,6 +10,7 @@ from mindspore import Parameter, nn
 from ...config import Config
 from ...device_limits import is_ascend_910
 from ...network_define import GradientLimits, LossNet, TrainOneStep
+from ..runtime.device import uses_graph_engine
 from .optimizer import AdamW, MomentumSGD, Optimizer
 from .overflow import SaturationCheck
 from .weight_average import WeightAverage
@@ -25,13 +26,14 @@ def make_step(
     """The step cell for a network in training mode whose weights are loaded.
 
     `grouped` is whether gradients are joined to groups. By default they are on Ascend, where the number of
-    operators counts, and not on the CPU, where copying them does.
+    operators counts, and not on the CPU, where copying them does, nor at jit_level O2: the graph engine takes
+    the whole graph, and has no counterpart of the operator that takes groups apart.
 
     Every Parameter of it (weights, optimiser state, sums of gradients, loss scale, average of the weights)
     has a name of its own, so saving and restoring them by name resumes a run exactly.
     """
     if grouped is None:
-        grouped = ms.get_context("device_target") == "Ascend"
+        grouped = ms.get_context("device_target") == "Ascend" and not uses_graph_engine()
     network.init_parameters_data()
     loss_scale = loss_scale_of(config, network.dtype)
     limits = GradientLimits(

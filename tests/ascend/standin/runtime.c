@@ -2,6 +2,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 enum { CONTEXT_BYTES = 64, DESCRIPTOR_BYTES = 256 };
 
@@ -50,6 +52,25 @@ int aclrtMallocHost(void **memory, size_t bytes) {
   return 0;
 }
 
+// The card's memory: addresses of the host's, of which the system gives nothing before it is written to. What is
+// freed stays taken, as a block's size is not known.
+static int reserve(void **memory, size_t bytes) {
+  *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return *memory == MAP_FAILED;
+}
+
+int aclrtMalloc(void **memory, size_t bytes, int policy) { return reserve(memory, bytes); }
+int aclrtMallocAlign32(void **memory, size_t bytes, int policy) { return reserve(memory, bytes); }
+int aclrtReserveMemAddress(void **memory, size_t bytes, size_t alignment, void *wanted, uint64_t flags) {
+  return reserve(memory, bytes);
+}
+
+// Threads of MindSpore call it without a pause, for what the card reports.
+int aclrtProcessReport(int milliseconds) {
+  usleep(10000);
+  return 0;
+}
+
 int aclrtFreeHost(void *memory) {
   free(memory);
   return 0;
@@ -58,5 +79,6 @@ int aclrtFreeHost(void *memory) {
 size_t aclDataTypeSize(int type) { return 4; }
 const char *aclGetRecentErrMsg(void) { return ""; }
 void *aclCreateTensorDesc(int type, int rank, const int64_t *shape, int format) { return calloc(1, DESCRIPTOR_BYTES); }
+void *aclrtAllocatorCreateDesc(void) { return calloc(1, DESCRIPTOR_BYTES); }
 void *aclCreateDataBuffer(void *data, size_t bytes) { return calloc(1, CONTEXT_BYTES); }
 void *aclopCreateAttr(void) { return calloc(1, DESCRIPTOR_BYTES); }
