@@ -1,10 +1,12 @@
 """What a rank table says about this server, for run_distribute_train.sh: `rank_table RANK_TABLE_FILE`.
 
-Prints a line `RANK_SIZE DEVICES SERVER`, then for each device of this server a line `RANK DEVICE CORES`.
+Prints a line `RANK_SIZE DEVICES SERVER SERVERS ADDRESS`, then for each device of this server a line
+`RANK DEVICE CORES`.
 
 SERVER   The position of this server in the table, from 0: the only one, or the environment variable
 SERVER_ID, or
          the one with an address of this host.
+ADDRESS  The server_id of rank 0's server.
 CORES    An equal share of this process's processor cores, as taskset takes them; '-' where there are fewer
 cores
          than devices.
@@ -155,7 +157,9 @@ def main() -> None:
     index = this_server(path, servers, os.environ.get("SERVER_ID", ""), host_addresses())
     devices = servers[index].devices
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    print(sum(len(server.devices) for server in servers), len(devices), index)
+    ranks = sum(len(server.devices) for server in servers)
+    first = min(servers, key=lambda server: server.devices[0])  # of rank 0
+    print(ranks, len(devices), index, len(servers), first.server_id)
     for (rank, device), share in zip(devices, share_cores(cores, len(devices))):
         print(rank, device, share)
 

@@ -9,7 +9,8 @@ help_if_asked 'Train on many devices, one process each.
     WORKERS=N bash scripts/run_distribute_train.sh - [PRETRAINED_CKPT] [--config FILE] [KEY=VALUE ...]
 
 RANK_TABLE_FILE   the cards that train together (bash scripts/make_rank_table.sh 8 writes one); run the
-                  command on every host of it
+                  command on every host of it. MindSpore 2.8 no longer starts from a table itself: the ranks
+                  find each other as those of msrun do
 -                 no table: msrun starts WORKERS processes, on Ascend or on the CPU
 PRETRAINED_CKPT   weights to start from; "" or nothing: train from scratch
 KEY=VALUE         settings (src/config.py lists them all); they win over those of --config FILE
@@ -33,8 +34,9 @@ Environment:
                         share of the cores (rank table only)
   SERVER_ID             which server of the table this host is, from 0 (default: told by its address)
   WORKERS, NODES        without a table: processes in all (default 8), hosts (default 1)
-  NODE_RANK, MASTER_ADDR, MASTER_PORT   and which host this is, from 0, and where the first one listens
-                        (default port 8118, or a free one)' "$@"
+  NODE_RANK             and which host this is, from 0
+  MASTER_ADDR, MASTER_PORT   where the first host listens (default: the address of rank 0 in the table, port
+                        8118; with one host 127.0.0.1 and a free port)' "$@"
 
 (($#)) || die "RANK_TABLE_FILE is missing ('-' for none); --help tells more"
 table=$1 pretrained=''
@@ -60,6 +62,17 @@ free_port() {
     "$python3" -c 'import socket; s = socket.socket(); s.bind(("", 0)); print(s.getsockname()[1])'
 }
 
+# set_master HOSTS ADDRESS: where the processes of so many hosts meet, unless the environment says it.
+set_master() {
+    if (($1 == 1)); then
+        MASTER_ADDR=${MASTER_ADDR:-127.0.0.1}
+        MASTER_PORT=${MASTER_PORT:-$(free_port)}
+    else
+        MASTER_ADDR=${MASTER_ADDR:-$2}
+        MASTER_PORT=${MASTER_PORT:-8118}
+    fi
+}
+
 ranks=() devices=() cores=()
 if [[ $table == - ]]; then
     WORKERS=${WORKERS:-8} NODES=${NODES:-1} NODE_RANK=${NODE_RANK:-0}
@@ -67,14 +80,9 @@ if [[ $table == - ]]; then
     ((NODE_RANK < NODES)) || die "NODE_RANK=$NODE_RANK: less than NODES=$NODES expected"
     ((WORKERS % NODES == 0)) ||
         die "WORKERS=$WORKERS: every one of NODES=$NODES hosts runs as many, so a multiple of it is expected"
-    if ((NODES == 1)); then
-        MASTER_ADDR=${MASTER_ADDR:-127.0.0.1}
-        MASTER_PORT=${MASTER_PORT:-$(free_port)}
-    else
-        [[ -n ${MASTER_ADDR:-} ]] ||
-            die "MASTER_ADDR is not set: NODES=$NODES hosts need the address of the first"
-        MASTER_PORT=${MASTER_PORT:-8118}
-    fi
+    ((NODES == 1)) || [[ -n ${MASTER_ADDR:-} ]] ||
+        die "MASTER_ADDR is not set: NODES=$NODES hosts need the address of the first"
+    set_master "$NODES" ''
     here=$((WORKERS / NODES)) rank_size=$WORKERS
     for ((i = 0; i < here; i++)); do
         ranks+=($((NODE_RANK * here + i)))
@@ -83,9 +91,10 @@ if [[ $table == - ]]; then
 else
     table=$(absolute "$table")
     lines=$(PYTHON=$python3 run_module scripts.rank_table "$table") || exit $?
-    { read -r rank_size here server; while read -r rank device share; do
+    { read -r rank_size here server hosts first_host; while read -r rank device share; do
         ranks+=("$rank"); devices+=("$device"); cores+=("$share")
     done; } <<<"$lines"
+    set_master "$hosts" "$first_host"
 fi
 
 folders=("${ranks[@]/#/train_parallel}")
@@ -103,7 +112,7 @@ first=${folders[0]}
 export LAUNCH=$PWD/$first/.launch RANK_PYTHON=$PYTHON
 rm -rf -- "$LAUNCH"
 mkdir -- "$LAUNCH"
-stop=0 launched=() code=0 unfinished=''
+stop=0 launched=() scheduler=() code=0 unfinished=''
 trap 'stop=130' INT
 trap 'stop=143' TERM HUP
 trap : PIPE             # a reader that ends (| head) ends the display, not the training
@@ -137,13 +146,26 @@ if [[ $table == - ]]; then
 else
     note "Starting ${#ranks[@]} of $rank_size processes (ranks ${ranks[*]} on devices ${devices[*]});" \
         "logs: train_parallel{rank}/log"
-    export RANK_TABLE_FILE=$table RANK_SIZE=$rank_size DEVICE_NUM=$here SERVER_ID=$server
+    export RANK_SIZE=$rank_size DEVICE_NUM=$here SERVER_ID=$server
+    # MindSpore 2.8 ends with "MindSpore does not support ranktable startup" where it finds a table.
+    unset RANK_TABLE_FILE
+    if ((rank_size > 1)); then      # what msrun sets
+        export MS_WORKER_NUM=$rank_size MS_SCHED_HOST=$MASTER_ADDR MS_SCHED_PORT=$MASTER_PORT
+        export MS_TOPO_TIMEOUT=$HCCL_CONNECT_TIMEOUT
+        if [[ ${ranks[0]} == 0 ]]; then
+            mkdir -p -- "$first/msrun"
+            MS_ROLE=MS_SCHED RANK_ID=0 bash "$PROJECT_ROOT/scripts/rank.sh" "${train[@]}" \
+                </dev/null >"$first/msrun/scheduler.log" 2>&1 &
+            scheduler=($!)
+        fi
+        export MS_ROLE=MS_WORKER
+    fi
     for i in "${!ranks[@]}"; do
         bind=()
         if [[ ${NO_BIND:-} != 1 && ${cores[i]} != - ]] && command -v taskset >/dev/null; then
             bind=(taskset -c "${cores[i]}")
         fi
-        RANK_ID=${ranks[i]} DEVICE_ID=${devices[i]} \
+        RANK_ID=${ranks[i]} MS_NODE_ID=${ranks[i]} DEVICE_ID=${devices[i]} \
             ${bind[@]+"${bind[@]}"} bash "$PROJECT_ROOT/scripts/rank.sh" "${train[@]}" &
         launched+=($!)
     done
@@ -178,7 +200,7 @@ end_all() {
     } 2>/dev/null
 }
 
-started=("${launched[@]}")
+started=("${launched[@]}" ${scheduler[@]+"${scheduler[@]}"})
 while ((stop == 0 && ${#launched[@]})) && [[ ! -s $LAUNCH/failed ]]; do
     sleep 0.2 || true
     show_log
@@ -201,6 +223,8 @@ elif ((code)); then
     # which prints what happened before it ends the rank.
     end_all 14          # seconds
 fi
+# The ranks do not need it any more, and it has nothing to save.
+((${#scheduler[@]} == 0)) || kill -KILL -- "-${scheduler[0]}" 2>/dev/null || true
 show_log
 [[ -z $unfinished ]] || printf '%s\n' "$unfinished" || true
 rm -rf -- "$LAUNCH"
@@ -212,7 +236,7 @@ if ((signal == 0 && code)); then
         tail -n 20 -- "train_parallel$failed/log" >&2
     else
         note "error: ended with exit code $code before any rank said why;" \
-            "see $first/msrun/msrun.log and train_parallel*/log"
+            "see $first/msrun and train_parallel*/log"
     fi
 fi
 drop_unstarted "$code" "${folders[@]}" -- "$@"

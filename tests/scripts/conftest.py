@@ -134,6 +134,10 @@ class Sandbox:
         found = [json.loads(path.read_text()) for path in self.records.glob("*.json")]
         return sorted(found, key=lambda call: int(call["env"].get("RANK_ID") or -1))
 
+    def ranks(self):
+        """`calls` without MindSpore's scheduler, which is started with the same words."""
+        return [call for call in self.calls() if call["env"].get("MS_ROLE") != "MS_SCHED"]
+
     def signals(self):
         return [json.loads(path.read_text()) for path in self.records.glob("*.signal")]
 

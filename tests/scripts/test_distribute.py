@@ -18,7 +18,7 @@ def test_one_process_a_device_with_its_variables(sandbox, devices):
         "run_distribute_train.sh", table.name, "the backbone.ckpt", "batch_size=1", "coco_root=a b"
     )
     assert run.returncode == 0, run.stderr
-    calls = sandbox.calls()
+    calls = sandbox.ranks()
     assert len(calls) == len(devices)
     share = len(CORES) // len(devices)
     for rank, call in enumerate(calls):
@@ -32,8 +32,20 @@ def test_one_process_a_device_with_its_variables(sandbox, devices):
             "0",
             "600",
         ]
-        assert call["env"]["RANK_TABLE_FILE"] == str(table)
+        # MindSpore 2.8 does not start from a table: the ranks join its cluster.
+        assert "RANK_TABLE_FILE" not in call["env"]
+        if len(devices) > 1:
+            names = ("MS_ROLE", "MS_NODE_ID", "MS_WORKER_NUM", "MS_SCHED_HOST", "MS_TOPO_TIMEOUT")
+            assert [call["env"][name] for name in names] == [
+                "MS_WORKER",
+                str(rank),
+                str(len(devices)),
+                "127.0.0.1",
+                "600",
+            ]
         assert call["cores"] == (CORES[rank * share : (rank + 1) * share] if share else CORES)
+    assert len(sandbox.calls()) == len(devices) + (len(devices) > 1)  # the scheduler
+    assert len({call["env"].get("MS_SCHED_PORT") for call in sandbox.calls()}) == 1
     assert logs(sandbox) == {
         f"train_parallel{rank}": logs(sandbox)[f"train_parallel{rank}"] for rank in range(len(devices))
     }
@@ -42,7 +54,8 @@ def test_one_process_a_device_with_its_variables(sandbox, devices):
             f"err of rank {rank}",
             f"out of rank {rank}",
         ]
-        assert sorted(path.name for path in (sandbox.folder / f"train_parallel{rank}").iterdir()) == ["log"]
+        files = sorted(path.name for path in (sandbox.folder / f"train_parallel{rank}").iterdir())
+        assert files == (["log", "msrun"] if rank == 0 and len(devices) > 1 else ["log"])
     assert sorted(run.stdout.splitlines()) == [
         "err of rank 0",
         "out of rank 0",
@@ -54,12 +67,12 @@ def test_devices_of_the_table_not_their_count_are_used(sandbox):
         "run_distribute_train.sh", sandbox.rank_table([4, 6]), HCCL_CONNECT_TIMEOUT=1200, NO_BIND=1
     )
     assert run.returncode == 0, run.stderr
-    assert [(call["env"]["RANK_ID"], call["env"]["DEVICE_ID"]) for call in sandbox.calls()] == [
+    assert [(call["env"]["RANK_ID"], call["env"]["DEVICE_ID"]) for call in sandbox.ranks()] == [
         ("0", "4"),
         ("1", "6"),
     ]
     assert all(
-        call["env"]["HCCL_CONNECT_TIMEOUT"] == "1200" and call["cores"] == CORES for call in sandbox.calls()
+        call["env"]["HCCL_CONNECT_TIMEOUT"] == "1200" and call["cores"] == CORES for call in sandbox.ranks()
     )
     assert all(call["argv"] == TRAIN for call in sandbox.calls())
 
@@ -78,11 +91,14 @@ def test_each_server_starts_its_own_ranks(sandbox):
     run = sandbox.run("run_distribute_train.sh", table, SERVER_ID=2)
     assert run.returncode == 0, run.stderr
     names = ("RANK_ID", "DEVICE_ID", "RANK_SIZE", "DEVICE_NUM", "SERVER_ID")
-    assert [[call["env"][name] for name in names] for call in sandbox.calls()] == [
+    assert [[call["env"][name] for name in names] for call in sandbox.ranks()] == [
         list("40622"),
         list("51622"),
     ]
     assert set(logs(sandbox)) == {"train_parallel4", "train_parallel5"}
+    # All hosts meet at rank 0's, which runs the scheduler.
+    assert [call["env"]["MS_SCHED_HOST"] for call in sandbox.calls()] == ["10.255.0.1"] * 2
+    assert [call["env"]["MS_SCHED_PORT"] for call in sandbox.calls()] == ["8118"] * 2
     run = sandbox.run("run_distribute_train.sh", table, SERVER_ID=3)
     assert run.returncode == 2 and "SERVER_ID=3" in run.stderr and "0 to 2" in run.stderr
 
@@ -112,7 +128,7 @@ while :; do sleep 0.1; done
 """,
     )
     process = sandbox.start("run_distribute_train.sh", sandbox.rank_table([0, 1]), PYTHON=deaf)
-    sandbox.wait_for_calls(2)
+    sandbox.wait_for_calls(3)  # the scheduler and two ranks
     process.send_signal(signal.SIGTERM)
     time.sleep(1)
     assert all(is_running(call.stem) for call in sandbox.records.iterdir())
@@ -126,7 +142,7 @@ def test_a_signal_lets_all_ranks_end_by_themselves(sandbox, sent, code):
     process = sandbox.start(
         "run_distribute_train.sh", sandbox.rank_table([0, 1]), do={"0": {"sleep": 60}, "1": {"sleep": 60}}
     )
-    sandbox.wait_for_calls(2)
+    sandbox.wait_for_calls(3)  # the scheduler and two ranks
     process.send_signal(sent)
     process.communicate(timeout=30)
     assert process.returncode == code and sandbox.signals() == [signal.SIGTERM] * 2
@@ -154,7 +170,7 @@ def test_earlier_runs_are_refused_resumed_or_deleted(sandbox):
     run = sandbox.run("run_distribute_train.sh", table, "resume=auto")
     assert (
         run.returncode == 0
-        and len(sandbox.calls()) == 2
+        and len(sandbox.ranks()) == 2
         and logs(sandbox)["train_parallel1"].count("out of rank 1") == 2
     )
     run = sandbox.run("run_distribute_train.sh", table, FORCE=1)

@@ -234,23 +234,12 @@ def _first_line(error: BaseException) -> str:
 def reachable_host() -> str:
     """The address at which the job's other hosts reach this one.
 
-    It is the address from which this host connects to msrun's scheduler, or to another server of the table.
+    It is the address from which this host connects to the scheduler of MindSpore's cluster.
     """
-    others = [os.environ["MS_SCHED_HOST"]] if os.environ.get("MS_SCHED_HOST") else _servers_of_table()
-    for other in others:
-        try:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-                probe.connect((socket.gethostbyname(other), 9))  # sends nothing: a datagram socket
-                return probe.getsockname()[0]
-        except OSError:
-            continue
-    return "127.0.0.1"
-
-
-def _servers_of_table() -> List[str]:
     try:
-        table = json.loads(Path(os.environ["RANK_TABLE_FILE"]).read_text())
-        servers = [server["server_id"] for server in table["server_list"]]
-    except (KeyError, OSError, ValueError, TypeError):
-        return []
-    return servers[::-1] if len(servers) > 1 else []
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            # Sends nothing: a datagram socket.
+            probe.connect((socket.gethostbyname(os.environ["MS_SCHED_HOST"]), 9))
+            return probe.getsockname()[0]
+    except (KeyError, OSError):
+        return "127.0.0.1"

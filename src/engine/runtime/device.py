@@ -67,8 +67,8 @@ def ascend_is_here() -> bool:
 def start_device(device_target: str) -> Device:
     """Set MindSpore up (graph mode) on a device and join the other processes, if there are any.
 
-    Processes are started by msrun (MS_ROLE) or from a rank table (RANK_TABLE_FILE, RANK_SIZE, RANK_ID,
-    DEVICE_ID).
+    Processes find each other by MindSpore's cluster (MS_ROLE, DEVICE_ID), which msrun starts, and
+    run_distribute_train.sh for a rank table.
 
     Args:
         device_target: 'CPU', 'Ascend', or 'auto': Ascend where there is one.
@@ -92,6 +92,11 @@ def start_device(device_target: str) -> Device:
     # The scheduler process of msrun (MS_ROLE) runs this too, and must call init() even for a single worker.
     if "MS_ROLE" not in os.environ and int(os.environ.get("RANK_SIZE") or 1) == 1:
         return Device(target)
+    if "MS_ROLE" not in os.environ and os.environ.get("RANK_TABLE_FILE"):
+        raise ConfigError(
+            f"RANK_TABLE_FILE={os.environ['RANK_TABLE_FILE']}: MindSpore {ms.__version__} starts no "
+            "rank from a table; bash scripts/run_distribute_train.sh RANK_TABLE_FILE starts them"
+        )
     init()
     rank = get_rank()
     num = get_group_size()
