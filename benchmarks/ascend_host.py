@@ -1,11 +1,16 @@
 """What a training step costs the host of an Ascend card, measured without a card.
 
     python -m benchmarks.ascend_host [--against COMMIT] [--rounds N] [KEY=VALUE ...]
+    python -m benchmarks.ascend_host --batches 2,4,8,16 [KEY=VALUE ...]
 
 A step is compiled and launched by MindSpore's own Ascend backend on stand-ins of CANN's libraries
 (`tests/ascend/standin/build.py`), which compute nothing: what is left is the host's work. `--against`
 measures the same of another commit in turn, in a work tree of git; the modules that `tests/ascend/launch.py`
 imports have to be there.
+
+`--batches` prints the memory that is planned for a step of each batch size instead, and the largest batch
+that fits a card of 32 and of 64 GB by the line through the two largest. The kernels' own scratch memory is
+not in it: CANN says how much that is.
 
 The processor's time of a launch says most where other programs run: the clock counts them too.
 """
@@ -20,13 +25,17 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.timing import ROOT
 from tests.ascend.standin.build import build, reason_not_to_build
 
 LAUNCH = Path("tests") / "ascend"
+CARDS_GB = (32, 64)
+# What is left of a card's memory to the steps of a training. The rest is the driver's and HCCL's: MindSpore
+# keeps 3.8 GB of 64 for them.
+USABLE = 15 / 16
 # What is printed of a report: (what it is, how it is computed from the reports of all rounds).
 ROWS = (
     ("nodes of the graph", lambda reports: f"{reports[0]['nodes']:,}"),
@@ -49,6 +58,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1, help="processes for each tree; medians are printed")
     parser.add_argument("--launches", type=int, default=9, help="steps that each process launches")
     parser.add_argument("--level", default="O0", help="MindSpore's jit_level")
+    parser.add_argument("--batches", type=batch_sizes, metavar="N,N,...", help="two batch sizes or more")
     parser.add_argument("words", nargs="*", metavar="KEY=VALUE")
     args = parser.parse_intermixed_args()
     reason = reason_not_to_build()
@@ -56,6 +66,10 @@ def main() -> None:
         sys.exit(f"error: {reason}")
     with tempfile.TemporaryDirectory() as folder:
         variables = build(Path(folder) / "cann")
+        if args.batches is not None:
+            for line in memory_lines(args.batches, ["--level", args.level, *args.words], variables):
+                print(line, flush=True)
+            return
         trees = {"here": ROOT}
         if args.against is not None:
             trees[args.against] = check_out(args.against, Path(folder) / "tree")
@@ -69,6 +83,32 @@ def main() -> None:
             if args.against is not None:
                 git("worktree", "remove", "--force", str(trees[args.against]))
     print("\n".join(table(reports)))
+
+
+def batch_sizes(text: str) -> list[int]:
+    """Two whole numbers or more, the least first, from a text like "2,4,8"."""
+    sizes = sorted({int(word) for word in text.split(",")})
+    if len(sizes) < 2 or sizes[0] < 1:
+        raise argparse.ArgumentTypeError("two batch sizes or more expected, such as 2,4,8")
+    return sizes
+
+
+def memory_lines(batches: Sequence[int], words: Sequence[str], variables: Mapping[str, str]) -> Iterator[str]:
+    """The lines that are printed of the memory planned for these batch sizes, each as soon as it is known."""
+    planned = {}
+    for batch in batches:
+        report = launch(ROOT, ["training", "--launches", "1", *words, f"batch_size={batch}"], variables)
+        planned[batch] = report["memory_mb"]
+        yield f"batch {batch:3}: {planned[batch]:7,} MB, compiled in {report['compile_seconds']:.1f} s"
+    for card in CARDS_GB:
+        yield f"largest batch on {card} GB: {largest_batch(planned, card * 1024 * USABLE)}"
+
+
+def largest_batch(planned: Mapping[int, float], room: float) -> int:
+    """The largest batch whose memory is at most `room`, by the line through the two largest of `planned`."""
+    before, last = sorted(planned)[-2:]
+    for_one = (planned[last] - planned[before]) / (last - before)
+    return int(last + (room - planned[last]) // for_one)
 
 
 def check_out(commit: str, folder: Path) -> Path:

@@ -15,6 +15,7 @@ import numpy as np
 from mindspore import Parameter, Tensor, nn
 
 from src.engine.runtime import device
+from tests.ascend.card import pretend
 
 
 class SumIfPositive(nn.Cell):
@@ -32,7 +33,7 @@ class SumIfPositive(nn.Cell):
 
 
 def main() -> None:
-    device.ascend_is_here = lambda: True  # it looks for the device files of a card
+    pretend()
     if len(sys.argv) > 1:
         ms.runtime.dispatch_threads_num(int(sys.argv[1]))
     device.start_device("Ascend")

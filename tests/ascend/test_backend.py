@@ -10,37 +10,13 @@ import os
 
 import pytest
 
-from src.engine.display.loss_lines import LOSS_NAMES
-from src.network_define import STEP_NAMES
-from tests.conftest import ROOT
-from tests.small_job import SMALL
-
-pytestmark = pytest.mark.slow  # 20 to 60 s each when nothing else runs
+from tests.ascend.graphs import DEMO, SMALL_NETWORK, STEP_OUTPUTS, detections
 
 # Of a step of the default network. The host launches each of them by itself, and its time is proportional to
 # their number.
 # 1,934, 18 for the scale of the loss: one for each of 16 groups of gradients, the loss and the norm; and 14
 # of the samplers' hashes, for float16 and for divisions in float32.
 MAX_KERNELS = 1934 + 18 + 14
-SMALL_NETWORK = [word for word in SMALL if not word.startswith(("coco_classes", "device_target"))]
-STEP_OUTPUTS = [["float32", [len(LOSS_NAMES) + len(STEP_NAMES)]]]
-DEMO = (
-    "--config",
-    str(ROOT / "configs" / "demo.yaml"),
-    "coco_classes=[background,a,b,c,d]",
-    "device_target=auto",
-)
-
-
-def detections(batch, count):
-    """What inference gives for a batch: boxes, scores, labels, which are real, masks."""
-    return [
-        ["float32", [batch, count, 4]],
-        ["float32", [batch, count]],
-        ["int32", [batch, count]],
-        ["bool", [batch, count]],
-        ["float32", [batch, count, 28, 28]],
-    ]
 
 
 def test_a_training_step_of_the_default_network(launch):
@@ -60,6 +36,7 @@ def test_a_training_step_of_the_demo(launch):
     assert launch("training", *DEMO)["outputs"] == STEP_OUTPUTS
 
 
+@pytest.mark.slow
 def test_a_training_step_of_resnet_101(launch):
     """A deep trunk: its calls nest deeper while the graph is compiled, and 354 arrays are trained."""
     words = [word for word in SMALL_NETWORK if not word.startswith("resnet_block")]
@@ -73,12 +50,14 @@ def test_a_condition_in_a_graph_on_one_core(run_module):
     assert done.stdout.splitlines()[-1:] == ["done"], done.stderr[-4000:]
 
 
+@pytest.mark.slow
 def test_a_users_number_of_dispatch_threads_stays(run_module):
     done = run_module("tests.ascend.condition", "1")
     assert "done" not in done.stdout
     assert "ConditionSwitch" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chip", ["Ascend910A", "Ascend910B2"])
 def test_every_switch_of_the_step_at_once(launch, chip):
     words = ["loss_scale=dynamic", "accumulate_steps=2", "ema_decay=0.999", "clip_grad_norm=10"]

@@ -10,7 +10,6 @@ from typing import Optional
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor, ops
-from mindspore._c_expression import MSContext
 from mindspore.communication import get_group_size, get_rank, init
 
 from ...device_limits import is_ascend_910
@@ -125,9 +124,7 @@ def _set_precision_mode() -> None:
 def uses_graph_engine() -> bool:
     """Whether graphs go whole to CANN's graph engine (jit_level O2). Call it after `start_device`."""
     # Unless it is set, MindSpore takes O2 on Ascend 910 and O0 on later chips.
-    level = ms.get_context("jit_level") or (
-        "O2" if MSContext.get_instance().get_ascend_soc_version() == "ascend910" else "O0"
-    )
+    level = ms.get_context("jit_level") or ("O2" if is_ascend_910() else "O0")
     return level == "O2"
 
 

@@ -11,6 +11,7 @@ from typing import Any, List, Mapping, Sequence, Tuple
 
 import mindspore as ms
 
+from ...device_limits import soc_version
 from ...maskrcnn.cpu.custom_operator import operator_names
 from .device import Device
 
@@ -30,7 +31,7 @@ def digest(
         "versions": [ms.__version__, platform.python_version(), platform.machine()],
         "sources": [hashlib.sha256(path.read_bytes()).hexdigest() for path in sources],
         "settings": dict(graph_settings),
-        "devices": [device.target, device.num],
+        "devices": [device.target, device.num, soc_version(), ms.get_context("jit_level")],
         "inputs": [[list(tensor.shape), str(tensor.dtype)] for tensor in inputs],
         "parameters": [
             [parameter.name, list(parameter.shape), str(parameter.dtype), parameter.requires_grad]

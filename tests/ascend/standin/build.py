@@ -80,8 +80,9 @@ def build(folder: Path) -> Dict[str, str]:
 
 def _build_runtime(home, libraries):
     """libascendcl.so: the runtime, HCCL and the graph engine."""
-    runtime = (HERE / "runtime.c").read_text()
-    names = [name for name in (HERE / "names.txt").read_text().split() if f"{name}(" not in runtime]
+    sources = [HERE / "runtime.c", HERE / "hccl.c"]
+    written = "".join(source.read_text() for source in sources)
+    names = [name for name in (HERE / "names.txt").read_text().split() if f"{name}(" not in written]
     (home / "zeros.s").write_text(_functions_that_return_0(names))
     (home / "objects.s").write_text(_functions_that_return_objects())
     operators = home / "ge_operators.o"
@@ -92,7 +93,7 @@ def _build_runtime(home, libraries):
     )
     _run(
         *("gcc", "-shared", "-fPIC", "-o", libraries / "libascendcl.so", home / "zeros.s"),
-        *(home / "objects.s", operators, HERE / "runtime.c", "-Wl,-soname,libascendcl.so", "-lstdc++"),
+        *(home / "objects.s", operators, *sources, "-Wl,-soname,libascendcl.so", "-lstdc++"),
     )
 
 

@@ -1,5 +1,6 @@
-"""Four ranks, on one host and on two."""
+"""Four ranks, on one host and on two; and ranks of a rank table."""
 
+import json
 import os
 import signal
 import subprocess
@@ -21,6 +22,30 @@ def test_four_ranks_stay_equal(words, tmp_path):
     job.end(0)
     assert [job.steps(rank) for rank in range(4)] == [25] * 4
     assert newest_state(job.folder)["done"] == 25
+
+
+@pytest.mark.slow
+def test_the_ranks_of_a_table_train_together(words, tmp_path):
+    """As on cards, but for `device_target`: the table says how many there are, and where rank 0 is."""
+    cards = [{"device_id": str(rank), "rank_id": str(rank)} for rank in range(2)]
+    table = tmp_path / "table.json"
+    table.write_text(json.dumps({"server_list": [{"server_id": "10.1.2.3", "device": cards}]}))
+    own = [word for word in words if not word.startswith(("batch_size", "max_steps"))]
+    script = str(ROOT / "scripts" / "run_distribute_train.sh")
+    done = subprocess.run(
+        ["bash", script, str(table), "", *SMALL, *own, "norm=gn", "batch_size=1", "max_steps=4"],
+        cwd=tmp_path,
+        env={**os.environ, **QUIET_CLUSTER, "PYTHON": sys.executable},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    logs = [tmp_path / f"train_parallel{rank}" / f"loss_{rank}.log" for rank in range(2)]
+    assert [len(log.read_text().splitlines()) for log in logs] == [4, 4]
+    assert (tmp_path / "train_parallel0" / "checkpoint").is_dir()
 
 
 def run_or_skip(command):

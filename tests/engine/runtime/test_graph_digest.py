@@ -125,3 +125,18 @@ def test_an_operator_has_the_same_name_in_another_process():
         env={**os.environ, "PYTHONHASHSEED": "7"},
     )
     assert done.stdout.strip() == name_of(operator_of(0.1, {"a": None, "b": [1, 2]}))
+
+
+def test_a_jit_level_gives_another_name():
+    """In a process of its own, as a level that was set stays."""
+    code = (
+        "import mindspore as ms\n"
+        "from tests.engine.runtime.test_graph_digest import digest_of\n"
+        "names = [digest_of()]\n"
+        "for level in ('O0', 'O1'):\n"
+        "    ms.set_context(jit_config={'jit_level': level})\n"
+        "    names.append(digest_of())\n"
+        "print(len(set(names)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "3"

@@ -1,0 +1,95 @@
+"""Several ranks on the stand-ins of CANN's libraries: real processes, and MindSpore's own cluster.
+
+HCCL's stand-in sends nothing, and writes down what it is asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.ascend.graphs import SMALL_NETWORK, STEP_OUTPUTS
+from tests.conftest import ROOT
+from tests.engine.distributed.rank_jobs import free_port
+from tests.engine.jobs import QUIET_CLUSTER
+
+FLOAT32 = 4  # HcclDataType
+DEVICES = (5, 3)  # of the ranks; not their numbers
+
+
+@pytest.fixture
+def launch_ranks(standin, tmp_path):
+    """launch_ranks(WORD...): for each of two ranks (its report, the lines that HCCL's stand-in wrote)."""
+
+    def run(*words):
+        cluster = {
+            **os.environ,
+            **standin,
+            **QUIET_CLUSTER,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), standin["PYTHONPATH"]]),
+            "MS_WORKER_NUM": str(len(DEVICES)),
+            "MS_SCHED_HOST": "127.0.0.1",
+            "MS_SCHED_PORT": str(free_port()),
+            "RANK_SIZE": str(len(DEVICES)),
+            "HANG_SECONDS": "400",  # on a crowded machine one may come long after the other
+            "STANDIN_CONTACT": str(tmp_path / "contact"),
+            "STANDIN_MEETING": str(tmp_path),
+        }
+        # With a simulation level MindSpore does not connect its processes.
+        del cluster["MS_SIMULATION_LEVEL"]
+        command = [sys.executable, "-m", "tests.ascend.launch", "training", *words]
+        processes = []
+        for name, role in (("scheduler", "MS_SCHED"), *((rank, "MS_WORKER") for rank in range(len(DEVICES)))):
+            rank = 0 if name == "scheduler" else name
+            environment = {
+                **cluster,
+                "MS_ROLE": role,
+                "MS_NODE_ID": str(rank),
+                "RANK_ID": str(rank),
+                "DEVICE_ID": str(DEVICES[rank]),
+                "STANDIN_CALLS": str(tmp_path / f"calls of {name}"),
+            }
+            output = open(tmp_path / f"output of {name}", "w+")
+            processes.append(
+                subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=output, stderr=output)
+            )
+        try:
+            for process in processes[1:]:
+                process.wait(580)
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+        found = []
+        for rank, process in enumerate(processes[1:]):
+            text = (tmp_path / f"output of {rank}").read_text()
+            assert process.returncode == 0, text[-4000:]
+            [report] = [line for line in text.splitlines() if line.startswith('{"compile_seconds"')]
+            found.append((json.loads(report), (tmp_path / f"calls of {rank}").read_text().splitlines()))
+        return found
+
+    return run
+
+
+def all_reduced(calls):
+    """The counts of the float32 all-reduces, in their order."""
+    words = [call.split() for call in calls if call.startswith("all_reduce ")]
+    assert all(kind == str(FLOAT32) for _, _, _, kind in words)
+    return [int(count) for _, count, _, _ in words]
+
+
+def test_two_ranks(launch_ranks):
+    launched = launch_ranks(*SMALL_NETWORK, "norm=sync_bn")
+    for rank, (report, calls) in enumerate(launched):
+        assert report["outputs"] == STEP_OUTPUTS
+        assert (report["rank"], report["num"]) == (rank, 2)
+        # The device is taken before the ranks join, and they join once.
+        assert calls.index(f"device {DEVICES[rank]}") < calls.index(f"root_info {rank} of 2")
+        assert sum(call.startswith("root_info") for call in calls) == 1
+    (report, first), (_, second) = launched
+    # All ranks ask for the same collectives in the same order, or they would wait for each other for ever.
+    assert all_reduced(first) == all_reduced(second) and all_reduced(first)
