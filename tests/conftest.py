@@ -42,6 +42,7 @@ LONG = [
         "tests/engine/distributed/test_more_ranks.py",
     ),
     ("tests/commands/test_whole_job.py", "tests/commands/test_other_runs.py"),
+    ("tests/ascend/test_backend.py", "tests/ascend/test_ranks.py"),
     ("tests/engine/training/test_resume.py",),
     ("tests/engine/training/test_full_size.py",),
     ("tests/test_parity.py",),

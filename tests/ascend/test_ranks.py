@@ -39,8 +39,6 @@ def launch_ranks(standin, tmp_path):
             "STANDIN_CONTACT": str(tmp_path / "contact"),
             "STANDIN_MEETING": str(tmp_path),
         }
-        # With a simulation level MindSpore does not connect its processes.
-        del cluster["MS_SIMULATION_LEVEL"]
         command = [sys.executable, "-m", "tests.ascend.launch", "training", *words]
         processes = []
         for name, role in (("scheduler", "MS_SCHED"), *((rank, "MS_WORKER") for rank in range(len(DEVICES)))):

@@ -34,5 +34,5 @@ def test_a_training_step_of_a_recipe(launch, name):
 
 def test_a_recipe_on_ascend_910_at_its_own_level(launch):
     words = ("--config", str(ROOT / "configs" / "coco_r50_lsj_100ep.yaml"), "accumulate_steps=4")
-    report = launch("training", *words, "--level", "own", chip=FIRST, MS_SIMULATION_LEVEL=None)
+    report = launch("training", *words, "--level", "own", chip=FIRST)
     assert report["outputs"] == STEP_OUTPUTS

@@ -4,8 +4,8 @@
 
 MindSpore's wheel holds the plugin for Ascend; what a machine without a card lacks are CANN's shared
 libraries. Here they are functions that return 0 (names.txt, aclnn_names.txt), some that hand out memory
-(runtime.c), and what the graph engine constructs (ge_objects.txt, ge_operators.cpp).
-MS_SIMULATION_LEVEL=1 keeps MindSpore from waiting for results. Nothing is computed: outputs are zeros.
+(runtime.c), HCCL's (hccl.c), the operators' (operators.c), and what the graph engine constructs
+(ge_objects.txt, ge_operators.cpp). Nothing is computed: outputs are zeros.
 
 Real are: type and shape inference, the choice of operators for the chip, the passes of the Ascend backend,
 memory planning, and the host's work of launching a step.
@@ -71,7 +71,6 @@ def build(folder: Path) -> Dict[str, str]:
     return {
         "ASCEND_HOME_PATH": str(home),
         "ASCEND_OPP_PATH": str(home / "opp"),
-        "MS_SIMULATION_LEVEL": "1",
         "GLOG_v": "3",
         "LD_LIBRARY_PATH": os.pathsep.join(_and_before(libraries, "LD_LIBRARY_PATH")),
         "PYTHONPATH": os.pathsep.join(_and_before(home / "python", "PYTHONPATH")),
