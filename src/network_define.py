@@ -181,7 +181,7 @@ class TrainOneStep(nn.Cell):
         self.static_scale = 1.0 if self.is_dynamic else loss_scale
         self.window = float(window)
         self.weights = optimizer.weights
-        self.reducer = nn.DistributedGradReducer(self.weights, True, device_num) if device_num > 1 else None
+        self.reducer = optimizer.device_means(device_num)
         # The names of these parameters are part of the format of checkpoints.
         if self.is_dynamic:
             self.scale = scalar_parameter("loss_scale", INITIAL_LOSS_SCALE)

@@ -57,3 +57,28 @@ class ArrayGroups(nn.Cell):
         for group, place in self.positions:
             arrays += (parts[group][place],)
         return arrays
+
+
+class GroupMeans(nn.Cell):
+    """The means of arrays over the devices, with an all-reduce for each group of them.
+
+    MindSpore's own cell (`nn.DistributedGradReducer`) has one for each array: they are meant to be fused
+    later, and at jit_level O0 they are not.
+
+    Args:
+        groups: The groups that the arrays are joined to.
+        device_num: The number of devices.
+    """
+
+    def __init__(self, groups: ArrayGroups, device_num: int):
+        super().__init__(auto_prefix=False)
+        self.groups = groups
+        self.all_reduce = ops.AllReduce()
+        self.share = 1.0 / device_num
+
+    def construct(self, arrays):
+        """A tuple of the arrays' means, given a tuple of the arrays."""
+        means = ()
+        for group in self.groups.join(arrays):
+            means += (self.all_reduce(group) * self.share,)
+        return self.groups.split(means)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+from typing import Optional, Sequence
 
 import mindspore as ms
 from mindspore import Parameter, ParameterTuple, Tensor, mint, nn, ops
 from mindspore.common.initializer import initializer
 
 from ...network_define import for_each
-from .array_groups import ArrayGroups
+from .array_groups import ArrayGroups, GroupMeans
 
 
 class Optimizer(nn.Cell):
@@ -33,6 +33,14 @@ class Optimizer(nn.Cell):
         self.weights = ParameterTuple(weights)
         self.decays = tuple(weight_decay if decays(weight.name, decay_biases) else 0.0 for weight in weights)
         self.groups = ArrayGroups([weight.shape for weight in weights], self.decays) if grouped else None
+
+    def device_means(self, device_num: int) -> Optional[nn.Cell]:
+        """A cell that gives the means over the devices of a tuple of gradients; None with one device."""
+        if device_num == 1:
+            return None
+        if self.groups is None:
+            return nn.DistributedGradReducer(self.weights, True, device_num)
+        return GroupMeans(self.groups, device_num)
 
     def zeros_like_weights(self, name: str) -> ParameterTuple:
         """A zero array for each weight, called `name`.WEIGHT, that the optimiser keeps between steps."""
