@@ -13,7 +13,7 @@ from tests.ascend.graphs import SMALL_NETWORK
 
 pytestmark = pytest.mark.slow  # 3 minutes in all when nothing else runs
 
-TRAINING = (*SMALL_NETWORK, "coco_classes=auto", "coco_root=data", "batch_size=2", "compile_cache=graphs")
+TRAINING = (*SMALL_NETWORK, "coco_classes=auto", "coco_root=data", "norm=bn", "compile_cache=graphs")
 
 
 @pytest.fixture
