@@ -41,6 +41,7 @@ def launch_ranks(standin, tmp_path):
             "STANDIN_CONTACT": str(tmp_path / "contact"),
             "STANDIN_MEETING": str(tmp_path),
         }
+        del cluster["MS_SIMULATION_LEVEL"]  # with it ranks do not find each other
         command = [sys.executable, "-m", "tests.ascend.launch", "training", *words]
         processes = []
         for name, role in (("scheduler", "MS_SCHED"), *((rank, "MS_WORKER") for rank in range(len(DEVICES)))):

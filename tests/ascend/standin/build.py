@@ -5,7 +5,8 @@
 MindSpore's wheel holds the plugin for Ascend; what a machine without a card lacks are CANN's shared
 libraries. Here they are functions that return 0 (names.txt, aclnn_names.txt), some that hand out memory
 (runtime.c), HCCL's (hccl.c), the operators' (operators.c), and what the graph engine constructs
-(ge_objects.txt, ge_operators.cpp). Nothing is computed: outputs are zeros.
+(ge_objects.txt, ge_operators.cpp). Nothing is computed: outputs are zeros. MS_SIMULATION_LEVEL=1 tells the
+project that the card is none; without it MindSpore also starts the graph engine, and ranks find each other.
 
 Real are: type and shape inference, the choice of operators for the chip, the passes of the Ascend backend,
 memory planning, and the host's work of launching a step.
@@ -71,6 +72,7 @@ def build(folder: Path) -> Dict[str, str]:
     return {
         "ASCEND_HOME_PATH": str(home),
         "ASCEND_OPP_PATH": str(home / "opp"),
+        "MS_SIMULATION_LEVEL": "1",
         "GLOG_v": "3",
         "LD_LIBRARY_PATH": os.pathsep.join(_and_before(libraries, "LD_LIBRARY_PATH")),
         "PYTHONPATH": os.pathsep.join(_and_before(home / "python", "PYTHONPATH")),
