@@ -48,7 +48,7 @@ def run(words: Sequence[str], folder: Path = FOLDER) -> Dict[str, Any]:
     draw_shapes(config.coco_root, TRAINING_PICTURES, HELD_OUT_PICTURES, size, seed=1)
     from .evaluator import evaluate
     from .exporter import export, load_exported
-    from .inference.predictor import open_checkpoint
+    from .inference.loading import open_checkpoint
     from .predict_files import draw_beside_truth
     from .trainer import train
 

@@ -10,7 +10,7 @@ from ..data_settings import annotation_settings, data_check_settings
 from ..dataset import resolve_classes
 from .inference.evaluation import evaluate_network, evaluation_settings
 from .inference.evaluation_data import checked_evaluation_data
-from .inference.predictor import compile_inference, inference_network, open_checkpoint
+from .inference.loading import compile_inference, inference_network, open_checkpoint
 from .output_folder import prepare_output_folder
 from .results_evaluator import evaluate_results
 from .runtime.device import start_device

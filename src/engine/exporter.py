@@ -17,10 +17,13 @@ from ..data.images.placement import place_picture, place_plainly
 from ..data.shapes.picture import draw_picture
 from ..data_settings import canvas_settings
 from ..errors import ConfigError, UserError
-from ..onnx_graph.runtime import OUTPUTS, is_onnx
+from ..maskrcnn.build import norm_kind
+from ..onnx_graph.runtime import EXPORTED_KEYS, OUTPUTS, is_onnx
+from ..weights.checkpoint_settings import network_settings
 from . import onnx_export
 from .air_export import AIR_REMARK, write_air
-from .inference.predictor import load_for_inference
+from .inference.exported_files import is_mindir, mindir_text
+from .inference.loading import load_for_inference
 from .output_folder import prepare_output_file
 from .runtime.device import card_is_here, start_device
 
@@ -59,7 +62,7 @@ def export(
     if batch < 1:
         raise ConfigError(f"--batch {batch}: a number of pictures from 1 expected")
     out = prepare_output_file(output_file(out, file_format), "--out")
-    if is_onnx(config.checkpoint_path):
+    if is_onnx(config.checkpoint_path) or is_mindir(config.checkpoint_path):
         raise ConfigError(
             f"checkpoint_path={config.checkpoint_path}: an exported file already; "
             "the .ckpt that it was made of is needed"
@@ -88,7 +91,7 @@ def export(
                     write_air(network, image, image_meta, temporary)
                     remark = AIR_REMARK
                 else:
-                    ms.export(network, image, image_meta, file_name=temporary.name, file_format=file_format)
+                    _export_mindir(network, config, image, image_meta, temporary.name)
         if file_format == "MINDIR":
             check_outputs(network(image, image_meta), load_exported(temporary)(image, image_meta), out)
             remark = ", which gives what the network gives"
@@ -98,6 +101,17 @@ def export(
         temporary.unlink(missing_ok=True)
     print(f"wrote {out} ({out.stat().st_size / 2**20:.1f} MiB){remark}", flush=True)
     return out
+
+
+def _export_mindir(network: nn.Cell, config: Config, image: Tensor, image_meta: Tensor, name: str) -> None:
+    """Write a MINDIR file that carries the settings, for whoever runs it."""
+    settings = network_settings(config, norm_kind(config, loads_weights=True))
+    settings.update({key: config[key] for key in EXPORTED_KEYS})
+
+    def add_settings(model):
+        model.doc_string = mindir_text(settings, len(image))
+
+    ms.export(network, image, image_meta, file_name=name, file_format="MINDIR", custom_func=add_settings)
 
 
 def output_file(out: Union[str, Path], file_format: str) -> Path:

@@ -17,7 +17,7 @@ from ..data_settings import canvas_settings
 from ..errors import ConfigError, DataError, one_line
 from .display.visualize import draw_detections, found_beside_annotated, save_png
 from .inference.detections import Network, detect
-from .inference.predictor import compile_inference, load_for_inference
+from .inference.loading import compile_inference, load_for_inference
 from .output_folder import prepare_output_folder
 from .runtime.device import start_device
 
@@ -66,7 +66,7 @@ def draw_beside_truth(
 
 
 def detect_one(network: Network, config: Config, picture: np.ndarray) -> Dict[str, np.ndarray]:
-    """The detections in one picture, uint8 [H, W, 3]; see `predictor.detect`."""
+    """The detections in one picture, uint8 [H, W, 3]; see `detect`."""
     canvas = canvas_settings(config)
     placement = place_plainly(*picture.shape[:2], canvas)
     batch = {

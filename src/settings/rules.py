@@ -32,6 +32,7 @@ def finalize(keys: Sequence[Key], values: Dict[str, Any], written: Collection[st
     _check_canvas(keys, values)
     _check_augmentation(values)
     _check_evaluation(values)
+    _check_test_time(values)
 
     def derive(name, value, origin):
         if name in written and values[name] != value:
@@ -142,6 +143,14 @@ def _check_evaluation(values):
     for name in ("eval_iou_thresholds", "eval_area_limits"):
         if not _rises(values[name]):
             raise ConfigError(f"{name}={list(values[name])}: rising numbers expected")
+
+
+def _check_test_time(values):
+    for word in values["test_tta"]:
+        if word not in ("flip", "scales"):
+            raise ConfigError(
+                f"test_tta={list(values['test_tta'])}: 'flip' and 'scales' expected, e.g. [flip, scales]"
+            )
 
 
 def _rises(numbers):

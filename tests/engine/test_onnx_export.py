@@ -19,7 +19,7 @@ from src.data_settings import canvas_settings
 from src.engine import onnx_export
 from src.engine.exporter import export
 from src.engine.inference.detections import detect
-from src.engine.inference.predictor import load_for_inference
+from src.engine.inference.loading import load_for_inference
 from src.errors import CheckpointError, ConfigError, UserError
 from src.maskrcnn.build import build_network
 from src.onnx_graph.runtime import OnnxNetwork

@@ -159,6 +159,27 @@ def paste_window(
     return PastedWindow(sampled >= threshold, left, top)
 
 
+def sample_box_mask(prob: np.ndarray, box: Sequence[float], xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
+    """A mask in its box's frame, sampled bilinearly at a grid of points; it counts as 0 outside its cells.
+
+    Args:
+        prob: float [m, m].
+        box: x1, y1, x2, y2 in pixels of the picture.
+        xs: float [w], the points' x in pixels of the picture (a pixel's centre is at one half).
+        ys: float [h], their y.
+
+    Returns:
+        float32 [h, w]; all 0 for a box without area.
+    """
+    x1, y1, x2, y2 = (float(value) for value in box)
+    if not (x2 > x1 and y2 > y1):
+        return np.zeros((len(ys), len(xs)), np.float32)
+    cells = len(prob)
+    row_weights = _bilinear_weights((ys - y1) / (y2 - y1) * cells - 0.5, cells)
+    column_weights = _bilinear_weights((xs - x1) / (x2 - x1) * cells - 0.5, cells)
+    return row_weights @ np.asarray(prob, np.float32) @ column_weights.T
+
+
 def _pixel_range(low: float, high: float, cells: int, length: int) -> Tuple[int, int]:
     """First and last + 1 pixel of one side of a box enlarged by half a cell, within the picture."""
     reach = (high - low) / (2 * cells)

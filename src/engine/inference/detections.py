@@ -1,23 +1,24 @@
-"""Detections from batches of pictures."""
+"""Detections from batches of pictures. MindSpore is imported where a network of its own is called."""
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Mapping, Union
+from typing import Any, Callable, Dict, List, Mapping
 
 import numpy as np
-from mindspore import Tensor, nn
 
 from ...data.images.placement import to_picture
-from ...onnx_graph.runtime import OnnxNetwork
+from .exported_files import runs_on_arrays
 
-Network = Union[nn.Cell, OnnxNetwork]
+# A MindSpore network that is called like `MaskRcnn`, or an exported file: an `OnnxNetwork` or a
+# `MindirNetwork`.
+Network = Callable[..., Any]
 
 
-def detect(network: Union[Network, Callable], batch: Mapping[str, Any]) -> List[Dict[str, np.ndarray]]:
+def detect(network: Network, batch: Mapping[str, Any]) -> List[Dict[str, np.ndarray]]:
     """Detections of a batch's pictures, without those that fill the batch up.
 
     Args:
-        network: Is called like `MaskRcnn`, or is an `OnnxNetwork`.
+        network: Is called like `MaskRcnn`, or is an exported file.
         batch: image uint8 [B, H, W, 3]; image_meta float32 [B, 6] (`Placement.meta`); count: how many of the
             B pictures do not just fill the batch up.
 
@@ -27,9 +28,11 @@ def detect(network: Union[Network, Callable], batch: Mapping[str, Any]) -> List[
     """
     image = batch["image"]
     image_meta = batch["image_meta"]
-    if isinstance(network, OnnxNetwork):
+    if runs_on_arrays(network):
         outputs = network(image, image_meta)
     else:
+        from mindspore import Tensor
+
         outputs = [output.asnumpy() for output in network(Tensor(image), Tensor(image_meta))]
     boxes, scores, labels, det_valid, masks = outputs
     return [

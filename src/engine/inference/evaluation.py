@@ -7,10 +7,11 @@ import json
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ...config import Config
-from ...data.annotations.records import DataSource
+from ...data.annotations.records import DataSource, Record
+from ...data.images.decode import read_picture
 from ...data.pipeline.evaluation_batches import EvaluationBatchSettings, evaluation_batches
 from ...data_settings import evaluation_batch_settings
 from ...errors import DataError, RankError, UserError
@@ -21,6 +22,9 @@ from ..display.progress import Progress
 from ..distributed.rank_group import RankGroup
 from .detections import Network, detect
 from .figures import evaluate_kinds
+from .merging import MergeSettings
+from .picture_detector import PictureDetector, merge_settings, view_settings
+from .views import ViewSettings
 
 # What an evaluation may fail with while training goes on: data, files, memory, MindSpore's own errors.
 FAILURES = (UserError, OSError, MemoryError, RuntimeError)
@@ -38,12 +42,16 @@ class EvaluationSettings:
         batches: The batches of pictures.
         mask_threshold: The probability from which on a mask's pixel is set.
         figures: How COCO's figures are computed.
+        views: The views of a picture besides the whole.
+        merging: How they are merged.
         with_details: Whether to evaluate in depth, see `figures.evaluate_kinds`.
     """
 
     batches: EvaluationBatchSettings
     mask_threshold: float
     figures: CocoSettings
+    views: ViewSettings
+    merging: MergeSettings
     with_details: bool = False
 
 
@@ -55,6 +63,8 @@ def evaluation_settings(config: Config) -> EvaluationSettings:
             config.eval_iou_thresholds, config.eval_max_dets, config.test_max_per_img, config.eval_area_limits
         ),
         with_details=config.eval_details,
+        views=view_settings(config),
+        merging=merge_settings(config),
     )
 
 
@@ -141,10 +151,8 @@ def detect_own_pictures(
         progress = None
         if group.rank == 0:
             progress = stack.enter_context(Progress(len(records), "evaluation", unit="picture"))
-        for batch in evaluation_batches(settings.batches, records):
-            image_ids = batch["image_id"].tolist()
-            group.report(f"while it evaluated pictures {image_ids}")
-            for image_id, detections in zip(image_ids, detect(network, batch)):
+        for found in _detections(network, settings, records, group):
+            for image_id, detections in found:
                 height, width = sizes[image_id]
                 bbox_rows, segm_rows = detections_to_results(
                     detections,
@@ -158,8 +166,27 @@ def detect_own_pictures(
                 rows.bbox.extend(bbox_rows)
                 rows.segm.extend(segm_rows)
             if progress is not None:
-                progress.update(batch["count"], detections=len(rows.bbox))
+                progress.update(len(found), detections=len(rows.bbox))
     return rows
+
+
+def _detections(
+    network: Network, settings: EvaluationSettings, records: Sequence[Record], group: RankGroup
+) -> Iterator[List[Tuple[int, Dict[str, Any]]]]:
+    """Lists of (image id, detections): of a batch's pictures, or of one that has several views."""
+    if settings.views.is_single:
+        for batch in evaluation_batches(settings.batches, records):
+            image_ids = batch["image_id"].tolist()
+            group.report(f"while it evaluated pictures {image_ids}")
+            yield list(zip(image_ids, detect(network, batch)))
+        return
+    detector = PictureDetector(
+        network, settings.batches.canvas, settings.views, settings.merging, settings.batches.batch_size
+    )
+    for record in records:
+        group.report(f"while it evaluated picture {record.image_id}")
+        picture = read_picture(record.path, (record.height, record.width))
+        yield [(record.image_id, detector(picture))]
 
 
 def _join_shares(shares: Sequence[ResultRows], source: DataSource) -> ResultRows:

@@ -46,4 +46,29 @@ KEYS = (
         exported=True,
     ),
     Key("mask_thr_binary", 0.5, "a pasted mask's pixel is set from this probability on", low=0, high=1),
+    Key(
+        "test_tta",
+        (),
+        "test-time augmentation, [flip, scales]: the network is also shown each picture mirrored; at 0.75 "
+        "and, in four overlapping parts, at 1.5 times its size",
+        kind=(str,),
+        in_graph=False,
+    ),
+    Key(
+        "test_tiles",
+        None,
+        "a picture with a longer side is also shown in tiles of so many pixels a side; what is found in them "
+        "and in the whole picture is merged",
+        kind=int,
+        low=32,
+        in_graph=False,
+    ),
+    Key(
+        "test_tile_overlap",
+        0.2,
+        "how much neighbouring tiles overlap at least, as a share of their side",
+        low=0,
+        high=0.9,
+        in_graph=False,
+    ),
 )

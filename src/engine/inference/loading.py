@@ -18,17 +18,17 @@ from ...weights.loading import load_network
 from ..runtime.compile_cache import compile_cell
 from ..runtime.device import Device
 from .detections import Network
+from .exported_files import MindirNetwork, is_mindir, runs_on_arrays
 
-# What `checkpoint_path` names: the entries of a checkpoint, or an exported ONNX file, which is a network
-# already.
-Weights = Union[Mapping[str, ms.Parameter], OnnxNetwork]
+# What `checkpoint_path` names: the entries of a checkpoint, or an exported file, which is a network already.
+Weights = Union[Mapping[str, ms.Parameter], OnnxNetwork, MindirNetwork]
 
 
 def load_for_inference(config: Config, device_target: str, exported: bool = False) -> Tuple[Network, Config]:
     """The network with the weights of `checkpoint_path`, in evaluation mode.
 
     Args:
-        config: `checkpoint_path` may be an exported ONNX file, unless `exported` is set.
+        config: `checkpoint_path` may be an exported file, unless `exported` is set.
         device_target: "CPU" or "Ascend".
         exported: Build the form of the network that is exported to a file.
 
@@ -49,8 +49,8 @@ def open_checkpoint(config: Config) -> Tuple[Config, Weights]:
     path = config.checkpoint_path
     if path is None:
         raise ConfigError("checkpoint_path is not set: which weights? (checkpoint_path=FILE.ckpt)")
-    if is_onnx(path):
-        network = OnnxNetwork(path)
+    if is_onnx(path) or is_mindir(path):
+        network = OnnxNetwork(path) if is_onnx(path) else MindirNetwork(path)
         config = config_from_checkpoint(config, network.settings, path, exported_keys=EXPORTED_KEYS)
         return config, network
     checkpoint = read_checkpoint(path)
@@ -61,7 +61,7 @@ def inference_network(
     config: Config, weights: Weights, device_target: str, exported: bool = False
 ) -> Network:
     """The network of `config` in evaluation mode, with weights of `open_checkpoint`."""
-    if isinstance(weights, OnnxNetwork):
+    if runs_on_arrays(weights):
         return weights
     network = build_network(config, device_target, loads_weights=True, exported=exported)
     load_network(network, weights, config.checkpoint_path)
@@ -70,7 +70,7 @@ def inference_network(
 
 def compile_inference(network: Network, config: Config, device: Device, batch_size: int) -> None:
     """Compile a network for batches of `batch_size` pictures, or read the graph of an earlier run."""
-    if isinstance(network, OnnxNetwork):
+    if runs_on_arrays(network):
         return
     image = Tensor(np.zeros((batch_size, config.img_height, config.img_width, 3), np.uint8))
     image_meta = Tensor(np.zeros((batch_size, 6), np.float32))

@@ -1,0 +1,39 @@
+"""Weights of any kind, opened and ready to run. An ONNX file is opened without MindSpore."""
+
+from __future__ import annotations
+
+from typing import Tuple
+
+from ...config import Config
+from ...onnx_graph.runtime import EXPORTED_KEYS, OnnxNetwork, is_onnx
+from ...weights.checkpoint_settings import config_from_checkpoint
+from .detections import Network
+
+
+def open_network(config: Config, batch_size: int = 1) -> Tuple[Network, Config]:
+    """The network of `checkpoint_path`, compiled for batches of `batch_size` pictures.
+
+    Args:
+        config: `checkpoint_path` is a checkpoint, or an exported MINDIR or ONNX file. All but an ONNX file
+            run on `device_target`.
+        batch_size: Pictures a call.
+
+    Returns:
+        (network, the configuration with the settings that the file carries)
+
+    Raises:
+        ConfigError: `checkpoint_path` is not set, a setting contradicts the file's, or the device is not
+            there.
+        CheckpointError: The file cannot be read.
+    """
+    path = config.checkpoint_path
+    if is_onnx(path):
+        network = OnnxNetwork(path)
+        return network, config_from_checkpoint(config, network.settings, path, exported_keys=EXPORTED_KEYS)
+    from ..runtime.device import start_device
+    from .loading import compile_inference, load_for_inference
+
+    device = start_device(config.device_target)
+    network, config = load_for_inference(config, device.target)
+    compile_inference(network, config, device, batch_size)
+    return network, config

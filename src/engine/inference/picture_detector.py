@@ -1,0 +1,84 @@
+"""Detections in single pictures, with the views that the settings ask for."""
+
+from __future__ import annotations
+
+from typing import Dict
+
+import numpy as np
+
+from ...config import Config
+from ...data.images.canvas import CanvasSettings
+from ...data_settings import canvas_settings
+from .detections import Network, detect
+from .merging import MergeSettings, merge_views
+from .views import SCALES, ViewSettings, from_view, picture_views, place_view
+
+
+class PictureDetector:
+    """A network that is shown a picture in one or more views.
+
+    Args:
+        network: See `detect`.
+        canvas: The canvas.
+        views: The views that a picture has besides the whole.
+        merging: How the views' detections are merged.
+        batch_size: How many views the network takes in a call; a smaller number is filled up.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        canvas: CanvasSettings,
+        views: ViewSettings,
+        merging: MergeSettings,
+        batch_size: int = 1,
+    ):
+        self.network = network
+        self.canvas = canvas
+        self.views = views
+        self.merging = merging
+        self.batch_size = batch_size
+
+    def __call__(self, picture: np.ndarray) -> Dict[str, np.ndarray]:
+        """What is in a picture, uint8 [H, W, 3], RGB: as `detect`, with several views as `merge_views`."""
+        height, width = picture.shape[:2]
+        views = picture_views(height, width, self.views)
+        found = []
+        for first in range(0, len(views), self.batch_size):
+            part = views[first : first + self.batch_size]
+            placed = [place_view(picture, view, self.canvas) for view in part]
+            placed += placed[-1:] * (self.batch_size - len(part))
+            batch = {
+                "image": np.stack([image for image, _ in placed]),
+                "image_meta": np.stack([meta for _, meta in placed]),
+                "count": len(part),
+            }
+            found += [from_view(item, view) for item, view in zip(detect(self.network, batch), part)]
+        if len(views) == 1:
+            return found[0]
+        return merge_views(found, views, (height, width), self.merging)
+
+
+def view_settings(config: Config) -> ViewSettings:
+    return ViewSettings(
+        flip="flip" in config.test_tta,
+        scales=SCALES if "scales" in config.test_tta else (),
+        tile_side=config.test_tiles,
+        tile_overlap=config.test_tile_overlap,
+    )
+
+
+def merge_settings(config: Config) -> MergeSettings:
+    return MergeSettings(
+        iou_threshold=config.test_iou_thr,
+        mask_threshold=config.mask_thr_binary,
+        # Tiles are there for pictures with more objects than the network gives of one view.
+        max_detections=config.test_max_per_img if config.test_tiles is None else None,
+    )
+
+
+def picture_detector(network: Network, config: Config, batch_size: int = 1) -> PictureDetector:
+    """The detector that a configuration describes."""
+    return PictureDetector(
+        network, canvas_settings(config), view_settings(config), merge_settings(config), batch_size
+    )
