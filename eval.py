@@ -3,15 +3,16 @@
 python eval.py checkpoint_path=train/checkpoint/mask_rcnn-12_58633.ckpt coco_root=/data/coco
 python eval.py checkpoint_path=FILE.ckpt ann_file=/data/coco/annotations/instances_val2017.json
 python eval.py results=FILE.json ann_file=/data/coco/annotations/instances_val2017.json eval_details=True
+python eval.py checkpoint_path=FILE.ckpt coco_root=/data/coco --tta flip,scales --tiles 1024
 """
 
 from src.engine.entry import run_main
 
 
 def main() -> None:
-    from src.engine.command import parse
+    from src.engine.command import VIEW_OPTIONS, parse
 
-    config, args = parse(__doc__, work_dir="eval")
+    config, args = parse(__doc__, work_dir="eval", options=VIEW_OPTIONS)
     from src.engine.evaluator import evaluate
 
     evaluate(config, args.work_dir)

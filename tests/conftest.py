@@ -49,6 +49,7 @@ LONG = [
     ("tests/engine/hooks/test_training_outputs.py",),
     ("tests/engine/test_onnx_export.py", "tests/onnx_graph/test_network.py"),
     ("tests/engine/runtime/test_compile_cache.py",),
+    ("tests/test_predictor.py", "tests/commands/test_predict.py"),
 ]
 POSITIONS = {file: (line, number) for line, files in enumerate(LONG) for number, file in enumerate(files)}
 

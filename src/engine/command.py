@@ -10,10 +10,26 @@ from typing import Any, Dict, Iterable, List, NoReturn, Optional, Sequence, Tupl
 
 from ..config import KEYS, Config, load_config
 from ..errors import ConfigError
+from .prediction.inputs import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 
 _PATH_METAVARS = ("FILE", "DIR", "SOURCE", "OUT")
+# Options that are another way to write a key: {name: key}.
+_KEY_OPTIONS = {"tta": "test_tta", "tiles": "test_tiles", "overlap": "test_tile_overlap"}
+VIEW_OPTIONS = (
+    (
+        "--tta",
+        {
+            "metavar": "flip,scales",
+            "help": "test-time augmentation: show the network each picture mirrored, at other sizes, or both",
+        },
+    ),
+    ("--tiles", {"metavar": "PIXELS", "help": "show a larger picture in tiles of this side too"}),
+    (
+        "--overlap",
+        {"metavar": "SHARE", "help": "how much tiles overlap, a share of their side (default: 0.2)"},
+    ),
+)
 _KEY_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
-_PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif")
 
 
 def parse(
@@ -61,7 +77,17 @@ def parse(
     if takes_files:
         args.files = [_existing(word) for word in args.words if is_file_word(word)]
         args.words = [word for word in args.words if not is_file_word(word)]
-    return load_config(args.words, args.config), args
+    return load_config([*args.words, *_key_words(args)], args.config), args
+
+
+def _key_words(args: argparse.Namespace) -> List[str]:
+    """KEY=VALUE words of the options that are another way to write a key."""
+    words = []
+    for name, key in _KEY_OPTIONS.items():
+        value = getattr(args, name, None)
+        if value is not None:
+            words.append(f"{key}=[{value}]" if name == "tta" else f"{key}={value}")
+    return words
 
 
 def is_file_word(word: str) -> bool:
@@ -74,7 +100,7 @@ def is_file_word(word: str) -> bool:
     if not equals or os.path.isfile(_existing(word)) or not _KEY_NAME.fullmatch(name):
         return True
     is_key = any(key.name == name for key in KEYS)
-    return not is_key and os.path.splitext(word)[1].lower() in _PICTURE_SUFFIXES
+    return not is_key and os.path.splitext(word)[1].lower() in (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES)
 
 
 def _existing(word: str) -> str:

@@ -31,7 +31,7 @@ def run(words: Sequence[str], folder: Path = FOLDER) -> Dict[str, Any]:
     Returns:
         The metrics of the evaluation.
     """
-    from ..config import load_config
+    from ..config import changed, load_config
     from ..data.shapes.drawn_data import draw_shapes
     from ..dataset import read_source
 
@@ -46,9 +46,9 @@ def run(words: Sequence[str], folder: Path = FOLDER) -> Dict[str, Any]:
     announce("drawing the data set")
     size = (config.img_width, config.img_height)
     draw_shapes(config.coco_root, TRAINING_PICTURES, HELD_OUT_PICTURES, size, seed=1)
+    from ..predictor import Predictor
     from .evaluator import evaluate
-    from .exporter import export, load_exported
-    from .inference.loading import open_checkpoint
+    from .exporter import export
     from .predict_files import draw_beside_truth
     from .trainer import train
 
@@ -63,8 +63,8 @@ def run(words: Sequence[str], folder: Path = FOLDER) -> Dict[str, Any]:
     exported = export(config, "MINDIR", folder / "mask_rcnn.mindir", picture=records[0].path)
     announce("drawing what the exported file finds")
     shutil.rmtree(folder / "pictures", ignore_errors=True)
-    config, _ = open_checkpoint(config)  # for the settings that the checkpoint carries
-    drawn = draw_beside_truth(load_exported(exported), config, records, folder / "pictures", 0.5)
+    predictor = Predictor.from_config(changed(config, checkpoint_path=str(exported)))
+    drawn = draw_beside_truth(predictor, records, folder / "pictures", 0.5)
     minutes = (time.perf_counter() - started) / 60
     print(
         f"\nbbox AP {metrics['bbox']['AP']:.3f}, segm AP {metrics['segm']['AP']:.3f} "

@@ -1,9 +1,10 @@
-"""Pictures with what a network finds in them, drawn to PNG files."""
+"""What a network finds in files: pictures and videos, drawn and written in the forms that are asked for."""
 
 from __future__ import annotations
 
-import os
-import unicodedata
+import collections
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Dict, Iterator, List, Sequence, Tuple, Union
 
@@ -12,121 +13,143 @@ import numpy as np
 from ..config import Config
 from ..data.annotations.records import Record
 from ..data.images.decode import read_picture
-from ..data.images.placement import place_picture, place_plainly
-from ..data_settings import canvas_settings
 from ..errors import ConfigError, DataError, one_line
-from .display.visualize import draw_detections, found_beside_annotated, save_png
-from .inference.detections import Network, detect
-from .inference.loading import compile_inference, load_for_inference
+from ..log import logger
+from ..predictor import Predictor
+from .display.progress import Progress
+from .display.visualize import found_beside_annotated, save_png
 from .output_folder import prepare_output_folder
-from .runtime.device import start_device
+from .prediction.inputs import find_inputs, is_video
+from .prediction.names import drawing_paths
+from .prediction.outputs import Output, PredictionSettings, Source, announce, draw_prediction, open_outputs
+from .prediction.video import UnreadableVideo
+from .prediction.video_prediction import predict_video
+
+_READ_AHEAD = 2  # pictures
 
 
-def draw_each(
-    network: Network, config: Config, paths: Sequence[Union[str, Path]], out, threshold: float
-) -> Iterator[Tuple[Path, Path]]:
-    """Run a network on picture files and draw what it finds.
+def predict_files(config: Config, words: Sequence[Union[str, Path]], settings: PredictionSettings) -> int:
+    """Run `checkpoint_path`'s network on files, and print where the results are.
+
+    A file that cannot be read is named and left out.
 
     Args:
-        network: A network, or an exported file that takes one picture a call.
         config: The settings.
-        paths: The picture files.
+        words: Files, folders and patterns.
+        settings: What is written, and where.
+
+    Returns:
+        The exit code: 0, or 1 where files were left out.
+
+    Raises:
+        ConfigError: No file is named, the threshold is none, or nothing can be written to the folder.
+        DataError: A word names no file.
+    """
+    if not words:
+        raise ConfigError("no picture was named: predict.py checkpoint_path=FILE.ckpt PICTURE ...")
+    if not 0 <= settings.threshold <= 1:
+        raise ConfigError(f"--threshold {settings.threshold}: a score from 0 to 1 expected")
+    paths = find_inputs(words, Path(settings.out))
+    out = prepare_output_folder(settings.out, "--out")
+    predictor = Predictor.from_config(config)
+    drawings = drawing_paths(paths, out)
+    sources = [Source(path, drawing.stem, i) for i, (path, drawing) in enumerate(drawings.items(), 1)]
+    pictures = [source for source in sources if not is_video(source.path)]
+    videos = [source for source in sources if is_video(source.path)]
+    with contextlib.ExitStack() as stack:
+        outputs = [stack.enter_context(output) for output in open_outputs(settings, out)]
+        left_out = 0
+        if pictures:
+            left_out += _predict_pictures(predictor, pictures, drawings, outputs, settings)
+        for source in videos:
+            try:
+                predict_video(predictor, source, drawings[source.path], outputs, settings)
+            except UnreadableVideo as error:
+                left_out += 1
+                logger.warning("%s; left out", one_line(error))
+    for name, is_written in (
+        ("results.json", settings.json),
+        ("detections.csv", settings.csv),
+        ("crops", settings.crops and (out / "crops").is_dir()),
+        ("labelme", settings.labelme and (out / "labelme").is_dir()),
+    ):
+        if is_written:
+            print(one_line(f"wrote {out / name}"), flush=True)
+    if left_out:
+        logger.warning("%d of %d files could not be read and are left out", left_out, len(sources))
+    return int(left_out > 0)
+
+
+def _predict_pictures(
+    predictor: Predictor,
+    sources: Sequence[Source],
+    drawings: Dict[Path, Path],
+    outputs: Sequence[Output],
+    settings: PredictionSettings,
+) -> int:
+    """Predict pictures and write the results; returns how many could not be read."""
+    left_out = 0
+    with Progress(len(sources), "prediction", unit="picture") as progress:
+        for source, picture in _read_pictures(sources):
+            if isinstance(picture, DataError):
+                left_out += 1
+                logger.warning("%s; left out", one_line(picture))
+            else:
+                prediction = predictor(picture).above(settings.threshold)
+                for output in outputs:
+                    output.add(source, picture, prediction)
+                if settings.drawings:
+                    drawing = drawings[source.path]
+                    save_png(drawing, draw_prediction(picture, prediction))
+                    announce(source, drawing, progress)
+            progress.update()
+    return left_out
+
+
+def _read_pictures(sources: Sequence[Source]) -> Iterator[Tuple[Source, Union[np.ndarray, DataError]]]:
+    """Each source with its picture, or with why it cannot be read. A thread reads ahead."""
+
+    def read(source: Source) -> Union[np.ndarray, DataError]:
+        try:
+            return read_picture(source.path)
+        except DataError as error:
+            return error
+
+    executor = ThreadPoolExecutor(1, "pictures")
+    try:
+        queue: collections.deque = collections.deque()
+        upcoming = iter(sources)
+        for source in sources:
+            while len(queue) <= _READ_AHEAD:
+                following = next(upcoming, None)
+                if following is None:
+                    break
+                queue.append(executor.submit(read, following))
+            yield source, queue.popleft().result()
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def draw_beside_truth(predictor: Predictor, records: Sequence[Record], out, threshold: float) -> List[Path]:
+    """Draw what is found in annotated pictures beside what is annotated; returns the drawings.
+
+    Args:
+        predictor: Finds it.
+        records: The pictures.
         out: The folder for the drawings; see `drawing_paths` for their names.
         threshold: The lowest score that is drawn.
-
-    Yields:
-        (picture, drawing) when the drawing is written.
-    """
-    for path, drawing in drawing_paths(paths, out).items():
-        picture = read_picture(path)
-        detections = detect_one(network, config, picture)
-        drawn = draw_detections(picture, detections, config.coco_classes, threshold, config.mask_thr_binary)
-        save_png(drawing, drawn)
-        yield path, drawing
-
-
-def draw_beside_truth(
-    network: Network, config: Config, records: Sequence[Record], out, threshold: float
-) -> List[Path]:
-    """Draw what a network finds in annotated pictures beside what is annotated; returns the drawings.
-
-    Args:
-        network, config, out, threshold: As of `draw_each`.
-        records: The pictures.
     """
     drawings = drawing_paths([record.path for record in records], out)
     for record in records:
         picture = read_picture(record.path, (record.height, record.width))
-        detections = detect_one(network, config, picture)
+        prediction = predictor(picture)
         drawn = found_beside_annotated(
-            picture, detections, record, config.coco_classes, threshold, config.mask_thr_binary
+            picture,
+            prediction.as_arrays(),
+            record,
+            prediction.all_class_names,
+            threshold,
+            prediction.mask_threshold,
         )
         save_png(drawings[Path(record.path)], drawn)
     return list(drawings.values())
-
-
-def detect_one(network: Network, config: Config, picture: np.ndarray) -> Dict[str, np.ndarray]:
-    """The detections in one picture, uint8 [H, W, 3]; see `detect`."""
-    canvas = canvas_settings(config)
-    placement = place_plainly(*picture.shape[:2], canvas)
-    batch = {
-        "image": place_picture(picture, placement, canvas)[None],
-        "image_meta": np.asarray(placement.meta, np.float32)[None],
-        "count": 1,
-    }
-    (detections,) = detect(network, batch)
-    return detections
-
-
-def drawing_paths(paths: Sequence[Union[str, Path]], out: Union[str, Path]) -> Dict[Path, Path]:
-    """{picture: drawing} with a drawing of its own for each picture.
-
-    A drawing is OUT/NAME.png. Where that is another picture's drawing already, or one of the pictures
-    themselves, it is NAME_2.png, NAME_3.png ... A picture that is given twice is there once.
-    """
-    pictures = {}
-    for path in paths:
-        pictures.setdefault(os.path.abspath(path), Path(path))
-    taken = {_comparable(os.path.realpath(path)) for path in pictures}
-    drawings = {}
-    folder = Path(out)
-    for path in pictures.values():
-        drawing = folder / f"{path.stem}.png"
-        number = 1
-        while _comparable(os.path.realpath(drawing)) in taken:
-            number += 1
-            drawing = folder / f"{path.stem}_{number}.png"
-        taken.add(_comparable(os.path.realpath(drawing)))
-        drawings[path] = drawing
-    return drawings
-
-
-def _comparable(path: str) -> str:
-    """Equal for names that a file system may take for one: in other case, or composed otherwise."""
-    return unicodedata.normalize("NFC", path).casefold()
-
-
-def predict_files(config: Config, paths: Sequence[Union[str, Path]], out, threshold: float) -> None:
-    """Draw what `checkpoint_path`'s network finds in picture files, and print where the drawings are.
-
-    Raises:
-        ConfigError: No picture is named, the threshold is none, or nothing can be written to `out`.
-        DataError: A picture is missing or cannot be read.
-    """
-    if not paths:
-        raise ConfigError("no picture was named: predict.py checkpoint_path=FILE.ckpt PICTURE ...")
-    if not 0 <= threshold <= 1:
-        raise ConfigError(f"--threshold {threshold}: a score from 0 to 1 expected")
-    for path in paths:
-        if not os.path.isfile(path):
-            problem = (
-                "is a folder; name the pictures in it" if os.path.isdir(path) else "No such file or directory"
-            )
-            raise DataError(f"picture {path}: {problem}")
-    out = prepare_output_folder(out, "--out")
-    device = start_device(config.device_target)
-    network, config = load_for_inference(config, device.target)
-    compile_inference(network, config, device, 1)
-    for path, drawing in draw_each(network, config, paths, out, threshold):
-        renamed = "" if drawing.stem == path.stem else f" ({path})"
-        print(one_line(f"wrote {drawing}{renamed}"), flush=True)

@@ -125,12 +125,13 @@ class Progress:
         self._bar = None
         self._is_open = False
 
-    def write(self, text: str) -> None:
-        """Print a line to the stream, above the bar if there is one."""
+    def write(self, text: str, stream: Optional[TextIO] = None) -> None:
+        """Print a line to a stream, the bar's own by default, above the bar if there is one."""
+        stream = self.stream if stream is None else stream
         if self._bar is not None:
-            self._bar.write(text, file=self.stream)
+            self._bar.write(text, file=stream)
         else:
-            print(text, file=self.stream, flush=True)
+            print(text, file=stream, flush=True)
 
     def __enter__(self) -> Progress:
         return self

@@ -207,13 +207,15 @@ def _name(class_names: Sequence[str], label: int) -> str:
 
 
 def save_png(path: Union[str, Path], array: np.ndarray) -> None:
-    """Write a picture, uint8 [H, W, 3] RGB or [H, W] grey, as PNG. Its folder is made.
+    """Write a picture, uint8 [H, W, 3] RGB, [H, W, 4] RGBA or [H, W] grey, as PNG. Its folder is made.
 
     Raises:
         DataError: The file cannot be written.
     """
     path = Path(path)
-    is_encoded, data = cv2.imencode(".png", array[:, :, ::-1] if array.ndim == 3 else array)
+    if array.ndim == 3:  # OpenCV's order is BGR, and BGRA
+        array = array[:, :, [2, 1, 0, 3][: array.shape[2]]]
+    is_encoded, data = cv2.imencode(".png", array)
     if not is_encoded:
         raise DataError(f"{path}: a picture of shape {array.shape} cannot be written as PNG")
     try:

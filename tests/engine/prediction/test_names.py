@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from src.engine.predict_files import drawing_paths
+from src.engine.prediction.names import drawing_paths
 
 
 def names(tmp_path, *pictures, out="out"):

@@ -1,0 +1,237 @@
+"""What is written of a prediction besides the drawing: COCO results, CSV, cut-outs, LabelMe files."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional
+
+import numpy as np
+
+from ...data.images.mask_polygons import mask_polygons
+from ...errors import one_line
+from ...predictor import Instance, Prediction
+from ..display.progress import Progress
+from ..display.visualize import draw_detections, save_png
+from .whole_files import JsonList, WholeFile
+
+RLE = "rle"
+POLYGONS = "polygons"
+# LabelMe's files are for people who move points: an outline may be a pixel off for fewer of them.
+_LABELME_TOLERANCE = 1.0
+_LABELME_VERSION = "5.5.0"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a prediction comes from.
+
+    Attributes:
+        path: The picture or video file.
+        name: The name, without suffix, of what is written of it; no other has it.
+        image_id: A number from 1, in the order of the command.
+        frame: A video's frame, from 0; None for a picture.
+    """
+
+    path: Path
+    name: str
+    image_id: int
+    frame: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class PredictionSettings:
+    """What is written of the files.
+
+    Attributes:
+        out: The folder for all of it.
+        threshold: The lowest score of an object that is drawn and written.
+        drawings: Whether pictures and videos are drawn.
+        json: How masks are written to results.json ("rle" or "polygons"); None: there is no such file.
+        csv, crops, labelme: Whether these are written.
+    """
+
+    out: str
+    threshold: float
+    drawings: bool = True
+    json: Optional[str] = None
+    csv: bool = False
+    crops: bool = False
+    labelme: bool = False
+
+
+class Output(contextlib.AbstractContextManager):
+    """One kind of output. It is given every prediction, and closed at the end."""
+
+    def add(self, source: Source, picture: np.ndarray, prediction: Prediction) -> None:
+        """Write what was found in a picture, uint8 [H, W, 3]."""
+        raise NotImplementedError
+
+    def __exit__(self, *error) -> None:
+        pass
+
+
+def instance_row(instance: Instance, masks: str) -> Dict[str, Any]:
+    """An object as a COCO result, without its image_id; masks: RLE or POLYGONS."""
+    x1, y1, x2, y2 = instance.box
+    return {
+        "category_id": instance.label,
+        "category": instance.class_name,
+        "bbox": [round(value, 3) for value in (x1, y1, x2 - x1, y2 - y1)],
+        "score": round(instance.score, 7),
+        "segmentation": instance.rle() if masks == RLE else _flat_polygons(instance),
+    }
+
+
+def _polygons(instance: Instance, tolerance: float = 0.0) -> List[np.ndarray]:
+    window = instance.mask_window()
+    if window is None:
+        return []
+    return mask_polygons(window.columns.T, window.left, window.top, tolerance)
+
+
+def _flat_polygons(instance: Instance) -> List[List[float]]:
+    return [polygon.ravel().tolist() for polygon in _polygons(instance)]
+
+
+def open_outputs(settings: PredictionSettings, out: Path) -> Iterator[Output]:
+    """What the settings ask for besides drawings. The folder is there."""
+    if settings.json:
+        yield JsonOutput(out, settings.json)
+    if settings.csv:
+        yield CsvOutput(out)
+    if settings.crops:
+        yield CropsOutput(out)
+    if settings.labelme:
+        yield LabelmeOutput(out)
+
+
+def draw_prediction(picture: np.ndarray, prediction: Prediction) -> np.ndarray:
+    """A picture, uint8 [H, W, 3], with all objects of its prediction, as `draw_detections` draws them."""
+    return draw_detections(
+        picture, prediction.as_arrays(), prediction.all_class_names, 0.0, prediction.mask_threshold
+    )
+
+
+def announce(source: Source, written: Path, progress: Progress) -> None:
+    """Print where a file is; one of another name than its source is named with it."""
+    renamed = "" if source.name == source.path.stem else f" ({source.path})"
+    progress.write(one_line(f"wrote {written}{renamed}"), sys.stdout)
+
+
+class JsonOutput(Output):
+    """OUT/results.json: COCO results of the pictures, with each picture's file name and class name."""
+
+    def __init__(self, out: Path, masks: str):
+        self._list = JsonList(out / "results.json")
+        self._masks = masks
+
+    def add(self, source: Source, picture: np.ndarray, prediction: Prediction) -> None:
+        for instance in prediction:
+            row = instance_row(instance, self._masks)
+            self._list.append({"image_id": source.image_id, "file_name": str(source.path), **row})
+
+    def __exit__(self, *error) -> None:
+        self._list.__exit__(*error)
+
+
+class CsvOutput(Output):
+    """OUT/detections.csv: a line for each object; boxes in pixels, the mask's area in pixels."""
+
+    COLUMNS = ("file_name", "frame", "image_id", "class", "label", "score", "x1", "y1", "x2", "y2", "area")
+
+    def __init__(self, out: Path):
+        self._file = WholeFile(out / "detections.csv")
+        self._writer = csv.writer(self._file)
+        self._writer.writerow(self.COLUMNS)
+
+    def add(self, source: Source, picture: np.ndarray, prediction: Prediction) -> None:
+        frame = "" if source.frame is None else source.frame
+        for instance in prediction:
+            window = instance.mask_window()
+            area = 0 if window is None else int(window.columns.sum())
+            box = [round(value, 3) for value in instance.box]
+            row = [source.path, frame, source.image_id, instance.class_name, instance.label]
+            self._writer.writerow([*row, round(instance.score, 7), *box, area])
+
+    def __exit__(self, *error) -> None:
+        self._file.__exit__(*error)
+
+
+class CropsOutput(Output):
+    """OUT/crops/NAME/NUMBER_CLASS.png: each object cut out along its mask, transparent around it."""
+
+    def __init__(self, out: Path):
+        self._folder = out / "crops"
+
+    def add(self, source: Source, picture: np.ndarray, prediction: Prediction) -> None:
+        for number, instance in enumerate(prediction, 1):
+            cut = cut_out(picture, instance)
+            if cut is not None:
+                name = f"{number:03d}_{_file_name(instance.class_name)}.png"
+                save_png(self._folder / source.name / name, cut)
+
+
+def cut_out(picture: np.ndarray, instance: Instance) -> Optional[np.ndarray]:
+    """uint8 [h, w, 4], RGBA, of the pixels that an object's mask sets; None where it sets none."""
+    window = instance.mask_window()
+    if window is None or not window.columns.any():
+        return None
+    mask = window.columns.T
+    rows = np.flatnonzero(mask.any(1))
+    columns = np.flatnonzero(mask.any(0))
+    mask = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    top = window.top + rows[0]
+    left = window.left + columns[0]
+    height, width = mask.shape
+    pixels = picture[top : top + height, left : left + width]
+    return np.dstack([pixels, mask.astype(np.uint8) * 255])
+
+
+class LabelmeOutput(Output):
+    """OUT/labelme/NAME.json: the objects as polygons, in files that LabelMe opens and saves.
+
+    The parts of one object have one group_id. A file names its picture relative to itself.
+    """
+
+    def __init__(self, out: Path):
+        self._folder = out / "labelme"
+
+    def add(self, source: Source, picture: np.ndarray, prediction: Prediction) -> None:
+        shapes = []
+        for number, instance in enumerate(prediction, 1):
+            polygons = _polygons(instance, _LABELME_TOLERANCE)
+            shapes += [
+                {
+                    "label": instance.class_name,
+                    "points": polygon.tolist(),
+                    "group_id": number if len(polygons) > 1 else None,
+                    "description": f"score {instance.score:.3f}",
+                    "shape_type": "polygon",
+                    "flags": {},
+                    "mask": None,
+                }
+                for polygon in polygons
+            ]
+        content = {
+            "version": _LABELME_VERSION,
+            "flags": {},
+            "shapes": shapes,
+            "imagePath": os.path.relpath(source.path, self._folder),
+            "imageData": None,
+            "imageHeight": prediction.height,
+            "imageWidth": prediction.width,
+        }
+        with WholeFile(self._folder / f"{source.name}.json") as file:
+            file.write(json.dumps(content, ensure_ascii=False, indent=2))
+
+
+def _file_name(text: str) -> str:
+    """A class name as a part of a file name."""
+    return re.sub(r"[^\w-]+", "_", text)[:60] or "_"

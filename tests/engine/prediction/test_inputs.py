@@ -1,0 +1,53 @@
+"""What the words of a command name."""
+
+import pytest
+
+from src.engine.prediction.inputs import find_inputs, is_video
+from src.errors import DataError
+
+PICTURES = ("b.jpg", "a.PNG", "sub/c.tif", "sub/deep/d.mp4", "out/a.png")
+FILES = (*PICTURES, "notes.txt", ".hidden.jpg", ".git/x.png")
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    for name in FILES:
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).touch()
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_folders_hold_all_below_them(tree):
+    """Sorted; not what is hidden, nor what is no picture, nor the command's own folder."""
+    names = ["in/a.PNG", "in/b.jpg", "in/out/a.png", "in/sub/c.tif", "in/sub/deep/d.mp4"]
+    assert find_inputs(["in"]) == names
+    assert find_inputs(["in"], tree / "in" / "out") == [name for name in names if "out" not in name]
+    assert find_inputs(["in/out"], tree / "in" / "out") == ["in/out/a.png"]  # it was named
+
+
+def test_patterns(tree):
+    assert find_inputs(["in/*.jpg"]) == ["in/b.jpg"]
+    assert find_inputs(["in/s*"]) == ["in/sub/c.tif", "in/sub/deep/d.mp4"]
+    assert find_inputs(["in/**/[cd].*"]) == ["in/sub/c.tif", "in/sub/deep/d.mp4"]
+    (tree / "x[1].jpg").touch()
+    assert find_inputs(["x[1].jpg", "in/notes.txt"]) == ["x[1].jpg", "in/notes.txt"]  # files of these names
+
+
+@pytest.mark.parametrize(
+    "word, line",
+    [
+        ("missing.jpg", "picture missing.jpg: No such file or directory"),
+        ("in/*.gif", "pattern in/*.gif: no file has such a name"),
+        ("empty", "folder empty: no picture or video is in it"),
+    ],
+)
+def test_words_that_name_nothing(tree, word, line):
+    with pytest.raises(DataError) as error:
+        find_inputs(["in/b.jpg", word])
+    assert str(error.value).startswith(line)
+
+
+def test_what_is_a_video():
+    assert is_video("a/b.MOV") and is_video("x.mp4") and not is_video("x.gif") and not is_video("mp4")

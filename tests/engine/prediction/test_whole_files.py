@@ -1,0 +1,36 @@
+"""Files that have their names only when they are whole."""
+
+import json
+
+import pytest
+
+from src.engine.prediction.whole_files import JsonList, WholeFile
+from src.errors import DataError
+
+
+@pytest.mark.parametrize("items", [[], [1], [{"a": "Ω\n"}, [], None]])
+def test_a_list_written_item_by_item(tmp_path, items):
+    path = tmp_path / "new" / "list.json"
+    with JsonList(path) as written:
+        for item in items:
+            assert not path.exists()
+            written.append(item)
+    assert json.loads(path.read_text(encoding="utf-8")) == items
+    assert [file.name for file in path.parent.iterdir()] == ["list.json"]
+
+
+def test_after_an_error_the_file_before_is_still_there(tmp_path):
+    (tmp_path / "a.json").write_text("before")
+    for name in ("a.json", "b.json"):
+        with pytest.raises(KeyError):
+            with JsonList(tmp_path / name) as written:
+                written.append(1)
+                raise KeyError
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+    assert (tmp_path / "a.json").read_text() == "before"
+
+
+def test_where_nothing_can_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="choose a folder"):
+        WholeFile(tmp_path / "file" / "a.csv")
