@@ -197,8 +197,8 @@ def learn(words: Sequence[str], config_file: Optional[Path], args: argparse.Name
     """Train and evaluate; returns the figures of the JSON line."""
     words = [*words, f"seed={args.seed}"]
     config = load_config(words, config_file)
+    from src.engine.display.metrics_file import read_metrics
     from src.engine.evaluator import evaluate
-    from src.engine.hooks.metrics import read_metrics
     from src.engine.trainer import train
     from src.engine.training.summary import processor_name
 
@@ -252,8 +252,8 @@ def evaluation_curve(rows: Sequence[dict], steps: Sequence[dict]) -> list[tuple]
 
 def stop_hook():
     """A hook that ends a run once its last evaluation has the target's segm AP."""
+    from src.engine.display.metrics_file import read_metrics
     from src.engine.hooks.hook import Hook
-    from src.engine.hooks.metrics import read_metrics
 
     class StopAtTarget(Hook):
         def after_epoch(self, trainer):  # the evaluation of the same epoch comes before

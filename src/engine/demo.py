@@ -77,9 +77,13 @@ def run(words: Sequence[str], folder: Path = FOLDER) -> Dict[str, Any]:
         ("metrics", folder / "metrics.json"),
         ("exported network", exported),
         ("pictures", drawn[0].parent),
+        ("report", folder / "report.html"),
     ):
         print(f"  {name:17s}{path}")
-    print(f"Look at {drawn[0].parent} first: what the network finds, beside what is annotated.")
+    print(
+        f"Open {folder / 'report.html'} in a browser: curves, tables, and pictures of what the network finds "
+        "beside what is annotated."
+    )
     return metrics
 
 

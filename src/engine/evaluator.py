@@ -34,7 +34,7 @@ def evaluate(config: Config, work_dir) -> Dict[str, Any]:
         annotations = of_file.path if of_file.format == "coco" else read_annotations(of_file)
         settings = evaluation_settings(config)
         return evaluate_results(
-            config.results, annotations, work_dir, settings.figures, settings.with_details
+            config.results, annotations, work_dir, settings.figures, settings.with_details, settings.report
         )
     config, weights = open_checkpoint(config)
     prepare_output_folder(work_dir, "--work-dir")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, List, Union
+from typing import Any, Dict, List, Optional, Union
 
 from ..data.annotations.records import DataSource
 from ..errors import DataError
@@ -12,7 +12,9 @@ from ..evaluation.ground_truth import plain_id, read_annotations_alone
 from ..evaluation.inputs import EvaluationInputs, read_inputs
 from ..evaluation.result_files import write_metrics
 from ..evaluation.result_rows import VALUE_KEYS, load_results
+from ..report.report import ReportSettings
 from .inference.figures import evaluate_kinds
+from .inference.run_report import start_report
 from .output_folder import prepare_output_folder
 
 
@@ -22,6 +24,7 @@ def evaluate_results(
     work_dir: Union[str, Path],
     settings: CocoSettings,
     with_details: bool = False,
+    report_settings: Optional[ReportSettings] = None,
 ) -> Dict[str, Any]:
     """Evaluate the boxes and masks of a results file in COCO's format; writes metrics.json.
 
@@ -31,6 +34,7 @@ def evaluate_results(
         work_dir: the folder for what is written.
         settings: IoU thresholds, numbers of detections, sizes of objects.
         with_details: as of `evaluate_kinds`.
+        report_settings: of report.html; None: it is not written.
 
     Returns:
         {"bbox": {...}, "segm": {...}}, the kinds that the file has.
@@ -47,10 +51,13 @@ def evaluate_results(
     if not isinstance(annotations, DataSource):
         source = read_annotations_alone(annotations)
     inputs = [_checked_inputs(annotations, source, rows, kind, results) for kind in kinds]
-    metrics = evaluate_kinds(inputs, settings, work_dir, with_details)
+    report = None if report_settings is None else start_report(report_settings, source, work_dir)
+    metrics = evaluate_kinds(inputs, settings, work_dir, with_details, report)
     if metrics:
         counts = {"pictures": len(source.records), "pictures_left_out": len(source.left_out)}
         print(f"wrote {write_metrics(work_dir, {**metrics, **counts})}", flush=True)
+    if report is not None:
+        print(f"wrote {report.write(work_dir, metrics)}", flush=True)
     return metrics
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ..display.metrics_file import read_metrics
 from ..display.training_plots import plot_losses, plot_precision
 from .hook import Hook
-from .metrics import read_metrics
 
 
 class Curves(Hook):

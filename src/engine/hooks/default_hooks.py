@@ -5,6 +5,7 @@ Here the configuration's keys become the hooks' plain arguments: no hook reads t
 
 from __future__ import annotations
 
+import dataclasses
 from functools import partial
 from typing import Iterable, List, Optional
 
@@ -25,6 +26,7 @@ from .metrics import Metrics
 from .profiling import Profile
 from .progress_display import ProgressDisplay
 from .rank_barrier import RankBarrier
+from .run_report import RunReport
 from .sync_check import SyncCheck
 
 
@@ -66,7 +68,12 @@ def run_hooks(
         before.append(Profile(config.profile))
     before.append(SyncCheck(config.check_sync_steps, has_batch_norms="bn" in norm_kinds(config, norm)))
     # After the evaluation, so that the curves show what was evaluated after the same epoch.
-    after = [*evaluation_hooks(config, norm, device_target, evaluation_data, metrics), Curves()]
+    evaluating = evaluation_hooks(config, norm, device_target, evaluation_data, metrics)
+    after = [*evaluating, Curves()]
+    if config.report:
+        evaluation = next((hook for hook in evaluating if isinstance(hook, Evaluation)), None)
+        settings = evaluation_settings(config)
+        after.append(RunReport(settings.report, settings.figures, evaluation))
     # Right before a step: the graph is compiled, then the ranks wait for each other.
     compilation = Compilation(config.compile_cache, values_with(config, "in_graph"))
     return [*before, *further, checkpointing, *after, compilation, RankBarrier(config.save_checkpoint)]
@@ -79,7 +86,7 @@ def evaluation_hooks(
     draws = config.tensorboard and (evaluation_data is not None or config.picture_interval is not None)
     if evaluation_data is None and not draws:
         return []
-    settings = evaluation_settings(config)
+    settings = dataclasses.replace(evaluation_settings(config), report=None)  # one report, at the end
     network = EvaluationNetwork(partial(build_network, changed(config, norm=norm), device_target))
     hooks = []
     evaluation = None

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from ...config import Config
+from ...config import Config, load_config
 from ...data.annotations.records import DataSource, Record
 from ...data.images.decode import read_picture
 from ...data.pipeline.evaluation_batches import EvaluationBatchSettings, evaluation_batches
-from ...data_settings import evaluation_batch_settings
+from ...data_settings import annotation_settings, evaluation_batch_settings, statistics_settings
 from ...errors import DataError, RankError, UserError
 from ...evaluation.coco_settings import CocoSettings, coco_settings
 from ...evaluation.inputs import read_inputs
+from ...report.report import ReportSettings
 from ...util import detections_to_results, write_metrics, write_results
 from ..display.progress import Progress
 from ..distributed.rank_group import RankGroup
@@ -24,6 +25,7 @@ from .detections import Network, detect
 from .figures import evaluate_kinds
 from .merging import MergeSettings
 from .picture_detector import PictureDetector, merge_settings, view_settings
+from .run_report import start_report
 from .views import ViewSettings
 
 # What an evaluation may fail with while training goes on: data, files, memory, MindSpore's own errors.
@@ -45,6 +47,7 @@ class EvaluationSettings:
         views: The views of a picture besides the whole.
         merging: How they are merged.
         with_details: Whether to evaluate in depth, see `figures.evaluate_kinds`.
+        report: Of report.html; None: it is not written.
     """
 
     batches: EvaluationBatchSettings
@@ -53,6 +56,7 @@ class EvaluationSettings:
     views: ViewSettings
     merging: MergeSettings
     with_details: bool = False
+    report: Optional[ReportSettings] = None
 
 
 def evaluation_settings(config: Config) -> EvaluationSettings:
@@ -65,6 +69,18 @@ def evaluation_settings(config: Config) -> EvaluationSettings:
         with_details=config.eval_details,
         views=view_settings(config),
         merging=merge_settings(config),
+        report=report_settings(config) if config.report else None,
+    )
+
+
+def report_settings(config: Config) -> ReportSettings:
+    defaults = load_config()
+    return ReportSettings(
+        values=dict(config),
+        changed={name: config[name] for name in config if config[name] != defaults[name]},
+        statistics=statistics_settings(config),
+        evaluated=config.results or config.checkpoint_path,
+        picture_folder=annotation_settings(config, "val").folder,
     )
 
 
@@ -208,7 +224,8 @@ def write_figures(
     write_results(work_dir, *rows)
     kinds = ("bbox", "segm") if with_masks else ("bbox",)
     inputs = (read_inputs(source, kind_rows, kind) for kind, kind_rows in zip(kinds, rows))
-    metrics = evaluate_kinds(inputs, settings.figures, work_dir, settings.with_details)
+    report = None if settings.report is None else start_report(settings.report, source, work_dir)
+    metrics = evaluate_kinds(inputs, settings.figures, work_dir, settings.with_details, report)
     if source.left_out:
         print(
             f"{len(source.left_out)} of {len(source.left_out) + len(source.records)} pictures cannot be used "
@@ -220,4 +237,6 @@ def write_figures(
         write_metrics(work_dir, {**metrics, **counts})
         written += f" and {work_dir / 'metrics.json'}"
     print(written, flush=True)
+    if report is not None:
+        print(f"wrote {report.write(work_dir, metrics)}", flush=True)
     return metrics

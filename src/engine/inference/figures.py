@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, Iterable, Union
+from typing import Any, Dict, Iterable, Optional, Union
 
 from ...evaluation.coco_metrics import evaluate_inputs
 from ...evaluation.coco_settings import CocoSettings
@@ -12,6 +12,7 @@ from ...evaluation.matching.detail_files import write_details, write_match_table
 from ...evaluation.matching.detail_lines import detail_lines
 from ...evaluation.matching.details import detailed_figures
 from ...evaluation.matching.table import make_match_table
+from ...report.report import Report
 
 
 def evaluate_kinds(
@@ -19,6 +20,7 @@ def evaluate_kinds(
     settings: CocoSettings,
     work_dir: Union[str, Path],
     with_details: bool = False,
+    report: Optional[Report] = None,
 ) -> Dict[str, Any]:
     """Compute and print the figures of each kind.
 
@@ -26,7 +28,8 @@ def evaluate_kinds(
         inputs: of "bbox" and "segm", or of one of them.
         settings: IoU thresholds, numbers of detections, sizes of objects.
         work_dir: the folder for eval_details.json, detections_{kind}.csv and objects_{kind}.csv.
-        with_details: whether to compute and write these.
+        with_details: whether to write these.
+        report: each kind is added to it.
 
     Returns:
         {kind: figures of `evaluate_coco`}, without kinds that have no object.
@@ -40,11 +43,16 @@ def evaluate_kinds(
         if not figures:
             continue
         metrics[kind] = figures
+        if not (with_details or report):
+            continue
+        table = make_match_table(of_kind, settings)
+        in_depth = detailed_figures(table)
         if with_details:
-            table = make_match_table(of_kind, settings)
-            details[kind] = detailed_figures(table)
-            print("\n".join(detail_lines(kind, details[kind])), flush=True)
+            details[kind] = in_depth
+            print("\n".join(detail_lines(kind, in_depth)), flush=True)
             written += write_match_table(work_dir, table)
+        if report:
+            report.add_kind(of_kind, table, in_depth)
     if details:
         written.append(write_details(work_dir, details))
         print(f"wrote {', '.join(map(str, written))}", flush=True)

@@ -39,6 +39,13 @@ KEYS = (
         in_graph=False,
     ),
     Key(
+        "report",
+        False,
+        "write report.html at the end of training and of an evaluation: curves, tables, pictures of what is "
+        "annotated and found; one file that needs no network",
+        in_graph=False,
+    ),
+    Key(
         "results",
         None,
         "a file in COCO's results format to evaluate, instead of a network (eval)",

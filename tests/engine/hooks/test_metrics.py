@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from src.engine.hooks.metrics import MetricsFile, read_metrics
+from src.engine.display.metrics_file import MetricsFile, read_metrics
 from src.errors import DataError
 from tests.conftest import ROOT
 

@@ -12,7 +12,7 @@ import pytest
 
 from src.data.shapes.drawn_data import draw_shapes
 from src.engine.display.loss_lines import LOSS_NAMES, read_loss_log
-from src.engine.hooks.metrics import read_metrics
+from src.engine.display.metrics_file import read_metrics
 from tests.small_job import SMALL, run
 
 WORDS = [

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from src.engine.display.loss_lines import cut_loss_log, read_loss_log
-from src.engine.hooks.metrics import read_metrics
+from src.engine.display.metrics_file import read_metrics
 from src.weights.checkpoint_file import read_training
 from tests.engine.jobs import STEPS, Job, assert_equal_runs, assert_equal_weights, processes_with
 

@@ -1,0 +1,81 @@
+"""metrics.jsonl: written while training, and read back."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Callable, Dict, List
+
+from ...errors import DataError
+
+
+class MetricsFile:
+    """metrics.jsonl: one JSON object a line, each with "step". Lines reach the file at once."""
+
+    def __init__(self, path: Path, global_step: int = 0):
+        """Open for appending.
+
+        Args:
+            path: The file; its folder is made.
+            global_step: Where the run goes on. Lines after it, which a killed run wrote, are removed; with 0
+                all are.
+
+        Raises:
+            DataError: The file cannot be written.
+        """
+        self.path = Path(path)
+        kept = []
+        if global_step and self.path.exists():
+            kept = [row for row in read_metrics(path) if row["step"] <= global_step]
+        self._rewrite(kept)
+
+    def _rewrite(self, rows: List[Dict[str, Any]]) -> None:
+        """Write the file anew with these lines, and open it for appending."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = self.path.with_name(f".{self.path.name}.partial")
+            temporary.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+            os.replace(temporary, self.path)
+            self._file = open(self.path, "a", encoding="utf-8")
+        except OSError as error:
+            raise DataError(
+                f"{self.path}: {error.strerror or error}; choose a work folder that can be written"
+            ) from None
+
+    def remove(self, is_removed: Callable[[Dict[str, Any]], bool]) -> None:
+        """Remove the lines for which `is_removed` is true."""
+        kept = [row for row in read_metrics(self.path) if not is_removed(row)]
+        self._file.close()
+        self._rewrite(kept)
+
+    def write(self, row: Dict[str, Any]) -> None:
+        self._file.write(json.dumps(row) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def read_metrics(path: Path) -> List[Dict[str, Any]]:
+    """The lines of a metrics.jsonl as dicts, in the file's order; a last line without its end is left out.
+
+    Raises:
+        DataError: The file cannot be read, or another line is not a JSON object with "step".
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines(keepends=True)
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    rows = []
+    for number, line in enumerate(lines, 1):
+        if not line.endswith("\n"):
+            continue
+        try:
+            rows.append(json.loads(line))
+            rows[-1]["step"]
+        except (ValueError, KeyError, TypeError):
+            raise DataError(
+                f"{path}, line {number}: a JSON object with \"step\" expected, found '{line.strip()[:60]}'"
+            ) from None
+    return rows

@@ -1,0 +1,153 @@
+"""`Report`: takes each kind while it is evaluated, and writes the page."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+
+from ..data.annotations.records import DataSource
+from ..data.check.statistics import StatisticsSettings
+from ..evaluation.inputs import EvaluationInputs
+from ..evaluation.matching.table import MatchTable
+from ..evaluation.result_files import replaced_file
+from .gallery import make_gallery, picture_name
+from .kind_section import KindPart, make_kind_part
+from .markup import Markup, details, join, note
+from .page import make_page, pictures_section
+from .run_sections import data_section, figure_table, headline_tiles, settings_section, training_charts
+
+NAME = "report.html"
+_TITLES = {"bbox": "Boxes", "segm": "Masks"}
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """What a report takes of the settings.
+
+    Attributes:
+        values: all settings, by name.
+        changed: those that differ from their defaults.
+        statistics: of the data.
+        evaluated: the checkpoint or the results file; None while training.
+        picture_folder: where pictures are whose paths are names alone.
+    """
+
+    values: Mapping[str, Any]
+    changed: Mapping[str, Any]
+    statistics: StatisticsSettings
+    evaluated: Optional[str] = None
+    picture_folder: str = ""
+
+
+class Report:
+    """The page of one run.
+
+    report = Report(settings, source)
+    report.add_kind(inputs, table, figures)      # boxes, then masks
+    report.write("eval", metrics)
+
+    Each kind's inputs are used and let go, but for those of the last kind, whose pictures are drawn at the
+    end: so the memory is that of one kind.
+    """
+
+    def __init__(
+        self,
+        settings: ReportSettings,
+        source: Optional[DataSource],
+        training_rows: Sequence[Mapping[str, Any]] = (),
+        training_file: str = "",
+    ):
+        """
+        Args:
+            settings: of the report.
+            source: the evaluated data; None where nothing was evaluated.
+            training_rows: the lines of metrics.jsonl, or of a loss log with "step"; none: no curves.
+            training_file: where they come from.
+        """
+        self.settings = settings
+        self.source = source
+        self.training_rows = training_rows
+        self.training_file = training_file
+        self.parts: List[KindPart] = []
+        self._last: Optional[Tuple[EvaluationInputs, MatchTable]] = None
+        self._records = {record.image_id: record for record in source.records} if source else {}
+
+    def add_kind(self, inputs: EvaluationInputs, table: MatchTable, figures: Mapping[str, Any]) -> None:
+        """Add what was found for one kind.
+
+        Args:
+            inputs: of the evaluation.
+            table: its match table.
+            figures: `detailed_figures` of the table.
+        """
+        self.parts.append(make_kind_part(table, figures, self._names(table)))
+        self._last = (inputs, table)
+
+    def write(self, folder: Union[str, Path], metrics: Mapping[str, Any]) -> Path:
+        """Write report.html; returns its path.
+
+        Args:
+            folder: is made if it is not there.
+            metrics: {kind: COCO's figures}; {} where nothing was evaluated.
+
+        Raises:
+            DataError: the file cannot be written.
+        """
+        path = Path(folder) / NAME
+        page = make_page(*self._heading(folder), self._sections(metrics))
+        with replaced_file(path) as temporary:
+            temporary.write_text(page, encoding="utf-8")
+        return path
+
+    def _names(self, table: MatchTable) -> Dict[Any, str]:
+        return {image_id: picture_name(self._records[image_id]) for image_id in table.image_ids}
+
+    def _heading(self, folder) -> Tuple[str, str]:
+        made = time.strftime("%Y-%m-%d %H:%M:%S %z")
+        parts = [f"written {made}", f"folder {Path(folder).resolve()}"]
+        if self.source is not None:
+            parts.append(f"{len(self.source.records)} pictures of {self.source.annotation_file}")
+        if self.settings.evaluated:
+            parts.append(f"evaluated {self.settings.evaluated}")
+        return f"Mask R-CNN: {Path(folder).resolve().name}", " · ".join(parts)
+
+    def _sections(self, metrics: Mapping[str, Any]) -> List[Tuple[str, str, Markup]]:
+        sections = []
+        if metrics:
+            headlines = {part.kind: part.headline for part in reversed(self.parts)}
+            sections.append(("figures", "Figures", join([headline_tiles(headlines), figure_table(metrics)])))
+        if self.training_rows:
+            origin = note(f"from {self.training_file}")
+            sections.append(("training", "Training", join([origin, training_charts(self.training_rows)])))
+        for part in reversed(self.parts):  # masks before boxes
+            body = part.body
+            if part is not self.parts[-1]:
+                body = details("The same for boxes", body)
+            sections.append((part.kind, _TITLES[part.kind], body))
+        if self._last is not None:
+            sections.append(("pictures-part", "Pictures", self._pictures()))
+        if self.source is not None:
+            sections.append(("data", "Data", data_section(self.settings.statistics, self.source)))
+        if not metrics:
+            reason = "Nothing was evaluated: there are no annotations, or eval_interval is not set."
+            sections.append(("figures", "Figures", note(reason)))
+        sections.append(
+            (
+                "settings",
+                "Settings and versions",
+                settings_section(self.settings.values, self.settings.changed),
+            )
+        )
+        return sections
+
+    def _pictures(self) -> Markup:
+        inputs, table = self._last
+        main = self.parts[-1]
+        lists = dict(main.ranking)
+        for part in reversed(self.parts):
+            lists.update(part.lists)
+        gallery = make_gallery(inputs, table, main.score, self._records, lists)
+        names = list(self._names(table).values())
+        return pictures_section(gallery, lists, table.class_names, names, main.score)
