@@ -40,6 +40,8 @@ def test_extras_are_those_of_the_requirements(project):
 PROGRAM = """
 import mask_rcnn.config
 from mask_rcnn.data.processes import start_process
+from mask_rcnn.report.page import make_page
+assert "color-scheme" in make_page("a page", "with its style", [])
 config = mask_rcnn.config.load_config(["batch_size=3"])
 process, connection = start_process("mask_rcnn.data.pipeline.workers", "work", ())
 connection.close()

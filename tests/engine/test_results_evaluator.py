@@ -161,13 +161,15 @@ def test_the_command(tmp_path):
     """As a user starts it; without a checkpoint, and without the pictures."""
     (tmp_path / "truth.json").write_text(json.dumps(small_truth()))
     (tmp_path / "results.json").write_text(json.dumps(perfect_rows(small_truth())))
-    command = [sys.executable, ROOT / "eval.py", "ann_file=truth.json", "eval_details=True"]
+    command = [sys.executable, ROOT / "eval.py", "ann_file=truth.json", "eval_details=True", "report=True"]
     done = subprocess.run(
         [*command, "results=results.json"], cwd=tmp_path, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
     assert sum("Average" in line for line in done.stdout.splitlines()) == 12
     assert (tmp_path / "eval" / "eval_details.json").exists()
+    page = (tmp_path / "eval" / "report.html").read_text(encoding="utf-8")
+    assert "2 pictures could not be read and are grey" in page and page.count('<figure class="picture"') == 2
     done = subprocess.run(
         [*command, "results=none.json"], cwd=tmp_path, capture_output=True, text=True, timeout=300
     )

@@ -35,4 +35,9 @@ def test_the_demo_runs_to_its_end_and_leaves_what_it_lists(tmp_path):
     # Two of 192 pixels a side, drawn three times as large, with gaps of 8 pixels, under titles of 30.
     assert cv2.imread(str(pictures[0])).shape == (576 + 30 + 16, 2 * 576 + 24, 3)
     listed = [line.split()[-1] for line in done.stdout.splitlines() if line.startswith("  ")]
-    assert [name for name in listed[-6:] if not (tmp_path / name).exists()] == []
+    assert [name for name in listed[-7:] if not (tmp_path / name).exists()] == []
+    assert listed[-1] == "demo/report.html" and "demo/report.html" in done.stdout.splitlines()[-1]
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    for identifier in ("figures", "training", "segm", "bbox", "pictures-part", "data", "settings"):
+        assert f'<h2 id="{identifier}">' in page, identifier
+    assert page.count('<figure class="picture"') > 5 and len(page) < 10e6

@@ -32,6 +32,7 @@ WORDS = [
     "profile=2",
     "clip_grad_norm=5",
     "test_score_thr=0",
+    "report=True",
 ]
 
 
@@ -150,6 +151,16 @@ def events(folder):
                 else:
                     scalars.setdefault(value.tag, []).append((event.step, value.simple_value))
     return scalars, pictures
+
+
+def test_the_report_is_written_once_and_shows_the_last_evaluation(watched):
+    folder, done = watched
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert done.stdout.count("report.html") == 1 and not (folder / "eval" / "report.html").exists()
+    figures = json.loads((folder / "eval" / "metrics.json").read_text())
+    assert f"{figures['segm']['AR100']:.3f}" in page
+    assert "Losses of 8 logged steps" in page and "AP of masks, average of the weights" in page
+    assert page.count('<figure class="picture"') == 2  # of the evaluated pictures
 
 
 def test_tensorboard_shows_scalars_and_pictures(watched):
