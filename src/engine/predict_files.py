@@ -57,7 +57,7 @@ def predict_files(config: Config, words: Sequence[Union[str, Path]], settings: P
     pictures = [source for source in sources if not is_video(source.path)]
     videos = [source for source in sources if is_video(source.path)]
     with contextlib.ExitStack() as stack:
-        outputs = [stack.enter_context(output) for output in open_outputs(settings, out)]
+        outputs = [stack.enter_context(output) for output in open_outputs(settings, out, bool(pictures))]
         left_out = 0
         if pictures:
             left_out += _predict_pictures(predictor, pictures, drawings, outputs, settings)
@@ -68,7 +68,7 @@ def predict_files(config: Config, words: Sequence[Union[str, Path]], settings: P
                 left_out += 1
                 logger.warning("%s; left out", one_line(error))
     for name, is_written in (
-        ("results.json", settings.json),
+        ("results.json", settings.json and pictures),
         ("detections.csv", settings.csv),
         ("crops", settings.crops and (out / "crops").is_dir()),
         ("labelme", settings.labelme and (out / "labelme").is_dir()),

@@ -154,6 +154,14 @@ def test_videos(network, tmp_path):
     ]
 
 
+def test_a_video_alone(network, tmp_path):
+    """There is no file of COCO results, which videos have no part in."""
+    write_video(tmp_path / "film.avi", [draw_picture((160, 120), "plain", 1).image])
+    done = run("predict.py", tmp_path, f"checkpoint_path={network}", "film.avi", "--json", "rle")
+    assert files_in(tmp_path / "predictions") == ["film.mp4", "film_frames.json"]
+    assert "results.json" not in done.stdout
+
+
 @pytest.mark.parametrize(
     "words, piece",
     [

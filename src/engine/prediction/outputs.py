@@ -100,9 +100,15 @@ def _flat_polygons(instance: Instance) -> List[List[float]]:
     return [polygon.ravel().tolist() for polygon in _polygons(instance)]
 
 
-def open_outputs(settings: PredictionSettings, out: Path) -> Iterator[Output]:
-    """What the settings ask for besides drawings. The folder is there."""
-    if settings.json:
+def open_outputs(settings: PredictionSettings, out: Path, has_pictures: bool = True) -> Iterator[Output]:
+    """What the settings ask for besides drawings.
+
+    Args:
+        settings: The settings.
+        out: The folder, which is there.
+        has_pictures: Whether there are not videos alone, of which COCO's results hold nothing.
+    """
+    if settings.json and has_pictures:
         yield JsonOutput(out, settings.json)
     if settings.csv:
         yield CsvOutput(out)
