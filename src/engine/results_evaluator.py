@@ -50,7 +50,7 @@ def evaluate_results(
     source = annotations
     if not isinstance(annotations, DataSource):
         source = read_annotations_alone(annotations)
-    inputs = [_checked_inputs(annotations, source, rows, kind, results) for kind in kinds]
+    inputs = [checked_inputs(annotations, source, rows, kind, results) for kind in kinds]
     report = None if report_settings is None else start_report(report_settings, source, work_dir)
     metrics = evaluate_kinds(inputs, settings, work_dir, with_details, report)
     if metrics:
@@ -73,7 +73,18 @@ def _kinds(name: str, rows: Any) -> List[str]:
     return kinds or ["bbox"]
 
 
-def _checked_inputs(annotations, source, rows, kind, name) -> EvaluationInputs:
+def checked_inputs(
+    annotations: Union[str, DataSource], source: DataSource, rows: List[dict], kind: str, name: str
+) -> EvaluationInputs:
+    """The inputs of one kind from the rows of a results file, checked as `evaluate_results` says.
+
+    Args:
+        annotations: the ground truth as `evaluate_results` takes it.
+        source: the same, read.
+        rows: the content of the file.
+        kind: "bbox" or "segm".
+        name: of the file, for messages.
+    """
     inputs = read_inputs(source, rows, kind, file=name)
     _check_classes(inputs, name)
     if kind == "segm" and _has_turned_masks(inputs, name):

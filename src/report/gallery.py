@@ -39,25 +39,36 @@ class Gallery(NamedTuple):
     unreadable: List[str]
 
 
+class Found(NamedTuple):
+    """What one run found.
+
+    Attributes:
+        title: over its pictures.
+        inputs: masks of the kind that is drawn.
+        table: its match table.
+        score: an object counts as found by a detection of at least this score.
+    """
+
+    title: str
+    inputs: EvaluationInputs
+    table: MatchTable
+    score: float
+
+
 def make_gallery(
-    inputs: EvaluationInputs,
-    table: MatchTable,
-    score: float,
-    records: Mapping[object, Record],
-    lists: Mapping[str, PictureList],
+    runs: Sequence[Found], records: Mapping[object, Record], lists: Mapping[str, PictureList]
 ) -> Gallery:
     """Figures of the pictures that `lists` want to show, as many as fit.
 
     Args:
-        inputs: masks of the kind that is drawn.
-        table: its match table.
-        score: an object counts as found by a detection of at least this score.
+        runs: of the same pictures and classes; what each found stands beside what is annotated.
         records: by image id.
         lists: pictures by key.
     """
     gallery = Gallery([], [], [])
     total = 0
-    shapes = _Shapes(inputs, table, score)
+    shapes = [_Shapes(run) for run in runs]
+    table = runs[0].table
     for image in embedded_images(lists, MOST_PICTURES):
         record = records[table.image_ids[image]]
         content = None
@@ -93,17 +104,18 @@ def _embedded(picture: np.ndarray) -> str:
 class _Shapes:
     """The objects and detections of each picture, from the match table."""
 
-    def __init__(self, inputs: EvaluationInputs, table: MatchTable, score: float):
-        self.inputs = inputs
-        self.table = table
+    def __init__(self, run: Found):
+        self.title = run.title
+        self.inputs = run.inputs
+        self.table = table = run.table
         self.is_false = table.is_false(table.reference)
         partner = table.object_partner(table.reference)
         found = partner >= 0
-        found[found] = table.detections.score[partner[found]] >= score
+        found[found] = table.detections.score[partner[found]] >= run.score
         self.is_missed = ~found & ~table.object_ignored[ALL_SIZES]
 
-    def objects(self, image: int) -> List[Shape]:
-        """The annotated objects of a picture, crowds first."""
+    def objects(self, image: int, is_missed: np.ndarray) -> List[Shape]:
+        """The annotated objects of a picture, crowds first; is_missed: bool, for all objects."""
         columns = self.table.objects
         own = np.flatnonzero(columns.image == image)
         own = own[np.argsort(~columns.crowd[own], kind="stable")]
@@ -116,7 +128,7 @@ class _Shapes:
                 int(columns.category[i]),
                 self.table.class_names[columns.category[i]],
                 None,
-                bool(self.is_missed[i]),
+                bool(is_missed[i]),
                 bool(columns.crowd[i]),
             )
             for i in own.tolist()
@@ -140,10 +152,10 @@ class _Shapes:
         ]
 
 
-def _figure(image: int, record: Record, content: Optional[str], shapes: _Shapes) -> Markup:
+def _figure(image: int, record: Record, content: Optional[str], runs: Sequence[_Shapes]) -> Markup:
     height, width = record.height, record.width
-    objects = shapes.objects(image)
-    detections = shapes.detections(image)
+    missed_by_all = np.logical_and.reduce([run.is_missed for run in runs])
+    objects = runs[0].objects(image, missed_by_all)
     name = picture_name(record)
     reference = f"picture-{image}"
     if content is None:
@@ -152,31 +164,34 @@ def _figure(image: int, record: Record, content: Optional[str], shapes: _Shapes)
     else:
         drawn = Markup(f'<image id="{reference}" width="{width}" height="{height}" href="{content}"/>')
         again = Markup(f'<use href="#{reference}"/>')
-    truth = _panel("truth", drawn, objects, record, f"{name}: annotated are {_described(objects)}")
-    found = _panel("found", again, detections, record, f"{name}: found are {_described(detections)}")
+    classes = {shape.category for shape in objects}
+    panels = [_panel("annotated", drawn, objects, record, f"{name}: annotated are {_described(objects)}")]
+    for run in runs:
+        detections = run.detections(image)
+        classes.update(shape.category for shape in detections)
+        alt = f"{name}, {run.title}: {_described(detections)}"
+        panels.append(_panel(run.title, again, detections, record, alt))
     caption = element(
         "figcaption", element("strong", name), f" · {width}×{height} · {len(objects)} annotated"
     )
-    classes = sorted({shape.category for shape in (*objects, *detections)})
     return element(
         "figure",
         caption,
-        element("div", truth, found, class_="pair"),
+        element("div", *panels, class_="pair"),
         class_="picture",
         data_image=image,
-        data_classes=" ".join(map(str, classes)),
+        data_classes=" ".join(map(str, sorted(classes))),
         hidden=True,
     )
 
 
-def _panel(kind: str, picture: Markup, shapes: Sequence[Shape], record: Record, alt: str) -> Markup:
+def _panel(title: str, picture: Markup, shapes: Sequence[Shape], record: Record, alt: str) -> Markup:
     drawn = draw_shapes(shapes, record.height, record.width)
-    title = {"truth": "annotated", "found": "found"}[kind]
     svg = Markup(
         f'<svg viewBox="0 0 {record.width} {record.height}" role="img" aria-label="{text(alt)}">'
         f"{picture}{drawn}</svg>"
     )
-    return element("div", element("span", title, class_="panel-title"), svg, class_=f"panel {kind}")
+    return element("div", element("span", title, class_="panel-title"), svg, class_="panel")
 
 
 def _described(shapes: Sequence[Shape]) -> str:

@@ -61,7 +61,7 @@
   const detections = all("g[data-score]");
   const slider = one("score");
   const classes = one("class-of-pictures");
-  let current = "worst";
+  let current = document.querySelector("button.choice").dataset.list;
   let from = null;
 
   const showScore = () => {

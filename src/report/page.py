@@ -58,6 +58,7 @@ def pictures_section(
     class_names: Sequence[str],
     names: Sequence[str],
     score: float,
+    choices: Sequence[Tuple[str, str]] = (("worst", "worst"), ("best", "best")),
 ) -> Markup:
     """Pictures with the objects beside the detections, and what chooses among them.
 
@@ -67,6 +68,7 @@ def pictures_section(
         class_names: by position.
         names: of the pictures, by position.
         score: where the slider stands at first.
+        choices: (key of a list, text of its button); the first is shown at first.
     """
     slider = element(
         "label",
@@ -77,10 +79,9 @@ def pictures_section(
         ),
         element("output", f"{score:.2f}", id="score-value", for_="score"),
     )
-    choices = [("worst", "worst"), ("best", "best"), ("all", "all of this page")]
     buttons = [
         element("button", title, type="button", class_="choice", data_list=key, aria_pressed="false")
-        for key, title in choices
+        for key, title in (*choices, ("all", "all of this page"))
     ]
     options = [element("option", "all", value="")]
     options += [element("option", name, value=place) for place, name in enumerate(class_names)]

@@ -136,20 +136,41 @@ def errors_by_size(table: MatchTable, confusion: ConfusionMatrix) -> SizeCounts:
     return SizeCounts(counts[0], counts[1], objects, sizes, lists)
 
 
-def best_and_worst(table: MatchTable, confusion: ConfusionMatrix) -> Dict[str, PictureList]:
-    """{"worst": pictures, "best": pictures} by F1 of a picture, with detections of at least the score of the
-    confusion matrix. Of equal ones, more errors are worse, and more objects are better. Pictures without
-    objects and detections are in neither, and no picture is in both."""
+class PictureScores(NamedTuple):
+    """F1 of each picture, int64 or float64 [pictures].
+
+    Attributes:
+        f1: 2 TP / (2 TP + FP + FN); 0 where there is nothing to count.
+        true: true positives.
+        errors: false positives and misses.
+    """
+
+    f1: np.ndarray
+    true: np.ndarray
+    errors: np.ndarray
+
+
+def picture_scores(table: MatchTable, confusion: ConfusionMatrix) -> PictureScores:
+    """F1 of each picture with detections of at least the score of the confusion matrix."""
     image, _ = _entries(table, confusion)
     size = len(table.image_ids)
     is_true = confusion.true_class == confusion.predicted_class
     true = np.bincount(image[is_true], minlength=size)
     false = np.bincount(image[~is_true & (confusion.detection >= 0)], minlength=size)
     missed = np.bincount(image[~is_true & (confusion.object >= 0)], minlength=size)
-    total = 2 * true + false + missed
-    f1 = 2 * true / np.maximum(total, 1)
-    shown = np.flatnonzero(total)
-    order = shown[np.lexsort((-true[shown], -(false + missed)[shown], f1[shown]))]
+    errors = false + missed
+    return PictureScores(2 * true / np.maximum(2 * true + errors, 1), true, errors)
+
+
+def best_and_worst(table: MatchTable, confusion: ConfusionMatrix) -> Dict[str, PictureList]:
+    """{"worst": pictures, "best": pictures} by F1 of a picture.
+
+    Of equal ones, more errors are worse, and more objects are better. Pictures without objects and detections
+    are in neither, and no picture is in both.
+    """
+    f1, true, errors = picture_scores(table, confusion)
+    shown = np.flatnonzero(true + errors)
+    order = shown[np.lexsort((-true[shown], -errors[shown], f1[shown]))]
     worst = [i for i in order.tolist() if f1[i] < 1][:_WORST]
     order = shown[np.lexsort((-true[shown], -f1[shown]))]
     best = [i for i in order.tolist() if f1[i] > 0 and i not in worst][:_BEST]

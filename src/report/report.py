@@ -11,14 +11,15 @@ from ..data.annotations.records import DataSource
 from ..data.check.statistics import StatisticsSettings
 from ..evaluation.inputs import EvaluationInputs
 from ..evaluation.matching.table import MatchTable
-from ..evaluation.result_files import replaced_file
-from .gallery import make_gallery, picture_name
+from ..evaluation.result_files import replaced_file, write_json
+from .gallery import Found, make_gallery, picture_name
 from .kind_section import KindPart, make_kind_part
 from .markup import Markup, details, join, note
 from .page import make_page, pictures_section
 from .run_sections import data_section, figure_table, headline_tiles, settings_section, training_charts
 
 NAME = "report.html"
+SETTINGS_NAME = "report_settings.json"  # for comparisons
 _TITLES = {"bbox": "Boxes", "segm": "Masks"}
 
 
@@ -86,7 +87,7 @@ class Report:
         self._last = (inputs, table)
 
     def write(self, folder: Union[str, Path], metrics: Mapping[str, Any]) -> Path:
-        """Write report.html; returns its path.
+        """Write report.html, and its settings beside it; returns its path.
 
         Args:
             folder: is made if it is not there.
@@ -99,6 +100,7 @@ class Report:
         page = make_page(*self._heading(folder), self._sections(metrics))
         with replaced_file(path) as temporary:
             temporary.write_text(page, encoding="utf-8")
+        write_json(Path(folder) / SETTINGS_NAME, dict(self.settings.values), indent=1)
         return path
 
     def _names(self, table: MatchTable) -> Dict[Any, str]:
@@ -148,6 +150,6 @@ class Report:
         lists = dict(main.ranking)
         for part in reversed(self.parts):
             lists.update(part.lists)
-        gallery = make_gallery(inputs, table, main.score, self._records, lists)
+        gallery = make_gallery([Found("found", inputs, table, main.score)], self._records, lists)
         names = list(self._names(table).values())
         return pictures_section(gallery, lists, table.class_names, names, main.score)

@@ -39,7 +39,7 @@ def start_report(
     if settings.evaluated:
         folders += list(Path(settings.evaluated).absolute().parents)[:2]
     if source is not None:
-        source = _with_paths(source, settings.picture_folder)
+        source = with_paths(source, settings.picture_folder)
     rows, file = training_rows(folders)
     return Report(settings, source, rows, file)
 
@@ -98,7 +98,7 @@ def report_of_files(
     return report.write(work_dir, metrics)
 
 
-def _with_paths(source: DataSource, folder: str) -> DataSource:
+def with_paths(source: DataSource, folder: str) -> DataSource:
     """Data that was read without its pictures has names alone: with their paths, where they may be."""
     if source.folder:
         return source

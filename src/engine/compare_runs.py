@@ -1,0 +1,147 @@
+"""The job of `compare.py`: two runs on the same data, as a table and as one page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
+
+from ..config import Config
+from ..data.annotations.records import DataSource
+from ..data.annotations.sources import read_annotations
+from ..data_settings import annotation_settings
+from ..errors import ConfigError, DataError
+from ..evaluation.coco_settings import CocoSettings
+from ..evaluation.ground_truth import read_annotations_alone
+from ..evaluation.matching.operating_points import best_common_score
+from ..evaluation.matching.table import make_match_table
+from ..evaluation.result_files import replaced_file
+from ..evaluation.result_rows import load_results
+from ..report.comparison import (
+    Difference,
+    class_differences,
+    class_section,
+    compare_figures,
+    curve_section,
+    difference_lines,
+    difference_table,
+    picture_differences,
+    settings_that_differ,
+)
+from ..report.gallery import Found, make_gallery, picture_name
+from ..report.markup import Markup, join
+from ..report.page import make_page, pictures_section
+from ..report.report import SETTINGS_NAME
+from .inference.evaluation import evaluation_settings
+from .inference.run_report import training_rows, with_paths
+from .output_folder import prepare_output_folder
+from .results_evaluator import checked_inputs
+
+NAME = "comparison.html"
+_KINDS = ("bbox", "segm")
+
+
+def compare_runs(
+    config: Config, runs: Sequence[Union[str, Path]], work_dir: Union[str, Path]
+) -> Dict[str, Dict[str, Difference]]:
+    """Compare two runs; prints the differences and writes comparison.html.
+
+    Args:
+        config: the settings, which say where the annotations and pictures are.
+        runs: the folders of two trainings or evaluations, with results_{bbox,segm}.json in them or in `eval`.
+        work_dir: the folder for comparison.html.
+
+    Returns:
+        {kind: {figure: difference}}
+
+    Raises:
+        ConfigError: not two folders.
+        DataError: a folder has no results; or they are not of these annotations.
+    """
+    if len(runs) != 2:
+        raise ConfigError(f"{len(runs)} folders; two are compared: compare.py FIRST SECOND [KEY=VALUE ...]")
+    prepare_output_folder(work_dir, "--work-dir")
+    pairs = [(str(run), _results_folder(Path(run))) for run in runs]
+    of_file = annotation_settings(config, "val")
+    is_coco = of_file.format == "coco"  # its pictures are not needed
+    annotations = of_file.path if is_coco else read_annotations(of_file)
+    source = read_annotations_alone(of_file.path) if is_coco else annotations
+    settings = evaluation_settings(config).figures
+    differences, tables, classes = {}, [], []
+    for kind in _KINDS:
+        if not all((folder / _file(kind)).exists() for _, folder in pairs):
+            continue
+        found = [_read(annotations, source, pair, kind, settings) for pair in pairs]
+        first, second = (side.table for side in found)
+        differences[kind] = compare_figures(first, second)
+        print("\n".join(difference_lines(kind, differences[kind])), flush=True)
+        tables.insert(0, difference_table(kind, differences[kind]))
+        classes.insert(0, class_section(kind, class_differences(first, second)))
+    sections = [
+        ("figures", "Differences", join(tables)),
+        ("curves", "Curves", _curves(pairs, found)),
+        ("classes", "Classes", join(classes)),
+        ("pictures-part", "Pictures", _pictures(with_paths(source, of_file.folder), found)),
+        ("settings", "Settings", settings_that_differ(*(_settings(Path(run), f) for run, f in pairs))),
+    ]
+    path = Path(work_dir) / NAME
+    heading = f"first: {runs[0]} · second: {runs[1]} · {len(source.records)} pictures of {of_file.path}"
+    page = make_page("Comparison of two runs", heading, sections)
+    with replaced_file(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    print(f"wrote {path}", flush=True)
+    return differences
+
+
+def _read(
+    annotations, source: DataSource, pair: Tuple[str, Path], kind: str, settings: CocoSettings
+) -> Found:
+    """What a run found, with its match table."""
+    run, folder = pair
+    path = str(folder / _file(kind))
+    inputs = checked_inputs(annotations, source, load_results(path), kind, path)
+    table = make_match_table(inputs, settings)
+    if not table.object_counts().any():
+        raise DataError(f"{source.annotation_file}: it has no object to compare the runs by")
+    return Found(run, inputs, table, best_common_score(table, table.reference))
+
+
+def _curves(pairs: Sequence[Tuple[str, Path]], found: Sequence[Found]) -> Markup:
+    rows = [training_rows([Path(run), folder, folder.parent])[0] for run, folder in pairs]
+    return curve_section([side.table for side in found], [side.title for side in found], rows)
+
+
+def _pictures(source: DataSource, found: Sequence[Found]) -> Markup:
+    records = {record.image_id: record for record in source.records}
+    table = found[0].table
+    lists = picture_differences(table, found[1].table)
+    names = [picture_name(records[image_id]) for image_id in table.image_ids]
+    choices = (("gains", "better in the second"), ("losses", "worse in the second"))
+    gallery = make_gallery(found, records, lists)
+    return pictures_section(gallery, lists, table.class_names, names, found[0].score, choices)
+
+
+def _file(kind: str) -> str:
+    return f"results_{kind}.json"
+
+
+def _results_folder(run: Path) -> Path:
+    for folder in (run, run / "eval"):
+        if (folder / _file("bbox")).exists():
+            return folder
+    raise DataError(
+        f"{run}: neither it nor {run / 'eval'} has a results_bbox.json; give the folder of an evaluation, or "
+        "of a training with eval_interval"
+    )
+
+
+def _settings(run: Path, folder: Path) -> Optional[Mapping[str, Any]]:
+    """The settings that a report left; None without one."""
+    for place in (run, folder):
+        path = place / SETTINGS_NAME
+        if path.exists():
+            try:
+                return json.loads(path.read_text(encoding="utf-8"))
+            except (OSError, ValueError) as error:
+                raise DataError(f"{path}: {error}") from None
+    return None
