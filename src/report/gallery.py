@@ -44,13 +44,13 @@ class Found(NamedTuple):
 
     Attributes:
         title: over its pictures.
-        inputs: masks of the kind that is drawn.
+        inputs: of the evaluation, for masks; boxes need none.
         table: its match table.
         score: an object counts as found by a detection of at least this score.
     """
 
     title: str
-    inputs: EvaluationInputs
+    inputs: Optional[EvaluationInputs]
     table: MatchTable
     score: float
 
@@ -114,6 +114,13 @@ class _Shapes:
         found[found] = table.detections.score[partner[found]] >= run.score
         self.is_missed = ~found & ~table.object_ignored[ALL_SIZES]
 
+    def mask(self, is_object: bool, position: int) -> Optional[dict]:
+        """The RLE of an object or a detection, by its position in the inputs; None for boxes."""
+        if self.table.kind == "bbox":
+            return None
+        annotations = self.inputs.truth.annotations if is_object else self.inputs.detections
+        return annotations[position]["segmentation"]
+
     def objects(self, image: int, is_missed: np.ndarray) -> List[Shape]:
         """The annotated objects of a picture, crowds first; is_missed: bool, for all objects."""
         columns = self.table.objects
@@ -122,9 +129,7 @@ class _Shapes:
         return [
             Shape(
                 columns.box[i].tolist(),
-                self.inputs.truth.annotations[columns.annotation[i]].get("segmentation")
-                if self.table.kind == "segm"
-                else None,
+                self.mask(True, columns.annotation[i]),
                 int(columns.category[i]),
                 self.table.class_names[columns.category[i]],
                 None,
@@ -142,7 +147,7 @@ class _Shapes:
         return [
             Shape(
                 columns.box[i].tolist(),
-                self.inputs.detections[columns.position[i]].get("segmentation"),
+                self.mask(False, columns.position[i]),
                 int(columns.category[i]),
                 self.table.class_names[columns.category[i]],
                 float(columns.score[i]),

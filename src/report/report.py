@@ -49,8 +49,7 @@ class Report:
     report.add_kind(inputs, table, figures)      # boxes, then masks
     report.write("eval", metrics)
 
-    Each kind's inputs are used and let go, but for those of the last kind, whose pictures are drawn at the
-    end: so the memory is that of one kind.
+    Of the inputs only masks are kept, whose outlines are drawn at the end. Boxes stand in the match table.
     """
 
     def __init__(
@@ -72,7 +71,7 @@ class Report:
         self.training_rows = training_rows
         self.training_file = training_file
         self.parts: List[KindPart] = []
-        self._last: Optional[Tuple[EvaluationInputs, MatchTable]] = None
+        self._last: Optional[Tuple[Optional[EvaluationInputs], MatchTable]] = None
         self._records = {record.image_id: record for record in source.records} if source else {}
 
     def add_kind(self, inputs: EvaluationInputs, table: MatchTable, figures: Mapping[str, Any]) -> None:
@@ -84,7 +83,7 @@ class Report:
             figures: `detailed_figures` of the table.
         """
         self.parts.append(make_kind_part(table, figures, self._names(table)))
-        self._last = (inputs, table)
+        self._last = (inputs if table.kind == "segm" else None, table)
 
     def write(self, folder: Union[str, Path], metrics: Mapping[str, Any]) -> Path:
         """Write report.html, and its settings beside it; returns its path.
