@@ -103,7 +103,7 @@ def test_the_training_script_reads_what_is_written(sandbox, cards):
     assert run.returncode == 0 and "warning: no none.conf" in run.stderr
     run = sandbox.run("run_distribute_train.sh", f"rank_table_{cards}pcs.json")
     assert run.returncode == 0, run.stderr
-    assert [call["env"]["DEVICE_ID"] for call in sandbox.calls()] == [str(card) for card in range(cards)]
+    assert [call["env"]["DEVICE_ID"] for call in sandbox.ranks()] == [str(card) for card in range(cards)]
 
 
 def test_an_existing_file_is_kept_unless_forced(sandbox):
