@@ -25,7 +25,7 @@ from src.maskrcnn.ops.nms import NMS
 from src.maskrcnn.roi_align import KernelPool
 from src.network_define import LossNet, TrainOneStep
 from src.weights.torchvision import project_name
-from tests.parity_stages import draw_weights
+from tests.parity.stages import draw_weights
 
 
 def drawn_network(config: Config, exported: bool = False) -> nn.Cell:

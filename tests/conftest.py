@@ -26,7 +26,7 @@ SHARED = Path(os.environ.get("MASKRCNN_SHARED") or ROOT.parent / "shared")
 # for half a minute.
 LONG = [
     (
-        "tests/test_ascend.py",
+        "tests/ascend_form/test_graphs.py",
         "tests/maskrcnn/test_mask_rcnn_r50.py",
         "tests/test_network_define.py",
         "tests/engine/training/test_build_step.py",
@@ -45,7 +45,7 @@ LONG = [
     ("tests/ascend/test_backend.py", "tests/ascend/test_ranks.py"),
     ("tests/engine/training/test_resume.py",),
     ("tests/engine/training/test_full_size.py",),
-    ("tests/test_parity.py",),
+    ("tests/parity/test_parity.py",),
     ("tests/engine/hooks/test_training_outputs.py",),
     ("tests/engine/test_onnx_export.py", "tests/onnx_graph/test_network.py"),
     ("tests/engine/runtime/test_compile_cache.py",),

@@ -10,7 +10,7 @@ from mindspore import Tensor
 
 from src.maskrcnn.build import build_network
 from tests.maskrcnn import twins
-from tests.parity_table import partners
+from tests.parity.table import partners
 from tests.small_network import ASCEND_FORM as ASCEND
 from tests.small_network import CPU_FORM as CPU
 from tests.small_network import (

@@ -17,8 +17,8 @@ from .table import FAILED, NOT_COMPARED, NOTE, OK, Row
 ROOT = Path(__file__).resolve().parents[3]
 STEPS = 10
 # How much a loss of the first step may differ from the CPU's, relative to it. float16 changes the first
-# stage's by 0.1% at most (tests/test_ascend.py); it moves proposals, and with them what the second stage
-# samples.
+# stage's by 0.1% at most (tests/ascend_form/test_graphs.py); it moves proposals, and with them what the
+# second stage samples.
 _FIRST_STAGE = 0.02
 _SECOND_STAGE = 0.25
 # The same step computed twice on one device, where sums may be added in another order.

@@ -235,7 +235,7 @@ def compare_gradients(
     """Two rows for all parameters, norms and sampled values, the worst of each, and more for those that fail.
 
     A parameter that passes a limit has a row of its own, and so has one that only one side has a gradient
-    for. `perturbed` holds gradients of perturbed images (tests/parity.py): a parameter that is within its
+    for. `perturbed` holds gradients of perturbed images (tests/parity): a parameter that is within its
     limits in one of them counts as right, and the row's note says so.
     """
     names = gradient_names(reference)

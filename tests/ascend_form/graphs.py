@@ -14,7 +14,7 @@ from src.maskrcnn.build import build_network
 from src.maskrcnn.layers import Conv
 from src.maskrcnn.norms import NORMS, conv_norm
 from src.network_define import GradientLimits, LossNet, TrainOneStep
-from tests.graph_walk import Node, compiled_nodes
+from tests.ascend_form.walk import Node, compiled_nodes
 from tests.small_network import BATCH_NAMES, CPU_FORM, draw_weights, small_batch, small_config
 
 

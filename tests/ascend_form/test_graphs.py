@@ -12,8 +12,8 @@ import pytest
 from mindspore import Tensor, ops
 
 from src.engine.display.loss_lines import LOSS_NAMES
-from tests.ascend_graphs import GRAPHS, inference, nodes, training
-from tests.graph_walk import compiled_nodes, documented_platforms
+from tests.ascend_form.graphs import GRAPHS, inference, nodes, training
+from tests.ascend_form.walk import compiled_nodes, documented_platforms
 from tests.maskrcnn import twins
 from tests.small_network import CPU_FORM, gradient_step, small_batch, small_network
 

@@ -1,4 +1,4 @@
-"""The parity run of tests/parity.py: it passes, and it fails where anything differs."""
+"""The parity run of tests/parity: it passes, and it fails where anything differs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from tests import parity
-from tests.parity_stages import MAX_PERTURBATIONS, ParityError, perturbed_gradients
-from tests.parity_table import compare
+from tests.parity.stages import MAX_PERTURBATIONS, ParityError, perturbed_gradients
+from tests.parity.table import compare
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

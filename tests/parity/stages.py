@@ -19,10 +19,10 @@ from src.maskrcnn.build import build_network
 from src.network_define import LossNet
 from src.weights.loading import load_network
 from src.weights.torchvision import from_torchvision, project_name
-from tests.parity_table import LEVELS, LOSSES, gradient_errors, gradient_holds, gradient_names
+from tests.parity.table import LEVELS, LOSSES, gradient_errors, gradient_holds, gradient_names
 from tests.reference.make_parity import draw_parameter
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 TAKE_ALL = 10**7  # more than there are anchors: nothing is sampled, everything with a label takes part
 MAX_PERTURBATIONS = 16  # how often a step is repeated with perturbed images, at most
 # The largest relative change of a pixel: about a millionth, which is how float32 rounds C4 and C5.

@@ -28,8 +28,8 @@ import mindspore as ms
 import numpy as np
 
 from src.engine.entry import run_main
-from tests.parity_stages import Arrays, ParityError, build, draw_weights, run_inference, run_training
-from tests.parity_table import Row, compare, missing_entries, table
+from tests.parity.stages import Arrays, ParityError, build, draw_weights, run_inference, run_training
+from tests.parity.table import Row, compare, missing_entries, table
 from tests.reference.make_parity import REFERENCE, draw_inputs
 
 
