@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests import parity
+from tests.parity import __main__ as parity
 from tests.parity.stages import MAX_PERTURBATIONS, ParityError, perturbed_gradients
 from tests.parity.table import compare
 
