@@ -17,6 +17,7 @@ from benchmarks.peer.drawn import draw_small_batch
 from benchmarks.timing import ROOT, summary, timed
 from src.config import Config, load_config, values_with
 from src.engine.inference.detections import detect
+from src.engine.inference.loading import compile_inference
 from src.engine.runtime import device  # noqa: I001  first: it sets the environment that MindSpore is loaded in
 from src.engine.runtime.compile_cache import compile_cell
 from src.engine.training.build_step import make_step
@@ -101,14 +102,7 @@ def infer(args: argparse.Namespace) -> dict:
         return dict(image=inputs["image"], image_meta=inputs["image_meta"], count=args.batch)
 
     start = time.perf_counter()
-    first = make(0)
-    compile_cell(
-        network,
-        (Tensor(first["image"]), Tensor(first["image_meta"])),
-        device.Device("CPU"),
-        config.compile_cache,
-        values_with(config, "in_graph"),
-    )
+    compile_inference(network, config, device.Device("CPU"), args.batch)
     compile_seconds = time.perf_counter() - start
     seconds, masks = timed(lambda batch: paste_all(detect(network, batch), args), args.repeats, make, WARM_UP)
     return dict(

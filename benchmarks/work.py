@@ -16,6 +16,7 @@ from benchmarks.inputs import MASK_SIDE, batch_of, paste_all, settings
 from benchmarks.timing import summary, timed
 from src.config import Config, values_with
 from src.engine.inference.detections import detect
+from src.engine.inference.loading import compile_inference
 from src.engine.runtime import device  # noqa: I001  first: it sets the environment that MindSpore is loaded in
 from src.engine.runtime.compile_cache import compile_cell
 from src.engine.training.build_step import make_optimizer
@@ -141,14 +142,7 @@ def inference(args: argparse.Namespace) -> Compiled:
         return dict(image=image, image_meta=image_meta, count=args.batch)
 
     start = time.perf_counter()
-    first = make(0)
-    compile_cell(
-        network,
-        (Tensor(first["image"]), Tensor(first["image_meta"])),
-        device.Device("CPU"),
-        config.compile_cache,
-        values_with(config, "in_graph"),
-    )
+    compile_inference(network, config, device.Device("CPU"), args.batch)
     compile_seconds = time.perf_counter() - start
     return Compiled(lambda batch: paste_all(detect(network, batch), args), make, compile_seconds)
 
