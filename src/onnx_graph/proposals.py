@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, Sequence
 
 from ..config import Config
-from ..maskrcnn.anchor_generator import pyramid_anchors
+from ..maskrcnn.from_config import make_anchors
 from . import boxes as box_nodes
 from .graph import Graph
 
@@ -39,15 +39,7 @@ def make_proposals(
     boxes = []
     scores = []
     candidates = 0
-    anchors_of_levels = pyramid_anchors(
-        (config.img_height, config.img_width),
-        config.feature_shapes,
-        config.anchor_strides,
-        config.anchor_scales,
-        config.anchor_ratios,
-        config.anchor_round,
-    )
-    for level, anchors in enumerate(anchors_of_levels):
+    for level, anchors in enumerate(make_anchors(config)):
         graph.scope = f"proposals/P{level + 2}"
         count = min(config.rpn_nms_pre, len(anchors))
         level_scores, index = box_nodes.top_k(graph, logits[level], count)
