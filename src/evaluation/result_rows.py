@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 from pathlib import Path
 from typing import Any, List, Mapping, Optional, Sequence, Tuple, Union
 
@@ -116,7 +117,10 @@ def load_results(name: Union[str, Path]) -> Any:
 
 
 def _is_number(value):
-    return isinstance(value, (int, float)) and math.isfinite(value)
+    # JSON has whole numbers of any length; one beyond a float's range is no number here.
+    if isinstance(value, int):
+        return abs(value) <= sys.float_info.max
+    return isinstance(value, float) and math.isfinite(value)
 
 
 def _is_box(value):

@@ -61,6 +61,7 @@ WRONG = {
     "of an unknown class": ([GOOD, row(1, 4, (0, 0, 5, 5), 0.5)], "row 1: category_id 4 is not in"),
     "a score of NaN": ([GOOD, row(1, 3, (0, 0, 5, 5), math.nan)], "row 1: finite numbers expected"),
     "an infinite side": ([row(1, 3, (0, 0, 5, math.inf), 0.5)], "row 0: finite numbers expected"),
+    "a score that no float holds": ([row(1, 3, (0, 0, 5, 5), 10**400)], "row 0: finite numbers expected"),
     "a score as text": ([row(1, 3, (0, 0, 5, 5), "0.5")], "row 0: finite numbers expected"),
     "a box of three numbers": ([row(1, 3, (0, 0, 5), 0.5)], "row 0: finite numbers expected"),
     "a number as box": ([{**GOOD, "bbox": 7}], "row 0: finite numbers expected"),

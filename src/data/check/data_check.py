@@ -152,11 +152,12 @@ def check_data(
         )
         source.leave_out(unusable)
     if settings.split == "train":
-        _check_for_training(settings.selection, settings.canvas, source, findings)
+        _check_for_training(settings.selection, source, findings)
+    _check_canvas(settings.canvas, source, findings)
     return DataCheck(settings, findings, source, mode)
 
 
-def _check_for_training(selection, canvas, source, findings):
+def _check_for_training(selection, source, findings):
     """Find what training leaves out, and what makes it impossible."""
     usable = 0
     objects_missing = any(kind in findings.counts for kind in CAUSES_OF_MISSING_OBJECTS)
@@ -175,6 +176,10 @@ def _check_for_training(selection, canvas, source, findings):
         findings.add("nothing", "", detail="no 'annotations'; training needs them")
     elif not usable and not findings.count(FATAL):
         findings.add("nothing", "", detail="no picture with an object to learn from")
+
+
+def _check_canvas(canvas, source, findings):
+    """Find sizes of pictures that cannot be placed on the canvas."""
     sizes = [(record.height, record.width) for record in source.records]
     for height, width in np.unique(np.array(sizes, np.int64).reshape(-1, 2), axis=0).tolist():
         try:

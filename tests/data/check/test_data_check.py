@@ -21,9 +21,10 @@ def test_too_many_objects_and_settings_of_training(coco_folder):
     assert result.exit_code == 1
     assert check(root, "keep_empty=True").exit_code == 0
     assert not found(check(root, "max_instance_count=2", split="val"), "too_many")
-    small = check(root, "resize=short_side", "img_width=256", "img_height=256")
-    assert small.exit_code == 2
-    assert "write img_width=1344" in found(small, "canvas")[0]["detail"]
+    for split in ("train", "val"):  # pictures of both are placed on the canvas
+        small = check(root, "resize=short_side", "img_width=256", "img_height=256", split=split)
+        assert small.exit_code == 2
+        assert "write img_width=1344" in found(small, "canvas")[0]["detail"]
 
 
 def test_classes_that_contradict_num_classes(coco_folder):
