@@ -47,7 +47,7 @@ def training_charts(rows: Sequence[Mapping[str, Any]]) -> Markup:
     Args:
         rows: of metrics.jsonl, or steps with losses alone.
     """
-    steps = [row for row in rows if "total_loss" in row]
+    steps = [row for row in rows if all(name in row for name in ("step", *_LOSSES))]
     evaluations = [row for row in rows if "evaluated" in row]
     charts = []
     if steps:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
@@ -53,14 +54,13 @@ def draw_files(tasks: Sequence[PictureTask]) -> Iterator[Annotations]:
         return
     workers = [start_process(__name__, "work") for _ in range(processes)]
     try:
-        for number, (_, connection) in enumerate(workers):
-            connection.send((os.getpid(), tasks[number::processes]))
+        for number, (process, connection) in enumerate(workers):
+            with _told_if_it_died(process):
+                connection.send((os.getpid(), tasks[number::processes]))
         for index in range(len(tasks)):
             process, connection = workers[index % processes]
-            try:
+            with _told_if_it_died(process):
                 answer = connection.recv()
-            except (EOFError, OSError):
-                raise DataError(f"a process that drew pictures {how_it_ended(process)}") from None
             if isinstance(answer, OSError):
                 raise answer
             yield answer
@@ -70,6 +70,15 @@ def draw_files(tasks: Sequence[PictureTask]) -> Iterator[Annotations]:
             process.kill()
         for process, _ in workers:
             process.wait()
+
+
+@contextlib.contextmanager
+def _told_if_it_died(process: subprocess.Popen) -> Iterator[None]:
+    """A connection that breaks is a DataError that says how its process ended."""
+    try:
+        yield
+    except (EOFError, OSError):
+        raise DataError(f"a process that drew pictures {how_it_ended(process)}") from None
 
 
 def draw_file(task: PictureTask) -> Annotations:

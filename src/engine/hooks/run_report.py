@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Optional
 
-from ...errors import DataError
 from ...evaluation.coco_settings import CocoSettings
 from ...log import logger
 from ...report.report import ReportSettings
+from ..inference.evaluation import FAILURES
 from ..inference.run_report import report_of_files
 from .evaluation import Evaluation
 from .hook import Hook
@@ -32,7 +32,7 @@ class RunReport(Hook):
         evaluated = trainer.work_dir / "eval"
         try:
             path = report_of_files(self.settings, self.figures, source, evaluated, trainer.work_dir)
-        except DataError as error:
+        except FAILURES as error:
             logger.warning("the report was not written: %s", error)
             return
         print(f"wrote {path}", flush=True)

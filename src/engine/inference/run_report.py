@@ -15,6 +15,7 @@ from ...evaluation.coco_settings import CocoSettings
 from ...evaluation.inputs import read_inputs
 from ...evaluation.matching.details import detailed_figures
 from ...evaluation.matching.table import make_match_table
+from ...log import logger
 from ...report.report import Report, ReportSettings
 from ..display.loss_lines import global_steps, read_loss_log
 from ..display.metrics_file import read_metrics
@@ -40,7 +41,11 @@ def start_report(
         folders += list(Path(settings.evaluated).absolute().parents)[:2]
     if source is not None:
         source = with_paths(source, settings.picture_folder)
-    rows, file = training_rows(folders)
+    try:
+        rows, file = training_rows(folders)
+    except DataError as error:  # the figures of the evaluation do not depend on it
+        logger.warning("the report has no curves of the training: %s", error)
+        rows, file = [], ""
     return Report(settings, source, rows, file)
 
 

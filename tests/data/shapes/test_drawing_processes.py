@@ -6,6 +6,7 @@ import pytest
 
 from src.data.shapes.drawing_processes import PictureTask, draw_files
 from src.data.shapes.drawn_data import draw_shapes
+from src.errors import DataError
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core: everything is drawn in one process")
@@ -24,4 +25,12 @@ def test_a_picture_that_cannot_be_written_by_a_process(tmp_path):
     missing = tmp_path / "missing"
     tasks = [PictureTask(str(missing / f"{n}.jpg"), "plain", (64, 64), (1, n)) for n in range(400)]
     with pytest.raises(OSError, match=r"0\.jpg could not be written"):
+        list(draw_files(tasks))
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core: everything is drawn in one process")
+def test_a_process_that_ends_before_it_has_its_pictures(tmp_path, monkeypatch):
+    monkeypatch.setattr("src.data.processes._PROGRAM", "raise SystemExit(3)")
+    tasks = [PictureTask(str(tmp_path / f"{n}.jpg"), "plain", (64, 64), (1, n)) for n in range(4000)]
+    with pytest.raises(DataError, match="a process that drew pictures ended with code 3"):
         list(draw_files(tasks))
