@@ -71,12 +71,17 @@ def compare_runs(
     for kind in _KINDS:
         if not all((folder / _file(kind)).exists() for _, folder in pairs):
             continue
-        found = [_read(annotations, source, pair, kind, settings) for pair in pairs]
-        first, second = (side.table for side in found)
+        sides = [_read(annotations, source, pair, kind, settings) for pair in pairs]
+        first, second = (side.table for side in sides)
+        if not first.object_counts().any():
+            continue  # data of boxes alone: an evaluation writes an empty file for masks
+        found = sides
         differences[kind] = compare_figures(first, second)
         print("\n".join(difference_lines(kind, differences[kind])), flush=True)
         tables.insert(0, difference_table(kind, differences[kind]))
         classes.insert(0, class_section(kind, class_differences(first, second)))
+    if not tables:
+        raise DataError(f"{source.annotation_file}: it has no object to compare the runs by")
     sections = [
         ("figures", "Differences", join(tables)),
         ("curves", "Curves", _curves(pairs, found)),
@@ -101,8 +106,6 @@ def _read(
     path = str(folder / _file(kind))
     inputs = checked_inputs(annotations, source, load_results(path), kind, path)
     table = make_match_table(inputs, settings)
-    if not table.object_counts().any():
-        raise DataError(f"{source.annotation_file}: it has no object to compare the runs by")
     return Found(run, inputs, table, best_common_score(table, table.reference))
 
 

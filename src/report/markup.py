@@ -71,8 +71,8 @@ def note(value: Any) -> Markup:
 
 
 def number(value: Optional[float], digits: int = 3) -> str:
-    """A figure as text; "–" where there is none (None, or COCO's -1)."""
-    if value is None or value == -1:
+    """A figure as text; "–" where there is none."""
+    if value is None:
         return "–"
     return str(value) if isinstance(value, int) else f"{value:.{digits}f}"
 
@@ -112,8 +112,7 @@ def _cell(column: Column, value: Any, position: int) -> Markup:
         return element("th", value, scope="row")
     if not column.is_number or isinstance(value, Markup):
         return element("td", value, class_=_side(column))
-    is_missing = value is None or value == -1
-    key = "" if is_missing else repr(value)
+    key = "" if value is None else repr(value)
     return element("td", number(value, column.digits), class_="number", data_key=key)
 
 

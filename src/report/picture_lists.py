@@ -12,6 +12,7 @@ from ..evaluation.matching.table import MatchTable
 NAMED = 40  # pictures of a list that are named, whether they are shown or not
 _WORST = 12
 _BEST = 6
+_WHOLE_LISTS = ("worst", "best", "gains", "losses")
 _OF_A_CELL = 3
 _OF_MISTAKES = 8
 
@@ -199,21 +200,21 @@ def mistake_lists(keys: Mapping[Any, str], names: Mapping[Any, str]) -> Dict[str
 
 
 def embedded_images(lists: Mapping[str, PictureList], most: int) -> List[int]:
-    """The pictures that a page shows, in the order of their weight: worst, best, suspected mistakes, then the
-    first ones of every list in turns.
+    """The pictures that a page shows, in the order of their weight: the lists of whole pages (worst, best; of
+    a comparison those that differ), suspected mistakes, then the first ones of every list in turns.
 
     Args:
         lists: by key.
         most: how many pictures.
     """
     chosen: Dict[int, None] = {}
-    for key in ("worst", "best"):
+    for key in _WHOLE_LISTS:
         if key in lists:
             chosen.update(dict.fromkeys(lists[key].images))
     for key, entry in lists.items():
         if "-mistake-" in key:
             chosen.update(dict.fromkeys(entry.images))
-    rest = [entry for key, entry in lists.items() if key not in ("worst", "best") and "-mistake-" not in key]
+    rest = [entry for key, entry in lists.items() if key not in _WHOLE_LISTS and "-mistake-" not in key]
     rest.sort(key=lambda entry: -entry.total)
     for place in range(_OF_A_CELL):
         for entry in rest:

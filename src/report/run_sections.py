@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from importlib import metadata
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -23,9 +23,14 @@ def figure_table(metrics: Mapping[str, Any]) -> Markup:
     """COCO's figures, a row each."""
     kinds = [kind for kind in _KINDS if kind in metrics]
     names = [name for name in metrics[kinds[0]] if name != "per_class"]
-    rows = [(name, *(metrics[kind].get(name) for kind in kinds)) for name in names]
+    rows = [(name, *(_figure(metrics[kind].get(name)) for kind in kinds)) for name in names]
     columns = [Column("figure", False), *(Column(f"{_KINDS[kind]} ({kind})") for kind in kinds)]
     return table(columns, rows, "COCO's figures; – where there is nothing to count")
+
+
+def _figure(value: Optional[float]) -> Optional[float]:
+    """One of COCO's figures; None instead of -1, where there is nothing to count."""
+    return None if value == -1 else value
 
 
 def headline_tiles(headlines: Mapping[str, Mapping[str, Any]]) -> Markup:
@@ -34,7 +39,7 @@ def headline_tiles(headlines: Mapping[str, Mapping[str, Any]]) -> Markup:
     for kind, headline in headlines.items():
         for name, interval in headline.items():
             limits = f"95%: {interval['low']:.3f} to {interval['high']:.3f}"
-            value = element("strong", number(interval["value"]))
+            value = element("strong", number(_figure(interval["value"])))
             tiles.append(
                 element("li", element("span", f"{name} of {_KINDS[kind]}"), value, element("span", limits))
             )

@@ -102,6 +102,36 @@ def test_its_page_in_a_browser(runs, tmp_path):
         assert sorted(row.text for row in rows) == sorted(NAMES)
 
 
+def test_data_of_boxes_alone(runs, tmp_path):
+    """An evaluation writes an empty results_segm.json for it."""
+    first, second, words = runs
+    data = tmp_path / "data"
+    shutil.copytree(first / "data", data)
+    file = data / "annotations" / "instances_val2017.json"
+    truth = json.loads(file.read_text())
+    for item in truth["annotations"]:
+        del item["segmentation"]
+    file.write_text(json.dumps(truth))
+    folders = []
+    for run, results in ((first, first), (second, second / "eval")):
+        folders.append(tmp_path / run.name)
+        folders[-1].mkdir()
+        shutil.copy(results / "results_bbox.json", folders[-1])
+        (folders[-1] / "results_segm.json").write_text("[]")
+    differences = compare_runs(load_config([f"coco_root={data}"]), folders, tmp_path)
+    assert list(differences) == ["bbox"] and differences["bbox"]["AP"].second == pytest.approx(1)
+    assert (tmp_path / "comparison.html").exists()
+
+
+def test_all_pictures_that_differ_are_in_the_page(runs, tmp_path):
+    first, second, words = runs
+    compare_runs(load_config(words), [first, second], tmp_path)
+    with open_browser(1000) as page:
+        page.get((tmp_path / "comparison.html").as_uri())
+        figures = page.find_elements("css selector", "figure.picture")
+    assert len(figures) > 6  # a mistake in each third of 32 pictures
+
+
 def test_what_cannot_be_compared_is_one_line(runs, tmp_path):
     first, second, words = runs
     config = load_config(words)
