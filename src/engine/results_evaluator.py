@@ -87,7 +87,9 @@ def checked_inputs(
     """
     inputs = read_inputs(source, rows, kind, file=name)
     _check_classes(inputs, name)
-    if kind == "segm" and _has_turned_masks(inputs, name):
+    # Data whose pictures were read have the sizes as they are displayed.
+    may_be_turned = not isinstance(annotations, DataSource)
+    if kind == "segm" and _has_turned_masks(inputs, name, may_be_turned):
         # a picture that EXIF turns: its masks are as it is displayed, its entry as it is stored
         sizes = {plain_id(row["image_id"]): tuple(row["segmentation"]["size"]) for row in rows}
         inputs = read_inputs(read_annotations_alone(annotations, sizes), rows, kind, file=name)
@@ -106,15 +108,15 @@ def _check_classes(inputs: EvaluationInputs, name: str) -> None:
             )
 
 
-def _has_turned_masks(inputs: EvaluationInputs, name: str) -> bool:
-    """Whether masks have the sides of their picture in the other order. Any other size is an error."""
+def _has_turned_masks(inputs: EvaluationInputs, name: str, may_be_turned: bool) -> bool:
+    """Whether masks have the sides of their picture in the other order, if these may. Other sizes are errors."""
     is_turned = False
     for number, row in enumerate(inputs.rows):
         size = tuple(row["segmentation"]["size"])
         expected = inputs.truth.sizes[plain_id(row["image_id"])]
         if size == expected:
             continue
-        if size != expected[::-1]:
+        if size != expected[::-1] or not may_be_turned:
             raise DataError(
                 f"{name}, row {number}: a mask of {size[0]}x{size[1]} pixels (height x width), but image "
                 f"{row['image_id']} of {inputs.truth.name} has {expected[0]}x{expected[1]}"

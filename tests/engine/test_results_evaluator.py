@@ -15,6 +15,7 @@ from src.data.images.rle import mask_to_rle
 from src.engine.results_evaluator import evaluate_results
 from src.errors import DataError
 from src.evaluation.coco_settings import CocoSettings
+from src.evaluation.ground_truth import read_annotations_alone
 from tests.conftest import ROOT
 from tests.evaluation.coco_examples import annotation, perfect_rows, row, small_truth
 
@@ -111,6 +112,10 @@ def test_masks_of_a_picture_that_is_displayed_turned(tmp_path):
         tmp_path / "results.json", str(tmp_path / "truth.json"), tmp_path / "eval", COCO
     )
     assert metrics["segm"]["AP"] == pytest.approx(1)
+    # Data that were read with their pictures (dataset=other) have the sizes as they are displayed.
+    source = read_annotations_alone(str(tmp_path / "truth.json"))
+    with pytest.raises(DataError, match="row 0: a mask of 80x60 pixels .* has 60x80"):
+        evaluate_results(tmp_path / "results.json", source, tmp_path / "eval", COCO)
 
 
 def read_csv(path):
