@@ -109,7 +109,7 @@ def _check_classes(inputs: EvaluationInputs, name: str) -> None:
 
 
 def _has_turned_masks(inputs: EvaluationInputs, name: str, may_be_turned: bool) -> bool:
-    """Whether masks have the sides of their picture in the other order, if these may. Other sizes are errors."""
+    """Whether masks have the sides of their picture in the other order. Another size is an error."""
     is_turned = False
     for number, row in enumerate(inputs.rows):
         size = tuple(row["segmentation"]["size"])

@@ -40,7 +40,6 @@ def launch_ranks(standin, tmp_path):
             "HANG_SECONDS": "400",  # on a crowded machine one may come long after the other
             "STANDIN_CONTACT": str(tmp_path / "contact"),
             "STANDIN_MEETING": str(tmp_path),
-            "STANDIN_SOC": "Ascend910B2",
         }
         del cluster["MS_SIMULATION_LEVEL"]  # with it ranks do not find each other
         command = [sys.executable, "-m", "tests.ascend.launch", "training", *words]

@@ -114,11 +114,11 @@ def _set_precision_mode() -> None:
     set here takes it where there is none: matrix products, and what `is_ascend_910` names. Has to be set
     before the device is initialised.
     """
-    mode = "allow_fp32_to_fp16" if is_ascend_910() else "must_keep_origin_dtype"
-    try:
+    from mindspore._c_expression import AscendOpPrecisionConf  # not in a MindSpore without Ascend
+
+    if not AscendOpPrecisionConf.get_instance().is_precision_mode_configured():
+        mode = "allow_fp32_to_fp16" if is_ascend_910() else "must_keep_origin_dtype"
         ms.device_context.ascend.op_precision.precision_mode(mode)
-    except RuntimeError as error:  # it takes one mode a process, and has another
-        logger.debug("%s", error)
 
 
 def uses_graph_engine() -> bool:

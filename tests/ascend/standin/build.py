@@ -73,6 +73,7 @@ def build(folder: Path) -> Dict[str, str]:
         "ASCEND_HOME_PATH": str(home),
         "ASCEND_OPP_PATH": str(home / "opp"),
         "MS_SIMULATION_LEVEL": "1",
+        "STANDIN_SOC": "Ascend910B2",  # the chip, which also Ascend910A may be
         "GLOG_v": "3",
         "LD_LIBRARY_PATH": os.pathsep.join(_and_before(libraries, "LD_LIBRARY_PATH")),
         "PYTHONPATH": os.pathsep.join(_and_before(home / "python", "PYTHONPATH")),
