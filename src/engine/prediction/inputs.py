@@ -24,7 +24,8 @@ def find_inputs(words: Sequence[Union[str, Path]], left_out: Optional[Path] = No
     Args:
         words: Files; folders, of which all pictures and videos are taken, nested ones too; patterns such as
             "photos/*.jpg", in which ** stands for any folders.
-        left_out: A folder that is passed over in other folders: that of the command's own drawings.
+        left_out: A folder that is passed over in other folders and by patterns: that of the command's own
+            drawings.
 
     Raises:
         DataError: A word names nothing.
@@ -63,13 +64,20 @@ def _files_below(folder: str, left_out: Optional[Path]) -> Iterator[str]:
 def _files_of_pattern(pattern: str, left_out: Optional[Path]) -> List[str]:
     files: List[str] = []
     for path in sorted(glob.glob(pattern, recursive=True)):
-        if os.path.isfile(path):
-            files.append(path)
-        elif "**" not in pattern:  # else what is in it matches by itself
-            files += _files_below(path, left_out)
+        if _is_in(path, left_out):
+            continue
+        files += [path] if os.path.isfile(path) else _files_below(path, left_out)
     if not files:
         raise DataError(f"pattern {pattern}: no file has such a name")
-    return files
+    return list(dict.fromkeys(map(os.path.normpath, files)))  # ** matches a folder, and what is in it
+
+
+def _is_in(path: str, folder: Optional[Path]) -> bool:
+    """Whether a path is a folder or something in it."""
+    return folder is not None and Path(os.path.realpath(folder)) in (
+        Path(os.path.realpath(path)),
+        *Path(os.path.realpath(path)).parents,
+    )
 
 
 def _is_same(path: str, other: Optional[Path]) -> bool:

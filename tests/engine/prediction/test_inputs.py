@@ -31,6 +31,9 @@ def test_patterns(tree):
     assert find_inputs(["in/*.jpg"]) == ["in/b.jpg"]
     assert find_inputs(["in/s*"]) == ["in/sub/c.tif", "in/sub/deep/d.mp4"]
     assert find_inputs(["in/**/[cd].*"]) == ["in/sub/c.tif", "in/sub/deep/d.mp4"]
+    assert find_inputs(["in/**/deep"]) == ["in/sub/deep/d.mp4"]  # a folder
+    assert find_inputs(["in/**"], tree / "in" / "out").count("in/sub/c.tif") == 1
+    assert find_inputs(["in/**/a.*"], tree / "in" / "out") == ["in/a.PNG"]  # not the command's own folder
     (tree / "x[1].jpg").touch()
     assert find_inputs(["x[1].jpg", "in/notes.txt"]) == ["x[1].jpg", "in/notes.txt"]  # files of these names
 
