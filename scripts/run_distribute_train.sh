@@ -201,9 +201,16 @@ end_all() {
 }
 
 started=("${launched[@]}" ${scheduler[@]+"${scheduler[@]}"})
+scheduler_code=0
 while ((stop == 0 && ${#launched[@]})) && [[ ! -s $LAUNCH/failed ]]; do
     sleep 0.2 || true
     show_log
+    if ((${#scheduler[@]})) && ! kill -0 "${scheduler[0]}" 2>/dev/null; then
+        wait "${scheduler[0]}" || scheduler_code=$?
+        scheduler=()
+        # Without it the ranks would wait for each other for HCCL_CONNECT_TIMEOUT seconds.
+        ((scheduler_code == 0)) || { code=$scheduler_code; break; }
+    fi
     for i in "${!launched[@]}"; do
         kill -0 "${launched[i]}" 2>/dev/null && continue
         wait "${launched[i]}" || code=$?
@@ -234,6 +241,10 @@ if ((signal == 0 && code)); then
         note "error: rank $failed failed with exit code $code, and the others were ended;" \
             "the last lines of train_parallel$failed/log:"
         tail -n 20 -- "train_parallel$failed/log" >&2
+    elif ((scheduler_code)); then
+        note "error: MindSpore's scheduler at $MASTER_ADDR:$MASTER_PORT ended with exit code $code, and the ranks" \
+            "were ended; the last lines of $first/msrun/scheduler.log:"
+        tail -n 20 -- "$first/msrun/scheduler.log" >&2
     else
         note "error: ended with exit code $code before any rank said why;" \
             "see $first/msrun and train_parallel*/log"

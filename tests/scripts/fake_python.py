@@ -1,7 +1,7 @@
 """A program in the interpreter's place: it records how it was called, then does what FAKE_PYTHON_DO contains.
 
 FAKE_PYTHON_RECORD   folder for the records (JSON: argv, env, cores)
-FAKE_PYTHON_DO       JSON: {rank ("" without one): what to do}, which is
+FAKE_PYTHON_DO       JSON: {rank ("" without one, or "scheduler"): what to do}, which is
                      {"sleep": seconds, "code": exit code, "file": to write}
 """
 
@@ -12,6 +12,8 @@ import sys
 import time
 
 rank = os.environ.get("RANK_ID", "")
+if os.environ.get("MS_ROLE") == "MS_SCHED":
+    rank = "scheduler"
 todo = json.loads(os.environ.get("FAKE_PYTHON_DO", "{}")).get(rank, {})
 record = os.path.join(os.environ["FAKE_PYTHON_RECORD"], f"{os.getpid()}")
 

@@ -112,6 +112,15 @@ def test_a_failing_rank_ends_the_others_and_its_code_is_passed_on(sandbox):
     assert sandbox.signals() == [signal.SIGTERM] * 2
 
 
+def test_a_scheduler_that_fails_ends_the_ranks_that_wait_for_it(sandbox):
+    start = time.monotonic()
+    todo = {"scheduler": {"sleep": 0.5, "code": 9}, "0": {"sleep": 60}, "1": {"sleep": 60}}
+    run = sandbox.run("run_distribute_train.sh", sandbox.rank_table([0, 1]), do=todo)
+    assert run.returncode == 9 and time.monotonic() - start < 20
+    assert "scheduler at 127.0.0.1:" in run.stderr and "err of rank scheduler" in run.stderr
+    assert sandbox.signals() == [signal.SIGTERM] * 2
+
+
 def test_a_killed_rank_counts_as_failed(sandbox):
     todo = {"0": {"sleep": 60}, "1": {"sleep": 0.2, "kill": int(signal.SIGKILL)}}
     run = sandbox.run("run_distribute_train.sh", sandbox.rank_table([0, 1]), do=todo)
