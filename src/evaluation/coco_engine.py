@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib.util
+import importlib
 import io
 from typing import List, NamedTuple, Sequence
 
@@ -38,16 +38,18 @@ class CocoArrays(NamedTuple):
 
 
 def installed_engine() -> str:
-    """HOTCOCO where it is installed, else PYCOCOTOOLS, with a notice in the first evaluation of a process."""
-    if importlib.util.find_spec(HOTCOCO) is not None:
-        return HOTCOCO
-    _tell_that_hotcoco_is_missing()
-    return PYCOCOTOOLS
+    """HOTCOCO where it can be loaded, else PYCOCOTOOLS, with a notice at a process's first evaluation."""
+    try:
+        importlib.import_module(HOTCOCO)
+    except ImportError as error:
+        _tell_that_hotcoco_is_missing(str(error))
+        return PYCOCOTOOLS
+    return HOTCOCO
 
 
 @functools.lru_cache(maxsize=None)
-def _tell_that_hotcoco_is_missing() -> None:
-    logger.info("hotcoco is not installed: pycocotools computes the figures, the same ones more slowly")
+def _tell_that_hotcoco_is_missing(reason: str) -> None:
+    logger.info("pycocotools computes the figures, the same as hotcoco but more slowly (%s)", reason)
 
 
 def coco_arrays(inputs: EvaluationInputs, settings: CocoSettings, engine: str) -> CocoArrays:

@@ -85,9 +85,12 @@ def test_pictures_that_cannot_be_used_are_left_out_and_counted(shared, tmp_path)
 def test_an_evaluation_that_fails_loses_no_checkpoint(drawn, tmp_path, failure, code):
     """A folder in the place of the results' file: it cannot be written."""
     (tmp_path / "train" / "eval" / "results_bbox.json").mkdir(parents=True)
-    done = run("train.py", tmp_path, *words_of(drawn, f"eval_failure={failure}"), code=code)
+    words = words_of(drawn, f"eval_failure={failure}", "report=True")
+    done = run("train.py", tmp_path, *words, code=code)
     assert "results_bbox.json: Is a directory" in done.stderr and "Traceback" not in done.stderr
     assert ("training goes on" in done.stderr) == (failure == "go_on")
+    # not those of an earlier evaluation
+    assert ("the report has no figures: the last evaluation failed" in done.stderr) == (failure == "go_on")
     assert (tmp_path / "train" / "checkpoint" / "mask_rcnn-1_2.ckpt").exists()
 
 

@@ -82,6 +82,7 @@ class Evaluation(Hook):
         self.stops_on_failure = stops_on_failure
         self.best = None
         self.evaluations_since_best = 0
+        self.has_failed = False  # the last evaluation: the files of its folder are of an earlier one
         self.evaluated_at = _NEVER  # the global step of the last evaluation; None: an old file does not say
 
     def state_dict(self) -> Dict[str, Any]:
@@ -124,10 +125,12 @@ class Evaluation(Hook):
             EvaluationError: the evaluation failed, with eval_failure=stop.
         """
         self.evaluated_at = trainer.global_step
+        self.has_failed = False
         trainer.call("before_evaluation")
         try:
             self.evaluate_candidates(trainer)
         except EvaluationError as error:
+            self.has_failed = True
             if self.stops_on_failure:
                 raise
             if trainer.device.rank == 0:

@@ -29,6 +29,9 @@ class RunReport(Hook):
             return
         trainer.device.group.report("while rank 0 wrote the report", idle_limit=None)
         source = None if self.evaluation is None else self.evaluation.source
+        if source is not None and self.evaluation.has_failed:
+            logger.warning("the report has no figures: the last evaluation failed")
+            source = None
         evaluated = trainer.work_dir / "eval"
         try:
             path = report_of_files(self.settings, self.figures, source, evaluated, trainer.work_dir)
