@@ -58,7 +58,9 @@ def count_picture(annotations: list[dict], hidden: list[bool], results: list[dic
     truth = [coco.annToRLE(annotation) for annotation in annotations]
     crowds = [annotation["iscrowd"] for annotation in annotations]
     results = sorted((row for row in results if row["score"] > SCORE), key=lambda row: -row["score"])
-    ious = mask_api.iou([row["segmentation"] for row in results], truth, crowds) if results and truth else None
+    ious = (
+        mask_api.iou([row["segmentation"] for row in results], truth, crowds) if results and truth else None
+    )
     taken = set()
     wrong = 0
     for i, row in enumerate(results):
