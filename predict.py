@@ -13,7 +13,8 @@ has this name already, to NAME_2.png, NAME_3.png ... in the order of the command
 names the picture too. A picture that is given twice is drawn once. Drawings are at most 4096 pixels wide and
 high. A video NAME.mov is drawn to OUT/NAME.mp4.
 
-A file that cannot be read is named and left out; the exit code is then 1.
+A file that cannot be read is named and left out, and of a video that breaks off the frames before are taken;
+the exit code is then 1.
 """
 
 from src.engine.entry import run_main

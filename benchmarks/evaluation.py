@@ -15,7 +15,7 @@ import argparse
 import json
 import sys
 import time
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 import numpy as np
 from pycocotools import mask as mask_api
@@ -34,7 +34,24 @@ WIDTH = 640
 
 
 def draw_inputs(kind: str, pictures: int, detections: int, classes: int = CLASSES) -> EvaluationInputs:
-    """Objects, and detections near them or anywhere, as an average detector gives them."""
+    """`draw_problem` as the inputs of an evaluation."""
+    return read_inputs(*draw_problem((kind,), pictures, detections, classes), kind)
+
+
+def draw_problem(
+    kinds: Sequence[str], pictures: int, detections: int, classes: int = CLASSES
+) -> Tuple[Dict[str, List[dict]], List[dict]]:
+    """Objects, and detections near them or anywhere, as an average detector gives them.
+
+    Args:
+        kinds: what result rows hold: "bbox", "segm" or both.
+        pictures: how many.
+        detections: a picture.
+        classes: how many.
+
+    Returns:
+        (the content of an annotation file, result rows)
+    """
     rng = np.random.default_rng(0)
     truth: Dict[str, List[dict]] = {
         "images": [{"id": i, "height": HEIGHT, "width": WIDTH} for i in range(1, pictures + 1)],
@@ -59,12 +76,12 @@ def draw_inputs(kind: str, pictures: int, detections: int, classes: int = CLASSE
         scores = np.round(rng.random(detections), 5)
         for box, label, score in zip(found.round(3), found_labels.tolist(), scores.tolist()):
             row = {"image_id": image["id"], "category_id": label, "score": score}
-            if kind == "bbox":
+            if "bbox" in kinds:
                 row["bbox"] = box.tolist()
-            else:
+            if "segm" in kinds:
                 row["segmentation"] = _rle(box)
             rows.append(row)
-    return read_inputs(truth, rows, kind)
+    return truth, rows
 
 
 def _boxes(rng: np.random.Generator, count: int) -> np.ndarray:

@@ -1,44 +1,56 @@
-"""Time report.html of 5,000 drawn pictures with 100 detections each, boxes and masks.
+"""Time eval.py results=FILE report=True on 5,000 drawn pictures with 100 detections each, boxes and masks.
 
     python -m benchmarks.report
     python -m benchmarks.report --pictures 500
 
-The objects and detections are those of benchmarks.evaluation. Prints a JSON object: seconds of the match
-tables, their figures and the page; its size; the largest memory of the process, which draws the data, too.
-Reading the results is not counted: an evaluation has them.
+The objects and detections are those of benchmarks.evaluation. They are written to a temporary folder, with
+picture files; then eval.py is run on them twice, without the report and with it. Prints a JSON object: wall
+and processor seconds and the largest memory of both, their difference, and the size of the report.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
+import os
+import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Dict, List
 
 import cv2
 import numpy as np
 
-from benchmarks.evaluation import HEIGHT, WIDTH, draw_inputs
-from benchmarks.timing import peak_rss_mb
-from src.config import load_config
-from src.data.annotations.coco_reader import read_coco_alone
-from src.data.annotations.records import DataSource
-from src.engine.inference.evaluation import report_settings
-from src.evaluation.coco_metrics import COCO
-from src.evaluation.inputs import EvaluationInputs
-from src.evaluation.matching.details import detailed_figures
-from src.evaluation.matching.table import make_match_table
-from src.report.report import Report
+from benchmarks.evaluation import CLASSES, HEIGHT, WIDTH, draw_problem
+from benchmarks.timing import ROOT
 
-_FILES = 100  # picture files; the pictures of the data take them in turns
+_FILES = 100  # picture files that are drawn; the pictures of the data are links to them in turns
+_SPLIT = "drawn"
 
 
-def draw_files(folder: Path) -> List[Path]:
+def write_data(folder: Path, pictures: int, detections: int, classes: int) -> List[str]:
+    """Write annotations, results and pictures; returns eval.py's words for them."""
+    truth, rows = draw_problem(("bbox", "segm"), pictures, detections, classes)
+    drawn = _draw_files(folder / "files")
+    (folder / _SPLIT).mkdir()
+    for number, image in enumerate(truth["images"]):
+        image["file_name"] = f"{image['id']:06d}.jpg"
+        os.link(drawn[number % len(drawn)], folder / _SPLIT / image["file_name"])
+    for name, content in (("annotations.json", truth), ("results.json", rows)):
+        (folder / name).write_text(json.dumps(content), encoding="utf-8")
+    return [
+        f"results={folder / 'results.json'}",
+        f"ann_file={folder / 'annotations.json'}",
+        f"coco_root={folder}",
+        f"val_data_type={_SPLIT}",
+    ]
+
+
+def _draw_files(folder: Path) -> List[Path]:
     """JPEG files of blurred noise, which are about as large as photographs."""
+    folder.mkdir()
     rng = np.random.default_rng(0)
     paths = []
     for number in range(_FILES):
@@ -49,29 +61,23 @@ def draw_files(folder: Path) -> List[Path]:
     return paths
 
 
-def source_of(inputs: EvaluationInputs, paths: List[Path]) -> DataSource:
-    """The ground truth of an evaluation as data with picture files."""
-    truth = inputs.truth
-    images = [{"id": number, "height": h, "width": w} for number, (h, w) in truth.sizes.items()]
-    categories = [{"id": number, "name": name} for number, name in truth.classes.items()]
-    content = {"images": images, "categories": categories, "annotations": truth.annotations}
-    source = read_coco_alone(json.dumps(content, default=_as_text).encode(), "drawn")
-    for number, record in enumerate(source.records):
-        record.path = str(paths[number % len(paths)])
-    return dataclasses.replace(source, folder=str(paths[0].parent))
-
-
-def _as_text(value):
-    return value.decode("ascii") if isinstance(value, bytes) else value.tolist()
-
-
-def timed(work: Callable[[], Any]) -> Tuple[Dict[str, float], Any]:
-    """Wall and processor seconds of a work, and what it returns."""
+def run_eval(words: List[str], work_dir: Path) -> Dict[str, Any]:
+    """Seconds and memory of eval.py. What it prints goes to a file in its work folder."""
+    work_dir.mkdir()
+    command = [sys.executable, str(ROOT / "eval.py"), *words, "--work-dir", str(work_dir)]
     start = time.perf_counter()
-    cpu_start = time.process_time()
-    result = work()
-    cpu = round(time.process_time() - cpu_start, 3)
-    return {"wall": round(time.perf_counter() - start, 3), "cpu": cpu}, result
+    with open(work_dir / "output.txt", "w") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    wall = time.perf_counter() - start
+    if process.returncode != 0:
+        sys.exit(f"error: {' '.join(command)}: {(work_dir / 'output.txt').read_text()[-2000:]}")
+    return {
+        "wall_seconds": round(wall, 1),
+        "processor_seconds": round(usage.ru_utime + usage.ru_stime, 1),
+        "peak_rss_mb": round(usage.ru_maxrss / 1024),
+    }
 
 
 def main() -> int:
@@ -82,30 +88,24 @@ def main() -> int:
     )
     parser.add_argument("--pictures", type=int, default=5000)
     parser.add_argument("--detections", type=int, default=100, help="a picture")
+    parser.add_argument("--classes", type=int, default=CLASSES)
     args = parser.parse_args()
-    seconds: Dict[str, Dict[str, float]] = {}
-    report = None
-    with tempfile.TemporaryDirectory() as folder:
-        paths = draw_files(Path(folder))
-        for kind in ("bbox", "segm"):
-            inputs = draw_inputs(kind, args.pictures, args.detections)
-            if report is None:
-                report = Report(report_settings(load_config()), source_of(inputs, paths))
-            seconds[f"table_{kind}"], table = timed(lambda inputs=inputs: make_match_table(inputs, COCO))
-            seconds[f"figures_{kind}"], figures = timed(lambda table=table: detailed_figures(table))
-            seconds[f"part_{kind}"], _ = timed(lambda: report.add_kind(inputs, table, figures))  # noqa: B023
-        metrics = {kind: {"AP": figures["headline"]["AP"]["value"]} for kind in ("bbox", "segm")}
-        seconds["page"], path = timed(lambda: report.write(folder, metrics))
-        size = path.stat().st_size
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        words = write_data(folder, args.pictures, args.detections, args.classes)
+        figures = run_eval(words, folder / "figures")
+        both = run_eval([*words, "report=True"], folder / "both")
+        size = (folder / "both" / "report.html").stat().st_size
     result = {
         "pictures": args.pictures,
         "detections": args.pictures * args.detections,
-        "seconds": seconds,
-        "seconds_in_all": {
-            clock: round(sum(step[clock] for step in seconds.values()), 3) for clock in ("wall", "cpu")
+        "figures": figures,
+        "figures_and_report": both,
+        "report_seconds": {
+            clock: round(both[f"{clock}_seconds"] - figures[f"{clock}_seconds"], 1)
+            for clock in ("wall", "processor")
         },
         "megabytes": round(size / 1e6, 2),
-        "peak_rss_mb": peak_rss_mb(),
     }
     print(json.dumps(result, indent=1))
     return 0

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 from ..config import Config
+from ..data.annotations.mending.class_names import COMMON
 from ..data.annotations.records import DataSource
 from ..data.annotations.sources import read_annotations
 from ..data_settings import annotation_settings
 from ..errors import ConfigError, DataError
 from ..evaluation.coco_settings import CocoSettings
 from ..evaluation.ground_truth import read_annotations_alone
+from ..evaluation.inputs import EvaluationInputs
 from ..evaluation.matching.operating_points import best_common_score
 from ..evaluation.matching.table import make_match_table
-from ..evaluation.result_files import replaced_file
 from ..evaluation.result_rows import load_results
 from ..report.comparison import (
     Difference,
@@ -28,10 +29,11 @@ from ..report.comparison import (
     picture_differences,
     settings_that_differ,
 )
-from ..report.gallery import Found, make_gallery, picture_name
+from ..report.gallery import Found
 from ..report.markup import Markup, join
 from ..report.page import make_page, pictures_section
 from ..report.report import SETTINGS_NAME
+from ..whole_files import replaced_file
 from .inference.evaluation import evaluation_settings
 from .inference.run_report import training_rows, with_paths
 from .output_folder import prepare_output_folder
@@ -67,11 +69,17 @@ def compare_runs(
     annotations = of_file.path if is_coco else read_annotations(of_file)
     source = read_annotations_alone(of_file.path) if is_coco else annotations
     settings = evaluation_settings(config).figures
+    only_common = of_file.class_use == COMMON
     differences, tables, classes = {}, [], []
     for kind in _KINDS:
         if not all((folder / _file(kind)).exists() for _, folder in pairs):
             continue
-        sides = [_read(annotations, source, pair, kind, settings) for pair in pairs]
+        inputs = []
+        for _, folder in pairs:
+            path = str(folder / _file(kind))
+            of_run, source = checked_inputs(annotations, source, load_results(path), kind, path, only_common)
+            inputs.append(of_run)
+        sides = [_found(run, of_run, settings) for (run, _), of_run in zip(pairs, inputs)]
         first, second = (side.table for side in sides)
         if not first.object_counts().any():
             continue  # data of boxes alone: an evaluation writes an empty file for masks
@@ -86,9 +94,10 @@ def compare_runs(
         ("figures", "Differences", join(tables)),
         ("curves", "Curves", _curves(pairs, found)),
         ("classes", "Classes", join(classes)),
-        ("pictures-part", "Pictures", _pictures(with_paths(source, of_file.folder), found)),
         ("settings", "Settings", settings_that_differ(*(_settings(Path(run), f) for run, f in pairs))),
     ]
+    pictures = _pictures(with_paths(source, of_file.folder), found, [body for _, _, body in sections])
+    sections.insert(-1, ("pictures-part", "Pictures", pictures))
     path = Path(work_dir) / NAME
     heading = f"first: {runs[0]} · second: {runs[1]} · {len(source.records)} pictures of {of_file.path}"
     page = make_page("Comparison of two runs", heading, sections)
@@ -98,13 +107,8 @@ def compare_runs(
     return differences
 
 
-def _read(
-    annotations, source: DataSource, pair: Tuple[str, Path], kind: str, settings: CocoSettings
-) -> Found:
+def _found(run: str, inputs: EvaluationInputs, settings: CocoSettings) -> Found:
     """What a run found, with its match table."""
-    run, folder = pair
-    path = str(folder / _file(kind))
-    inputs = checked_inputs(annotations, source, load_results(path), kind, path)
     table = make_match_table(inputs, settings)
     return Found(run, inputs, table, best_common_score(table, table.reference))
 
@@ -114,14 +118,11 @@ def _curves(pairs: Sequence[Tuple[str, Path]], found: Sequence[Found]) -> Markup
     return curve_section([side.table for side in found], [side.title for side in found], rows)
 
 
-def _pictures(source: DataSource, found: Sequence[Found]) -> Markup:
+def _pictures(source: DataSource, found: Sequence[Found], other_parts: Sequence[Markup]) -> Markup:
     records = {record.image_id: record for record in source.records}
-    table = found[0].table
-    lists = picture_differences(table, found[1].table)
-    names = [picture_name(records[image_id]) for image_id in table.image_ids]
+    lists = picture_differences(*(side.table for side in found))
     choices = (("gains", "better in the second"), ("losses", "worse in the second"))
-    gallery = make_gallery(found, records, lists)
-    return pictures_section(gallery, lists, table.class_names, names, found[0].score, choices)
+    return pictures_section(found, records, lists, other_parts, choices)
 
 
 def _file(kind: str) -> str:

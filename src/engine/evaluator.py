@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import Any, Dict
 
 from ..config import Config
+from ..data.annotations.mending.class_names import COMMON
 from ..data.annotations.sources import read_annotations
 from ..data_settings import annotation_settings, data_check_settings
-from ..dataset import resolve_classes
 from .inference.evaluation import evaluate_network, evaluation_settings
-from .inference.evaluation_data import checked_evaluation_data
-from .inference.loading import compile_inference, inference_network, open_checkpoint
 from .output_folder import prepare_output_folder
 from .results_evaluator import evaluate_results
-from .runtime.device import start_device
 
 
 def evaluate(config: Config, work_dir) -> Dict[str, Any]:
@@ -34,8 +31,20 @@ def evaluate(config: Config, work_dir) -> Dict[str, Any]:
         annotations = of_file.path if of_file.format == "coco" else read_annotations(of_file)
         settings = evaluation_settings(config)
         return evaluate_results(
-            config.results, annotations, work_dir, settings.figures, settings.with_details, settings.report
+            config.results,
+            annotations,
+            work_dir,
+            settings.figures,
+            settings.with_details,
+            settings.report,
+            only_common=of_file.class_use == COMMON,
         )
+    # These import MindSpore, which takes seconds and which a results file does not need.
+    from ..dataset import resolve_classes
+    from .inference.evaluation_data import checked_evaluation_data
+    from .inference.loading import compile_inference, inference_network, open_checkpoint
+    from .runtime.device import start_device
+
     config, weights = open_checkpoint(config)
     prepare_output_folder(work_dir, "--work-dir")
     device = start_device(config.device_target)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Dict, Iterator, List, Sequence, Tuple, Union
 
@@ -13,6 +11,7 @@ import numpy as np
 from ..config import Config
 from ..data.annotations.records import Record
 from ..data.images.decode import read_picture
+from ..data.pipeline.read_ahead import read_ahead
 from ..errors import ConfigError, DataError, one_line
 from ..log import logger
 from ..predictor import Predictor
@@ -31,7 +30,7 @@ _READ_AHEAD = 2  # pictures
 def predict_files(config: Config, words: Sequence[Union[str, Path]], settings: PredictionSettings) -> int:
     """Run `checkpoint_path`'s network on files, and print where the results are.
 
-    A file that cannot be read is named and left out.
+    A file that cannot be read is named and left out, and a video that breaks off is named.
 
     Args:
         config: The settings.
@@ -39,7 +38,7 @@ def predict_files(config: Config, words: Sequence[Union[str, Path]], settings: P
         settings: What is written, and where.
 
     Returns:
-        The exit code: 0, or 1 where files were left out.
+        The exit code: 0, or 1 where files were left out or broke off.
 
     Raises:
         ConfigError: No file is named, the threshold is none, or nothing can be written to the folder.
@@ -59,11 +58,15 @@ def predict_files(config: Config, words: Sequence[Union[str, Path]], settings: P
     with contextlib.ExitStack() as stack:
         outputs = [stack.enter_context(output) for output in open_outputs(settings, out, bool(pictures))]
         left_out = 0
+        broken_off = 0
         if pictures:
             left_out += _predict_pictures(predictor, pictures, drawings, outputs, settings)
         for source in videos:
             try:
-                predict_video(predictor, source, drawings[source.path], outputs, settings)
+                problem = predict_video(predictor, source, drawings[source.path], outputs, settings)
+                if problem is not None:
+                    broken_off += 1
+                    logger.warning("%s; what is found in these is written", one_line(problem))
             except UnreadableVideo as error:
                 left_out += 1
                 logger.warning("%s; left out", one_line(error))
@@ -77,7 +80,9 @@ def predict_files(config: Config, words: Sequence[Union[str, Path]], settings: P
             print(one_line(f"wrote {out / name}"), flush=True)
     if left_out:
         logger.warning("%d of %d files could not be read and are left out", left_out, len(sources))
-    return int(left_out > 0)
+    if broken_off:
+        logger.warning("%d of %d files could be read in part only", broken_off, len(sources))
+    return int(left_out + broken_off > 0)
 
 
 def _predict_pictures(
@@ -115,19 +120,8 @@ def _read_pictures(sources: Sequence[Source]) -> Iterator[Tuple[Source, Union[np
         except DataError as error:
             return error
 
-    executor = ThreadPoolExecutor(1, "pictures")
-    try:
-        queue: collections.deque = collections.deque()
-        upcoming = iter(sources)
-        for source in sources:
-            while len(queue) <= _READ_AHEAD:
-                following = next(upcoming, None)
-                if following is None:
-                    break
-                queue.append(executor.submit(read, following))
-            yield source, queue.popleft().result()
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
+    with contextlib.closing(read_ahead(read, sources, 1, _READ_AHEAD)) as pictures:
+        yield from zip(sources, pictures)
 
 
 def draw_beside_truth(predictor: Predictor, records: Sequence[Record], out, threshold: float) -> List[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 from ..data.annotations.records import DataSource
 from ..errors import DataError
@@ -12,6 +12,7 @@ from ..evaluation.ground_truth import plain_id, read_annotations_alone
 from ..evaluation.inputs import EvaluationInputs, read_inputs
 from ..evaluation.result_files import write_metrics
 from ..evaluation.result_rows import VALUE_KEYS, load_results
+from ..log import logger
 from ..report.report import ReportSettings
 from .inference.figures import evaluate_kinds
 from .inference.run_report import start_report
@@ -25,6 +26,7 @@ def evaluate_results(
     settings: CocoSettings,
     with_details: bool = False,
     report_settings: Optional[ReportSettings] = None,
+    only_common: bool = False,
 ) -> Dict[str, Any]:
     """Evaluate the boxes and masks of a results file in COCO's format; writes metrics.json.
 
@@ -35,6 +37,8 @@ def evaluate_results(
         settings: IoU thresholds, numbers of detections, sizes of objects.
         with_details: as of `evaluate_kinds`.
         report_settings: of report.html; None: it is not written.
+        only_common: whether rows of classes that the annotations do not have are left out; else they are an
+            error.
 
     Returns:
         {"bbox": {...}, "segm": {...}}, the kinds that the file has.
@@ -50,7 +54,10 @@ def evaluate_results(
     source = annotations
     if not isinstance(annotations, DataSource):
         source = read_annotations_alone(annotations)
-    inputs = [checked_inputs(annotations, source, rows, kind, results) for kind in kinds]
+    inputs: List[EvaluationInputs] = []
+    for kind in reversed(kinds):  # masks first: they tell which pictures are turned
+        of_kind, source = checked_inputs(annotations, source, rows, kind, results, only_common)
+        inputs.insert(0, of_kind)
     report = None if report_settings is None else start_report(report_settings, source, work_dir)
     metrics = evaluate_kinds(inputs, settings, work_dir, with_details, report)
     if metrics:
@@ -74,8 +81,13 @@ def _kinds(name: str, rows: Any) -> List[str]:
 
 
 def checked_inputs(
-    annotations: Union[str, DataSource], source: DataSource, rows: List[dict], kind: str, name: str
-) -> EvaluationInputs:
+    annotations: Union[str, DataSource],
+    source: DataSource,
+    rows: List[dict],
+    kind: str,
+    name: str,
+    only_common: bool = False,
+) -> Tuple[EvaluationInputs, DataSource]:
     """The inputs of one kind from the rows of a results file, checked as `evaluate_results` says.
 
     Args:
@@ -84,28 +96,53 @@ def checked_inputs(
         rows: the content of the file.
         kind: "bbox" or "segm".
         name: of the file, for messages.
+        only_common: as of `evaluate_results`.
+
+    Returns:
+        (the inputs, their ground truth: `source`, or where masks show that pictures are turned, the same
+        with the sizes of these pictures as they are displayed)
     """
     inputs = read_inputs(source, rows, kind, file=name)
-    _check_classes(inputs, name)
+    _check_classes(inputs, name, only_common)
     # Data whose pictures were read have the sizes as they are displayed.
     may_be_turned = not isinstance(annotations, DataSource)
     if kind == "segm" and _has_turned_masks(inputs, name, may_be_turned):
         # a picture that EXIF turns: its masks are as it is displayed, its entry as it is stored
-        sizes = {plain_id(row["image_id"]): tuple(row["segmentation"]["size"]) for row in rows}
-        inputs = read_inputs(read_annotations_alone(annotations, sizes), rows, kind, file=name)
-    return inputs
+        sizes = {record.image_id: (record.height, record.width) for record in source.records}
+        sizes.update({plain_id(row["image_id"]): tuple(row["segmentation"]["size"]) for row in rows})
+        source = read_annotations_alone(annotations, sizes)
+        inputs = read_inputs(source, rows, kind, file=name)
+    return inputs, source
 
 
-def _check_classes(inputs: EvaluationInputs, name: str) -> None:
-    if len(inputs.detections) == len(inputs.rows):
+def _check_classes(inputs: EvaluationInputs, name: str, only_common: bool) -> None:
+    """Rows of classes that the annotations do not have are an error; with `only_common` they are counted."""
+    left_out = len(inputs.rows) - len(inputs.detections)
+    if left_out == 0:
         return
     classes = inputs.truth.classes
-    for number, row in enumerate(inputs.rows):
-        if plain_id(row["category_id"]) not in classes:
-            raise DataError(
-                f"{name}, row {number}: category_id {row['category_id']} is not in {inputs.truth.name}, "
-                f"whose {len(classes)} classes have the ids {min(classes)} to {max(classes)}"
-            )
+    number, row = next(
+        (number, row) for number, row in enumerate(inputs.rows) if plain_id(row["category_id"]) not in classes
+    )
+    which = (
+        f"category_id {row['category_id']} is not in {inputs.truth.name}, "
+        f"whose {len(classes)} classes have the ids {min(classes)} to {max(classes)}"
+    )
+    if not only_common:
+        raise DataError(
+            f"{name}, row {number}: {which}; evaluate the classes of both with eval_classes=common"
+        )
+    if not inputs.detections:
+        raise DataError(f"{name}: no row is of a class of {inputs.truth.name}; row {number}: {which}")
+    logger.warning(
+        "%s: %d of %d rows are of classes that %s does not have, and are left out (row %d: category_id %s)",
+        name,
+        left_out,
+        len(inputs.rows),
+        inputs.truth.name,
+        number,
+        row["category_id"],
+    )
 
 
 def _has_turned_masks(inputs: EvaluationInputs, name: str, may_be_turned: bool) -> bool:

@@ -54,7 +54,8 @@ class TrainSetup:
         step_cell: The training step, which holds the network.
         saved_facts: What a checkpoint's state says besides the position.
         resumed: The checkpoint that the run goes on from; None for a new run.
-        evaluation_data: The checked evaluation split, with training's classes; None without `eval_interval`.
+        evaluation_data: The checked evaluation split, with training's classes; None where nothing is
+            evaluated or drawn.
     """
 
     config: Config
@@ -167,11 +168,12 @@ def check_before_long_work(config: Config, work_dir: str, device: Device) -> Opt
     """Try what a run needs later, so that it is not lost then: device, folder and the evaluation's data.
 
     Returns:
-        The evaluation split; None without `eval_interval`.
+        The evaluation split; None where nothing is evaluated, and no pictures of detections are drawn.
     """
     check_device_limits(config, device.target)
     prepare_output_folder(work_dir.replace("{rank}", str(device.rank)), "--work-dir")
-    if config.eval_interval is None:
+    draws = config.tensorboard and config.picture_interval is not None
+    if config.eval_interval is None and not draws:
         return None
     return checked_evaluation_data(data_check_settings(config, "val"), device.group, config.eval_interval)
 

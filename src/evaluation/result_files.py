@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from pathlib import Path
-from typing import Any, Iterator, List, Optional, Sequence, Union
+from typing import Any, List, Optional, Sequence, Union
 
-from ..errors import DataError
+from ..whole_files import replaced_file
 
 
 def write_results(
@@ -36,24 +34,3 @@ def write_json(path: Path, content: Any, indent: Optional[int] = None) -> Path:
     with replaced_file(path) as temporary:
         temporary.write_text(json.dumps(content, indent=indent) + "\n", encoding="utf-8")
     return path
-
-
-@contextlib.contextmanager
-def replaced_file(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, which takes its place where the block ends without an error.
-
-    Raises:
-        DataError: nothing can be written there.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        os.replace(temporary, path)
-    except OSError as error:
-        raise DataError(
-            f"{path}: {error.strerror or error}; choose a work folder that can be written"
-        ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()

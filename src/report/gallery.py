@@ -13,12 +13,12 @@ from ..data.images.decode import read_picture
 from ..errors import DataError
 from ..evaluation.inputs import EvaluationInputs
 from ..evaluation.matching.table import ALL_SIZES, MatchTable
-from .markup import Markup, element, text
+from .markup import Markup, byte_count, element, text
 from .outlines import Shape, draw_shapes
 from .picture_lists import PictureList, embedded_images
 
 MOST_PICTURES = 100
-MOST_BYTES = 6_500_000  # of pictures with their shapes; the other parts of a page need up to 2.5 MB
+MOST_BYTES = 6_500_000  # of pictures with their shapes
 LOWEST_SCORE = 0.05  # detections under it are not drawn
 MOST_DETECTIONS = 40  # drawn in a picture, those of the highest scores
 _LONGEST_SIDE = 480  # pixels
@@ -56,7 +56,10 @@ class Found(NamedTuple):
 
 
 def make_gallery(
-    runs: Sequence[Found], records: Mapping[object, Record], lists: Mapping[str, PictureList]
+    runs: Sequence[Found],
+    records: Mapping[object, Record],
+    lists: Mapping[str, PictureList],
+    most_bytes: int = MOST_BYTES,
 ) -> Gallery:
     """Figures of the pictures that `lists` want to show, as many as fit.
 
@@ -64,7 +67,9 @@ def make_gallery(
         runs: of the same pictures and classes; what each found stands beside what is annotated.
         records: by image id.
         lists: pictures by key.
+        most_bytes: of the figures together, if it is less than MOST_BYTES.
     """
+    most_bytes = min(most_bytes, MOST_BYTES)
     gallery = Gallery([], [], [])
     total = 0
     shapes = [_Shapes(run) for run in runs]
@@ -77,8 +82,8 @@ def make_gallery(
         except DataError as error:
             gallery.unreadable.append(str(error))
         figure = _figure(image, record, content, shapes)
-        total += len(figure)
-        if total > MOST_BYTES:
+        total += byte_count(figure)
+        if total > most_bytes:
             break
         gallery.figures.append(figure)
         gallery.shown.append(image)

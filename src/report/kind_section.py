@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Dict, Mapping, NamedTuple
 
-from ..evaluation.matching.confusion import BACKGROUND, confusion_matrix
+from ..evaluation.matching.confusion import BACKGROUND
+from ..evaluation.matching.details import InDepth
 from ..evaluation.matching.table import MatchTable
 from .kind_charts import calibration_chart, class_table, curve_chart, tide_chart, tide_table
-from .kind_tables import confusion_table, mistake_tables, size_table
+from .kind_tables import confusion_table, mistake_tables, shown_classes, size_table
 from .markup import Markup, details, element, join
 from .picture_lists import (
     PictureList,
@@ -39,16 +40,17 @@ class KindPart(NamedTuple):
     score: float
 
 
-def make_kind_part(table: MatchTable, figures: Mapping[str, Any], names: Mapping[Any, str]) -> KindPart:
+def make_kind_part(table: MatchTable, in_depth: InDepth, names: Mapping[Any, str]) -> KindPart:
     """The part of a page for one kind.
 
     Args:
         table: its match table.
-        figures: its `detailed_figures`.
+        in_depth: its `evaluate_in_depth`.
         names: {image id: name of the picture}.
     """
     kind = table.kind
-    confusion = confusion_matrix(table, table.reference, figures["score"])
+    figures = in_depth.figures
+    confusion = in_depth.confusion
     counts = errors_by_size(table, confusion)
     keys = mistake_keys(table, figures["label_mistakes"])
     classes = [*table.class_names, BACKGROUND]
@@ -70,7 +72,8 @@ def make_kind_part(table: MatchTable, figures: Mapping[str, Any], names: Mapping
             mistake_tables(figures, keys, names),
         ]
     )
-    lists = {**confusion_lists(table, confusion), **counts.lists, **mistake_lists(keys, names)}
+    of_cells = confusion_lists(table, confusion, shown_classes(confusion.matrix))
+    lists = {**of_cells, **counts.lists, **mistake_lists(keys, names)}
     return KindPart(
         kind, figures["headline"], body, lists, best_and_worst(table, confusion), figures["score"]
     )

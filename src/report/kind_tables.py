@@ -57,7 +57,7 @@ def confusion_table(names: Sequence[str], kind: str, confusion: ConfusionMatrix)
         confusion: the matrix.
     """
     matrix = confusion.matrix
-    shown, remark = _shown_classes(matrix)
+    shown = shown_classes(matrix)
     largest = np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     heads = [element("th", "object ＼ found", scope="col", class_="corner")]
     heads += [element("th", element("span", names[i]), scope="col") for i in shown]
@@ -76,7 +76,13 @@ def confusion_table(names: Sequence[str], kind: str, confusion: ConfusionMatrix)
     content = element(
         "table", head, element("tbody", *rows), class_="confusion", aria_label="Confusion matrix"
     )
-    return join([captioned(content, caption), note(remark) if remark else ""])
+    remark = ""
+    if len(shown) < len(matrix):
+        remark = note(
+            f"The matrix has {len(matrix) - 1} classes. These {MOST_CLASSES} have the most errors. "
+            "eval_details.json (eval_details=True) has all of them."
+        )
+    return join([captioned(content, caption), remark])
 
 
 def _confusion_cell(kind, names, row, column, count, share) -> Markup:
@@ -88,17 +94,17 @@ def _confusion_cell(kind, names, row, column, count, share) -> Markup:
     return element("td", button, class_="right" if row == column else "wrong")
 
 
-def _shown_classes(matrix: np.ndarray):
-    """(the classes of the matrix, by position, the background last; a remark on those left out)."""
+def shown_classes(matrix: np.ndarray) -> List[int]:
+    """The classes whose rows and columns of a confusion matrix are shown, by position, the background last.
+
+    They are all of them, or the MOST_CLASSES with the most errors.
+    """
     classes = len(matrix) - 1
     if classes <= MOST_CLASSES:
-        return list(range(classes + 1)), ""
+        return list(range(classes + 1))
     errors = matrix.sum(axis=0) + matrix.sum(axis=1) - 2 * matrix.diagonal()
     chosen = np.sort(np.argsort(-errors[:-1], kind="stable")[:MOST_CLASSES])
-    remark = (
-        f"Shown are the {MOST_CLASSES} of {classes} classes with the most errors; eval_details.json has all."
-    )
-    return [*chosen.tolist(), classes], remark
+    return [*chosen.tolist(), classes]
 
 
 def size_table(names: Sequence[str], kind: str, counts: SizeCounts) -> Markup:

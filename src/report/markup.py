@@ -128,3 +128,8 @@ def data_block(identifier: str, value: Any) -> Markup:
     """JSON that page.js reads. No "<" is left in it, so that no text of it can end the element."""
     content = json.dumps(value, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
     return Markup(f'<script type="application/json" id="{text(identifier)}">{content}</script>')
+
+
+def byte_count(content: str) -> int:
+    """How many bytes a text takes in the file."""
+    return len(content.encode("utf-8"))

@@ -34,6 +34,11 @@ class Shape(NamedTuple):
     is_crowd: bool = False
 
 
+def rounded_score(score: float) -> str:
+    """A score as the page's program compares it."""
+    return f"{score:.4f}"
+
+
 def draw_shapes(shapes: Sequence[Shape], height: int, width: int) -> Markup:
     """The shapes as SVG groups, the last ones on top; those of detections hold their score for the slider."""
     return join(_draw_shape(shape, height, width) for shape in shapes)
@@ -53,7 +58,9 @@ def _draw_shape(shape: Shape, height: int, width: int) -> Markup:
     if shape.is_error:
         classes += " error"
     return Markup(
-        f'<g class="{classes}"' + ("" if shape.score is None else f' data-score="{shape.score:.4f}"') + ">"
+        f'<g class="{classes}"'
+        + ("" if shape.score is None else f' data-score="{rounded_score(shape.score)}"')
+        + ">"
         f"{element('title', caption)}"
         + (f'<path d="{path}"/>' if path else "")
         + f'<rect x="{x}" y="{y}" width="{max(w, 1)}" height="{max(h, 1)}"/>'

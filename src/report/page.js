@@ -60,19 +60,20 @@
   const byImage = new Map(figures.map((figure) => [Number(figure.dataset.image), figure]));
   const detections = all("g[data-score]");
   const slider = one("score");
+  let isMoved = false; // until then the slider stands for the exact score, and not for its own nearest step
   const classes = one("class-of-pictures");
   let current = document.querySelector("button.choice").dataset.list;
   let from = null;
 
   const showScore = () => {
-    const lowest = Number(slider.value);
+    const lowest = Number(isMoved ? slider.value : slider.dataset.start);
     let count = 0;
     for (const shape of detections) {
       const isShown = Number(shape.dataset.score) >= lowest;
       shape.classList.toggle("below", !isShown);
       if (isShown && !shape.closest("figure").hidden) count += 1;
     }
-    one("score-value").textContent = lowest.toFixed(2);
+    one("score-value").textContent = lowest.toFixed(isMoved ? 2 : 3);
     one("detection-count").textContent = `${count} detection${count === 1 ? "" : "s"} shown`;
   };
 
@@ -123,7 +124,10 @@
     }
     button.focus();
   });
-  slider.addEventListener("input", showScore);
+  slider.addEventListener("input", () => {
+    isMoved = true;
+    showScore();
+  });
   classes.addEventListener("change", showPictures);
   showPictures();
 })();

@@ -7,11 +7,14 @@ import hashlib
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
+from ..data.annotations.records import Record
 from .charts import PALETTE
-from .gallery import LOWEST_SCORE, MOST_DETECTIONS, Gallery
-from .markup import Markup, data_block, element, join, note, section, text
+from .gallery import LOWEST_SCORE, MOST_DETECTIONS, Found, make_gallery, picture_name
+from .markup import Markup, byte_count, data_block, element, join, note, section, text
+from .outlines import rounded_score
 from .picture_lists import PictureList
 
+MOST_BYTES = 9_500_000  # of a page, without its style and program
 _FOLDER = Path(__file__).parent
 
 
@@ -53,45 +56,54 @@ def _tones() -> str:
 
 
 def pictures_section(
-    gallery: Gallery,
+    runs: Sequence[Found],
+    records: Mapping[Any, Record],
     lists: Mapping[str, PictureList],
-    class_names: Sequence[str],
-    names: Sequence[str],
-    score: float,
+    other_parts: Sequence[Markup],
     choices: Sequence[Tuple[str, str]] = (("worst", "worst"), ("best", "best")),
 ) -> Markup:
     """Pictures with the objects beside the detections, and what chooses among them.
 
     Args:
-        gallery: the figures.
+        runs: what is found, of the same pictures and classes.
+        records: by image id.
         lists: pictures by key, for page.js.
-        class_names: by position.
-        names: of the pictures, by position.
-        score: where the slider stands at first.
+        other_parts: of the page. Pictures take what they leave of its size.
         choices: (key of a list, text of its button); the first is shown at first.
     """
+    table = runs[0].table
+    score = runs[0].score
+    names = [picture_name(records[image_id]) for image_id in table.image_ids]
+    blocks = [
+        data_block("lists", {key: entry._asdict() for key, entry in lists.items()}),
+        data_block("picture-names", _used_names(lists, names)),
+    ]
+    left = MOST_BYTES - sum(byte_count(part) for part in (*other_parts, *blocks))
+    gallery = make_gallery(runs, records, lists, left)
     slider = element(
         "label",
         "lowest score ",
         Markup(
             f'<input type="range" id="score" min="{LOWEST_SCORE}" max="1" step="0.01" value="{score:.2f}" '
-            'aria-describedby="detection-count">'
+            f'data-start="{rounded_score(score)}" aria-describedby="detection-count" autocomplete="off">'
         ),
-        element("output", f"{score:.2f}", id="score-value", for_="score"),
+        element("output", f"{score:.3f}", id="score-value", for_="score"),
     )
     buttons = [
         element("button", title, type="button", class_="choice", data_list=key, aria_pressed="false")
         for key, title in (*choices, ("all", "all of this page"))
     ]
     options = [element("option", "all", value="")]
-    options += [element("option", name, value=place) for place, name in enumerate(class_names)]
+    options += [element("option", name, value=place) for place, name in enumerate(table.class_names)]
     chooser = element("label", "class ", element("select", *options, id="class-of-pictures"))
     count = element("span", "", id="detection-count", class_="note", role="status")
     back = element("button", "back to the table", type="button", id="back", hidden=True)
+    iou = table.settings.iou_thresholds[table.reference]
     explanation = (
-        "What is annotated, beside what is found. Dashed boxes: objects that are missed at the score of the "
-        "best F1, and false detections, both at an IoU of 0.5 (or the lowest of eval_iou_thresholds). Drawn "
-        f"are the {MOST_DETECTIONS} detections of the highest scores of a picture, from {LOWEST_SCORE} on."
+        "Each picture is shown with its annotated objects, and with the detections. A dashed box is a false "
+        f"detection, or an object that no detection with a score of {score:.3f} or more finds. An object is "
+        f"found where class and place agree, with an IoU of {iou:g} or more. Of the detections of a picture, "
+        f"the best {MOST_DETECTIONS} with a score of {LOWEST_SCORE} or more are drawn."
     )
     parts: List[Any] = [
         note(explanation),
@@ -103,9 +115,7 @@ def pictures_section(
     if gallery.unreadable:
         some = f"{len(gallery.unreadable)} pictures could not be read and are grey: {gallery.unreadable[0]}"
         parts.insert(1, note(some))
-    parts.append(data_block("lists", {key: entry._asdict() for key, entry in lists.items()}))
-    parts.append(data_block("picture-names", _used_names(lists, names)))
-    return join(parts)
+    return join([*parts, *blocks])
 
 
 def _used_names(lists: Mapping[str, PictureList], names: Sequence[str]) -> Dict[int, str]:

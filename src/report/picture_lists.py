@@ -52,14 +52,19 @@ def _entries(table: MatchTable, confusion: ConfusionMatrix):
     return image, weight
 
 
-def confusion_lists(table: MatchTable, confusion: ConfusionMatrix) -> Dict[str, PictureList]:
-    """{"{kind}-cell-{row}-{column}": pictures} for the cells that count something."""
+def confusion_lists(
+    table: MatchTable, confusion: ConfusionMatrix, shown: Sequence[int]
+) -> Dict[str, PictureList]:
+    """{"{kind}-cell-{row}-{column}": pictures} for the cells of the shown classes that count something."""
     image, weight = _entries(table, confusion)
     names = [*table.class_names, BACKGROUND]
     group = confusion.true_class * len(names) + confusion.predicted_class
     lists = {}
+    is_shown = set(shown)
     for value, chosen in _groups(group):
         row, column = divmod(value, len(names))
+        if row not in is_shown or column not in is_shown:
+            continue
         images = ranked_images(image[chosen], weight[chosen])
         title = f"{table.kind}: {_cell_title(names[row], names[column], row, column, len(names) - 1)}"
         lists[f"{table.kind}-cell-{row}-{column}"] = PictureList(title, images[:NAMED].tolist(), len(images))

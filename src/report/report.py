@@ -10,9 +10,11 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 from ..data.annotations.records import DataSource
 from ..data.check.statistics import StatisticsSettings
 from ..evaluation.inputs import EvaluationInputs
+from ..evaluation.matching.details import InDepth
 from ..evaluation.matching.table import MatchTable
-from ..evaluation.result_files import replaced_file, write_json
-from .gallery import Found, make_gallery, picture_name
+from ..evaluation.result_files import write_json
+from ..whole_files import replaced_file
+from .gallery import Found, picture_name
 from .kind_section import KindPart, make_kind_part
 from .markup import Markup, details, join, note
 from .page import make_page, pictures_section
@@ -46,7 +48,7 @@ class Report:
     """The page of one run.
 
     report = Report(settings, source)
-    report.add_kind(inputs, table, figures)      # boxes, then masks
+    report.add_kind(inputs, table, in_depth)      # boxes, then masks
     report.write("eval", metrics)
 
     Of the inputs only masks are kept, whose outlines are drawn at the end. Boxes stand in the match table.
@@ -74,15 +76,15 @@ class Report:
         self._last: Optional[Tuple[Optional[EvaluationInputs], MatchTable]] = None
         self._records = {record.image_id: record for record in source.records} if source else {}
 
-    def add_kind(self, inputs: EvaluationInputs, table: MatchTable, figures: Mapping[str, Any]) -> None:
+    def add_kind(self, inputs: EvaluationInputs, table: MatchTable, in_depth: InDepth) -> None:
         """Add what was found for one kind.
 
         Args:
             inputs: of the evaluation.
             table: its match table.
-            figures: `detailed_figures` of the table.
+            in_depth: `evaluate_in_depth` of the table.
         """
-        self.parts.append(make_kind_part(table, figures, self._names(table)))
+        self.parts.append(make_kind_part(table, in_depth, self._names(table)))
         self._last = (inputs if table.kind == "segm" else None, table)
 
     def write(self, folder: Union[str, Path], metrics: Mapping[str, Any]) -> Path:
@@ -127,8 +129,7 @@ class Report:
             if part is not self.parts[-1]:
                 body = details("The same for boxes", body)
             sections.append((part.kind, _TITLES[part.kind], body))
-        if self._last is not None:
-            sections.append(("pictures-part", "Pictures", self._pictures()))
+        place_of_pictures = len(sections)
         if self.source is not None:
             sections.append(("data", "Data", data_section(self.settings.statistics, self.source)))
         if not metrics:
@@ -141,14 +142,16 @@ class Report:
                 settings_section(self.settings.values, self.settings.changed),
             )
         )
+        if self._last is not None:
+            pictures = self._pictures([body for _, _, body in sections])
+            sections.insert(place_of_pictures, ("pictures-part", "Pictures", pictures))
         return sections
 
-    def _pictures(self) -> Markup:
+    def _pictures(self, other_parts: Sequence[Markup]) -> Markup:
         inputs, table = self._last
         main = self.parts[-1]
         lists = dict(main.ranking)
         for part in reversed(self.parts):
             lists.update(part.lists)
-        gallery = make_gallery([Found("found", inputs, table, main.score)], self._records, lists)
-        names = list(self._names(table).values())
-        return pictures_section(gallery, lists, table.class_names, names, main.score)
+        found = Found("found", inputs, table, main.score)
+        return pictures_section([found], self._records, lists, other_parts)

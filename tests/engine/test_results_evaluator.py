@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import io
 import json
 import math
+import os
+import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from src.config import load_config
 from src.data.images.rasterize import segmentation_to_mask
 from src.data.images.rle import mask_to_rle
+from src.engine.inference.evaluation import report_settings
 from src.engine.results_evaluator import evaluate_results
 from src.errors import DataError
 from src.evaluation.coco_settings import CocoSettings
@@ -118,6 +126,55 @@ def test_masks_of_a_picture_that_is_displayed_turned(tmp_path):
         evaluate_results(tmp_path / "results.json", source, tmp_path / "eval", COCO)
 
 
+def make_turned(folder):
+    """A picture that is stored 80x60 and displayed 60x80: its entry is as stored, its mask as displayed.
+
+    Returns (annotation file, results file). The object is red, everything else blue.
+    """
+    box = (10, 10, 40, 40)
+    truth = {
+        "images": [{"id": 1, "width": 80, "height": 60, "file_name": "a.jpg"}],
+        "categories": [{"id": 1, "name": "a"}],
+        "annotations": [annotation(1, 1, 1, box)],
+    }
+    displayed = np.zeros((80, 60, 3), np.uint8)
+    displayed[..., 2] = 255
+    displayed[10:50, 10:50] = (255, 0, 0)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise by a quarter
+    Image.fromarray(np.rot90(displayed)).save(folder / "a.jpg", exif=exif, quality=95)
+    mask = segmentation_to_mask(truth["annotations"][0]["segmentation"], 80, 60)
+    rows = [{"image_id": 1, "category_id": 1, "score": 1, "bbox": box, "segmentation": mask_to_rle(mask)}]
+    for name, content in (("truth.json", truth), ("results.json", rows)):
+        (folder / name).write_text(json.dumps(content))
+    return folder / "truth.json", folder / "results.json"
+
+
+def test_a_turned_picture_is_shown_as_it_is_displayed(tmp_path):
+    truth, results = make_turned(tmp_path)
+    settings = report_settings(load_config([f"ann_file={truth}", f"coco_root={tmp_path}", "val_data_type="]))
+    evaluate_results(results, str(truth), tmp_path / "eval", COCO, report_settings=settings)
+    page = (tmp_path / "eval" / "report.html").read_text(encoding="utf-8")
+    assert "could not be read" not in page
+    assert page.count('<svg viewBox="0 0 60 80"') == 2  # annotated, and found
+    content = re.search(r'href="data:image/jpeg;base64,([^"]*)"', page)[1]
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(content)))).astype(int)
+    assert shown.shape == (80, 60, 3)
+    rows, columns = np.nonzero(shown[..., 0] > 128)
+    assert (rows.min(), columns.min(), rows.max(), columns.max()) == pytest.approx((10, 10, 49, 49), abs=1)
+
+
+def test_classes_that_the_annotations_lack_are_left_out_with_eval_classes_common(files, caplog):
+    rows = [*rows_with_masks(), *({**rows_with_masks()[0], "category_id": number} for number in (4, 99))]
+    with pytest.raises(DataError, match="eval_classes=common"):
+        files(rows)
+    metrics = files(rows, only_common=True)
+    assert [metrics[kind]["AP"] for kind in ("bbox", "segm")] == pytest.approx([1, 1])
+    assert "2 of 6 rows are of classes that" in caplog.text and "row 4: category_id 4" in caplog.text
+    with pytest.raises(DataError, match="no row is of a class of .*truth.json"):
+        files([{**row(1, 3, (10, 10, 40, 40), 0.9), "category_id": 4}], only_common=True)
+
+
 def read_csv(path):
     with open(path, encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
@@ -161,6 +218,26 @@ def test_details_are_written_and_printed(files, tmp_path, capsys):
     assert "with 95% intervals over pictures" in printed and "eval_details.json" in printed
     line = next(line for line in printed.splitlines() if line.startswith(" a ") and "0.900" in line)
     assert line.split()[1:3] == ["2", "3"] and line.split()[-3:] == ["0.667", "1.000", "0.800"]
+
+
+def test_a_results_file_is_evaluated_without_mindspore(tmp_path):
+    (tmp_path / "truth.json").write_text(json.dumps(small_truth()))
+    (tmp_path / "results.json").write_text(json.dumps(perfect_rows(small_truth())))
+    program = (
+        "import sys; from src.config import load_config; from src.engine.evaluator import evaluate; "
+        "evaluate(load_config(['results=results.json', 'ann_file=truth.json', 'report=True']), 'eval'); "
+        "print([name for name in sys.modules if name.split('.')[0] == 'mindspore'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_the_command(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.report.browser import open_browser, resize
@@ -69,6 +71,15 @@ def test_the_slider_hides_detections_under_its_score(page):
     assert sorted(left) == sorted(score for score in every if score >= 0.5)
     assert by_id(page, "detection-count").text.startswith(f"{len(left)} detection")
     assert by_id(page, "score-value").text == "0.50"
+
+
+def test_at_first_the_slider_stands_at_the_score_of_the_best_f1(page):
+    """Exactly there, and not at a step beside it: a detection of this very score is shown."""
+    captions = [each.text for each in page.find_elements("css selector", "p.caption")]
+    (named,) = {re.search(r"of at least (\d\.\d+)", each)[1] for each in captions if "of at least" in each}
+    assert by_id(page, "score-value").text == named
+    page.find_element("css selector", "button.choice[data-list=all]").click()
+    assert min(page.execute_script(DETECTIONS)) == pytest.approx(float(named), abs=0.0005)
 
 
 def test_the_keyboard_moves_the_slider(page):

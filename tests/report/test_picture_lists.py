@@ -29,7 +29,7 @@ def problem(seed, kind="bbox"):
 @pytest.mark.parametrize("seed", range(8))
 def test_a_cell_has_the_pictures_of_the_matrix(seed, kind):
     table, confusion = problem(seed, kind)
-    lists = confusion_lists(table, confusion)
+    lists = confusion_lists(table, confusion, range(len(confusion.matrix)))
     cells = 0
     for row in range(len(confusion.matrix)):
         for column in range(len(confusion.matrix)):

@@ -13,7 +13,14 @@ import numpy as np
 _ENLARGED = 2
 
 
-def mask_polygons(mask: np.ndarray, left: int = 0, top: int = 0, tolerance: float = 0.0) -> List[np.ndarray]:
+def mask_polygons(
+    mask: np.ndarray,
+    left: int = 0,
+    top: int = 0,
+    tolerance: float = 0.0,
+    enlarged: int = _ENLARGED,
+    smallest: float = 0.0,
+) -> List[np.ndarray]:
     """The outlines of a mask's connected parts. Holes are left out: a polygon has none.
 
     Args:
@@ -21,18 +28,24 @@ def mask_polygons(mask: np.ndarray, left: int = 0, top: int = 0, tolerance: floa
         left, top: The window's first column and row in the picture.
         tolerance: How far an outline with fewer points may lie from the exact one, in pixels. 0: a picture
             that the polygons are drawn in is the mask again, but for holes.
+        enlarged: How many times the mask is enlarged before. The outline lies 1 / (2 * enlarged) pixels
+            within the mask's edge.
+        smallest: Parts whose outline holds fewer pixels are left out.
 
     Returns:
         float64 [k, 2] each: x, y of at least three points.
     """
     mask = (np.asarray(mask) != 0).astype(np.uint8)
-    large = np.repeat(np.repeat(mask, _ENLARGED, 0), _ENLARGED, 1)
-    outlines, _ = cv2.findContours(large, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    large = np.repeat(np.repeat(mask, enlarged, 0), enlarged, 1)
+    kept_points = cv2.CHAIN_APPROX_NONE if tolerance > 0 else cv2.CHAIN_APPROX_SIMPLE
+    outlines, _ = cv2.findContours(large, cv2.RETR_EXTERNAL, kept_points)
     polygons = []
     for outline in outlines:
+        if smallest and cv2.contourArea(outline) < smallest * enlarged**2:
+            continue
         if tolerance > 0:
-            shorter = cv2.approxPolyDP(outline, tolerance * _ENLARGED, closed=True)
+            shorter = cv2.approxPolyDP(outline, tolerance * enlarged, closed=True)
             outline = shorter if len(shorter) >= 3 else outline
-        points = (outline.reshape(-1, 2) + 0.5) / _ENLARGED
+        points = (outline.reshape(-1, 2) + 0.5) / enlarged
         polygons.append(points + (left, top))
     return polygons

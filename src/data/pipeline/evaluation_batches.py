@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import collections
-from concurrent.futures import ThreadPoolExecutor
+import contextlib
+import itertools
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, NamedTuple, Sequence
 
@@ -13,6 +13,7 @@ from ..annotations.records import Record
 from ..images.canvas import CanvasSettings, resized_size
 from ..images.decode import read_picture
 from ..images.placement import place_picture, place_plainly
+from .read_ahead import read_ahead
 
 
 @dataclass(frozen=True)
@@ -72,22 +73,14 @@ def _evaluation_batches(
         return _EvaluationPicture(image, placement.meta, record.image_id)
 
     batch_size = settings.batch_size
-    executor = ThreadPoolExecutor(settings.threads, "evaluation-pictures")
-    try:
-        queue = collections.deque()
-        upcoming = iter(records)
+    with contextlib.closing(
+        read_ahead(load, records, settings.threads, 2 * batch_size + settings.threads)
+    ) as loaded:
         for first in range(0, len(records), batch_size):
-            while len(queue) < 2 * batch_size + settings.threads:
-                record = next(upcoming, None)
-                if record is None:
-                    break
-                queue.append(executor.submit(load, record))
             count = min(batch_size, len(records) - first)
-            pictures = [queue.popleft().result() for _ in range(count)]
+            pictures = list(itertools.islice(loaded, count))
             pictures += pictures[-1:] * (batch_size - count)
             yield {**_stack_pictures(pictures), "count": count}
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
 
 
 def _stack_pictures(pictures: List[_EvaluationPicture]) -> Dict[str, np.ndarray]:

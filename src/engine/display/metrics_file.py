@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any, Callable, Dict, List
 
 from ...errors import DataError
+from ...whole_files import replaced_file, unwritable
 
 
 class MetricsFile:
@@ -32,16 +32,12 @@ class MetricsFile:
 
     def _rewrite(self, rows: List[Dict[str, Any]]) -> None:
         """Write the file anew with these lines, and open it for appending."""
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self.path.with_name(f".{self.path.name}.partial")
+        with replaced_file(self.path) as temporary:
             temporary.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-            os.replace(temporary, self.path)
+        try:
             self._file = open(self.path, "a", encoding="utf-8")
         except OSError as error:
-            raise DataError(
-                f"{self.path}: {error.strerror or error}; choose a work folder that can be written"
-            ) from None
+            raise unwritable(self.path, error) from None
 
     def remove(self, is_removed: Callable[[Dict[str, Any]], bool]) -> None:
         """Remove the lines for which `is_removed` is true."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Mapping, Sequence, Union
 
 import numpy as np
 
 from ...errors import DataError
+from ...whole_files import replaced_file
 from .loss_lines import LOSS_NAMES, global_steps, read_loss_log
 
 _SUMS = ("rpn_loss", "rcnn_loss")  # sums of other losses
@@ -101,16 +101,8 @@ def _new_figure():
 def _save_figure(figure, axes, png_path):
     axes.grid(alpha=0.3)
     axes.legend()
-    path = Path(png_path)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(partial, format="png")
-        os.replace(partial, path)
-    except OSError as error:
-        raise DataError(
-            f"{png_path}: {error.strerror or error}; choose a folder that can be written"
-        ) from None
+    with replaced_file(png_path) as temporary:
+        figure.savefig(temporary, format="png")
 
 
 def smooth(values: Sequence[float]) -> np.ndarray:

@@ -11,7 +11,6 @@ from typing import Iterable, List, Optional
 
 from ...config import Config, changed, values_with
 from ...data.annotations.records import DataSource
-from ...data_settings import annotation_settings
 from ...maskrcnn.build import build_network, norm_kinds
 from ..inference.evaluation import evaluation_settings
 from .checkpointing import Checkpointing
@@ -54,7 +53,7 @@ def run_hooks(
         config: The settings.
         norm: The kind of norm of the network's backbone.
         device_target: "CPU" or "Ascend".
-        evaluation_data: The checked evaluation split; None without `eval_interval`.
+        evaluation_data: The checked evaluation split; None where nothing is evaluated or drawn.
         further: Hooks of the caller. They come before the checkpoint is written, which holds their state.
         checkpointing: The hook that writes checkpoints.
     """
@@ -83,14 +82,13 @@ def evaluation_hooks(
     config: Config, norm: str, device_target: str, evaluation_data: Optional[DataSource], metrics: Metrics
 ) -> List[Hook]:
     """The hooks that evaluate and that draw detections; the arguments are those of `run_hooks`."""
-    draws = config.tensorboard and (evaluation_data is not None or config.picture_interval is not None)
-    if evaluation_data is None and not draws:
+    if evaluation_data is None:
         return []
     settings = dataclasses.replace(evaluation_settings(config), report=None)  # one report, at the end
     network = EvaluationNetwork(partial(build_network, changed(config, norm=norm), device_target))
     hooks = []
     evaluation = None
-    if evaluation_data is not None:
+    if config.eval_interval is not None:
         evaluation = Evaluation(
             metrics,
             network,
@@ -102,9 +100,10 @@ def evaluation_hooks(
             stops_on_failure=config.eval_failure == "stop",
         )
         hooks.append(evaluation)
-    if draws:
-        annotations = annotation_settings(config, "val")
+    if config.tensorboard:
         hooks.append(
-            DetectionPictures(metrics, network, annotations, settings, config.picture_interval, evaluation)
+            DetectionPictures(
+                metrics, network, evaluation_data, settings, config.picture_interval, evaluation
+            )
         )
     return hooks

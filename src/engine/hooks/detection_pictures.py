@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-from ...data.annotations.annotation_file import AnnotationSettings
-from ...data.annotations.sources import read_annotations
+from ...data.annotations.records import DataSource
 from ...data.images.decode import read_picture
 from ...data.pipeline.evaluation_batches import evaluation_batches
 from ..display.visualize import found_beside_annotated
@@ -29,7 +28,7 @@ class DetectionPictures(Hook):
     Args:
         metrics: The hook that shows the pictures.
         network: The network that detects.
-        annotations: The evaluation split, with training's classes.
+        source: The checked evaluation split, with training's classes.
         settings: Of an evaluation.
         interval: Steps from one drawing to the next; None: after each evaluation.
         evaluation: The hook that evaluates; None: there is none.
@@ -39,27 +38,22 @@ class DetectionPictures(Hook):
         self,
         metrics: Metrics,
         network: EvaluationNetwork,
-        annotations: AnnotationSettings,
+        source: DataSource,
         settings: EvaluationSettings,
         interval: Optional[int],
         evaluation: Optional[Evaluation],
     ):
         self.metrics = metrics
         self.network = network
-        self.annotations = annotations
+        self.records = source.records[:PICTURES]
+        self.class_names = source.class_names
         self.settings = settings
         self.interval = interval
         self.evaluation = evaluation
 
     def before_train(self, trainer) -> None:
-        if trainer.device.rank != 0:
-            return
-        source = read_annotations(self.annotations) if self.evaluation is None else self.evaluation.source
-        self.records = source.records[:PICTURES]
-        self.network.build()
-        if self.evaluation is None:  # else the pictures are checked already
-            for record in self.records:
-                read_picture(record.path, (record.height, record.width))  # what cannot be read is told now
+        if trainer.device.rank == 0:
+            self.network.build()
 
     def after_step(self, trainer, step: Step) -> None:
         if self.interval is not None and step.global_step % self.interval == 0:
@@ -84,7 +78,7 @@ class DetectionPictures(Hook):
                     picture,
                     detections,
                     record,
-                    self.annotations.class_names,
+                    self.class_names,
                     SCORE_THRESHOLD,
                     self.settings.mask_threshold,
                 )

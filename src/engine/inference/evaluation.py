@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
+import numpy as np
+
 from ...config import Config, load_config
 from ...data.annotations.records import DataSource, Record
 from ...data.images.decode import read_picture
 from ...data.pipeline.evaluation_batches import EvaluationBatchSettings, evaluation_batches
+from ...data.pipeline.read_ahead import read_ahead
 from ...data_settings import annotation_settings, evaluation_batch_settings, statistics_settings
 from ...errors import DataError, RankError, UserError
 from ...evaluation.coco_settings import CocoSettings, coco_settings
@@ -199,10 +202,15 @@ def _detections(
     detector = PictureDetector(
         network, settings.batches.canvas, settings.views, settings.merging, settings.batches.batch_size
     )
-    for record in records:
-        group.report(f"while it evaluated picture {record.image_id}")
-        picture = read_picture(record.path, (record.height, record.width))
-        yield [(record.image_id, detector(picture))]
+
+    def read(record: Record) -> np.ndarray:
+        return read_picture(record.path, (record.height, record.width))
+
+    threads = settings.batches.threads
+    with contextlib.closing(read_ahead(read, records, threads, threads)) as pictures:
+        for record, picture in zip(records, pictures):
+            group.report(f"while it evaluated picture {record.image_id}")
+            yield [(record.image_id, detector(picture))]
 
 
 def _join_shares(shares: Sequence[ResultRows], source: DataSource) -> ResultRows:

@@ -44,13 +44,15 @@ def checked_evaluation_data(
     return sources[0] if sources else _read(settings.annotations, unusable)
 
 
-def with_classes_of(annotations: AnnotationSettings, source: DataSource, eval_interval: int) -> DataSource:
+def with_classes_of(
+    annotations: AnnotationSettings, source: DataSource, eval_interval: Optional[int]
+) -> DataSource:
     """A checked evaluation split with the classes of `annotations`; it is read again where it has others.
 
     Args:
         annotations: of the split, with the classes that are trained.
         source: the split, as `checked_evaluation_data` returned it.
-        eval_interval: the key of this name.
+        eval_interval: the key of this name; None: nothing is evaluated, and the split needs no object.
 
     Raises:
         DataError: the file has a class that `annotations` lacks.
@@ -59,6 +61,8 @@ def with_classes_of(annotations: AnnotationSettings, source: DataSource, eval_in
     if source.class_names == tuple(annotations.class_names):
         return source
     source = _read(annotations, source.left_out)
+    if eval_interval is None:
+        return source
     names = source.class_names[1:]
     listed = ", ".join(names[:_LISTED_CLASSES]) + (" ..." if len(names) > _LISTED_CLASSES else "")
     _require_objects(source, eval_interval, f" of the classes that are trained ({listed})")

@@ -10,7 +10,7 @@ from ...evaluation.coco_settings import CocoSettings
 from ...evaluation.inputs import EvaluationInputs
 from ...evaluation.matching.detail_files import write_details, write_match_table
 from ...evaluation.matching.detail_lines import detail_lines
-from ...evaluation.matching.details import detailed_figures
+from ...evaluation.matching.details import evaluate_in_depth
 from ...evaluation.matching.table import make_match_table
 from ...report.report import Report
 
@@ -46,11 +46,11 @@ def evaluate_kinds(
         if not (with_details or report):
             continue
         table = make_match_table(of_kind, settings)
-        in_depth = detailed_figures(table)
+        in_depth = evaluate_in_depth(table)
         if with_details:
-            details[kind] = in_depth
-            print("\n".join(detail_lines(kind, in_depth)), flush=True)
-            written += write_match_table(work_dir, table)
+            details[kind] = in_depth.figures
+            print("\n".join(detail_lines(kind, in_depth.figures)), flush=True)
+            written += write_match_table(work_dir, table, in_depth.errors)
         if report:
             report.add_kind(of_kind, table, in_depth)
     if details:

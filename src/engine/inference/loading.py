@@ -11,14 +11,15 @@ from mindspore import Tensor
 from ...config import Config, values_with
 from ...errors import ConfigError
 from ...maskrcnn.build import build_network
-from ...onnx_graph.runtime import EXPORTED_KEYS, OnnxNetwork, is_onnx
+from ...onnx_graph.runtime import OnnxNetwork
 from ...weights.checkpoint_file import read_checkpoint
 from ...weights.checkpoint_settings import config_from_checkpoint
 from ...weights.loading import load_network
 from ..runtime.compile_cache import compile_cell
 from ..runtime.device import Device
 from .detections import Network
-from .exported_files import MindirNetwork, is_mindir, runs_on_arrays
+from .exported_files import MindirNetwork, runs_on_arrays
+from .opening import open_exported
 
 # What `checkpoint_path` names: the entries of a checkpoint, or an exported file, which is a network already.
 Weights = Union[Mapping[str, ms.Parameter], OnnxNetwork, MindirNetwork]
@@ -49,9 +50,9 @@ def open_checkpoint(config: Config) -> Tuple[Config, Weights]:
     path = config.checkpoint_path
     if path is None:
         raise ConfigError("checkpoint_path is not set: which weights? (checkpoint_path=FILE.ckpt)")
-    if is_onnx(path) or is_mindir(path):
-        network = OnnxNetwork(path) if is_onnx(path) else MindirNetwork(path)
-        config = config_from_checkpoint(config, network.settings, path, exported_keys=EXPORTED_KEYS)
+    exported = open_exported(config)
+    if exported is not None:
+        network, config = exported
         return config, network
     checkpoint = read_checkpoint(path)
     return config_from_checkpoint(config, checkpoint.settings, path), checkpoint.entries

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Tuple
+from typing import Optional, Tuple, Union
 
 from ...config import Config
 from ...onnx_graph.runtime import EXPORTED_KEYS, OnnxNetwork, is_onnx
 from ...weights.checkpoint_settings import config_from_checkpoint
 from .detections import Network
+from .exported_files import MindirNetwork, is_mindir
+
+
+def open_exported(config: Config) -> Optional[Tuple[Union[OnnxNetwork, MindirNetwork], Config]]:
+    """The network of `checkpoint_path` where it is an exported file; None where it is none.
+
+    Returns:
+        (the network, the configuration with the settings that the file carries)
+
+    Raises:
+        ConfigError: A setting contradicts the file's.
+        CheckpointError: The file cannot be read.
+    """
+    path = config.checkpoint_path
+    if not (is_onnx(path) or is_mindir(path)):
+        return None
+    network = OnnxNetwork(path) if is_onnx(path) else MindirNetwork(path)
+    return network, config_from_checkpoint(config, network.settings, path, exported_keys=EXPORTED_KEYS)
 
 
 def open_network(config: Config, batch_size: int = 1) -> Tuple[Network, Config]:
@@ -26,10 +44,8 @@ def open_network(config: Config, batch_size: int = 1) -> Tuple[Network, Config]:
             there.
         CheckpointError: The file cannot be read.
     """
-    path = config.checkpoint_path
-    if is_onnx(path):
-        network = OnnxNetwork(path)
-        return network, config_from_checkpoint(config, network.settings, path, exported_keys=EXPORTED_KEYS)
+    if is_onnx(config.checkpoint_path):
+        return open_exported(config)
     from ..runtime.device import start_device
     from .loading import compile_inference, load_for_inference
 

@@ -13,7 +13,7 @@ from ...data.annotations.records import DataSource
 from ...errors import DataError
 from ...evaluation.coco_settings import CocoSettings
 from ...evaluation.inputs import read_inputs
-from ...evaluation.matching.details import detailed_figures
+from ...evaluation.matching.details import evaluate_in_depth
 from ...evaluation.matching.table import make_match_table
 from ...log import logger
 from ...report.report import Report, ReportSettings
@@ -99,7 +99,7 @@ def report_of_files(
     for kind in metrics:
         inputs = read_inputs(source, str(evaluated / f"results_{kind}.json"), kind)
         table = make_match_table(inputs, figures)
-        report.add_kind(inputs, table, detailed_figures(table))
+        report.add_kind(inputs, table, evaluate_in_depth(table))
     return report.write(work_dir, metrics)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Sequence
+from typing import Optional, Sequence
 
 from ...predictor import Predictor
 from ..display.progress import Progress
@@ -19,7 +19,7 @@ def predict_video(
     drawing: Path,
     outputs: Sequence[Output],
     settings: PredictionSettings,
-) -> None:
+) -> Optional[str]:
     """Predict a video's frames. Writes the drawn video and, with `settings.json`, NAME_frames.json.
 
     Args:
@@ -28,6 +28,9 @@ def predict_video(
         drawing: The file for the drawn video.
         outputs: The CSV file among them is given the frames too.
         settings: What is written.
+
+    Returns:
+        A line that says that the video breaks off, where it does. What was found up to there is written.
 
     Raises:
         UnreadableVideo: Nothing of it can be read.
@@ -61,3 +64,4 @@ def predict_video(
                 progress.update()
         for path in written:
             announce(source, path, progress)
+    return frames.broken_off

@@ -1,13 +1,15 @@
-"""Text files that have their names only when they are whole: they are written beside and renamed."""
+"""Text files that are written piece by piece and have their names only when they are whole."""
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
+import sys
 from pathlib import Path
 from typing import Any, Union
 
 from ...errors import DataError
+from ...whole_files import replaced_file, unwritable
 
 
 class WholeFile:
@@ -22,35 +24,25 @@ class WholeFile:
 
     def __init__(self, path: Union[str, Path]):
         self.path = Path(path)
-        self._partial = self.path.with_name(self.path.name + ".partial")
+        self._open = contextlib.ExitStack()
+        temporary = self._open.enter_context(replaced_file(self.path))
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(self._partial, "w", encoding="utf-8", newline="")
+            self._file = self._open.enter_context(open(temporary, "w", encoding="utf-8", newline=""))
         except OSError as error:
-            raise self._problem(error) from None
+            raise unwritable(self.path, error) from None
 
     def write(self, text: str) -> None:
         """Add text."""
         try:
             self._file.write(text)
         except OSError as error:
-            raise self._problem(error) from None
+            raise unwritable(self.path, error) from None
 
     def __enter__(self) -> WholeFile:
         return self
 
-    def __exit__(self, kind, *_) -> None:
-        try:
-            self._file.close()
-            if kind is None:
-                os.replace(self._partial, self.path)
-            else:
-                self._partial.unlink(missing_ok=True)
-        except OSError as error:
-            raise self._problem(error) from None
-
-    def _problem(self, error: OSError) -> DataError:
-        return DataError(f"{self.path}: {error.strerror or error}; choose a folder that can be written")
+    def __exit__(self, *error) -> None:
+        self._open.__exit__(*error)
 
 
 class JsonList(WholeFile):
@@ -65,7 +57,11 @@ class JsonList(WholeFile):
         self.write(("[\n" if self._is_empty else ",\n") + json.dumps(item, ensure_ascii=False))
         self._is_empty = False
 
-    def __exit__(self, kind, *rest) -> None:
-        if kind is None:
-            self.write("[]\n" if self._is_empty else "\n]\n")
-        super().__exit__(kind, *rest)
+    def __exit__(self, *error) -> None:
+        try:
+            if error[0] is None:
+                self.write("[]\n" if self._is_empty else "\n]\n")
+        except DataError:
+            super().__exit__(*sys.exc_info())
+            raise
+        super().__exit__(*error)

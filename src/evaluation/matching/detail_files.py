@@ -8,9 +8,10 @@ from typing import Any, List, Mapping, Sequence, Union
 
 import numpy as np
 
-from ..result_files import replaced_file, write_json
+from ...whole_files import replaced_file
+from ..result_files import write_json
 from .table import ALL_SIZES, MatchTable
-from .tide import KINDS, Errors, classify_errors
+from .tide import KINDS, Errors
 
 
 def write_details(folder: Union[str, Path], details: Mapping[str, Any]) -> Path:
@@ -18,10 +19,15 @@ def write_details(folder: Union[str, Path], details: Mapping[str, Any]) -> Path:
     return write_json(Path(folder) / "eval_details.json", details)
 
 
-def write_match_table(folder: Union[str, Path], table: MatchTable) -> List[Path]:
+def write_match_table(folder: Union[str, Path], table: MatchTable, errors: Errors) -> List[Path]:
     """Write detections_{kind}.csv and objects_{kind}.csv; returns their paths. docs/evaluation.md lists the
-    columns."""
-    errors = classify_errors(table, table.reference)
+    columns.
+
+    Args:
+        folder: for the files.
+        table: the match table.
+        errors: those at its threshold `reference`.
+    """
     paths = [Path(folder) / f"{name}_{table.kind}.csv" for name in ("detections", "objects")]
     _write_csv(paths[0], _detection_columns(table, errors))
     _write_csv(paths[1], _object_columns(table, errors))

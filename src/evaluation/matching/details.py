@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any, Dict, List, NamedTuple, Sequence
 
 import numpy as np
 
 from .bootstrap import SAMPLES, intervals
 from .calibration import calibration
-from .confusion import BACKGROUND, confusion_matrix
+from .confusion import BACKGROUND, ConfusionMatrix, confusion_matrix
 from .label_mistakes import label_mistakes
 from .operating_points import best_common_score, best_point, class_sweeps, point_at
 from .precision_recall import curves
 from .sizes import counts_by_size
 from .table import ALL_SIZES, MatchTable
-from .tide import tide
+from .tide import Errors, classify_errors, tide
 
 _SEED = 0
 
 
-def detailed_figures(table: MatchTable, samples: int = SAMPLES) -> Dict[str, Any]:
-    """The figures of one kind; docs/evaluation.md describes them.
+class InDepth(NamedTuple):
+    """A detailed evaluation of one kind.
+
+    Attributes:
+        figures: as eval_details.json holds them; docs/evaluation.md describes them.
+        confusion: the confusion matrix, with what each of its cells counts.
+        errors: the kind of each error.
+    """
+
+    figures: Dict[str, Any]
+    confusion: ConfusionMatrix
+    errors: Errors
+
+
+def evaluate_in_depth(table: MatchTable, samples: int = SAMPLES) -> InDepth:
+    """Everything of one kind, at the threshold `table.reference` where it is at one.
 
     Args:
         table: the match table. Its ground truth has an object.
@@ -29,36 +43,47 @@ def detailed_figures(table: MatchTable, samples: int = SAMPLES) -> Dict[str, Any
     threshold = table.reference
     score = best_common_score(table, threshold)
     confusion = confusion_matrix(table, threshold, score)
+    errors = classify_errors(table, threshold)
+    of_classes = curves(table)
     headline = {name: interval._asdict() for name, interval in intervals(table, samples, _SEED).items()}
-    return {
+    figures = {
         "pictures": len(table.image_ids),
         "iou": table.settings.iou_thresholds[threshold],
         "score": score,
         "headline": headline,
-        "classes": class_table(table, threshold, score),
-        "curves": curves(table),
+        "classes": class_table(table, threshold, score, of_classes),
+        "curves": of_classes,
         "confusion": {"classes": [*table.class_names, BACKGROUND], "matrix": confusion.matrix.tolist()},
         "calibration": calibration(table, threshold),
-        "tide": tide(table, threshold),
+        "tide": tide(table, threshold, errors),
         "sizes": counts_by_size(table, threshold),
         "label_mistakes": label_mistakes(table, threshold, confusion),
     }
+    return InDepth(figures, confusion, errors)
 
 
-def class_table(table: MatchTable, threshold: int, score: float) -> List[Dict[str, Any]]:
+def detailed_figures(table: MatchTable, samples: int = SAMPLES) -> Dict[str, Any]:
+    """The figures of `evaluate_in_depth`."""
+    return evaluate_in_depth(table, samples).figures
+
+
+def class_table(
+    table: MatchTable, threshold: int, score: float, of_classes: Sequence[Dict[str, Any]]
+) -> List[Dict[str, Any]]:
     """A row for each class.
 
     Args:
         table: the match table.
         threshold: the position of an IoU threshold, for everything but AP.
         score: detections of at least this score are counted in `at_score`.
+        of_classes: the `curves` of the table, which give AP.
 
     Returns:
         [{"class", "category_id", "objects", "detections", "AP", "AP50", "AP75" (None without objects; a
         threshold that is not among the settings has no entry), "best_f1": the counts and rates at the score
         of the best F1, None where nothing is found, "at_score": the same at `score`}]
     """
-    of_category = {entry["category_id"]: entry for entry in curves(table)}
+    of_category = {entry["category_id"]: entry for entry in of_classes}
     objects = table.object_counts()
     counted = ~table.ignored[ALL_SIZES, threshold]
     detections = np.bincount(table.detections.category[counted], minlength=len(objects))

@@ -11,6 +11,7 @@ from typing import Iterator, NamedTuple, Sequence
 
 import numpy as np
 
+from .columns import rank_in_group
 from .overlaps import Overlaps
 
 # pycocotools lowers a threshold of 1 by this, so that an IoU of 1 with rounding errors reaches it
@@ -78,11 +79,7 @@ def _rounds(overlaps: Overlaps, turn: np.ndarray, group: np.ndarray) -> Iterator
     detection, partner, iou = overlaps.at(order)
     is_first = np.ones(len(detection), bool)
     is_first[1:] = detection[1:] != detection[:-1]
-    own_group = group[detection[is_first]]
-    place = np.arange(len(own_group))
-    begins = np.ones(len(own_group), bool)
-    begins[1:] = own_group[1:] != own_group[:-1]
-    round_of_detection = place - np.maximum.accumulate(np.where(begins, place, 0))
+    round_of_detection = rank_in_group(group[detection[is_first]])
     round_of_pair = round_of_detection[np.cumsum(is_first) - 1]
     order = np.argsort(round_of_pair, kind="stable")
     bounds = np.searchsorted(round_of_pair[order], np.arange(round_of_pair.max() + 2))

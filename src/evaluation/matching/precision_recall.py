@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
 
@@ -38,15 +38,22 @@ def coco_arrays_of(table: MatchTable) -> CocoArrays:
     return CocoArrays(precision, recall)
 
 
-def ranked_by_class(table: MatchTable) -> Iterator[Tuple[int, np.ndarray]]:
-    """(category, its detections that count by falling score) for each category; equal ones by image."""
-    counted = np.flatnonzero(table.counted)
-    category = table.detections.category[counted]
-    order = np.lexsort((counted, -table.detections.score[counted], category))
-    counted = counted[order]
+def ranked_by_class(
+    table: MatchTable, category: Optional[np.ndarray] = None, counts: Optional[np.ndarray] = None
+) -> Iterator[Tuple[int, np.ndarray]]:
+    """(category, its detections that count by falling score) for each category; equal ones by image.
+
+    Args:
+        table: the match table.
+        category: int [D], other classes of the detections than the table's.
+        counts: bool [D], other detections that count than the table's.
+    """
+    category = table.detections.category if category is None else category
+    chosen = np.flatnonzero(table.counted if counts is None else counts)
+    order = chosen[np.lexsort((chosen, -table.detections.score[chosen], category[chosen]))]
     bounds = np.searchsorted(category[order], np.arange(len(table.category_ids) + 1))
     for position in range(len(table.category_ids)):
-        yield position, counted[bounds[position] : bounds[position + 1]]
+        yield position, order[bounds[position] : bounds[position + 1]]
 
 
 def precision_curve(is_true: np.ndarray, counts: np.ndarray, objects: int) -> np.ndarray:

@@ -23,7 +23,7 @@ from typing import Any, Dict, NamedTuple
 import numpy as np
 
 from .overlaps import best_of_each
-from .precision_recall import precision_curve
+from .precision_recall import precision_curve, ranked_by_class
 from .table import ALL_SIZES, BACKGROUND_IOU, MatchTable
 
 KINDS = ("Cls", "Loc", "Both", "Dupe", "Bkg", "Miss")
@@ -76,14 +76,18 @@ def classify_errors(table: MatchTable, threshold: int) -> Errors:
     return Errors(kind, object_kind, target)
 
 
-def tide(table: MatchTable, threshold: int) -> Dict[str, Any]:
-    """Errors and what mending them gives, at an IoU threshold (its position).
+def tide(table: MatchTable, threshold: int, errors: Errors) -> Dict[str, Any]:
+    """Errors and what mending them gives.
+
+    Args:
+        table: the match table.
+        threshold: the position of an IoU threshold.
+        errors: those at this threshold.
 
     Returns:
         {"ap": AP at the threshold, "kinds": {kind: {"count": n, "ap_gain": by how much AP would rise if all
         errors of this kind and no others were mended}}}; AP is -1 without objects.
     """
-    errors = classify_errors(table, threshold)
     category = table.detections.category
     is_true = table.is_true(threshold)
     counts = table.ignored[ALL_SIZES, threshold] == 0
@@ -126,12 +130,9 @@ def _chosen_for_targets(table: MatchTable, errors: Errors, threshold: int) -> np
 
 def _mean_ap(table, category, is_true, counts, objects) -> float:
     """The mean of AP over the classes with objects; -1 without any."""
-    chosen = np.flatnonzero(counts)
-    order = chosen[np.lexsort((chosen, -table.detections.score[chosen], category[chosen]))]
-    bounds = np.searchsorted(category[order], np.arange(len(objects) + 1))
-    figures = []
-    for position in np.flatnonzero(objects).tolist():
-        own = order[bounds[position] : bounds[position + 1]]
-        curve = precision_curve(is_true[own], np.ones(len(own), bool), objects[position])
-        figures.append(curve.mean())
+    figures = [
+        precision_curve(is_true[own], np.ones(len(own), bool), objects[position]).mean()
+        for position, own in ranked_by_class(table, category, counts)
+        if objects[position]
+    ]
     return float(np.mean(figures)) if figures else -1.0

@@ -13,7 +13,7 @@ from src.evaluation.coco_settings import CocoSettings
 from src.evaluation.inputs import read_inputs
 from src.evaluation.matching.detail_files import write_details, write_match_table
 from src.evaluation.matching.detail_lines import detail_lines
-from src.evaluation.matching.details import detailed_figures
+from src.evaluation.matching.details import evaluate_in_depth
 from src.evaluation.matching.table import make_match_table
 from tests.evaluation.coco_examples import perfect_rows, row, small_truth
 from tests.evaluation.random_problems import SETTINGS, random_problem
@@ -21,12 +21,13 @@ from tests.evaluation.random_problems import SETTINGS, random_problem
 
 def figures_and_files(inputs, folder, settings=SETTINGS):
     table = make_match_table(inputs, settings)
-    figures = detailed_figures(table, samples=20)
+    in_depth = evaluate_in_depth(table, samples=20)
+    figures = in_depth.figures
     path = write_details(folder, {table.kind: figures})
     text = path.read_text(encoding="utf-8")
     assert "NaN" not in text and "Infinity" not in text
     tables = []
-    for path in write_match_table(folder, table):
+    for path in write_match_table(folder, table, in_depth.errors):
         with open(path, encoding="utf-8", newline="") as file:
             tables.append(list(csv.DictReader(file)))
     assert len(detail_lines(table.kind, figures)) >= len(figures["classes"])

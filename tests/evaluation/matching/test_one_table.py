@@ -12,7 +12,7 @@ from src.evaluation.inputs import read_inputs
 from src.evaluation.matching.confusion import confusion_matrix
 from src.evaluation.matching.details import class_table
 from src.evaluation.matching.operating_points import best_common_score
-from src.evaluation.matching.precision_recall import coco_arrays_of
+from src.evaluation.matching.precision_recall import coco_arrays_of, curves
 from src.evaluation.matching.sizes import counts_by_size
 from src.evaluation.matching.table import make_match_table
 from tests.evaluation.matching.plain_loops import plain_confusion, plain_counts, plain_matches
@@ -34,7 +34,7 @@ def test_ap_and_ar_are_those_of_pycocotools(problems):
         np.testing.assert_allclose(own.precision[..., -1], reference.precision[..., -1], rtol=0, atol=1e-12)
         np.testing.assert_allclose(own.recall, reference.recall, rtol=0, atol=1e-12)
         assert figures_of(own, SETTINGS) == pytest.approx(figures_of(reference, SETTINGS), abs=1e-9)
-        by_class = [row["AP"] for row in class_table(table, 0, 0.5)]
+        by_class = [row["AP"] for row in class_table(table, 0, 0.5, curves(table))]
         expected = reference.precision[:, :, :, 0, -1].mean(axis=(0, 1))
         assert [-1 if figure is None else figure for figure in by_class] == pytest.approx(
             expected.tolist(), abs=1e-9
@@ -65,7 +65,7 @@ def test_confusion_precision_and_recall_come_from_one_matching(problems):
             confusion = confusion_matrix(table, 0, score)
             matches = plain_matches(inputs, SETTINGS, 0.5)
             assert confusion.matrix.tolist() == plain_confusion(inputs, matches, 0.5, score)
-            for category, row in enumerate(class_table(table, 0, score)):
+            for category, row in enumerate(class_table(table, 0, score, curves(table))):
                 counts = plain_counts(inputs, matches, row["category_id"], score)
                 at_score = row["at_score"]
                 assert {name: at_score[name] for name in counts} == counts
@@ -83,7 +83,7 @@ def test_the_best_f1_is_the_best_of_all_scores(problems):
     for inputs, table in problems:
         matches = plain_matches(inputs, SETTINGS, 0.5)
         scores = sorted({item["score"] for item in inputs.detections}, reverse=True)
-        for row in class_table(table, 0, 0.5):
+        for row in class_table(table, 0, 0.5, curves(table)):
             best = None
             for score in scores:
                 counts = plain_counts(inputs, matches, row["category_id"], score)

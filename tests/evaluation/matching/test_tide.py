@@ -10,7 +10,7 @@ import pytest
 from src.evaluation.coco_settings import CocoSettings
 from src.evaluation.inputs import read_inputs
 from src.evaluation.matching.table import make_match_table
-from src.evaluation.matching.tide import KINDS, tide
+from src.evaluation.matching.tide import KINDS, classify_errors, tide
 from tests.evaluation.coco_examples import annotation, row
 from tests.evaluation.random_problems import random_problem
 
@@ -61,7 +61,7 @@ def test_equal_to_tidecv():
             continue
         used += 1
         counts, gains, ap = tidecv_errors(problem[0])
-        figures = tide(problem[1], 0)
+        figures = tide(problem[1], 0, classify_errors(problem[1], 0))
         assert figures["ap"] == pytest.approx(ap, abs=1e-9)
         assert {kind: figures["kinds"][kind]["count"] for kind in KINDS} == counts
         assert {kind: figures["kinds"][kind]["ap_gain"] for kind in KINDS} == pytest.approx(gains, abs=1e-9)
@@ -89,7 +89,7 @@ def test_counts_equal_to_hotcoco(kind):
         evaluator = hotcoco.COCOeval(truth, found, kind)
         evaluator.evaluate()
         expected = evaluator.tide_errors(pos_thr=0.5, bg_thr=0.1)
-        figures = tide(table, 0)
+        figures = tide(table, 0, classify_errors(table, 0))
         assert figures["ap"] == pytest.approx(expected["ap_base"], abs=1e-9)
         counts = {name: entry["count"] for name, entry in figures["kinds"].items()}
         assert counts == {name: expected["counts"][name] for name in KINDS}
@@ -119,7 +119,8 @@ def test_each_kind_by_hand():
         row(1, 1, (220, 0, 40, 40), 0.5),  # Both: IoU 1/3 with B1
         row(1, 1, (200, 200, 40, 40), 0.4),  # Bkg
     ]
-    figures = tide(make_match_table(read_inputs(truth, rows, "bbox"), COCO), 0)
+    table = make_match_table(read_inputs(truth, rows, "bbox"), COCO)
+    figures = tide(table, 0, classify_errors(table, 0))
     counts = {name: entry["count"] for name, entry in figures["kinds"].items()}
     assert counts == {"Cls": 1, "Loc": 1, "Both": 1, "Dupe": 1, "Bkg": 1, "Miss": 1}
     # class a: recall 1/2 with precision 1: 51 of 101 recalls; class b: nothing
