@@ -112,6 +112,12 @@ def load_results(name: Union[str, Path]) -> Any:
         return json.loads(Path(name).read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"results {name}: {error.strerror or error}") from None
+    except MemoryError:
+        gigabytes = os.path.getsize(name) / 1e9
+        raise DataError(
+            f"results {name}: {gigabytes:.1f} GB, more than this machine's memory can hold as rows; "
+            "leave out detections of low scores"
+        ) from None
     except (ValueError, RecursionError) as error:
         raise DataError(f"results {name}: not JSON ({error})") from None
 

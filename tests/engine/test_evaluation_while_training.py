@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 
 import pytest
@@ -43,6 +44,25 @@ def test_a_wrong_evaluation_split_is_told_before_anything_is_converted(shared, t
     error = done.stderr.strip().splitlines()[-1]
     assert error.startswith("error: ") and all(line in error for line in lines)
     assert not (tmp_path / "mindrecord").exists() and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("choice", ["error", "skip"])
+def test_pictures_that_are_only_drawn_are_checked_too(drawn, tmp_path, choice):
+    """picture_interval without eval_interval: the first picture is torn."""
+    shutil.copytree(drawn / "data", tmp_path / "data")
+    first = sorted((tmp_path / "data" / "val2017").iterdir())[0]
+    first.write_bytes(first.read_bytes()[:500])
+    words = words_of(drawn, f"coco_root={tmp_path / 'data'}", "tensorboard=True", "picture_interval=2")
+    words = [word for word in words if not word.startswith(("eval_interval", "tensorboard=False"))]
+    skips = choice == "skip"
+    more = ["bad_pictures=skip"] if skips else []
+    done = run("train.py", tmp_path, *words, *more, code=0 if skips else 2)
+    if skips:
+        assert "1/2 steps" in done.stderr or "2/2 steps" in done.stderr
+        assert list((tmp_path / "train" / "tensorboard").iterdir())
+    else:
+        assert first.name in done.stderr.splitlines()[-1] and "bad_pictures=skip" in done.stderr
+        assert not (tmp_path / "train" / "loss_0.log").exists()
 
 
 def test_a_file_name_for_both_splits_is_told_before_the_first_step(drawn, tmp_path):

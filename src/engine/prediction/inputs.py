@@ -28,7 +28,7 @@ def find_inputs(words: Sequence[Union[str, Path]], left_out: Optional[Path] = No
             drawings.
 
     Raises:
-        DataError: A word names nothing.
+        DataError: A word names nothing, or a folder cannot be read.
     """
     files: List[str] = []
     for word in map(str, words):
@@ -49,7 +49,11 @@ def find_inputs(words: Sequence[Union[str, Path]], left_out: Optional[Path] = No
 
 def _files_below(folder: str, left_out: Optional[Path]) -> Iterator[str]:
     """The pictures and videos in a folder and all folders in it; hidden ones are passed over."""
-    for parent, folders, names in os.walk(folder):
+
+    def refuse(error: OSError) -> None:
+        raise DataError(f"folder {error.filename}: {error.strerror or error}") from None
+
+    for parent, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = sorted(
             name
             for name in folders

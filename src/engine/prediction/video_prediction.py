@@ -6,6 +6,7 @@ import contextlib
 from pathlib import Path
 from typing import Optional, Sequence
 
+from ...errors import one_line
 from ...predictor import Predictor
 from ..display.progress import Progress
 from .outputs import CsvOutput, Output, PredictionSettings, Source, announce, draw_prediction, instance_row
@@ -39,7 +40,7 @@ def predict_video(
     frames = VideoReader(source.path)
     tables = [output for output in outputs if isinstance(output, CsvOutput)]
     written = []
-    with Progress(frames.count, source.path.name, unit="frame") as progress:
+    with Progress(frames.count, one_line(source.path.name), unit="frame") as progress:
         with contextlib.ExitStack() as stack:
             drawn = None
             if settings.drawings:

@@ -27,7 +27,10 @@ class WholeFile:
         self._open = contextlib.ExitStack()
         temporary = self._open.enter_context(replaced_file(self.path))
         try:
-            self._file = self._open.enter_context(open(temporary, "w", encoding="utf-8", newline=""))
+            # Bytes of a file name that are no UTF-8 become \udc80 to \udcff, which is how JSON writes them.
+            self._file = self._open.enter_context(
+                open(temporary, "w", encoding="utf-8", errors="backslashreplace", newline="")
+            )
         except OSError as error:
             raise unwritable(self.path, error) from None
 

@@ -1,5 +1,9 @@
 """What the words of a command name."""
 
+import os
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from src.engine.prediction.inputs import find_inputs, is_video
@@ -54,3 +58,23 @@ def test_words_that_name_nothing(tree, word, line):
 
 def test_what_is_a_video():
     assert is_video("a/b.MOV") and is_video("x.mp4") and not is_video("x.gif") and not is_video("mp4")
+
+
+def test_a_folder_that_cannot_be_read_is_named():
+    """Not passed over: its pictures would be missing from the results, and nobody would know."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.chmod(folder, 0o755)
+        (folder / "a.jpg").touch()
+        (folder / "locked").mkdir()
+        os.chmod(folder / "locked", 0)
+        is_root = os.geteuid() == 0  # who may read everything
+        if is_root:
+            os.seteuid(65534)
+        try:
+            with pytest.raises(DataError, match="folder .*locked: Permission denied"):
+                find_inputs([name])
+        finally:
+            if is_root:
+                os.seteuid(0)
+            os.chmod(folder / "locked", 0o755)

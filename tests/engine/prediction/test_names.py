@@ -1,5 +1,6 @@
 """The names of drawings: each picture has its own."""
 
+import os
 from pathlib import Path
 
 from src.engine.prediction.names import drawing_paths
@@ -55,3 +56,13 @@ def test_dots_in_a_name_stay(tmp_path):
         "scan.2024.01.15.jpg": "out/scan.2024.01.15.png",
         "frame_t=0.5.jpg": "out/frame_t=0.5.png",
     }
+
+
+def test_what_is_made_of_a_very_long_name_can_be_written(tmp_path):
+    long = ["n" * 251 + ".jpg", "n" * 250 + "m.jpg", "猫" * 83 + ".mp4"]
+    drawings = [Path(name).name for name in names(tmp_path, *long).values()]
+    assert len(set(drawings)) == 3
+    for drawing, suffix in zip(drawings, (".png", ".png", ".mp4")):
+        assert drawing.endswith(suffix) and len(os.fsencode(drawing)) < 220
+        (tmp_path / f".{Path(drawing).stem}_frames.1234567.json").touch()
+    assert drawings[2] == "猫" * 66 + ".mp4"

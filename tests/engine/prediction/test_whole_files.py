@@ -1,6 +1,7 @@
 """Files that have their names only when they are whole."""
 
 import json
+import os
 
 import pytest
 
@@ -34,3 +35,21 @@ def test_where_nothing_can_be_written(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="choose a folder"):
         WholeFile(tmp_path / "file" / "a.csv")
+
+
+def test_a_file_name_that_is_no_text(tmp_path):
+    """Linux allows any bytes. Those that are no UTF-8 come back as Python gives them."""
+    name = b"\xff\xfe \xe7\x8c\xab.png".decode("utf-8", "surrogateescape")
+    with JsonList(tmp_path / "list.json") as written:
+        written.append({"file_name": name})
+    (row,) = json.loads((tmp_path / "list.json").read_text(encoding="utf-8"))
+    assert row["file_name"].encode("utf-8", "surrogateescape") == b"\xff\xfe \xe7\x8c\xab.png"
+
+
+def test_a_full_disk_leaves_nothing_behind(tmp_path):
+    """/dev/full refuses what is written to it when the file is closed, or before."""
+    (tmp_path / f".list.{os.getpid()}.json").symlink_to("/dev/full")
+    with pytest.raises(DataError, match="list.json: No space left on device; choose a folder"):
+        with JsonList(tmp_path / "list.json") as written:
+            written.append("x" * 100_000)
+    assert list(tmp_path.iterdir()) == []
