@@ -17,33 +17,37 @@ import json
 import sys
 import tempfile
 from pathlib import Path
-from typing import Dict, List
+from typing import Any, Dict, List
 
 import cv2
 import numpy as np
 
-from src.config import load_config
+from src.config import Config, changed, load_config
+from src.data.annotations.sources import read_annotations
 from src.data.shapes.drawn_object import SHAPE_CLASSES
 from src.data.shapes.picture import draw_picture, object_annotation
-from src.engine.evaluator import evaluate
+from src.data_settings import annotation_settings
+from src.engine.inference.detections import Network
+from src.engine.inference.evaluation import evaluate_network, evaluation_settings
+from src.engine.inference.opening import open_network
 
 _GRID = 4  # drawn pictures a side of a large one
 _SEED = 77
 HELD_OUT = {
-    "plain": [],
-    "flip": ["test_tta=[flip]"],
-    "scales": ["test_tta=[scales]"],
-    "flip, scales": ["test_tta=[flip,scales]"],
-    "tiles of 128": ["test_tiles=128"],
+    "plain": {},
+    "flip": {"test_tta": ("flip",)},
+    "scales": {"test_tta": ("scales",)},
+    "flip, scales": {"test_tta": ("flip", "scales")},
+    "tiles of 128": {"test_tiles": 128},
 }
 LARGE = {
-    "plain": [],
-    "flip": ["test_tta=[flip]"],
-    "scales": ["test_tta=[scales]"],
-    "tiles of 384": ["test_tiles=384"],
-    "tiles of 256": ["test_tiles=256"],
-    "tiles of 192": ["test_tiles=192"],
-    "tiles of 192, overlap .4": ["test_tiles=192", "test_tile_overlap=.4"],
+    "plain": {},
+    "flip": {"test_tta": ("flip",)},
+    "scales": {"test_tta": ("scales",)},
+    "tiles of 384": {"test_tiles": 384},
+    "tiles of 256": {"test_tiles": 256},
+    "tiles of 192": {"test_tiles": 192},
+    "tiles of 192, overlap .4": {"test_tiles": 192, "test_tile_overlap": 0.4},
 }
 
 
@@ -91,13 +95,15 @@ def newest_checkpoint(run: Path) -> Path:
     return found[-1]
 
 
-def measure(title: str, common: List[str], choices: Dict[str, List[str]]) -> None:
+def measure(title: str, config: Config, network: Network, choices: Dict[str, Dict[str, Any]]) -> None:
     """Print a row for each choice of views."""
+    source = read_annotations(annotation_settings(config, "val"))
     print(f"| {title} | bbox AP | AP50 | segm AP | AP50 |\n|---|---|---|---|---|", flush=True)
-    for name, words in choices.items():
+    for name, values in choices.items():
+        settings = evaluation_settings(changed(config, **values))
         with tempfile.TemporaryDirectory() as folder, open(Path(folder) / "output", "w") as output:
             with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-                metrics = evaluate(load_config([*common, *words]), Path(folder) / "eval")
+                metrics = evaluate_network(network, settings, source, Path(folder) / "eval")
         figures = [metrics[kind][figure] for kind in ("bbox", "segm") for figure in ("AP", "AP50")]
         print(f"| {name} | " + " | ".join(f"{figure:.3f}" for figure in figures) + " |", flush=True)
     print()
@@ -111,17 +117,21 @@ def main() -> int:
     )
     parser.add_argument("run", type=Path, help="the folder of a demo")
     parser.add_argument("--pictures", type=int, default=20, help="large ones")
+    parser.add_argument("--weights", type=Path, help="a checkpoint or an exported file instead of the newest")
     parser.add_argument("--only", choices=("held-out", "large"))
     args = parser.parse_args()
-    common = [f"checkpoint_path={newest_checkpoint(args.run)}", "device_target=CPU"]
+    weights = args.weights or newest_checkpoint(args.run)
+    words = [f"checkpoint_path={weights}", "device_target=CPU", f"coco_root={args.run / 'data'}"]
+    config = load_config(words)
+    network, config = open_network(config, config.test_batch_size)
     if args.only != "large":
-        measure("held-out pictures", [*common, f"coco_root={args.run / 'data'}"], HELD_OUT)
+        measure("held-out pictures", config, network, HELD_OUT)
     if args.only != "held-out":
         with tempfile.TemporaryDirectory() as folder:
-            side = 192  # of the demo's pictures
+            side = config.img_width
             path = draw_large(Path(folder), args.pictures, side)
-            words = [f"ann_file={path}", f"coco_root={folder}", "val_data_type=large"]
-            measure(f"pictures of {_GRID * side}x{_GRID * side}", [*common, *words], LARGE)
+            of_large = changed(config, ann_file=str(path), coco_root=folder, val_data_type="large")
+            measure(f"pictures of {_GRID * side}x{_GRID * side}", of_large, network, LARGE)
     return 0
 
 

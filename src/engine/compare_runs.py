@@ -145,7 +145,10 @@ def _settings(run: Path, folder: Path) -> Optional[Mapping[str, Any]]:
         path = place / SETTINGS_NAME
         if path.exists():
             try:
-                return json.loads(path.read_text(encoding="utf-8"))
+                settings = json.loads(path.read_text(encoding="utf-8"))
             except (OSError, ValueError) as error:
-                raise DataError(f"{path}: {error}") from None
+                raise DataError(f"{path}: {error}; remove it to compare without settings") from None
+            if not isinstance(settings, dict):
+                raise DataError(f"{path}: settings by name expected; remove it to compare without settings")
+            return settings
     return None

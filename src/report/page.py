@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from ..data.annotations.records import Record
+from ..evaluation.matching.table import MatchTable
 from .charts import PALETTE
 from .gallery import LOWEST_SCORE, MOST_DETECTIONS, Found, make_gallery, picture_name
 from .markup import Markup, byte_count, data_block, element, join, note, section, text
@@ -84,8 +86,9 @@ def pictures_section(
         "label",
         "lowest score ",
         Markup(
-            f'<input type="range" id="score" min="{LOWEST_SCORE}" max="1" step="0.01" value="{score:.2f}" '
-            f'data-start="{rounded_score(score)}" aria-describedby="detection-count" autocomplete="off">'
+            f'<input type="range" id="score" min="{LOWEST_SCORE}" max="{_highest(table)}" step="0.01" '
+            f'value="{score:.2f}" data-start="{rounded_score(score)}" '
+            'aria-describedby="detection-count" autocomplete="off">'
         ),
         element("output", f"{score:.3f}", id="score-value", for_="score"),
     )
@@ -116,6 +119,11 @@ def pictures_section(
         some = f"{len(gallery.unreadable)} pictures could not be read and are grey: {gallery.unreadable[0]}"
         parts.insert(1, note(some))
     return join([*parts, *blocks])
+
+
+def _highest(table: MatchTable) -> int:
+    """Where the slider ends: 1, or more where scores made elsewhere are no probabilities."""
+    return max(1, math.ceil(table.detections.score.max(initial=1)))
 
 
 def _used_names(lists: Mapping[str, PictureList], names: Sequence[str]) -> Dict[int, str]:

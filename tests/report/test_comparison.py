@@ -141,6 +141,11 @@ def test_what_cannot_be_compared_is_one_line(runs, tmp_path):
         compare_runs(config, [first, tmp_path], tmp_path)
     other = tmp_path / "other"
     shutil.copytree(second, other)
+    for content in ("[1]", "{"):
+        (other / "report_settings.json").write_text(content)
+        with pytest.raises(UserError, match="report_settings.json: .*remove it"):
+            compare_runs(config, [first, other], tmp_path)
+    (other / "report_settings.json").unlink()
     rows = json.loads((other / "eval" / "results_bbox.json").read_text())
     rows[0]["image_id"] = 77
     (other / "eval" / "results_bbox.json").write_text(json.dumps(rows))
