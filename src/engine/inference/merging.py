@@ -3,7 +3,7 @@
 An object that is whole in its view is a duplicate of one that is whole in another view where their boxes
 overlap (IoU), as in NMS. One that its view has cut is compared by masks, in the part of the picture that both
 views show: two belong together where the smaller one's mask lies in the other's (intersection over smaller,
-IoS).
+IoS). Of a view that is there for its size alone (`View.whole_only`), cut objects are left out.
 """
 
 from __future__ import annotations
@@ -57,6 +57,16 @@ class _Pool:
         self.view = np.repeat(np.arange(len(views)), counts)[order]
         self.windows = [view.window for view in views]
         self.is_cut = np.array([self._cuts(i, whole) for i in range(len(order))], bool)
+        whole_only = np.array([view.whole_only for view in views], bool)
+        self._keep(np.flatnonzero(~(self.is_cut & whole_only[self.view])))
+
+    def _keep(self, rows: np.ndarray) -> None:
+        self.scores = self.scores[rows]
+        self.boxes = self.boxes[rows]
+        self.labels = self.labels[rows]
+        self.masks = [self.masks[i] for i in rows]
+        self.view = self.view[rows]
+        self.is_cut = self.is_cut[rows]
 
     def window(self, i: int) -> Window:
         return self.windows[self.view[i]]

@@ -47,11 +47,13 @@ class View(NamedTuple):
         window: The part of the picture.
         scale: Its size on the canvas relative to the plain one, at most 1.
         flip: Whether it is mirrored left to right.
+        whole_only: Whether objects that its window cuts are left out, as other views show them whole.
     """
 
     window: Window
     scale: float = 1.0
     flip: bool = False
+    whole_only: bool = False
 
 
 def picture_views(height: int, width: int, settings: ViewSettings) -> List[View]:
@@ -66,7 +68,10 @@ def picture_views(height: int, width: int, settings: ViewSettings) -> List[View]
             views.append(View(whole, scale))
         else:
             sides = (math.ceil(height / scale), math.ceil(width / scale))
-            views += [View(window) for window in tile_windows(height, width, sides, _PART_OVERLAP)]
+            # Half of an object looks like one of another class. It is not needed: the plain view shows the
+            # object whole, and at 1 / 1.5 of the size.
+            windows = tile_windows(height, width, sides, _PART_OVERLAP)
+            views += [View(window, whole_only=True) for window in windows]
     if settings.flip:
         views += [view._replace(flip=True) for view in views]
     return views

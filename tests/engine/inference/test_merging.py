@@ -142,3 +142,15 @@ def test_the_best_are_kept_and_nothing_is_fine():
     assert merge(*pairs, settings=two)["scores"].tolist() == pytest.approx([0.9, 0.8])
     empty = merge((WHOLE, seen(WHOLE)), (LEFT, seen(LEFT)))
     assert empty["boxes"].shape == (0, 4) and empty["masks"] == []
+
+
+def test_what_an_enlarged_part_cuts_is_left_out():
+    """Half a disc may be taken for another class. The same in a tile stays: nothing else may show it."""
+    disc = ellipse(120, 60, 50, 40)
+    small = ellipse(40, 60, 20, 20)
+    whole = (WHOLE, seen(WHOLE, (disc, 0.8, 1)))
+    in_part = seen(LEFT, (disc, 0.9, 2), (small, 0.7, 3))
+    merged = merge(whole, (LEFT._replace(whole_only=True), in_part))
+    assert merged["labels"].tolist() == [1, 3]
+    assert merged["scores"].tolist() == pytest.approx([0.8, 0.7])
+    assert merge(whole, (LEFT, in_part))["labels"].tolist() == [2, 1, 3]

@@ -53,7 +53,7 @@ def test_which_views_a_picture_has():
     plain = [whole, View(Window(0, 0, 60, 90), 0.75)]
     # Two thirds of each side; the starts of two parts are a third apart.
     parts = [Window(0, 0, 40, 60), Window(0, 30, 40, 60), Window(20, 0, 40, 60), Window(20, 30, 40, 60)]
-    plain += [View(window) for window in parts]
+    plain += [View(window, whole_only=True) for window in parts]
     assert both == plain + [view._replace(flip=True) for view in plain]
 
 
