@@ -4,12 +4,10 @@ Prints a line `RANK_SIZE DEVICES SERVER SERVERS ADDRESS`, then for each device o
 `RANK DEVICE CORES`.
 
 SERVER   The position of this server in the table, from 0: the only one, or the environment variable
-SERVER_ID, or
-         the one with an address of this host.
-ADDRESS  The server_id of rank 0's server.
+         SERVER_ID, or the one with an address of this host.
+ADDRESS  The address of rank 0's server: its server_id, or the address of the host that it names.
 CORES    An equal share of this process's processor cores, as taskset takes them; '-' where there are fewer
-cores
-         than devices.
+         cores than devices.
 
 Form of the file (HCCL's template 1):
 
@@ -23,11 +21,10 @@ import os
 import socket
 import sys
 from pathlib import Path
-from typing import Collection, List, NamedTuple, Sequence, Set, Tuple, Union
+from typing import Collection, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 from src.engine.entry import run_main
 from src.errors import UserError
-from src.log import logger
 
 
 class Server(NamedTuple):
@@ -75,22 +72,6 @@ def read_rank_table(path: Union[str, Path]) -> List[Server]:
     return servers
 
 
-def _check_order(path, servers):
-    """Warn of ranks that do not follow the server ids.
-
-    MindSpore's tutorial on rank tables: "it is required that the order of rank_id is consistent with the
-    dictionary order of server_id".
-    """
-    by_rank = [server.server_id for server in sorted(servers, key=lambda server: server.devices[0])]
-    if by_rank != sorted(by_rank):
-        logger.warning(
-            "RANK_TABLE_FILE %s: MindSpore demands ranks in the dictionary order of server_id, which is %s; "
-            "scripts/make_rank_table.sh --merge FILE --out NEW_FILE writes it so",
-            path,
-            ", ".join(sorted(by_rank)),
-        )
-
-
 def this_server(
     path: Union[str, Path], servers: Sequence[Server], server_id: str, addresses: Collection[str]
 ) -> int:
@@ -113,12 +94,46 @@ def this_server(
             )
         return int(server_id)
     found = [index for index, name in enumerate(names) if name in addresses]
+    if not found:
+        resolved = [find_address(name) for name in names]
+        found = [index for index, address in enumerate(resolved) if address in addresses]
     if len(found) != 1:
         raise UserError(
             f"RANK_TABLE_FILE {path}: this host's addresses are not one of {', '.join(names)}: "
             "set SERVER_ID=0, 1, ..."
         )
     return found[0]
+
+
+def find_address(name: str) -> Optional[str]:
+    """The IPv4 address of a host; None of a name that is not known here."""
+    try:
+        return socket.gethostbyname(name)
+    except OSError:
+        return None
+
+
+def meeting_address(path: Union[str, Path], server_id: str, is_here: bool) -> str:
+    """The address where all ranks find rank 0's server. MindSpore takes no host names.
+
+    Args:
+        path: The rank table, for messages.
+        server_id: The server's id in it: an address or a host name.
+        is_here: Whether this process runs on that server.
+
+    Raises:
+        UserError: The name is not known here.
+    """
+    address = find_address(server_id)
+    if address is None:
+        raise UserError(
+            f"RANK_TABLE_FILE {path}: no address of rank 0's server {server_id} is found: "
+            "write its address instead of the name, or set MASTER_ADDR"
+        )
+    # Many hosts give their own name an address that only they reach.
+    if is_here and address.startswith("127.") and server_id != address:
+        return outward_address()
+    return address
 
 
 def host_addresses() -> Set[str]:
@@ -153,13 +168,15 @@ def share_cores(cores: Sequence[int], devices: int) -> List[str]:
 def main() -> None:
     path = sys.argv[1]
     servers = read_rank_table(path)
-    _check_order(path, servers)
     index = this_server(path, servers, os.environ.get("SERVER_ID", ""), host_addresses())
     devices = servers[index].devices
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     ranks = sum(len(server.devices) for server in servers)
     first = min(servers, key=lambda server: server.devices[0])  # of rank 0
-    print(ranks, len(devices), index, len(servers), first.server_id)
+    address = first.server_id
+    if len(servers) > 1 and not os.environ.get("MASTER_ADDR"):
+        address = meeting_address(path, first.server_id, servers[index] is first)
+    print(ranks, len(devices), index, len(servers), address)
     for (rank, device), share in zip(devices, share_cores(cores, len(devices))):
         print(rank, device, share)
 

@@ -73,7 +73,7 @@ set_master() {
     fi
 }
 
-ranks=() devices=() cores=()
+ranks=() devices=() cores=() hosts=1
 if [[ $table == - ]]; then
     WORKERS=${WORKERS:-8} NODES=${NODES:-1} NODE_RANK=${NODE_RANK:-0}
     whole_number WORKERS 1; whole_number NODES 1; whole_number NODE_RANK 0
@@ -110,6 +110,8 @@ for folder in "${folders[@]}"; do open_log "$folder" "$@"; done
 # ---- start them --------------------------------------------------------------------------------------------
 first=${folders[0]}
 export LAUNCH=$PWD/$first/.launch RANK_PYTHON=$PYTHON
+# MindSpore 2.8 ends with "MindSpore does not support ranktable startup" where it finds a table.
+unset RANK_TABLE_FILE
 rm -rf -- "$LAUNCH"
 mkdir -- "$LAUNCH"
 stop=0 launched=() scheduler=() code=0 unfinished=''
@@ -147,8 +149,6 @@ else
     note "Starting ${#ranks[@]} of $rank_size processes (ranks ${ranks[*]} on devices ${devices[*]});" \
         "logs: train_parallel{rank}/log"
     export RANK_SIZE=$rank_size DEVICE_NUM=$here SERVER_ID=$server
-    # MindSpore 2.8 ends with "MindSpore does not support ranktable startup" where it finds a table.
-    unset RANK_TABLE_FILE
     if ((rank_size > 1)); then      # what msrun sets
         export MS_WORKER_NUM=$rank_size MS_SCHED_HOST=$MASTER_ADDR MS_SCHED_PORT=$MASTER_PORT
         export MS_TOPO_TIMEOUT=$HCCL_CONNECT_TIMEOUT
@@ -230,7 +230,15 @@ elif ((code)); then
     # which prints what happened before it ends the rank.
     end_all 14          # seconds
 fi
-# The ranks do not need it any more, and it has nothing to save.
+# Ranks of other hosts still need the scheduler, which ends by itself after the last of them. Where one never
+# says that it has ended, this is longer than what its host allows it (docs/scaling.md).
+if ((code == 0 && signal == 0 && hosts > 1 && ${#scheduler[@]})); then
+    deadline=$((SECONDS + 120))
+    while ((stop == 0 && SECONDS < deadline)) && kill -0 "${scheduler[0]}" 2>/dev/null; do
+        sleep 0.2 || true
+    done
+fi
+# It has nothing to save.
 ((${#scheduler[@]} == 0)) || kill -KILL -- "-${scheduler[0]}" 2>/dev/null || true
 show_log
 [[ -z $unfinished ]] || printf '%s\n' "$unfinished" || true

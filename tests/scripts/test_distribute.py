@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from scripts.rank_table import outward_address
 from tests.scripts.conftest import CORES, TRAIN, executable, is_running, logs
 
 
@@ -77,13 +78,16 @@ def test_devices_of_the_table_not_their_count_are_used(sandbox):
     assert all(call["argv"] == TRAIN for call in sandbox.calls())
 
 
-def test_a_table_in_an_order_that_mindspore_does_not_take_is_warned_of(sandbox):
+@pytest.mark.parametrize("variables", [{}, {"RANK_TABLE_FILE": "another.json"}])
+def test_a_rank_has_the_number_that_the_table_gives_it(sandbox, variables):
+    """Also where the servers do not stand in the dictionary order that MindSpore once demanded."""
     table = sandbox.rank_table([0], servers=("10.0.0.9", "10.0.0.10"))
-    run = sandbox.run("run_distribute_train.sh", table, SERVER_ID=0)
-    assert run.returncode == 0 and "server_id, which is 10.0.0.10, 10.0.0.9" in run.stderr
-    table = sandbox.rank_table([0], servers=("10.0.0.10", "10.0.0.9"))
-    run = sandbox.run("run_distribute_train.sh", table, SERVER_ID=0, FORCE=1)
-    assert run.returncode == 0 and "server_id" not in run.stderr
+    run = sandbox.run("run_distribute_train.sh", table, SERVER_ID=1, **variables)
+    assert run.returncode == 0 and "warning" not in run.stderr, run.stderr
+    [call] = sandbox.calls()
+    names = ("RANK_ID", "MS_NODE_ID", "MS_SCHED_HOST")
+    assert [call["env"][name] for name in names] == ["1", "1", "10.0.0.9"]
+    assert "RANK_TABLE_FILE" not in call["env"]
 
 
 def test_each_server_starts_its_own_ranks(sandbox):
@@ -101,6 +105,55 @@ def test_each_server_starts_its_own_ranks(sandbox):
     assert [call["env"]["MS_SCHED_PORT"] for call in sandbox.calls()] == ["8118"] * 2
     run = sandbox.run("run_distribute_train.sh", table, SERVER_ID=3)
     assert run.returncode == 2 and "SERVER_ID=3" in run.stderr and "0 to 2" in run.stderr
+
+
+def test_a_server_may_be_named(sandbox):
+    """MindSpore takes an address; a name of this host may be known here as one that only it reaches."""
+    table = sandbox.rank_table([0], servers=("localhost", "10.255.0.2"))
+    for server, address in ((1, "127.0.0.1"), (0, outward_address())):
+        run = sandbox.run("run_distribute_train.sh", table, SERVER_ID=server, FORCE=1)
+        assert run.returncode == 0, run.stderr
+        assert {call["env"]["MS_SCHED_HOST"] for call in sandbox.calls()} == {address}
+        sandbox.forget()
+    # A name for an address of this host tells which server it is.
+    run = sandbox.run("run_distribute_train.sh", table, FORCE=1, MASTER_ADDR="10.255.0.9")
+    assert run.returncode == 0, run.stderr
+    assert {call["env"]["MS_SCHED_HOST"] for call in sandbox.calls()} == {"10.255.0.9"}
+    assert [call["env"]["RANK_ID"] for call in sandbox.ranks()] == ["0"]
+
+
+def test_a_server_of_an_unknown_name_is_one_line(sandbox):
+    table = sandbox.rank_table([0], servers=("nowhere.invalid", "10.255.0.2"))
+    run = sandbox.run("run_distribute_train.sh", table, SERVER_ID=1)
+    assert run.returncode == 2 and len(run.stderr.splitlines()) == 1 and not sandbox.calls()
+    assert "nowhere.invalid" in run.stderr and "MASTER_ADDR" in run.stderr
+    run = sandbox.run("run_distribute_train.sh", table, SERVER_ID=1, MASTER_ADDR="10.255.0.1")
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize(
+    ("servers", "kept"), [(("10.255.0.1", "10.255.0.2"), True), (("10.255.0.1",), False)]
+)
+def test_the_scheduler_stays_for_the_ranks_of_other_hosts(sandbox, servers, kept):
+    start = time.monotonic()
+    seconds = 6 if kept else 60
+    table = sandbox.rank_table([0, 1], servers)
+    run = sandbox.run("run_distribute_train.sh", table, SERVER_ID=0, do={"scheduler": {"sleep": seconds}})
+    assert run.returncode == 0, run.stderr
+    assert (time.monotonic() - start >= seconds) == kept
+
+
+def test_a_signal_ends_a_scheduler_that_waits_for_other_hosts(sandbox):
+    table = sandbox.rank_table([0], servers=("10.255.0.1", "10.255.0.2"))
+    todo = {"scheduler": {"sleep": 90}}
+    process = sandbox.start("run_distribute_train.sh", table, do=todo, SERVER_ID=0)
+    sandbox.wait_for_calls(2)
+    time.sleep(2)  # the rank has ended
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert not any(is_running(call.stem) for call in sandbox.records.glob("*.json"))
 
 
 def test_a_failing_rank_ends_the_others_and_its_code_is_passed_on(sandbox):

@@ -68,21 +68,13 @@ def make_namespaces(names):
             run_or_skip(["ip", "-n", name, *words.split()])
 
 
-def start_host(folder, number, namespace, words):
+def start_host(folder, namespace, table, words, **environment):
     folder.mkdir()
-    environment = {
-        "PYTHON": sys.executable,
-        "WORKERS": "2",
-        "NODES": "2",
-        "NODE_RANK": str(number),
-        "MASTER_ADDR": "10.231.7.1",
-        "MASTER_PORT": "8118",
-    }
     script = str(ROOT / "scripts" / "run_distribute_train.sh")
     return subprocess.Popen(
-        ["ip", "netns", "exec", namespace, "bash", script, "-", "", *SMALL, "norm=gn", *words],
+        ["ip", "netns", "exec", namespace, "bash", script, table, "", *SMALL, "norm=gn", *words],
         cwd=folder,
-        env={**os.environ, **QUIET_CLUSTER, **environment},
+        env={**os.environ, **QUIET_CLUSTER, "PYTHON": sys.executable, **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -91,9 +83,32 @@ def start_host(folder, number, namespace, words):
     )
 
 
+def start_by_msrun(folder, namespaces, words):
+    variables = {"WORKERS": "2", "NODES": "2", "MASTER_ADDR": "10.231.7.1", "MASTER_PORT": "8118"}
+    return [
+        start_host(folder / f"host{number}", name, "-", words, **variables, NODE_RANK=str(number))
+        for number, name in enumerate(namespaces)
+    ]
+
+
+def start_by_table(folder, namespaces, words):
+    """The ranks stand against the order of the addresses."""
+    servers = [
+        {"server_id": f"10.231.7.{2 - rank}", "device": [{"device_id": "0", "rank_id": str(rank)}]}
+        for rank in range(2)
+    ]
+    table = folder / "table.json"
+    table.write_text(json.dumps({"server_list": servers}))
+    return [
+        start_host(folder / f"host{number}", name, str(table), words, SERVER_ID=str(number))
+        for number, name in enumerate(reversed(namespaces))
+    ]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_two_hosts_as_two_network_namespaces(words, tmp_path):
+@pytest.mark.parametrize("start", [start_by_msrun, start_by_table])
+def test_two_hosts_as_two_network_namespaces(words, tmp_path, start):
     """Each has an address and a copy of the data of its own; the second has no file of the first's job."""
     names = [f"maskrcnn{os.getpid()}{side}" for side in "ab"]
     words = [word for word in words if not word.startswith(("batch_size", "max_steps", "mindrecord_dir"))]
@@ -101,8 +116,7 @@ def test_two_hosts_as_two_network_namespaces(words, tmp_path):
     hosts = []
     try:
         make_namespaces(names)
-        for number, name in enumerate(names):
-            hosts.append(start_host(tmp_path / f"host{number}", number, name, words))
+        hosts = start(tmp_path, names, words)
         outputs = [host.communicate(timeout=PATIENCE)[0] for host in hosts]
         assert [host.returncode for host in hosts] == [0, 0], outputs
         assert (tmp_path / "host0" / "train_parallel0" / "checkpoint" / "mask_rcnn-2_1.ckpt").exists()
