@@ -1,7 +1,7 @@
 """What a training step costs the host of an Ascend card, measured without a card.
 
-    python -m benchmarks.ascend_host [--against COMMIT] [--rounds N] [KEY=VALUE ...]
-    python -m benchmarks.ascend_host --batches 2,4,8,16 [KEY=VALUE ...]
+    python -m benchmarks.ascend_host [--against COMMIT] [--rounds N] [--chip NAME] [KEY=VALUE ...]
+    python -m benchmarks.ascend_host --batches 2,4,8,16 [--chip NAME] [KEY=VALUE ...]
 
 A step is compiled and launched by MindSpore's own Ascend backend on stand-ins of CANN's libraries
 (`tests/ascend/standin/build.py`), which compute nothing: what is left is the host's work. `--against`
@@ -32,6 +32,8 @@ from benchmarks.timing import ROOT
 from tests.ascend.standin.build import build, reason_not_to_build
 
 LAUNCH = Path("tests") / "ascend"
+# The chips that the stand-ins can be: the Ascend 910, and an Atlas A2.
+CHIPS = ("Ascend910A", "Ascend910B2")
 CARDS_GB = (32, 64)
 # What is left of a card's memory to the steps of a training. The rest is the driver's and HCCL's: MindSpore
 # keeps 3.8 GB of 64 for them.
@@ -58,6 +60,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1, help="processes for each tree; medians are printed")
     parser.add_argument("--launches", type=int, default=9, help="steps that each process launches")
     parser.add_argument("--level", default="O0", help="MindSpore's jit_level")
+    parser.add_argument("--chip", choices=CHIPS, default="Ascend910B2", help="default: %(default)s")
     parser.add_argument("--batches", type=batch_sizes, metavar="N,N,...", help="two batch sizes or more")
     parser.add_argument("words", nargs="*", metavar="KEY=VALUE")
     args = parser.parse_intermixed_args()
@@ -65,7 +68,7 @@ def main() -> None:
     if reason is not None:
         sys.exit(f"error: {reason}")
     with tempfile.TemporaryDirectory() as folder:
-        variables = build(Path(folder) / "cann")
+        variables = {**build(Path(folder) / "cann"), "STANDIN_SOC": args.chip}
         if args.batches is not None:
             for line in memory_lines(args.batches, ["--level", args.level, *args.words], variables):
                 print(line, flush=True)

@@ -22,7 +22,8 @@ def pretend() -> None:
     here: what rank 0 says goes through the file that STANDIN_CONTACT names.
     """
     device.ascend_is_here = lambda: True
-    exporter.card_is_here = lambda: True
+    device.card_is_here = lambda: True
+    exporter.card_is_here = device.card_is_here
     broadcast = device._broadcast_from_rank_0
     path = Path(os.environ.get("STANDIN_CONTACT", "contact"))
 

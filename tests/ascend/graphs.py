@@ -11,6 +11,8 @@ FIRST = "Ascend910A"  # the Ascend 910
 A2 = "Ascend910B2"  # Atlas A2
 
 SMALL_NETWORK = [word for word in SMALL if not word.startswith(("coco_classes", "device_target"))]
+HEADS = "rcnn_num_convs=1 rcnn_conv_out_channels=32"
+SYNC_NORMS = f"norm=sync_bn fpn_norm=sync_bn rcnn_norm=sync_bn rcnn_mask_norm=sync_bn {HEADS}"
 CLASSES = "coco_classes=[background,a,b,c,d]"
 DEMO = ("--config", str(ROOT / "configs" / "demo.yaml"), CLASSES)
 STEP_OUTPUTS = [["float32", [len(LOSS_NAMES) + len(STEP_NAMES)]]]

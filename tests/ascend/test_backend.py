@@ -37,10 +37,11 @@ def test_a_training_step_of_the_demo(launch):
 
 
 @pytest.mark.slow
-def test_a_training_step_of_resnet_101(launch):
-    """A deep trunk: its calls nest deeper while the graph is compiled, and 354 arrays are trained."""
+@pytest.mark.parametrize("blocks", ["[3,4,23,3]", "[3,8,36,3]"], ids=["ResNet-101", "ResNet-152"])
+def test_a_training_step_of_a_deep_trunk(launch, blocks):
+    """Its calls nest deeper while the graph is compiled; 354 and 507 arrays are trained."""
     words = [word for word in SMALL_NETWORK if not word.startswith("resnet_block")]
-    assert launch("training", *words, "resnet_block=[3,4,23,3]")["outputs"] == STEP_OUTPUTS
+    assert launch("training", *words, f"resnet_block={blocks}")["outputs"] == STEP_OUTPUTS
 
 
 def test_a_condition_in_a_graph_on_one_core(run_module):

@@ -14,7 +14,8 @@ import pytest
 
 from src.config import load_config
 from src.maskrcnn.build import build_network
-from tests.ascend.graphs import SMALL_NETWORK, STEP_OUTPUTS
+from src.maskrcnn.norms import SyncBatchNorm
+from tests.ascend.graphs import SMALL_NETWORK, STEP_OUTPUTS, SYNC_NORMS
 from tests.conftest import ROOT
 from tests.engine.distributed.rank_jobs import free_port
 from tests.engine.jobs import QUIET_CLUSTER
@@ -102,3 +103,17 @@ def test_two_ranks(launch_ranks):
     assert counts == 3 * step and step[:3] == [1, 1, 1]
     assert sum(step[3:]) == sum(weight.size for weight in weights)
     assert len(step[3:]) < len(weights) / 4
+
+
+@pytest.mark.slow
+def test_synchronised_norms_of_two_ranks(launch_ranks):
+    """Each sums its mean and its variance over the ranks, and their gradients."""
+    words = [*SMALL_NETWORK, *SYNC_NORMS.split()]
+    (_, first), (_, second) = launch_ranks(*words)
+    counts = all_reduced(first)
+    assert counts == all_reduced(second)
+    network = build_network(load_config(words), "Ascend")
+    cells = [cell for _, cell in network.cells_and_names() if isinstance(cell, SyncBatchNorm)]
+    channels = sum(cell.gamma.size for cell in cells)
+    gradients = sum(weight.size for weight in network.trainable_params())
+    assert len(cells) > 20 and sum(counts) == 3 * (3 + gradients + 4 * channels)

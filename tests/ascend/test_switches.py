@@ -9,15 +9,13 @@ from typing import NamedTuple, Tuple
 
 import pytest
 
-from tests.ascend.graphs import A2, FIRST, SMALL_NETWORK, STEP_OUTPUTS, detections
+from tests.ascend.graphs import A2, FIRST, HEADS, SMALL_NETWORK, STEP_OUTPUTS, SYNC_NORMS, detections
 
 pytestmark = pytest.mark.slow
 
 FROM_WEIGHTS = "pre_trained=resnet50.ckpt"  # only its being there counts: nothing is loaded
-HEADS = "rcnn_num_convs=1 rcnn_conv_out_channels=32"
 GROUP_NORMS = f"norm=gn fpn_norm=gn rcnn_norm=gn rcnn_mask_norm=gn {HEADS}"
 BATCH_NORMS = f"norm=bn fpn_norm=bn rcnn_norm=bn rcnn_mask_norm=bn {HEADS}"
-SYNC_NORMS = f"norm=sync_bn fpn_norm=sync_bn rcnn_norm=sync_bn rcnn_mask_norm=sync_bn {HEADS}"
 EVERY_STEP = "loss_scale=dynamic accumulate_steps=2 ema_decay=0.999 clip_grad_norm=10 clip_grad_value=1"
 OTHER_RPN = "use_sigmoid_cls=False rpn_proposal_nms_across_levels=True roi_align_aligned=False"
 ONLY_BOXES = "rcnn_loss_mask_fb_weight=0"

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import List, Sequence
 
-from ...config import load_config
+from ...config import KEYS, Config, load_config
 from ...errors import ConfigError
 from ..entry import run_main
 from .jobs import ROOT, Jobs
@@ -25,7 +25,8 @@ from .versions import find_versions
 
 FOLDER = Path("ascend_check")
 _DEMO = ROOT / "configs" / "demo.yaml"
-_PICTURES = 48  # an epoch of more than ten steps of batch 2, on two ranks too
+_EPOCH_STEPS = 12  # more than are trained, so that a checkpoint of epoch 1 holds the last of them
+_RANKS = 2
 
 
 def check(words: Sequence[str], folder: Path = FOLDER) -> int:
@@ -43,12 +44,17 @@ def check(words: Sequence[str], folder: Path = FOLDER) -> int:
     folder = folder.resolve()
     _make_empty(folder)
     from ...data.shapes.drawn_data import draw_shapes
+    from ..runtime.device import card_is_here
 
-    draw_shapes(folder / "data", _PICTURES, 2, (settings.img_width, settings.img_height), seed=1)
+    pictures = _EPOCH_STEPS * _RANKS * settings.batch_size
+    draw_shapes(folder / "data", pictures, 2, (settings.img_width, settings.img_height), seed=1)
     target = "CPU" if settings.device_target == "CPU" else "Ascend"
     simulated = target == "Ascend" and bool(os.environ.get("MS_SIMULATION_LEVEL"))
     words = [word for word in words if not word.startswith("device_target=")]
-    jobs = Jobs(folder, ["--config", str(config), *words, f"coco_root={folder / 'data'}"], target, simulated)
+    # The check says itself where its data and checkpoints are, and reads every step's losses.
+    own = [f"coco_root={folder / 'data'}", "save_checkpoint_path=./", "log_interval=1"]
+    words = ["--config", str(config), *words, *absolute_paths(settings), *own]
+    jobs = Jobs(folder, words, target, simulated, card_is_here())
     versions = find_versions()
     rows = operator_rows(jobs, versions)
     if rows[0].result == OK:
@@ -72,6 +78,19 @@ def split_words(words: Sequence[str]):
     return words, config
 
 
+def absolute_paths(settings: Config) -> List[str]:
+    """KEY=VALUE words for the paths that the user wrote: a job runs in another folder than the check.
+
+    They go behind the user's own words. Those of a --config FILE are among them.
+    """
+    words = []
+    for key in KEYS:
+        value = settings[key.name]
+        if key.path and key.name in settings.written and isinstance(value, str) and value not in key.words:
+            words.append(f"{key.name}={Path(value).absolute()}")
+    return words
+
+
 def operator_rows(jobs: Jobs, versions: dict) -> List[Row]:
     """The row of the device, and those of the operators. Adds the chip to the versions."""
     # MindSpore's warnings of versions that do not fit are shown at this level.
@@ -84,7 +103,10 @@ def operator_rows(jobs: Jobs, versions: dict) -> List[Row]:
     if problem is not None:
         return [Row("device", FAILED, problem)]
     lines = (jobs.folder / "operators.log").read_text(errors="replace").splitlines()
-    report = json.loads([line for line in lines if line.startswith('{"device"')][-1])
+    reports = [line for line in lines if line.startswith('{"device"')]
+    if not reports:
+        return [Row("device", FAILED, "it ended without a report (operators.log)")]
+    report = json.loads(reports[-1])
     versions.update(report["device"])
     jobs.cards = report["device"].get("cards", jobs.cards)
     warnings = sum("WARNING" in line for line in lines)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from src.config import load_config
 from src.engine.card_check import jobs
+from src.engine.card_check.__main__ import absolute_paths
 from src.engine.card_check.table import FAILED, NOT_COMPARED, NOTE, OK, Row, compare, format_table
 from src.engine.card_check.versions import find_versions
 
@@ -57,9 +59,20 @@ def test_a_difference_that_is_known_is_a_note():
 )
 def test_the_first_steps_losses(name, factor, results):
     ours = {**LOSSES, name: LOSSES[name] * factor}
-    rows = jobs.compare_first_step(ours, LOSSES, simulated=False)
+    rows = jobs.compare_first_step([ours], [LOSSES, ours], simulated=False)
     assert [row.result for row in rows] == results
-    assert all(row.result == NOT_COMPARED for row in jobs.compare_first_step(ours, LOSSES, simulated=True))
+    for row in jobs.compare_first_step([ours], [LOSSES], simulated=True):
+        assert row.result == NOT_COMPARED
+
+
+def test_a_run_without_steps_fails(tmp_path):
+    assert jobs.read_steps(tmp_path) == []
+    (tmp_path / "metrics.jsonl").write_text('{"step": 5, "evaluated": "weights"}\n')
+    assert jobs.read_steps(tmp_path) == []
+    for ours, theirs, where in (([], [LOSSES], "on the device"), ([LOSSES], [], "on the CPU")):
+        [row] = jobs.compare_first_step(ours, theirs, simulated=False)
+        assert row.result == FAILED and row.detail.endswith(where)
+    assert jobs.steps_row("steps", [], 60.0).result == FAILED
 
 
 def test_ten_steps():
@@ -83,6 +96,26 @@ def test_two_ranks_need_two_cards(tmp_path):
     check = jobs.Jobs(tmp_path, [], "Ascend", simulated=False)
     check.cards = "1"
     assert check.ranks_row().result == NOTE
+
+
+def test_what_a_stand_in_cannot_do_without_device_files_is_not_run(tmp_path):
+    check = jobs.Jobs(tmp_path, [], "Ascend", simulated=True)
+    row = check.ranks_row()
+    assert row.result == NOT_COMPARED and row.detail.startswith("not run")
+
+
+def test_paths_among_the_words_are_those_of_the_users_folder(tmp_path, monkeypatch):
+    """The jobs run in another folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "more.yaml").write_text("mindrecord_dir: records\nsave_checkpoint_minutes: 5\n")
+    words = ["pre_trained=weights/r=50.ckpt", "compile_cache=off", "resume=auto", "coco_root=/data/coco"]
+    found = absolute_paths(load_config(words, tmp_path / "more.yaml"))
+    assert sorted(found) == [
+        "coco_root=/data/coco",
+        f"mindrecord_dir={tmp_path}/records",
+        f"pre_trained={tmp_path}/weights/r=50.ckpt",
+    ]
+    assert load_config([*words, *found]).pre_trained == f"{tmp_path}/weights/r=50.ckpt"
 
 
 def test_a_failed_command_says_why(tmp_path):
