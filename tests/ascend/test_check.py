@@ -52,17 +52,18 @@ def write_weights(path):
 
 def test_on_the_stand_ins(standin, tmp_path):
     write_weights(tmp_path / "weights.ckpt")
-    done = run_check(
-        tmp_path,
-        "pre_trained=weights.ckpt",  # relative to the user's folder, where no job runs
-        **{**standin, **QUIET_CLUSTER},
+    variables = {
+        **standin,
+        **QUIET_CLUSTER,
         # Every command finds a card, and ranks each other.
-        PYTHONPATH=os.pathsep.join([str(SITE), standin["PYTHONPATH"]]),
-        STANDIN_CONTACT=str(tmp_path / "contact"),
-        STANDIN_MEETING=str(tmp_path),
-        HANG_SECONDS="400",  # on a crowded machine one rank may come long after the other
-        GLOG_v="2",
-    )
+        "PYTHONPATH": os.pathsep.join([str(SITE), standin["PYTHONPATH"]]),
+        "STANDIN_CONTACT": str(tmp_path / "contact"),
+        "STANDIN_MEETING": str(tmp_path),
+        "HANG_SECONDS": "400",  # on a crowded machine one rank may come long after the other
+        "GLOG_v": "2",
+    }
+    # The weights' path is relative to the user's folder, where no job runs.
+    done = run_check(tmp_path, "pre_trained=weights.ckpt", **variables)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     found = results(done.stdout)
     ran = {"device", "ten steps of training", "export to MINDIR", "export to AIR"}

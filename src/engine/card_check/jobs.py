@@ -211,7 +211,7 @@ def compare_resumed(
 ) -> Row:
     """A row for a resumed run's steps beside those of the run that was not stopped."""
     places = [[step["step"] for step in steps] for steps in (resumed, straight)]
-    if places[0] != places[1]:
+    if not resumed or places[0] != places[1]:
         return Row(name, FAILED, f"steps {places[0]} instead of {places[1]}")
     pairs = [(one["total_loss"], other["total_loss"]) for one, other in zip(resumed, straight)]
     detail = "total_loss " + ", ".join(f"{one:.5g} ({other:.5g})" for one, other in pairs)

@@ -89,6 +89,7 @@ def test_resumed_steps():
     assert jobs.compare_resumed("r", steps(3.0, 2.0, first=6), straight, False).result == FAILED
     for simulated in (False, True):
         assert jobs.compare_resumed("r", steps(3.0, 2.9), straight, simulated).result == FAILED
+        assert jobs.compare_resumed("r", [], [], simulated).result == FAILED
     assert jobs.compare_resumed("r", steps(0.0, 0.0, first=6), straight, True).result == NOT_COMPARED
 
 
