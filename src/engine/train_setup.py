@@ -24,6 +24,7 @@ from .distributed.agreement import check_settings
 from .inference.evaluation_data import checked_evaluation_data, with_classes_of
 from .output_folder import prepare_output_folder
 from .runtime.device import Device
+from .tracking.choice import check_tracker
 from .training.build_step import make_step
 from .training.resume import (
     Resumed,
@@ -171,6 +172,8 @@ def check_before_long_work(config: Config, work_dir: str, device: Device) -> Opt
         The evaluation split; None where nothing is evaluated, and no pictures of detections are drawn.
     """
     check_device_limits(config, device.target)
+    if device.rank == 0:
+        check_tracker(config.tracker)
     prepare_output_folder(work_dir.replace("{rank}", str(device.rank)), "--work-dir")
     draws = config.tensorboard and config.picture_interval is not None
     if config.eval_interval is None and not draws:

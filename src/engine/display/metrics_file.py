@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Tuple
 
 from ...errors import DataError
 from ...whole_files import replaced_file, unwritable
@@ -53,20 +53,54 @@ class MetricsFile:
         self._file.close()
 
 
+class FollowedMetrics:
+    """A metrics.jsonl to which lines are added while it is read.
+
+    Args:
+        path: The file.
+        count: Rows at its beginning that are passed over.
+    """
+
+    def __init__(self, path: Path, count: int = 0):
+        self.path = Path(path)
+        self._count = count
+        self._lines = 0
+        self._bytes = 0
+
+    def new_rows(self) -> List[Dict[str, Any]]:
+        """The rows after those that were passed over or given before.
+
+        Raises:
+            DataError: As of `read_metrics`.
+        """
+        rows, size = _read_rows(self.path, self._bytes, self._lines)
+        first = max(self._count - self._lines, 0)
+        self._bytes += size
+        self._lines += len(rows)
+        return rows[first:]
+
+
 def read_metrics(path: Path) -> List[Dict[str, Any]]:
     """The lines of a metrics.jsonl as dicts, in the file's order; a last line without its end is left out.
 
     Raises:
         DataError: The file cannot be read, or another line is not a JSON object with "step".
     """
+    return _read_rows(path, 0, 0)[0]
+
+
+def _read_rows(path: Path, offset: int, lines_before: int) -> Tuple[List[Dict[str, Any]], int]:
+    """(the rows from a position in bytes on, the size of their lines in bytes)."""
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines(keepends=True)
+        with open(path, "rb") as file:
+            file.seek(offset)
+            content = file.read()
+        content = content[: content.rfind(b"\n") + 1]
+        lines = content.decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     rows = []
-    for number, line in enumerate(lines, 1):
-        if not line.endswith("\n"):
-            continue
+    for number, line in enumerate(lines, lines_before + 1):
         try:
             rows.append(json.loads(line))
             rows[-1]["step"]
@@ -74,4 +108,4 @@ def read_metrics(path: Path) -> List[Dict[str, Any]]:
             raise DataError(
                 f"{path}, line {number}: a JSON object with \"step\" expected, found '{line.strip()[:60]}'"
             ) from None
-    return rows
+    return rows, len(content)

@@ -27,6 +27,7 @@ from .progress_display import ProgressDisplay
 from .rank_barrier import RankBarrier
 from .run_report import RunReport
 from .sync_check import SyncCheck
+from .tracking import Tracking
 
 
 def make_checkpointing(config: Config) -> Checkpointing:
@@ -73,6 +74,9 @@ def run_hooks(
         evaluation = next((hook for hook in evaluating if isinstance(hook, Evaluation)), None)
         settings = evaluation_settings(config)
         after.append(RunReport(settings.report, settings.figures, evaluation))
+    if config.tracker != "none":
+        files = ("report.html",) if config.report else ()
+        after.append(Tracking(config.tracker, dict(config), checkpointing, files))
     # Right before a step: the graph is compiled, then the ranks wait for each other.
     compilation = Compilation(config.compile_cache, values_with(config, "in_graph"))
     return [*before, *further, checkpointing, *after, compilation, RankBarrier(config.save_checkpoint)]

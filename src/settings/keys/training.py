@@ -77,6 +77,14 @@ KEYS = (
         in_graph=False,
     ),
     Key(
+        "tracker",
+        "none",
+        "hand settings, figures and report.html to a tracker of experiments too: mlflow (in the folder "
+        "mlruns/, or where MLFLOW_TRACKING_URI says), or wandb (offline files in wandb/)",
+        choices=("none", "mlflow", "wandb"),
+        in_graph=False,
+    ),
+    Key(
         "eval_interval",
         None,
         "epochs between evaluations while training, by which best.ckpt is chosen; not set: none",

@@ -1,0 +1,48 @@
+"""Weights & Biases, offline: files in a folder, which `wandb sync` uploads."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any, Mapping, Optional
+
+from .tracker import Tracker
+
+PROJECT = "mask_rcnn"
+STEP = "step"  # the horizontal axis
+
+
+class WandbTracker(Tracker):
+    """A run of wandb without a network.
+
+    A process that goes on with a run writes a folder of its own, with the same identifier. wandb's own step
+    is the number of the row, which only rises, and the step of the training a figure beside the others: wandb
+    leaves out what comes late for a step, such as an evaluation.
+    """
+
+    def open(self, store: str, run: Optional[str], name: str, settings: Mapping[str, Any]) -> str:
+        import wandb
+
+        self.run = wandb.init(
+            project=PROJECT,
+            dir=store,
+            id=run,
+            name=name,
+            config=json.loads(json.dumps(settings)) if run is None else None,
+            mode="offline",
+            resume=None if run is None else "allow",
+            settings=wandb.Settings(console="off", silent=True),
+        )
+        self.run.define_metric("*", step_metric=STEP)
+        return self.run.id
+
+    def log(self, number: int, step: int, figures: Mapping[str, float]) -> None:
+        self.run.log({STEP: step, **figures}, step=number, commit=True)
+
+    def add_file(self, path: Path) -> None:
+        copy = shutil.copy(path, self.run.dir)  # wandb itself would keep a link
+        self.run.save(copy, base_path=self.run.dir, policy="now")
+
+    def close(self, is_complete: bool) -> None:
+        self.run.finish(exit_code=0 if is_complete else 1)
