@@ -55,8 +55,10 @@ class Tracking(Hook):
             "rows": 0,
             "step": 0,
         }
-        self.metrics = FollowedMetrics(trainer.work_dir / "metrics.jsonl", self.state["rows"])
         tracker = make_tracker(self.name)
+        if not tracker.keeps_rows:
+            self.state["rows"] = 0
+        self.metrics = FollowedMetrics(trainer.work_dir / "metrics.jsonl", self.state["rows"])
         self.tell_monitor(trainer)
         try:
             self.state["run"] = tracker.open(

@@ -9,7 +9,14 @@ _POSITION = ("step", "epoch", "place", "evaluated")  # of a row, besides its fig
 
 
 class Tracker:
-    """One run in a tracker. Its methods raise whatever the tracker's package raises."""
+    """One run in a tracker. Its methods raise whatever the tracker's package raises.
+
+    Attributes:
+        keeps_rows: Whether a process that goes on with a run finds the rows that earlier ones handed over.
+            Where it does not, it is given all rows again.
+    """
+
+    keeps_rows = True
 
     def open(self, store: str, run: Optional[str], name: str, settings: Mapping[str, Any]) -> str:
         """Begin a run, or go on with one.
@@ -18,7 +25,7 @@ class Tracker:
             store: Where the runs are kept, as `default_store` gives it.
             run: The identifier of the run to go on with; None: a new one.
             name: How a new run is called.
-            settings: The settings of a new run.
+            settings: The settings of the run.
 
         Returns:
             The run's identifier.

@@ -16,10 +16,13 @@ STEP = "step"  # the horizontal axis
 class WandbTracker(Tracker):
     """A run of wandb without a network.
 
-    A process that goes on with a run writes a folder of its own, with the same identifier. wandb's own step
-    is the number of the row, which only rises, and the step of the training a figure beside the others: wandb
-    leaves out what comes late for a step, such as an evaluation.
+    A process that goes on with a run writes a folder of its own, with the same identifier and all rows:
+    those that wandb had not written yet when a process was killed are lost. wandb's own step is the number of
+    the row, which only rises, and the step of the training a figure beside the others: wandb leaves out what
+    comes late for a step, such as an evaluation.
     """
+
+    keeps_rows = False
 
     def open(self, store: str, run: Optional[str], name: str, settings: Mapping[str, Any]) -> str:
         import wandb
@@ -29,9 +32,8 @@ class WandbTracker(Tracker):
             dir=store,
             id=run,
             name=name,
-            config=json.loads(json.dumps(settings)) if run is None else None,
+            config=json.loads(json.dumps(settings)),
             mode="offline",
-            resume=None if run is None else "allow",
             settings=wandb.Settings(console="off", silent=True),
         )
         self.run.define_metric("*", step_metric=STEP)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections import defaultdict
 from pathlib import Path
-from typing import Dict, List, Tuple
+from typing import Dict, Iterator, List, Tuple
 
 History = Dict[str, List[Tuple[int, float]]]
 
@@ -36,21 +37,39 @@ def mlflow_history(state: dict) -> History:
     }
 
 
-def wandb_records(state: dict) -> list:
-    """The records of all offline files of a run, in the order in which they were written."""
-    from wandb.proto.wandb_internal_pb2 import Record
-    from wandb.sdk.internal.datastore import DataStore
+def wandb_folders(state: dict) -> List[Path]:
+    """The folders of a run, the newest last."""
+    return sorted(Path(state["store"]).glob(f"wandb/offline-run-*-{state['run']}"))
 
-    records = []
-    files = Path(state["store"]).glob(f"wandb/offline-run-*-{state['run']}/run-{state['run']}.wandb")
-    for path in sorted(files, key=lambda path: path.stat().st_mtime_ns):
-        store = DataStore()
-        store.open_for_scan(str(path))
-        data = store.scan_data()
-        while data is not None:
-            records.append(Record.FromString(data))
-            data = store.scan_data()
-    return records
+
+def wandb_records(state: dict) -> list:
+    """The records of a run's newest folder."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    path = wandb_folders(state)[-1] / f"run-{state['run']}.wandb"
+    return [Record.FromString(data) for data in log_records(path)]
+
+
+def log_records(path: Path) -> Iterator[bytes]:
+    """The records of a .wandb file, which has LevelDB's log format after a header of 7 bytes.
+
+    Blocks of 32 KiB hold pieces: CRC (4 bytes), length (2), and the kind: 1 for a whole record, 2, 3 and 4
+    for its first, middle and last piece. The rest of a block that is too short for a piece's head is empty.
+    """
+    data = path.read_bytes()
+    at = 7
+    pieces = b""
+    while at + 7 <= len(data):
+        left = 32768 - at % 32768
+        if left < 7:
+            at += left
+            continue
+        _, length, kind = struct.unpack_from("<IHB", data, at)
+        pieces += data[at + 7 : at + 7 + length]
+        at += 7 + length
+        if kind in (1, 4):
+            yield pieces
+            pieces = b""
 
 
 def wandb_history(state: dict) -> History:

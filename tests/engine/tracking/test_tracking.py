@@ -10,7 +10,13 @@ import sys
 import pytest
 
 from tests.conftest import ROOT
-from tests.engine.tracking.readers import expected_history, mlflow_history, wandb_history, wandb_records
+from tests.engine.tracking.readers import (
+    expected_history,
+    mlflow_history,
+    wandb_folders,
+    wandb_history,
+    wandb_records,
+)
 
 READERS = {"mlflow": mlflow_history, "wandb": wandb_history}
 
@@ -56,6 +62,8 @@ def test_a_run_that_is_killed_and_resumed_is_one_run_with_each_step_once(tracker
     expected = expected_history(tmp_path / "metrics.jsonl")
     assert history == expected
     assert [step for step, _ in history["total_loss"]] == list(range(1, 41))
+    if tracker == "wandb":
+        assert len(wandb_folders(state)) == 2
     assert history["segm_average/AP50"] == [(20, 1 / 3)]
 
 
