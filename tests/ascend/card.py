@@ -6,10 +6,10 @@ Call `pretend` in a process of the stand-ins before a device is started.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 
-from src.engine import exporter
 from src.engine.runtime import device
 
 PATIENCE = 120  # seconds
@@ -23,7 +23,9 @@ def pretend() -> None:
     """
     device.ascend_is_here = lambda: True
     device.card_is_here = lambda: True
-    exporter.card_is_here = device.card_is_here
+    exporter = sys.modules.get("src.engine.exporter")
+    if exporter is not None:  # it has the function already
+        exporter.card_is_here = device.card_is_here
     broadcast = device._broadcast_from_rank_0
     path = Path(os.environ.get("STANDIN_CONTACT", "contact"))
 
