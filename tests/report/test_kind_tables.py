@@ -25,11 +25,11 @@ WRONG = range(10, 90)  # the classes that are taken for the one that follows
 def table():
     """An object of each class in a picture of its own; those of WRONG are found as the next class."""
     truth = {
-        "images": [{"id": i, "width": 100, "height": 100} for i in range(CLASSES)],
-        "categories": [{"id": i, "name": f"class {i}"} for i in range(CLASSES)],
-        "annotations": [annotation(i + 1, i, i, (10, 10, 40, 40)) for i in range(CLASSES)],
+        "images": [{"id": i + 1, "width": 100, "height": 100} for i in range(CLASSES)],
+        "categories": [{"id": i + 1, "name": f"class {i}"} for i in range(CLASSES)],
+        "annotations": [annotation(i + 1, i + 1, i + 1, (10, 10, 40, 40)) for i in range(CLASSES)],
     }
-    rows = [row(i, i + (i in WRONG), (10, 10, 40, 40), 0.9) for i in range(CLASSES)]
+    rows = [row(i + 1, i + 1 + (i in WRONG), (10, 10, 40, 40), 0.9) for i in range(CLASSES)]
     return make_match_table(read_inputs(truth, rows, "bbox"), CocoSettings())
 
 
