@@ -18,6 +18,8 @@ class MlflowTracker(Tracker):
     """A run of MLflow. The settings are its parameters, figures its metrics, files its artifacts."""
 
     def open(self, store: str, run: Optional[str], name: str, settings: Mapping[str, Any]) -> str:
+        # Before MLflow is loaded: it would send counts of its use to its makers.
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         if store.startswith("file:"):
             # From 3.13 on MLflow asks for this word before it writes to a folder.
             os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")

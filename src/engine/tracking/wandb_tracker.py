@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any, Mapping, Optional
@@ -25,6 +26,7 @@ class WandbTracker(Tracker):
     keeps_rows = False
 
     def open(self, store: str, run: Optional[str], name: str, settings: Mapping[str, Any]) -> str:
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # offline means offline
         import wandb
 
         self.run = wandb.init(

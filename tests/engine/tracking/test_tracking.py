@@ -49,36 +49,45 @@ def folders_are_stores(monkeypatch):
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
 
 
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A function that gives a folder after a run of a tracker was killed and resumed, and the first state."""
+    made = {}
+
+    def make(tracker):
+        pytest.importorskip(tracker)
+        if tracker not in made:
+            folder = tmp_path_factory.mktemp(tracker)
+            process(folder, tracker, 1, 30, code=-9)  # checkpoints after 8, 16, 20 and 24 steps
+            first = state_of(folder)
+            process(folder, tracker, 25, 40)
+            made[tracker] = folder, first
+        return made[tracker]
+
+    return make
+
+
 @pytest.mark.parametrize("tracker", ["mlflow", "wandb"])
-def test_a_run_that_is_killed_and_resumed_is_one_run_with_each_step_once(tracker, tmp_path):
-    pytest.importorskip(tracker)
-    process(tmp_path, tracker, 1, 30, code=-9)  # checkpoints after 8, 16, 20 and 24 steps
-    first = state_of(tmp_path)
+def test_a_run_that_is_killed_and_resumed_is_one_run_with_each_step_once(tracker, runs):
+    folder, first = runs(tracker)
     assert first["step"] == 24 and first["rows"] == 26  # two rows are of the evaluation
-    process(tmp_path, tracker, 25, 40)
-    state = state_of(tmp_path)
+    state = state_of(folder)
     assert (state["run"], state["step"], state["rows"]) == (first["run"], 40, 42)
     history = READERS[tracker](state)
-    expected = expected_history(tmp_path / "metrics.jsonl")
-    assert history == expected
+    assert history == expected_history(folder / "metrics.jsonl")
     assert [step for step, _ in history["total_loss"]] == list(range(1, 41))
-    if tracker == "wandb":
-        assert len(wandb_folders(state)) == 2
     assert history["segm_average/AP50"] == [(20, 1 / 3)]
 
 
-def test_mlflow_has_the_settings_the_report_and_the_end(tmp_path):
-    pytest.importorskip("mlflow")
+def test_mlflow_has_the_settings_the_report_and_the_end(runs, tmp_path):
+    folder, _ = runs("mlflow")
     from mlflow.tracking import MlflowClient
 
-    process(tmp_path, "mlflow", 1, 30, code=-9)
-    state = state_of(tmp_path)
+    state = state_of(folder)
+    assert state["store"] == (folder / "mlruns").as_uri()
     client = MlflowClient(state["store"])
-    assert state["store"] == (tmp_path / "mlruns").as_uri()
-    assert client.get_run(state["run"]).info.status == "RUNNING"
-    process(tmp_path, "mlflow", 25, 40)
     run = client.get_run(state["run"])
-    assert run.info.status == "FINISHED" and run.info.run_name == tmp_path.name
+    assert run.info.status == "FINISHED" and run.info.run_name == folder.name
     assert run.data.params == {
         "base_lr": "0.02",
         "coco_classes": "('background', 'cat')",
@@ -91,18 +100,18 @@ def test_mlflow_has_the_settings_the_report_and_the_end(tmp_path):
     assert [found.info.run_id for found in client.search_runs([experiment.experiment_id])] == [state["run"]]
 
 
-def test_wandb_has_the_settings_and_the_report(tmp_path):
-    pytest.importorskip("wandb")
-    process(tmp_path, "wandb", 1, 40)
-    state = state_of(tmp_path)
+def test_wandb_has_the_settings_and_the_report(runs):
+    folder, _ = runs("wandb")
+    state = state_of(folder)
     settings = {}
     for record in wandb_records(state):
         if record.WhichOneof("record_type") == "run":
             settings.update({item.key: json.loads(item.value_json) for item in record.run.config.update})
     assert settings["coco_classes"] == ["background", "cat"] and settings["roi_layer"] == {"out_size": 7}
     assert settings["base_lr"] == 0.02 and settings["max_steps"] is None
-    (report,) = tmp_path.glob("wandb/offline-run-*/files/report.html")
-    assert report.read_text() == "<p>a report</p>"
+    folders = wandb_folders(state)
+    assert len(folders) == 2  # one of each process
+    assert (folders[-1] / "files" / "report.html").read_text() == "<p>a report</p>"
 
 
 def test_steps_that_are_done_again_go_into_a_new_run(tmp_path):
