@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -182,14 +182,25 @@ class Predictor:
         Raises:
             DataError: Something else was given.
         """
-        if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8:
-            found = picture.dtype if isinstance(picture, np.ndarray) else type(picture).__name__
-            raise DataError(f"a picture: uint8 [height, width, 3] expected, {found} was given")
-        if picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
-            raise DataError(
-                f"a picture: uint8 [height, width, 3] expected, shape {list(picture.shape)} was given"
-            )
-        found = self._detect(picture)
+        return self.predict_pictures([picture])[0]
+
+    def predict_pictures(self, pictures: Sequence[np.ndarray]) -> List[Prediction]:
+        """What is in each of some pictures. An exported file is shown all of them in one call.
+
+        Args:
+            pictures: uint8 [H, W, 3] each, RGB; their sizes may differ.
+
+        Raises:
+            DataError: Something else was given.
+        """
+        for picture in pictures:
+            _check_picture(picture)
+        return [
+            self._prediction(picture, found)
+            for picture, found in zip(pictures, self._detect.detect_pictures(pictures))
+        ]
+
+    def _prediction(self, picture: np.ndarray, found: Mapping[str, np.ndarray]) -> Prediction:
         # The network's detections are grouped by class.
         order = np.argsort(-found["scores"], kind="stable")
         return Prediction(
@@ -201,6 +212,17 @@ class Predictor:
             probabilities=[found["masks"][i] for i in order],
             all_class_names=self.class_names,
             mask_threshold=self.config.mask_thr_binary,
+        )
+
+
+def _check_picture(picture: Any) -> None:
+    """Raises DataError for anything but uint8 [H, W, 3]."""
+    if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8:
+        found = picture.dtype if isinstance(picture, np.ndarray) else type(picture).__name__
+        raise DataError(f"a picture: uint8 [height, width, 3] expected, {found} was given")
+    if picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
+        raise DataError(
+            f"a picture: uint8 [height, width, 3] expected, shape {list(picture.shape)} was given"
         )
 
 

@@ -34,7 +34,8 @@ def test_extras_are_those_of_the_requirements(project):
     needed = [line.split("#")[0].strip() for line in lines if not line.startswith(("#", "-"))]
     extras = project["project"]["optional-dependencies"]
     assert sorted(extras["dev"]) == sorted(needed)
-    assert set(extras["onnx"]) | set(extras["trackers"]) <= set(needed)
+    optional = [*extras["onnx"], *extras["serve"], *extras["trackers"]]
+    assert set(optional) <= set(needed)
 
 
 PROGRAM = """

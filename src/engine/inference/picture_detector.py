@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict
+from typing import Dict, List, Sequence
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from ...config import Config
 from ...data.images.canvas import CanvasSettings
 from ...data_settings import canvas_settings
 from .detections import Network, detect
+from .exported_files import runs_on_arrays
 from .merging import MergeSettings, merge_views
 from .views import SCALES, ViewSettings, from_view, picture_views, place_view
 
@@ -41,22 +42,35 @@ class PictureDetector:
 
     def __call__(self, picture: np.ndarray) -> Dict[str, np.ndarray]:
         """What is in a picture, uint8 [H, W, 3], RGB: as `detect`, with several views as `merge_views`."""
-        height, width = picture.shape[:2]
-        views = picture_views(height, width, self.views)
-        found = []
-        for first in range(0, len(views), self.batch_size):
-            part = views[first : first + self.batch_size]
-            placed = [place_view(picture, view, self.canvas) for view in part]
+        return self.detect_pictures([picture])[0]
+
+    def detect_pictures(self, pictures: Sequence[np.ndarray]) -> List[Dict[str, np.ndarray]]:
+        """What is in each of some pictures, as a call with each of them.
+
+        An exported file is shown a view of as many pictures in a call as are given; a network of MindSpore,
+        which is compiled for one number of views, `batch_size` of them.
+        """
+        views = [picture_views(*picture.shape[:2], self.views) for picture in pictures]
+        shown = [(i, view) for i in range(len(pictures)) for view in views[i]]
+        step = max(self.batch_size, len(pictures)) if runs_on_arrays(self.network) else self.batch_size
+        found: List[List[Dict[str, np.ndarray]]] = [[] for _ in pictures]
+        for first in range(0, len(shown), step):
+            part = shown[first : first + step]
+            placed = [place_view(pictures[i], view, self.canvas) for i, view in part]
             placed += placed[-1:] * (self.batch_size - len(part))
             batch = {
                 "image": np.stack([image for image, _ in placed]),
                 "image_meta": np.stack([meta for _, meta in placed]),
                 "count": len(part),
             }
-            found += [from_view(item, view) for item, view in zip(detect(self.network, batch), part)]
-        if len(views) == 1:
-            return found[0]
-        return merge_views(found, views, (height, width), self.merging)
+            for (i, view), item in zip(part, detect(self.network, batch)):
+                found[i].append(from_view(item, view))
+        return [
+            found[i][0]
+            if len(views[i]) == 1
+            else merge_views(found[i], views[i], pictures[i].shape[:2], self.merging)
+            for i in range(len(pictures))
+        ]
 
 
 def view_settings(config: Config) -> ViewSettings:

@@ -77,16 +77,18 @@ class Output(contextlib.AbstractContextManager):
         pass
 
 
-def instance_row(instance: Instance, masks: str) -> Dict[str, Any]:
-    """An object as a COCO result, without its image_id; masks: RLE or POLYGONS."""
+def instance_row(instance: Instance, masks: Optional[str]) -> Dict[str, Any]:
+    """An object as a COCO result, without its image_id; masks: RLE, POLYGONS, or None for a row without."""
     x1, y1, x2, y2 = instance.box
-    return {
+    row = {
         "category_id": instance.label,
         "category": instance.class_name,
         "bbox": [round(value, 3) for value in (x1, y1, x2 - x1, y2 - y1)],
         "score": round(instance.score, 7),
-        "segmentation": instance.rle() if masks == RLE else _flat_polygons(instance),
     }
+    if masks is not None:
+        row["segmentation"] = instance.rle() if masks == RLE else _flat_polygons(instance)
+    return row
 
 
 def _polygons(instance: Instance, tolerance: float = 0.0) -> List[np.ndarray]:

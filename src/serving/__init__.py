@@ -1,0 +1,1 @@
+"""HTTP for pictures: a network behind `POST /v1/predict`, and a page that uses it."""
