@@ -30,6 +30,7 @@ _PAGE_FILES = {
     "/page.js": ("page.js", "text/javascript"),
     "/drawing.js": ("drawing.js", "text/javascript"),
     "/files.js": ("files.js", "text/javascript"),
+    "/camera.js": ("camera.js", "text/javascript"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 

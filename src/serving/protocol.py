@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import Optional
+from typing import Optional, Type
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
-
-IDLE_SECONDS = 15.0
 
 
 class Protocol(H11Protocol):
     """uvicorn's, with a limit of time for a request's headers, and with reasons as JSON.
 
     uvicorn waits without end for headers that never become whole.
+
+    Attributes:
+        header_seconds: How long a request's headers may take to arrive.
     """
 
+    header_seconds = 20.0
     _timer = None
 
     def connection_made(self, transport) -> None:
@@ -43,7 +45,7 @@ class Protocol(H11Protocol):
         if self.cycle is not None and not self.cycle.response_complete:
             self._stop_timer()
         elif self._timer is None and not self.transport.is_closing():
-            self._timer = self.loop.call_later(IDLE_SECONDS, self._give_up)
+            self._timer = self.loop.call_later(self.header_seconds, self._give_up)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -52,8 +54,13 @@ class Protocol(H11Protocol):
 
     def _give_up(self) -> None:
         self._timer = None
-        if not self.transport.is_closing():
-            self._send_problem(408, f"the request's headers did not arrive within {IDLE_SECONDS:g} s")
+        if self.transport.is_closing():
+            return
+        if self.conn.trailing_data[0]:
+            reason = f"the request's headers did not arrive within {self.header_seconds:g} s (--read-timeout)"
+            self._send_problem(408, reason)
+        else:  # nothing was asked
+            self.transport.close()
 
     def _send_problem(self, status: int, reason: str) -> None:
         """Answer a request that never became one, where that can still be said, and close."""
@@ -71,3 +78,8 @@ class Protocol(H11Protocol):
             ):
                 self.transport.write(self.conn.send(event))
         self.transport.close()
+
+
+def protocol_of(header_seconds: float) -> Type[Protocol]:
+    """The class that uvicorn makes an instance of for each connection, with this limit of time."""
+    return type("LimitedProtocol", (Protocol,), {"header_seconds": header_seconds})

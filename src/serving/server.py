@@ -18,7 +18,7 @@ from ..log import logger
 from ..predictor import Predictor
 from .app import make_app
 from .metrics import Metrics
-from .protocol import Protocol
+from .protocol import protocol_of
 from .service import PredictionService
 from .settings import ServingSettings
 
@@ -105,7 +105,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 make_app(make_service, settings, metrics, self._opened),
-                http=Protocol,
+                http=protocol_of(settings.read_timeout),
                 ws="none",
                 loop="asyncio",
                 lifespan="on",
