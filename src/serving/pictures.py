@@ -32,8 +32,8 @@ def check_picture(data: bytes, max_pixels: int) -> None:
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError:
-        # Pillow's own limit, 179 million pixels, which it looks at before `size` can be asked.
-        raise _too_large(f"over {Image.MAX_IMAGE_PIXELS}", max_pixels) from None
+        # Pillow looks at its own limit before `size` can be asked.
+        raise _too_large(f"more than {2 * Image.MAX_IMAGE_PIXELS}", max_pixels) from None
     except Image.UnidentifiedImageError:
         raise Problem(415, f"the picture is none that can be read; {_NAMES} expected") from None
     except Exception as error:

@@ -101,7 +101,8 @@ class _Server(uvicorn.Server):
             return self._service
 
         # What it says of single requests is in the metrics; errors of the server are shown.
-        logging.getLogger("uvicorn").setLevel(logging.ERROR)
+        for quiet in ("uvicorn", "python_multipart"):
+            logging.getLogger(quiet).setLevel(logging.ERROR)
         super().__init__(
             uvicorn.Config(
                 make_app(make_service, settings, metrics, self._opened),

@@ -53,12 +53,13 @@ def jpeg_header(width, height):
 
 
 def webp_header(width, height):
-    """A WebP file (VP8X) whose header tells this size."""
+    """A lossless WebP file whose header tells this size, in 14 bits each."""
     file = io.BytesIO()
-    Image.new("RGBA", (16, 16), (1, 2, 3, 4)).save(file, "WEBP", exif=b"Exif\0\0", lossless=True)
+    Image.effect_noise((16, 16), 60).convert("RGB").save(file, "WEBP", lossless=True)
     data = bytearray(file.getvalue())
-    start = data.index(b"VP8X") + 8
-    data[start + 4 : start + 10] = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    start = data.index(b"VP8L") + 9
+    rest = struct.unpack("<I", data[start : start + 4])[0] >> 28
+    data[start : start + 4] = struct.pack("<I", (width - 1) | (height - 1) << 14 | rest << 28)
     return bytes(data)
 
 
@@ -76,8 +77,7 @@ def webp_header(width, height):
 )
 def test_a_decompression_bomb_is_refused_by_its_header(server, bomb):
     before = server.memory()
-    text = reason(server.predict(bomb), 422 if b"WEBP" in bomb[:16] else 413)
-    assert "pixels" in text or "header" in text
+    assert "pixels" in reason(server.predict(bomb), 413)
     assert server.memory() - before < 30e6
 
 
@@ -124,7 +124,7 @@ def test_wrong_content_types_name_what_is_taken(server):
         (form(b"x")[0], "multipart/form-data", "boundary"),
         (form(b"x")[0][:-10], form(b"")[1], "ends before"),
         (b"no form at all", form(b"")[1], "form"),
-        (form(b"x")[0].replace(b"form-data;", b"form-data; " + b"y" * 9000), form(b"")[1], "headers"),
+        (form(b"x")[0].replace(b"form-data;", b"form-data; " + b"y" * 9000), form(b"")[1], "form"),
         (form(b"x")[0].replace(b"--some-boundary--", form(b"z")[0][:-2]), form(b"")[1], "several"),
         (form(b"")[0], form(b"")[1], "empty"),
     ],
@@ -210,14 +210,11 @@ def test_a_body_that_does_not_arrive_in_time(server):
     "data",
     [
         b"nonsense\r\n\r\n",
-        b"GET / HTTP/9.9\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 90,
-    ]
-    + [
         b"GET / HTTP/1.1\r\n" + b"a: " + b"b" * 200_000,
         b"POST /v1/predict HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
     ],
-    ids=["words", "version", "tls", "long-header", "negative-length"],
+    ids=["words", "tls", "long-header", "negative-length"],
 )
 def test_what_is_no_http(server, data):
     received = raw(server, data)

@@ -65,14 +65,15 @@ def test_headers_that_never_become_whole(slow):
     assert time.monotonic() - start < 5
 
 
-def test_a_full_queue_is_refused_and_what_waits_is_answered(tmp_path):
+def test_a_full_queue_is_refused_and_what_waits_is_answered():
     words = [network_file(), "--queue", "2", "--max-batch", "1", "test_tta=[flip,scales]"]
     with running(*words) as server, concurrent.futures.ThreadPoolExecutor(40) as pool:
-        answers = list(pool.map(lambda _: server.predict(png()), range(120)))
+        answers = list(pool.map(lambda _: server.predict(png()), range(60)))
         assert {answer.status for answer in answers} == {200, 503}
         refused = [answer for answer in answers if answer.status == 503]
         assert all(answer.headers["retry-after"].isdecimal() and answer.json["error"] for answer in refused)
-        assert sum(answer.status == 200 for answer in answers) >= 5
+        # Two hold a decoded picture, and two wait.
+        assert sum(answer.status == 200 for answer in answers) >= 4
         assert server.metric("maskrcnn_waiting_requests") == 0
         assert server.predict(png()).status == 200
 
