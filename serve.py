@@ -60,7 +60,7 @@ OPTIONS = (
             "metavar": "SECONDS",
             "type": float,
             "default": 20.0,
-            "help": "how long a request may take to arrive (default: 20)",
+            "help": "how long a request, and its answer, may be on their way (default: 20)",
         },
     ),
     (

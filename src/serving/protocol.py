@@ -8,18 +8,23 @@ from typing import Optional, Type
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from .settings import ServingSettings
+
 
 class Protocol(H11Protocol):
-    """uvicorn's, with a limit of time for a request's headers, and with reasons as JSON.
+    """uvicorn's, with limits of time, and with reasons as JSON.
 
-    uvicorn waits without end for headers that never become whole.
+    uvicorn waits without end for headers that never become whole, and for callers that do not read.
 
     Attributes:
         header_seconds: How long a request's headers may take to arrive.
+        request_seconds: How long it may take from there until the answer has been sent.
     """
 
     header_seconds = 20.0
+    request_seconds = 70.0
     _timer = None
+    _timed_request = None  # what the timer is for; None: headers
 
     def connection_made(self, transport) -> None:
         super().connection_made(transport)
@@ -41,19 +46,24 @@ class Protocol(H11Protocol):
         self._send_problem(400, "this is no HTTP/1.1 request")
 
     def _watch(self) -> None:
-        """Start the timer where no request is in work, and stop it where one is."""
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._stop_timer()
-        elif self._timer is None and not self.transport.is_closing():
-            self._timer = self.loop.call_later(self.header_seconds, self._give_up)
+        """Start the timer of what this connection waits for, unless it runs already."""
+        is_asked = self.cycle is not None and not self.cycle.response_complete
+        request = self.cycle if is_asked else None
+        if self._timer is not None and request is self._timed_request:
+            return
+        self._stop_timer()
+        if not self.transport.is_closing():
+            seconds = self.request_seconds if is_asked else self.header_seconds
+            give_up = self.transport.abort if is_asked else self._refuse_headers
+            self._timer = self.loop.call_later(seconds, give_up)
+            self._timed_request = request
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _give_up(self) -> None:
-        self._timer = None
+    def _refuse_headers(self) -> None:
         if self.transport.is_closing():
             return
         if self.conn.trailing_data[0]:
@@ -80,6 +90,11 @@ class Protocol(H11Protocol):
         self.transport.close()
 
 
-def protocol_of(header_seconds: float) -> Type[Protocol]:
-    """The class that uvicorn makes an instance of for each connection, with this limit of time."""
-    return type("LimitedProtocol", (Protocol,), {"header_seconds": header_seconds})
+def protocol_of(settings: ServingSettings) -> Type[Protocol]:
+    """The class that uvicorn makes an instance of for each connection, with the limits of the settings."""
+    limits = {
+        "header_seconds": settings.read_timeout,
+        # The body, the work, and the answer.
+        "request_seconds": 2 * settings.read_timeout + settings.timeout,
+    }
+    return type("LimitedProtocol", (Protocol,), limits)

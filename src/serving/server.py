@@ -106,7 +106,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 make_app(make_service, settings, metrics, self._opened),
-                http=protocol_of(settings.read_timeout),
+                http=protocol_of(settings),
                 ws="none",
                 loop="asyncio",
                 lifespan="on",
@@ -117,7 +117,7 @@ class _Server(uvicorn.Server):
                 proxy_headers=False,
                 backlog=_BACKLOG,
                 timeout_keep_alive=_KEEP_ALIVE,
-                timeout_graceful_shutdown=math.ceil(settings.read_timeout + settings.timeout) + 1,
+                timeout_graceful_shutdown=math.ceil(2 * settings.read_timeout + settings.timeout) + 1,
             )
         )
 

@@ -32,7 +32,7 @@ class ServingSettings:
         queue: How many requests may wait for the network; further ones are refused.
         max_bytes: The largest body of a request.
         max_pixels: The largest picture, in pixels.
-        read_timeout: How long a request's headers, and then its body, may take to arrive.
+        read_timeout: How long a request's headers, then its body, and at the end its answer may take.
         timeout: How long a request may wait and be worked on once it has arrived.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import os
 import signal
 import socket
@@ -63,6 +64,27 @@ def test_headers_that_never_become_whole(slow):
         received = connection.recv(65536)
     assert received.startswith(b"HTTP/1.1 408 ") and b'"error"' in received
     assert time.monotonic() - start < 5
+
+
+def connections(server):
+    """How many sockets the server's process has besides the one that listens and the loop's own pair."""
+    folder = f"/proc/{server.process.pid}/fd"
+    return sum(os.readlink(f"{folder}/{name}").startswith("socket:") for name in os.listdir(folder)) - 3
+
+
+def test_a_caller_that_does_not_read_is_cut_off(slow):
+    """It asks 3,000 times, for 20 MB in all, and reads nothing of it."""
+    request = b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n"
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    with connection:
+        connection.connect(("127.0.0.1", slow.port))
+        connection.settimeout(0.5)
+        with contextlib.suppress(OSError):
+            connection.sendall(request * 3000)
+        assert slow.ask("/health").status == 200
+        assert wait_for(lambda: connections(slow) == 1)
+        assert wait_for(lambda: connections(slow) == 0)
 
 
 def test_a_full_queue_is_refused_and_what_waits_is_answered():
