@@ -43,6 +43,7 @@ class Load:
     Attributes:
         statuses: Answers by status.
         seconds: Of each 200, from the first byte sent to the last one received.
+        moments: When each of them had been received.
         memory: The server's resident bytes.
         elapsed: Seconds from the first request to the last answer.
     """
@@ -50,6 +51,7 @@ class Load:
     def __init__(self):
         self.statuses: collections.Counter = collections.Counter()
         self.seconds: List[float] = []
+        self.moments: List[float] = []
         self.memory: List[int] = []
         self.elapsed = 0.0
 
@@ -104,7 +106,8 @@ async def client(port: int, files: Sequence[bytes], number: int, end: float, loa
         status, headers, _ = await ask(reader, writer, request)
         load.statuses[status] += 1
         if status == 200:
-            load.seconds.append(time.perf_counter() - start)
+            load.moments.append(time.perf_counter())
+            load.seconds.append(load.moments[-1] - start)
         if status == 503:
             await asyncio.sleep(float(headers[b"retry-after"]))
     writer.close()
@@ -141,7 +144,8 @@ def report(load: Load, own: Sequence[float]) -> int:
     )
     answers = ", ".join(f"{status}: {count}" for status, count in sorted(load.statuses.items()))
     print(f"answers         {answers}")
-    print(f"latency         {times}")
+    print(f"latency         {times}, longest {max(load.seconds):.3f} s")
+    print(f"longest pause   {np.diff(load.moments).max():.3f} s without an answer")
     print(f"served          {served:.2f} pictures/s")
     print(f"predictor alone {alone:.2f} pictures/s ({', '.join(f'{value:.2f}' for value in own)})")
     print(f"share           {served / alone:.3f}")

@@ -77,8 +77,7 @@ class PredictionService:
             raise unavailable(f"not answered within {self.settings.timeout:g} s (--timeout)") from None
 
     async def _answer(self, body: Body, wish: Wish) -> Tuple[bytes, str]:
-        data = await self._in_thread(body.picture)
-        await self._in_thread(check_picture, data, self.settings.max_pixels)
+        data = await self._in_thread(self._checked_picture, body)
         if self._waiting >= self.settings.queue:
             raise unavailable(f"{self._waiting} requests wait already (--queue)")
         self._count_waiting(1)
@@ -94,6 +93,11 @@ class PredictionService:
             return await self._in_thread(encode_answer, picture, prediction, wish)
         finally:
             self._slots.release()
+
+    def _checked_picture(self, body: Body) -> bytes:
+        data = body.picture()
+        check_picture(data, self.settings.max_pixels)
+        return data
 
     def _count_waiting(self, change: int) -> None:
         self._waiting += change
