@@ -11,8 +11,8 @@ FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-ne
 
 
 @contextlib.contextmanager
-def open_browser(width: int = 1400, dark: bool = False):
-    """A selenium driver of a page `width` pixels wide; under 500 it is a telephone's."""
+def open_browser(width: int = 1400, dark: bool = False, flags=()):
+    """A selenium driver of a page `width` pixels wide; under 500 it is a telephone's. flags: further ones."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
     from selenium.webdriver.chrome.service import Service
 
@@ -21,7 +21,7 @@ def open_browser(width: int = 1400, dark: bool = False):
         pytest.skip("no chromium with its chromedriver (Debian: apt-get install chromium chromium-driver)")
     options = webdriver.ChromeOptions()
     options.binary_location = program
-    for flag in (*FLAGS, "--disable-dev-shm-usage", "--hide-scrollbars"):
+    for flag in (*FLAGS, *flags, "--disable-dev-shm-usage", "--hide-scrollbars"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(driver_program))

@@ -193,6 +193,21 @@ def test_a_broken_picture_is_told(server, folder):
         assert not driver.find_element("id", "result").is_displayed()
 
 
+def test_a_picture_is_taken_with_the_camera(server):
+    """With Chromium's drawn camera, a picture of 640x480."""
+    flags = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+    with open_browser(400, flags=flags) as driver:
+        driver.get(server.url)
+        driver.find_element("id", "camera").click()
+        assert wait_for(driver.find_element("id", "shoot").is_displayed)
+        driver.find_element("id", "shoot").click()
+        assert wait_for(driver.find_element("id", "result").is_displayed)
+        assert "camera.jpg: answered" in text(driver, "status")
+        assert not driver.find_element("id", "viewfinder").is_displayed()
+        assert driver.execute_script("return document.getElementById('canvas').width") % 640 == 0
+        assert driver.get_log("browser") == []
+
+
 def test_a_token_is_asked_for(folder, tmp_path):
     (tmp_path / "token").write_text("0123456789abcdef0123")
     with running(network_file(), "--token-file", tmp_path / "token") as server, open_browser() as driver:
