@@ -3,7 +3,7 @@
 (() => {
   const one = (id) => document.getElementById(id);
   const canvas = one("canvas");
-  const pictures = []; // {name, image, url, answer}
+  const pictures = []; // {name, image, url, told, answer}
   const hiddenClasses = new Set();
   let current = null;
   let active = null;
@@ -79,10 +79,10 @@
       const seconds = ((performance.now() - start) / 1000).toFixed(2);
       const image = await shownImage(blob);
       const url = image ? URL.createObjectURL(blob) : "";
-      const picture = { name, url, image: image || blank(answer.width, answer.height), answer };
+      const told = image ? `answered in ${seconds} s` : "this browser cannot show the picture itself";
+      const picture = { name, url, told, image: image || blank(answer.width, answer.height), answer };
       pictures.push(picture);
       show(picture);
-      say(image ? `${name}: answered in ${seconds} s` : `${name}: this browser cannot show the picture itself`);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       say(`${name}: ${error.message}`, true);
@@ -202,6 +202,7 @@
 
   const show = (picture) => {
     current = picture;
+    say(`${picture.name}: ${picture.told}`);
     const factor = drawing.factorOf(picture.answer);
     canvas.width = picture.answer.width * factor;
     canvas.height = picture.answer.height * factor;
