@@ -53,6 +53,12 @@ def test_all_three_kinds_of_file_find_the_same(folder, predictor):
         assert all(near(other(picture), expected) for other in others)
         assert (np.diff(expected.scores) <= 0).all() and expected.scores.min() > 0.3
         assert set(expected.class_names) <= {"square", "disc", "star"}
+    pictures = [read_picture(folder / f"{name}.png") for name in ("tall", "photo", "tall")]
+    for one in (predictor, *others):
+        together = one.predict_pictures(pictures)
+        assert [(found.height, found.width) for found in together] == [(150, 90), (120, 200), (150, 90)]
+        assert all(near(found, predictor(picture)) for found, picture in zip(together, pictures))
+    assert predictor.predict_pictures([]) == []
 
 
 def test_a_mindir_file_of_two_pictures_a_call_takes_any_number(folder):
