@@ -164,9 +164,12 @@ def _page(name: str, kind: str) -> Callable:
     return answer
 
 
-async def _http_error(_: Request, error: HTTPException) -> Response:
-    reasons = {404: "there is nothing at this path; /openapi.json lists what there is", 405: "another method"}
-    reason = reasons.get(error.status_code, str(error.detail))
+async def _http_error(request: Request, error: HTTPException) -> Response:
+    reason = str(error.detail)
+    if error.status_code == 404:
+        reason = "there is nothing at this path; /openapi.json lists what there is"
+    elif error.status_code == 405:
+        reason = f"this path does not take {request.method}; the header Allow names what it takes"
     return JSONResponse({"error": reason}, error.status_code, error.headers)
 
 
