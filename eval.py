@@ -7,6 +7,7 @@ python eval.py checkpoint_path=FILE.ckpt coco_root=/data/coco --tta flip,scales 
 """
 
 from src.engine.entry import run_main
+from src.interpreter import INFERENCE_MODULES
 
 
 def main() -> None:
@@ -19,4 +20,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_main(main)
+    run_main(main, INFERENCE_MODULES)

@@ -18,6 +18,7 @@ the exit code is then 1.
 """
 
 from src.engine.entry import run_main
+from src.interpreter import INFERENCE_MODULES
 
 OPTIONS = (
     (
@@ -72,4 +73,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    run_main(main)
+    run_main(main, INFERENCE_MODULES)

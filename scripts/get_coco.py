@@ -193,4 +193,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    run_main(main, needs_packages=False)
+    run_main(main, modules=())

@@ -207,4 +207,4 @@ def _counted(count: int, noun: str) -> str:
 
 
 if __name__ == "__main__":
-    run_main(main, needs_packages=False)
+    run_main(main, modules=())

@@ -182,4 +182,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_main(main, needs_packages=False)
+    run_main(main, modules=())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import stat
 import tempfile
@@ -51,8 +52,8 @@ def _set_cache_folders() -> None:
 
 
 def cache_problem() -> Optional[str]:
-    """One line where Numba can write its compiled kernels nowhere; else None."""
-    if _numba_can_write():
+    """One line where Numba is installed and can write its compiled kernels nowhere; else None."""
+    if importlib.util.find_spec("numba") is None or _numba_can_write():
         return None
     return (
         "no folder can be written for compiled kernels: set NUMBA_CACHE_DIR, or TMPDIR, to a folder that "

@@ -3,37 +3,41 @@
 import importlib.util
 import os
 import sys
-from typing import List, Optional
+from typing import Optional, Sequence
 
 OLDEST = (3, 9)
 NEWEST = (3, 12)
-# The modules of requirements.txt that commands need, and those they can do without.
-MODULES = (
-    "mindspore",
-    "numpy",
-    "cv2",
-    "PIL",
-    "pycocotools",
-    "numba",
-    "yaml",
-    "tqdm",
-    "matplotlib",
-    "safetensors",
-    "tensorboardX",
-)
+# The modules of requirements.txt. Those that every command needs; with ONNX Runtime they are enough to run
+# and evaluate an ONNX file.
+INFERENCE_MODULES = ("numpy", "cv2", "PIL", "pycocotools", "yaml", "tqdm")
+# What training, checkpoints and reports need besides.
+TRAINING_MODULES = ("mindspore", "numba", "matplotlib", "safetensors", "tensorboardX")
+MODULES = INFERENCE_MODULES + TRAINING_MODULES
+# What commands can do without.
 OPTIONAL_MODULES = ("hotcoco",)
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-def interpreter_problem() -> Optional[str]:
-    """One line: why this interpreter cannot run the project, and what to do; None where it can."""
+def interpreter_problem(modules: Sequence[str] = MODULES) -> Optional[str]:
+    """One line: why this interpreter cannot run the project, and what to do; None where it can.
+
+    Args:
+        modules: What is needed of MODULES.
+    """
     version = sys.version_info[:2]
     if version < OLDEST or version > NEWEST:
         return (
             f"{sys.executable} is Python {version[0]}.{version[1]}, but this project needs "
             "Python 3.9 to 3.12: start the command with one of these"
         )
-    missing = missing_modules()
+    return modules_problem(modules)
+
+
+def modules_problem(modules: Sequence[str]) -> Optional[str]:
+    """One line: which of these modules are not installed, and what to do; None where all of them are."""
+    missing = [
+        name for name in modules if sys.modules.get(name) is None and importlib.util.find_spec(name) is None
+    ]
     if not missing:
         return None
     line = (
@@ -44,11 +48,6 @@ def interpreter_problem() -> Optional[str]:
     if os.path.exists(own) and os.path.abspath(sys.executable) != own:
         line += f", or start the command with {own}"
     return line
-
-
-def missing_modules() -> List[str]:
-    """The needed modules of requirements.txt that this interpreter does not have."""
-    return [name for name in MODULES if name not in sys.modules and importlib.util.find_spec(name) is None]
 
 
 def unloadable_module(error: ImportError) -> Optional[str]:

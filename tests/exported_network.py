@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import json
 import tempfile
 from pathlib import Path
 
 import cv2
 
+from src.data.shapes.drawn_data import draw_shapes
 from src.data.shapes.picture import draw_picture
 from src.maskrcnn.build import build_network
 from src.weights.checkpoint_file import save_checkpoint
@@ -38,3 +40,19 @@ def exported_file(file_format: str) -> Path:
     words = ["checkpoint_path=small.ckpt", "device_target=CPU", "test_score_thr=0.3", "--out", "small"]
     run("export.py", folder, *words, "--file-format", file_format, "--batch", "2")
     return folder / f"small.{file_format.lower()}"
+
+
+@functools.lru_cache(maxsize=None)
+def annotated_folder() -> Path:
+    """data/ in that folder: a picture to train with and two to evaluate with, of the network's classes."""
+    data = network_folder() / "data"
+    draw_shapes(data, 1, 2, size=(128, 128), seed=3)
+    for file in (data / "annotations").iterdir():
+        content = json.loads(file.read_text())
+        content["categories"] = content["categories"][:3]
+        for category, name in zip(content["categories"], ("square", "disc", "star")):
+            category["name"] = name
+        kept = {category["id"] for category in content["categories"]}
+        content["annotations"] = [item for item in content["annotations"] if item["category_id"] in kept]
+        file.write_text(json.dumps(content))
+    return data

@@ -29,12 +29,19 @@ def test_every_folder_of_src_is_installed(project):
     assert packages == set(project["tool"]["setuptools"]["packages"])
 
 
-def test_extras_are_those_of_the_requirements(project):
-    lines = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8").splitlines()
-    needed = [line.split("#")[0].strip() for line in lines if not line.startswith(("#", "-"))]
+def required(file):
+    """The requirements of a file, without their reasons."""
+    lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
+    return [line.split("#")[0].strip() for line in lines if not line.startswith(("#", "-"))]
+
+
+def test_dependencies_and_extras_are_those_of_the_requirements(project):
     extras = project["project"]["optional-dependencies"]
+    everything = project["project"]["dependencies"] + extras["train"]
+    assert sorted(everything) == sorted(required("requirements.txt"))
+    needed = required("requirements-dev.txt")
     assert sorted(extras["dev"]) == sorted(needed)
-    optional = [*extras["onnx"], *extras["serve"], *extras["trackers"]]
+    optional = [*extras["onnx"], *extras["infer"], *extras["serve"], *extras["trackers"]]
     assert set(optional) <= set(needed)
 
 
@@ -55,7 +62,7 @@ def test_an_installed_package_imports_from_another_folder(tmp_path):
     """Installed into an environment that sees this one's packages; built in a copy of the tree."""
     source = tmp_path / "source"
     shutil.copytree(ROOT / "src", source / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "requirements.txt"):
+    for name in ("pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, source)
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "env"], check=True)
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"

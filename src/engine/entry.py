@@ -7,16 +7,16 @@ import os
 import signal
 import sys
 import threading
-from typing import Callable, NoReturn, Optional
+from typing import Callable, NoReturn, Optional, Sequence
 
 from ..environment import cache_problem
 from ..errors import UserError, one_line
-from ..interpreter import interpreter_problem, unloadable_module
+from ..interpreter import MODULES, interpreter_problem, unloadable_module
 from ..log import configure_logging
 from .standard_streams import protect_standard_streams
 
 
-def run_main(main: Callable[[], Optional[int]], needs_packages: bool = True) -> NoReturn:
+def run_main(main: Callable[[], Optional[int]], modules: Sequence[str] = MODULES) -> NoReturn:
     """Run an entry point's `main()` and end the process with the exit code that it returns.
 
     A `UserError` is printed as one line on stderr; the process ends with its code, which is 2 for what the
@@ -25,14 +25,14 @@ def run_main(main: Callable[[], Optional[int]], needs_packages: bool = True) -> 
 
     Args:
         main: Imports what is not in the standard library itself.
-        needs_packages: Whether it needs an interpreter with the packages of requirements.txt. A script of
-            the standard library alone does not.
+        modules: The modules of requirements.txt that have to be installed before it starts. None for a script
+            of the standard library alone.
     """
     protect_standard_streams()
     configure_logging()
     problem = None
-    if needs_packages:
-        problem = interpreter_problem() or cache_problem()
+    if modules:
+        problem = interpreter_problem(modules) or cache_problem()
     if problem is not None:
         _end_with_error(problem)
     handle_interrupts()

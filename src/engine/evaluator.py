@@ -8,7 +8,14 @@ from ..config import Config
 from ..data.annotations.mending.class_names import COMMON
 from ..data.annotations.sources import read_annotations
 from ..data_settings import annotation_settings, data_check_settings
+from ..dataset import resolve_classes
+from ..errors import ConfigError
+from ..interpreter import modules_problem
+from ..onnx_graph.runtime import is_onnx
+from .distributed.rank_group import RankGroup, is_alone
 from .inference.evaluation import evaluate_network, evaluation_settings
+from .inference.evaluation_data import checked_evaluation_data
+from .inference.opening import open_exported, require_mindspore
 from .output_folder import prepare_output_folder
 from .results_evaluator import evaluate_results
 
@@ -26,6 +33,9 @@ def evaluate(config: Config, work_dir) -> Dict[str, Any]:
     Returns:
         {"bbox": {...}, "segm": {...}}; "segm" where there are masks.
     """
+    problem = modules_problem(("matplotlib",)) if config.report else None
+    if problem is not None:
+        raise ConfigError(f"report=True needs matplotlib, and {problem}")
     if config.results is not None:
         of_file = annotation_settings(config, "val")
         annotations = of_file.path if of_file.format == "coco" else read_annotations(of_file)
@@ -39,9 +49,19 @@ def evaluate(config: Config, work_dir) -> Dict[str, Any]:
             settings.report,
             only_common=of_file.class_use == COMMON,
         )
-    # These import MindSpore, which takes seconds and which a results file does not need.
-    from ..dataset import resolve_classes
-    from .inference.evaluation_data import checked_evaluation_data
+    if is_onnx(config.checkpoint_path) and is_alone():
+        network, config = open_exported(config)
+        prepare_output_folder(work_dir, "--work-dir")
+        group = RankGroup()
+        source = checked_evaluation_data(data_check_settings(config, "val"), group)
+        config = resolve_classes(config, source)
+        return evaluate_network(network, evaluation_settings(config), source, work_dir, group)
+    return _evaluate_in_mindspore(config, work_dir)
+
+
+def _evaluate_in_mindspore(config: Config, work_dir) -> Dict[str, Any]:
+    """`evaluate` where MindSpore runs the network, or joins the processes that share the pictures."""
+    require_mindspore(config)
     from .inference.loading import compile_inference, inference_network, open_checkpoint
     from .runtime.device import start_device
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from pycocotools import mask as mask_api
+
+from .compiled import compiled
 
 
 @dataclass
@@ -86,7 +87,7 @@ class Polygons:
         return Polygons(points, starts, self.owner[valid], self.part[valid])
 
 
-@njit(cache=True)
+@compiled
 def _polygon_areas(points: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """float64 [p]: areas by the shoelace formula; points and starts: as of `Polygons`."""
     areas = np.zeros(len(starts) - 1)
@@ -103,7 +104,7 @@ def _polygon_areas(points: np.ndarray, starts: np.ndarray) -> np.ndarray:
     return areas
 
 
-@njit(cache=True)
+@compiled
 def _crossing_polygons(points: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """bool [p]: which polygons cross themselves; points and starts: as of `Polygons`."""
     crosses = np.zeros(len(starts) - 1, np.bool_)
@@ -125,7 +126,7 @@ def _crossing_polygons(points: np.ndarray, starts: np.ndarray) -> np.ndarray:
     return crosses
 
 
-@njit(cache=True)
+@compiled
 def _has_crossing(x1: np.ndarray, y1: np.ndarray, x2: np.ndarray, y2: np.ndarray) -> bool:
     """Whether two of n sides, from (x1, y1) to (x2, y2), cross each other.
 
@@ -153,7 +154,7 @@ def _has_crossing(x1: np.ndarray, y1: np.ndarray, x2: np.ndarray, y2: np.ndarray
     return False
 
 
-@njit(cache=True)
+@compiled
 def _argsort(values: np.ndarray) -> np.ndarray:
     """The order of rising values, by Shell's sort: Numba takes seconds to compile np.argsort."""
     count = len(values)
@@ -171,7 +172,7 @@ def _argsort(values: np.ndarray) -> np.ndarray:
     return order
 
 
-@njit(cache=True)
+@compiled
 def _are_apart(
     ax: float, ay: float, bx: float, by: float, cx: float, cy: float, dx: float, dy: float
 ) -> bool:
@@ -179,7 +180,7 @@ def _are_apart(
     return _orientation(ax, ay, bx, by, cx, cy) * _orientation(ax, ay, bx, by, dx, dy) < 0
 
 
-@njit(cache=True)
+@compiled
 def _orientation(ax: float, ay: float, bx: float, by: float, cx: float, cy: float) -> float:
     """Above 0 where c lies left of the way from a to b, below 0 where it lies right, 0 on the line."""
     return (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)

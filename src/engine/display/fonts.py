@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 import sys
 import unicodedata
@@ -87,7 +88,9 @@ def font_file(text: str) -> Optional[str]:
 @functools.lru_cache(maxsize=1)
 def _font_files() -> List[str]:
     """All font files, in the order in which they are tried."""
-    # matplotlib takes a while to load, and ASCII names do not need it.
+    if not _has_matplotlib():
+        return []
+    # It takes a while to load, and ASCII names do not need it.
     import matplotlib
     from matplotlib.font_manager import findSystemFonts
 
@@ -95,6 +98,11 @@ def _font_files() -> List[str]:
     folder = os.path.join(sys.prefix, "share", "fonts")  # conda's
     others = {*findSystemFonts(), *(findSystemFonts(folder) if os.path.isdir(folder) else ())}
     return [own, *sorted(others, key=_order)]
+
+
+def _has_matplotlib() -> bool:
+    """matplotlib finds fonts and reads which letters they have. An environment for inference is without."""
+    return importlib.util.find_spec("matplotlib") is not None
 
 
 def _order(path):
@@ -133,9 +141,19 @@ def _has_east_asian(text):
 
 def _tell_missing(package, name, number):
     """One notice for each package that would help."""
+    if not _has_matplotlib():
+        package = "matplotlib"
     if package in _told:
         return
     _told.add(package)
+    if package == "matplotlib":
+        logger.warning(
+            "the class name '%s' is drawn as 'class %d': matplotlib finds the fonts for its letters "
+            "(pip install matplotlib)",
+            name,
+            number,
+        )
+        return
     logger.warning(
         "no font on this machine has the letters of the class name '%s': such classes are drawn as "
         "'class %d'. Install one (Debian, Ubuntu: apt install %s; openEuler, Fedora: dnf install %s) or put "

@@ -227,6 +227,11 @@ class RankGroup:
         )
 
 
+def is_alone() -> bool:
+    """Whether nothing in the environment says that this process is one of several of a job."""
+    return "MS_ROLE" not in os.environ and int(os.environ.get("RANK_SIZE") or 1) == 1
+
+
 def _first_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:200]
 

@@ -9,7 +9,6 @@ import numpy as np
 from mindspore import Tensor
 
 from ...config import Config, values_with
-from ...errors import ConfigError
 from ...maskrcnn.build import build_network
 from ...onnx_graph.runtime import OnnxNetwork
 from ...weights.checkpoint_file import read_checkpoint
@@ -19,7 +18,7 @@ from ..runtime.compile_cache import compile_cell
 from ..runtime.device import Device
 from .detections import Network
 from .exported_files import MindirNetwork, runs_on_arrays
-from .opening import open_exported
+from .opening import open_exported, require_mindspore
 
 # What `checkpoint_path` names: the entries of a checkpoint, or an exported file, which is a network already.
 Weights = Union[Mapping[str, ms.Parameter], OnnxNetwork, MindirNetwork]
@@ -47,9 +46,8 @@ def open_checkpoint(config: Config) -> Tuple[Config, Weights]:
         ConfigError: `checkpoint_path` is not set, or a setting contradicts the checkpoint's.
         CheckpointError: The file cannot be read.
     """
+    require_mindspore(config)
     path = config.checkpoint_path
-    if path is None:
-        raise ConfigError("checkpoint_path is not set: which weights? (checkpoint_path=FILE.ckpt)")
     exported = open_exported(config)
     if exported is not None:
         network, config = exported

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Optional, Tuple, Union
 
 from ...config import Config
+from ...errors import ConfigError
+from ...interpreter import TRAINING_MODULES, modules_problem
 from ...onnx_graph.runtime import EXPORTED_KEYS, OnnxNetwork, is_onnx
 from ...weights.checkpoint_settings import config_from_checkpoint
 from .detections import Network
@@ -46,6 +48,7 @@ def open_network(config: Config, batch_size: int = 1) -> Tuple[Network, Config]:
     """
     if is_onnx(config.checkpoint_path):
         return open_exported(config)
+    require_mindspore(config)
     from ..runtime.device import start_device
     from .loading import compile_inference, load_for_inference
 
@@ -53,3 +56,17 @@ def open_network(config: Config, batch_size: int = 1) -> Tuple[Network, Config]:
     network, config = load_for_inference(config, device.target)
     compile_inference(network, config, device, batch_size)
     return network, config
+
+
+def require_mindspore(config: Config) -> None:
+    """Whether the weights of `checkpoint_path` can be opened here: all but an ONNX file need MindSpore.
+
+    Raises:
+        ConfigError: `checkpoint_path` is not set, or a module is not installed.
+    """
+    path = config.checkpoint_path
+    if path is None:
+        raise ConfigError("checkpoint_path is not set: which weights? (checkpoint_path=FILE.ckpt)")
+    problem = modules_problem(TRAINING_MODULES)
+    if problem is not None:
+        raise ConfigError(f"checkpoint_path={path}: only an ONNX file runs without MindSpore, and {problem}")

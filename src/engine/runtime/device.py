@@ -15,7 +15,7 @@ from mindspore.communication import get_group_size, get_rank, init
 from ...device_limits import is_ascend_910
 from ...errors import ConfigError
 from ...log import logger, set_log_rank
-from ..distributed.rank_group import RankGroup, reachable_host
+from ..distributed.rank_group import RankGroup, is_alone, reachable_host
 from .cann import cann_problem
 
 TESTED_VERSION = "2.8.0"
@@ -89,7 +89,7 @@ def start_device(device_target: str) -> Device:
         _set_dispatch_threads()
         ms.set_recursion_limit(_CALL_DEPTH)
     # The scheduler process of msrun (MS_ROLE) runs this too, and must call init() even for a single worker.
-    if "MS_ROLE" not in os.environ and int(os.environ.get("RANK_SIZE") or 1) == 1:
+    if is_alone():
         return Device(target)
     if "MS_ROLE" not in os.environ and os.environ.get("RANK_TABLE_FILE"):
         raise ConfigError(
