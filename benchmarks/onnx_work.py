@@ -22,6 +22,7 @@ from benchmarks.inputs import batch_of, paste_all, settings
 from benchmarks.timing import summary, timed
 from src.data.images.placement import to_picture
 from src.onnx_graph.runtime import OnnxNetwork
+from src.weights.checkpoint_settings import SETTINGS_ENTRY
 
 
 def write(args: argparse.Namespace, path: Path) -> None:
@@ -34,7 +35,7 @@ def write(args: argparse.Namespace, path: Path) -> None:
     config = settings(args)
     parameters = drawn_network(config).parameters_dict()
     weights = {name: parameter.asnumpy() for name, parameter in parameters.items()}
-    onnx.save_model(onnx_model(config, "frozen", weights, {}), str(path))
+    onnx.save_model(onnx_model(config, "frozen", weights, {SETTINGS_ENTRY: {}}), str(path))
 
 
 def write_in_process(args: argparse.Namespace, path: Path) -> Path:

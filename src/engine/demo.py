@@ -48,7 +48,7 @@ def run(words: Sequence[str], folder: Path = FOLDER) -> Dict[str, Any]:
     draw_shapes(config.coco_root, TRAINING_PICTURES, HELD_OUT_PICTURES, size, seed=1)
     from ..predictor import Predictor
     from .evaluator import evaluate
-    from .exporter import export
+    from .exporter import ExportSettings, export
     from .predict_files import draw_beside_truth
     from .trainer import train
 
@@ -60,7 +60,7 @@ def run(words: Sequence[str], folder: Path = FOLDER) -> Dict[str, Any]:
     metrics = evaluate(config, folder)
     announce("exporting")
     records = read_source(config, "val").records[:DRAWN_PICTURES]
-    exported = export(config, "MINDIR", folder / "mask_rcnn.mindir", picture=records[0].path)
+    exported = export(config, ExportSettings("MINDIR", folder / "mask_rcnn.mindir", picture=records[0].path))
     announce("drawing what the exported file finds")
     shutil.rmtree(folder / "pictures", ignore_errors=True)
     predictor = Predictor.from_config(changed(config, checkpoint_path=str(exported)))

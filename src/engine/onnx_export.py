@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 import importlib.util
+import tempfile
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple, Union
+from typing import Dict, Iterable, List, Mapping, Sequence, Tuple, Union
 
 import numpy as np
-from mindspore import Tensor, nn
+from mindspore import nn
 
 from ..config import Config, changed
 from ..errors import ConfigError, UserError
 from ..maskrcnn.build import norm_kind
-from ..onnx_graph.runtime import EXPORTED_KEYS, OUTPUTS, OnnxNetwork
-from ..weights.checkpoint_settings import network_settings
+from ..onnx_graph.cpu_instructions import has_8_bit_products
+from ..onnx_graph.runtime import (
+    EXPORTED_KEYS,
+    FLOAT16_WEIGHTS,
+    FLOAT32,
+    INT8,
+    ORIGIN_ENTRY,
+    OUTPUTS,
+    OnnxNetwork,
+)
+from ..weights.checkpoint_settings import SETTINGS_ENTRY, network_settings
+from .proof.origin import file_origin
+from .proof.partners import SAME_OBJECT, find_partners
 
 # Two detections are the same if their labels are equal and these differences are not exceeded.
 MAX_DIFFERENCE = {"boxes": 0.1, "scores": 1e-3, "masks": 1e-2}  # boxes in canvas pixels
 # The share of detections that may differ. Two programs round differently, so of two candidates that are equal
 # to within rounding one program may keep the one and the other the other.
 MAX_DIFFERENT_SHARE = 0.05
+# The share of objects that a file of rounded numbers has to find.
+MIN_SAME_OBJECTS = 0.5
 
 
-def prepare(config: Config) -> Config:
-    """The configuration to build the network with.
+def prepare(config: Config, precision: str = FLOAT32) -> Config:
+    """The configuration to build the network with, for a file of this precision.
 
     Raises:
         ConfigError: The file cannot be written.
@@ -33,26 +47,32 @@ def prepare(config: Config) -> Config:
             "--file-format ONNX needs the package onnx, which this project does not install: "
             'pip install "onnx<1.23" onnxruntime (onnxruntime runs the file, to check it)'
         )
+    if precision == INT8 and importlib.util.find_spec("onnxruntime") is None:
+        raise ConfigError("--file-format ONNX_INT8 needs ONNX Runtime: pip install onnxruntime")
     if config.compute_type == "float16":
         name = "compute_type" if config.amp_level == "auto" else "amp_level"
         raise ConfigError(f"{name}={config[name]}: an ONNX file computes in float32; leave it out")
     return changed(config, compute_type="float32")
 
 
-def write_onnx(network: nn.Cell, config: Config, image: Tensor, image_meta: Tensor, path: Path) -> str:
-    """Write a network in evaluation mode to an ONNX file and check the file.
+def write_onnx(
+    network: nn.Cell,
+    config: Config,
+    path: Path,
+    precision: str = FLOAT32,
+    calibration: Iterable[Mapping[str, np.ndarray]] = (),
+) -> str:
+    """Write a network in evaluation mode to an ONNX file.
 
     Args:
         network: The network.
         config: Its settings.
-        image, image_meta: The input to compare the file's outputs and the network's with.
         path: The file.
+        precision: FLOAT32, FLOAT16_WEIGHTS or INT8.
+        calibration: For INT8: inputs of the network that show what it will see.
 
     Returns:
-        The end of a sentence that says how the file was checked.
-
-    Raises:
-        UserError: The file's detections are not the network's.
+        A remark for the user, "" without one.
     """
     import onnx  # an optional package
 
@@ -60,13 +80,100 @@ def write_onnx(network: nn.Cell, config: Config, image: Tensor, image_meta: Tens
 
     norm = norm_kind(config, loads_weights=True)
     weights = {name: parameter.asnumpy() for name, parameter in network.parameters_dict().items()}
-    settings = {**network_settings(config, norm), **{name: config[name] for name in EXPORTED_KEYS}}
-    onnx.save_model(onnx_model(config, norm, weights, settings), str(path))
+    metadata = {
+        SETTINGS_ENTRY: {**network_settings(config, norm), **{name: config[name] for name in EXPORTED_KEYS}},
+        ORIGIN_ENTRY: {"precision": precision, **file_origin(config.checkpoint_path)},
+    }
+    model = onnx_model(config, norm, weights, metadata, winograd=precision != INT8)
+    if precision == FLOAT32:
+        onnx.save_model(model, str(path))
+        return ""
+    with tempfile.TemporaryDirectory(prefix="maskrcnn-onnx-") as folder:
+        exact = Path(folder) / "float32.onnx"
+        onnx.save_model(model, str(exact))
+        if precision == FLOAT16_WEIGHTS:
+            from ..onnx_graph.half_weights import halve_weights
+
+            halve_weights(exact, path)
+            return ", weights in float16"
+        from ..onnx_graph.quantization import quantize
+
+        count = quantize(exact, path, calibration)
+    remark = f", {count} convolutions and matrix products in 8 bits"
+    if not has_8_bit_products():
+        remark += " (this CPU has no VNNI: here the file may be slower than a float32 one)"
+    return remark
+
+
+def check_onnx(
+    path: Path,
+    inputs: Sequence[Tuple[np.ndarray, np.ndarray]],
+    expected: Sequence[Sequence[np.ndarray]],
+    precision: str = FLOAT32,
+) -> str:
+    """Run an ONNX file on pictures and compare what it finds with what the network finds.
+
+    Args:
+        path: The file.
+        inputs: (image, image_meta) of each picture, repeated to a batch.
+        expected: The network's outputs for each.
+        precision: Of the file.
+
+    Returns:
+        The end of a sentence that says how the file was checked.
+
+    Raises:
+        UserError: The file's detections are not the network's.
+    """
     if importlib.util.find_spec("onnxruntime") is None:
         return "; it was not run, as ONNX Runtime is not installed (pip install onnxruntime)"
-    outputs = OnnxNetwork(path)(image.asnumpy(), image_meta.asnumpy())
-    expected = [output.asnumpy() for output in network(image, image_meta)]
-    return ", which " + compare_detections(expected, outputs, path)
+    network = OnnxNetwork(path)
+    outputs = [network(*batch) for batch in inputs]
+    require_finds(expected, outputs, path)
+    expected = [np.concatenate(arrays) for arrays in zip(*expected)]
+    outputs = [np.concatenate(arrays) for arrays in zip(*outputs)]
+    compare = compare_detections if precision == FLOAT32 else compare_objects
+    return ", which " + compare(expected, outputs, path)
+
+
+def require_finds(
+    expected: Sequence[Sequence[np.ndarray]], outputs: Sequence[Sequence[np.ndarray]], name: Union[str, Path]
+) -> None:
+    """Raises UserError for a picture in which the network finds something, and the file nothing."""
+    for number, (wanted, given) in enumerate(zip(expected, outputs), 1):
+        if wanted[3].any() and not given[3].any():
+            raise UserError(
+                f"{name}: finds nothing in picture {number} of the check, where the network finds "
+                f"{int(wanted[3].sum())} objects; the file was not kept"
+            )
+
+
+def compare_objects(
+    expected: Sequence[np.ndarray], outputs: Sequence[np.ndarray], name: Union[str, Path]
+) -> str:
+    """`compare_detections` for a file whose weights or sums are rounded: objects, not numbers, are the same.
+
+    Raises:
+        UserError: Under MIN_SAME_OBJECTS of the objects are the same.
+    """
+    first, second = (
+        [_detections_of(arrays, i) for i in range(len(arrays[0]))] for arrays in (expected, outputs)
+    )
+    first = [_sure_detections(found) for found in first]
+    total = sum(len(one["scores"]) for one in first)
+    same = sum(len(find_partners(a, b, SAME_OBJECT)) for a, b in zip(first, second))
+    if same < MIN_SAME_OBJECTS * total:
+        raise UserError(
+            f"{name}: finds {same} of the network's {total} objects; the file was not kept "
+            "(pictures like those that the network was trained for calibrate and check it better)"
+        )
+    return f"finds {same} of the network's {total} objects (class, IoU > .5)"
+
+
+def _sure_detections(found: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+    """Those with at least half of the best score: further ones come and go with every rounding."""
+    kept = found["scores"] >= 0.5 * found["scores"].max(initial=0)
+    return {name: array[kept] for name, array in found.items()}
 
 
 def compare_detections(

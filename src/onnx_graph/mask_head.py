@@ -13,11 +13,14 @@ from .layers import Layers
 from .roi_align import roi_align
 
 
-def make_masks(layers: Layers, features: Sequence[str], detections: Detections, config: Config) -> str:
+def make_masks(
+    layers: Layers, features: Sequence[str], detections: Detections, config: Config, winograd: bool = True
+) -> str:
     """Mask probabilities float32 [B, D, 2s, 2s] in the boxes' frames; zeros in slots without a detection.
 
     Args:
         features: P2 to P5.
+        winograd: see `mask_head`.
     """
     graph = layers.graph
     slots = config.test_max_per_img
@@ -28,7 +31,7 @@ def make_masks(layers: Layers, features: Sequence[str], detections: Detections, 
     size = config.roi_layer["mask_out_size"]
     pooled, det_index = roi_align(graph, features, boxes, det_valid, slots, size, config)
     labels = graph("Gather", graph.flatten(detections.labels), det_index)
-    logits = mask_head(layers, pooled, labels, config)
+    logits = mask_head(layers, pooled, labels, config, winograd)
     graph.scope = "masks"
     pooled_valid = graph.cast(graph("Gather", det_valid, det_index), "float32")
     pooled_valid = graph("Reshape", pooled_valid, [-1, 1, 1])
@@ -39,11 +42,14 @@ def make_masks(layers: Layers, features: Sequence[str], detections: Detections, 
     return graph("Reshape", masks, [-1, slots, side, side])
 
 
-def mask_head(layers: Layers, pooled: str, labels: str, config: Config) -> str:
+def mask_head(layers: Layers, pooled: str, labels: str, config: Config, winograd: bool = True) -> str:
     """Mask logits [R, 2s, 2s] of pooled [R, channels, s, s], each for its label int64 [R].
 
     As in `MaskHead`, the transposed convolution is a 1x1 convolution to the four pixels of a cell.
     The pixels are put in order at the end.
+
+    Args:
+        winograd: whether 3x3 convolutions are computed by Winograd's algorithm where they can be.
     """
     graph = layers.graph
     weights = layers.weights
@@ -51,7 +57,7 @@ def mask_head(layers: Layers, pooled: str, labels: str, config: Config) -> str:
     width = config.rcnn_mask_out_channels
     graph.scope = "mask_head"
     # Winograd's algorithm needs an even number of rows, and a convolution with its bias, without a group norm
-    use_winograd = config.rcnn_mask_norm != "gn" and side % 2 == 0
+    use_winograd = winograd and config.rcnn_mask_norm != "gn" and side % 2 == 0
     parts = split_even_odd_rows(graph, pooled, side) if use_winograd else [pooled]
     for i in range(4):
         name = f"mask_head.conv.{i}"

@@ -13,7 +13,6 @@ import numpy as np
 import onnx
 
 from ..config import Config
-from ..weights.checkpoint_settings import SETTINGS_ENTRY
 from .backbone import resnet
 from .boxes import picture_limits
 from .detections import make_detections
@@ -26,7 +25,11 @@ from .rpn import rpn_head
 
 
 def onnx_model(
-    config: Config, norm: str, weights: Mapping[str, np.ndarray], settings: Mapping[str, Any]
+    config: Config,
+    norm: str,
+    weights: Mapping[str, np.ndarray],
+    metadata: Mapping[str, Mapping[str, Any]],
+    winograd: bool = True,
 ) -> onnx.ModelProto:
     """The network as an ONNX model with the inputs and outputs of `MaskRcnn`.
 
@@ -37,7 +40,8 @@ def onnx_model(
         config: the network's configuration.
         norm: kind of the backbone's norms.
         weights: {parameter name: float32 array}.
-        settings: stored in the model; a dict that JSON can hold.
+        metadata: stored in the model as JSON, by entry: SETTINGS_ENTRY with the settings, and others.
+        winograd: whether the mask head uses Winograd's algorithm: its sums are no good in 8 bits.
     """
     graph = Graph()
     layers = Layers(graph, weights, config.norm_eps)
@@ -48,7 +52,7 @@ def onnx_model(
     proposals = make_proposals(graph, logits, deltas, config, limits)
     roi_features = features[:4]  # P2 to P5
     detections = make_detections(layers, roi_features, proposals, config, limits)
-    masks = make_masks(layers, roi_features, detections, config)
+    masks = make_masks(layers, roi_features, detections, config, winograd)
     slots = config.test_max_per_img
     side = config.mask_shape[0]
     outputs = {
@@ -65,6 +69,6 @@ def onnx_model(
     return graph.build_model(
         inputs,
         outputs,
-        {SETTINGS_ENTRY: json.dumps(settings)},
+        {entry: json.dumps(content) for entry, content in metadata.items()},
         "Mask R-CNN: boxes in canvas pixels, masks in the boxes' frames",
     )

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import List, Optional, Union
+from typing import Dict, List, Optional, Union
 
 import numpy as np
 
 from ..config import keys_with
 from ..errors import CheckpointError
+from ..log import logger
 from ..weights.checkpoint_settings import SETTINGS_ENTRY
+from .cpu_instructions import has_8_bit_products
 
 # Keys that an exported file fixes, besides those that its weights need.
 EXPORTED_KEYS = keys_with("exported")
+# Further entries of an exported file: {"precision": ..., and what wrote it}, and the proof
+# of export.py --prove.
+ORIGIN_ENTRY = "maskrcnn_origin"
+PROOF_ENTRY = "maskrcnn_proof"
+FLOAT32, FLOAT16_WEIGHTS, INT8 = "float32", "float16 weights", "int8"
 OUTPUTS = ("boxes", "scores", "labels", "found", "masks")
 
 
@@ -34,6 +41,7 @@ class OnnxNetwork:
     Attributes:
         session: ONNX Runtime's session.
         settings: the settings that are stored in the file.
+        metadata: everything that is stored in the file beside the network, {entry: text}.
 
     Raises:
         CheckpointError: for a file that is missing, damaged or not of this project, and if ONNX Runtime is
@@ -65,13 +73,21 @@ class OnnxNetwork:
             raise CheckpointError(
                 f"{path}: not an ONNX file that ONNX Runtime can run ({' '.join(str(error).split())[:160]})"
             ) from None
-        settings = self.session.get_modelmeta().custom_metadata_map.get(SETTINGS_ENTRY)
+        self.metadata: Dict[str, str] = dict(self.session.get_modelmeta().custom_metadata_map)
+        settings = self.metadata.get(SETTINGS_ENTRY)
         if settings is None:
             raise CheckpointError(
                 f"{path}: an ONNX file of another project; "
                 "one that export.py --file-format ONNX wrote expected"
             )
         self.settings = json.loads(settings)
+        origin = json.loads(self.metadata.get(ORIGIN_ENTRY, "{}"))
+        if origin.get("precision") == INT8 and not has_8_bit_products():
+            logger.warning(
+                "%s: a file in 8 bits, and this CPU has no VNNI: it may be slower here than the float32 "
+                "file, and find less",
+                path,
+            )
 
     def __call__(self, image: np.ndarray, image_meta: np.ndarray) -> List[np.ndarray]:
         """Run the network on a batch of any size.

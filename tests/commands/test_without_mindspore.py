@@ -88,6 +88,7 @@ def test_the_predictor_imports_nothing_of_training(job, blocked):
         ("eval.py", ["checkpoint_path=small.ckpt", "coco_root=data"], ["small.ckpt", "mindspore", "ONNX"]),
         ("eval.py", ["coco_root=data"], ["checkpoint_path is not set"]),
         ("eval.py", ["checkpoint_path=small.onnx", "coco_root=data", "report=True"], ["matplotlib"]),
+        ("export.py", ["checkpoint_path=small.ckpt"], ["small.ckpt", "mindspore"]),
         ("train.py", ["coco_root=data"], ["mindspore", "numba", "pip install -r requirements.txt"]),
     ],
 )
@@ -96,6 +97,10 @@ def test_what_needs_more_is_one_line(job, blocked, command, words, pieces):
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
     for piece in pieces:
         assert piece in done.stderr
+
+
+def test_a_file_is_shown(job, blocked):
+    assert "square, disc, star" in run("export.py", job, "--show", "small.onnx", **blocked).stdout
 
 
 @pytest.mark.slow

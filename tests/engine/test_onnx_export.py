@@ -17,7 +17,7 @@ from src.data.images.placement import place_picture, place_plainly
 from src.data.shapes.picture import draw_picture
 from src.data_settings import canvas_settings
 from src.engine import onnx_export
-from src.engine.exporter import export
+from src.engine.exporter import ExportSettings, export
 from src.engine.inference.detections import detect
 from src.engine.inference.loading import load_for_inference
 from src.errors import CheckpointError, ConfigError, UserError
@@ -137,12 +137,12 @@ def test_settings_that_the_file_fixes_cannot_be_changed(exported, words, pieces)
 def test_what_cannot_be_exported(job, exported, monkeypatch):
     for word in ("compute_type=float16", "amp_level=O2"):
         with pytest.raises(ConfigError, match=f"^{word}: .*float32"):
-            export(settings(job / "small.ckpt", word), "ONNX", job / "no")
+            export(settings(job / "small.ckpt", word), ExportSettings("ONNX", job / "no"))
     with pytest.raises(ConfigError, match="small.onnx: an exported file already"):
-        export(settings(exported[0]), "ONNX", job / "no")
+        export(settings(exported[0]), ExportSettings("ONNX", job / "no"))
     monkeypatch.setitem(sys.modules, "onnx", None)  # as where it is not installed
     with pytest.raises(ConfigError, match="pip install .onnx<1.23. onnxruntime") as error:
-        export(settings(job / "small.ckpt"), "ONNX", job / "no")
+        export(settings(job / "small.ckpt"), ExportSettings("ONNX", job / "no"))
     assert "\n" not in str(error.value) and not (job / "no.onnx").exists()
 
 
@@ -150,7 +150,8 @@ def test_without_onnx_runtime(job, exported, monkeypatch):
     """The file is written, with a remark that it was not run; running one is refused."""
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     network, config = load_for_inference(settings(job / "small.ckpt", THRESHOLD), "CPU")
-    assert "not run" in onnx_export.write_onnx(network, config, None, None, job / "unchecked.onnx")
+    onnx_export.write_onnx(network, config, job / "unchecked.onnx")
+    assert "not run" in onnx_export.check_onnx(job / "unchecked.onnx", [], [])
     assert (job / "unchecked.onnx").read_bytes() == exported[0].read_bytes()
     with pytest.raises(CheckpointError, match="pip install onnxruntime"):
         load_for_inference(settings(job / "unchecked.onnx"), "CPU")

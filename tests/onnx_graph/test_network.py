@@ -10,7 +10,7 @@ from mindspore import Tensor
 
 from src.maskrcnn.build import build_network, norm_kind
 from src.onnx_graph.runtime import OnnxNetwork
-from src.weights.checkpoint_settings import network_settings
+from src.weights.checkpoint_settings import SETTINGS_ENTRY, network_settings
 from tests.small_network import CPU_FORM, draw_weights, small_batch, small_config
 
 # Group norms, aligned RoIs, sigmoid scores; a score threshold that leaves few detections.
@@ -91,7 +91,9 @@ def network_and_file(words):
     weights = {name: parameter.asnumpy() for name, parameter in network.parameters_dict().items()}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "small.onnx"
-        onnx.save_model(onnx_model(config, norm, weights, network_settings(config, norm)), str(path))
+        onnx.save_model(
+            onnx_model(config, norm, weights, {SETTINGS_ENTRY: network_settings(config, norm)}), str(path)
+        )
         return network, OnnxNetwork(path, threads=1)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, List, Mapping, Optional, Union
+from typing import Any, Dict, List, Mapping, Optional, Union
 
 import numpy as np
 
 from ...errors import CheckpointError
-from ...onnx_graph.runtime import OnnxNetwork
+from ...onnx_graph.runtime import ORIGIN_ENTRY, OnnxNetwork
 from ...weights.checkpoint_settings import SETTINGS_ENTRY
 
 # The entry of a MINDIR file's settings with the number of pictures that it takes in a call.
@@ -26,9 +26,9 @@ def runs_on_arrays(network: Any) -> bool:
     return isinstance(network, (OnnxNetwork, MindirNetwork))
 
 
-def mindir_text(settings: Mapping[str, Any], batch: int) -> str:
-    """The text of a MINDIR file (its doc_string) with the settings; `MindirNetwork` reads it."""
-    return json.dumps({SETTINGS_ENTRY: {**settings, _BATCH: batch}})
+def mindir_text(settings: Mapping[str, Any], batch: int, origin: Mapping[str, str]) -> str:
+    """The text of a MINDIR file (its doc_string): settings, which `MindirNetwork` reads, and origin."""
+    return json.dumps({SETTINGS_ENTRY: {**settings, _BATCH: batch}, ORIGIN_ENTRY: dict(origin)})
 
 
 class MindirNetwork:
@@ -50,7 +50,7 @@ class MindirNetwork:
 
         if not Path(path).is_file():
             raise CheckpointError(f"{path}: no such file")
-        self.settings = _stored_settings(path)
+        self.settings = read_mindir_text(path)[SETTINGS_ENTRY]
         self.batch = self.settings.pop(_BATCH)
         try:
             self._cell = ms.nn.GraphCell(ms.load(str(path)))
@@ -72,8 +72,12 @@ class MindirNetwork:
         return [np.concatenate(arrays) for arrays in zip(*parts)]
 
 
-def _stored_settings(path: Union[str, Path]) -> dict:
-    """What `mindir_text` wrote. MindSpore's own loading drops it."""
+def read_mindir_text(path: Union[str, Path]) -> Dict[str, Any]:
+    """What `mindir_text` wrote. MindSpore's own loading drops it.
+
+    Raises:
+        CheckpointError: The file is damaged, or carries no settings.
+    """
     from google.protobuf.message import DecodeError
     from mindspore.train.mind_ir_pb2 import ModelProto
 
@@ -86,7 +90,7 @@ def _stored_settings(path: Union[str, Path]) -> dict:
         raise CheckpointError(
             f"{path}: a MINDIR file without this project's settings; write it again with export.py"
         )
-    return json.loads(model.doc_string)[SETTINGS_ENTRY]
+    return json.loads(model.doc_string)
 
 
 def _not_mindir(path, error) -> CheckpointError:
