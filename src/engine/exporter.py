@@ -95,7 +95,8 @@ def export(config: Config, settings: ExportSettings) -> Path:
     device = start_device("Ascend" if file_format == "AIR" else config.device_target)
     network, config = load_for_inference(config, device.target, exported=precision is None)
     inputs = [
-        sample_input(config, settings.batch, pixels) for pixels in check_pictures(config, settings.picture)
+        sample_input(config, settings.batch, pixels)
+        for pixels in check_pictures(config, settings.picture, settings.files)
     ]
     # MindSpore refuses names with letters other than ASCII's, spaces, brackets ...
     temporary = out.with_name(f"export_{os.getpid()}.partial{out.suffix}")

@@ -189,6 +189,35 @@ def test_a_file_that_gives_something_else_is_not_kept(exported):
             onnx_export.compare_detections(answer, other, "x")
 
 
+def outputs(*pictures):
+    """The five arrays of pictures, which are lists of (label, score, x1, y1, x2, y2); two slots each."""
+    arrays = [np.zeros((len(pictures), 2, 4)), *(np.zeros((len(pictures), 2)) for _ in range(2))]
+    found = np.zeros((len(pictures), 2), bool)
+    for i, rows in enumerate(pictures):
+        for slot, (label, score, *box) in enumerate(rows):
+            arrays[0][i, slot], arrays[1][i, slot], arrays[2][i, slot] = box, score, label
+            found[i, slot] = True
+    return [*arrays, found, np.zeros((len(pictures), 2, 28, 28))]
+
+
+def test_a_rounded_file_has_to_find_the_objects():
+    """Those with half of the best score count; boxes may move, classes may not change."""
+    expected = outputs([(1, 0.9, 0, 0, 10, 10), (1, 0.1, 50, 50, 60, 60)], [(2, 0.8, 0, 0, 10, 10)])
+    moved = outputs([(1, 0.7, 0, 0, 10, 9)], [(1, 0.8, 0, 0, 10, 10)])
+    assert "finds 1 of the network's 2 objects" in onnx_export.compare_objects(expected, moved, "x")
+    other = outputs([(2, 0.9, 0, 0, 10, 10)], [(2, 0.8, 5, 5, 15, 15)])
+    with pytest.raises(UserError, match="x: finds none of the network's 2 objects"):
+        onnx_export.compare_objects(expected, other, "x")
+
+
+def test_something_is_found_in_every_picture_in_which_the_network_does():
+    some, nothing = outputs([(1, 0.9, 0, 0, 10, 10)]), outputs([])
+    onnx_export.require_finds([some, nothing], [some, nothing], "x")
+    onnx_export.require_finds([nothing], [some], "x")
+    with pytest.raises(UserError, match="x: finds nothing in picture 2 .* 1 objects"):
+        onnx_export.require_finds([some, some], [some, nothing], "x")
+
+
 def test_the_readmes_program_needs_onnx_runtime_alone(job, exported, tmp_path):
     """It runs in a process that cannot import MindSpore or this project.
 

@@ -36,10 +36,12 @@ def spread(items: Sequence[Any], count: Optional[int]) -> List[Any]:
     return [items[i * len(items) // count] for i in range(count)]
 
 
-def check_pictures(config: Config, picture: Optional[str]) -> List[np.ndarray]:
-    """What the check after an export runs: the named picture, validation pictures, or a drawn one."""
+def check_pictures(config: Config, picture: Optional[str], files: Sequence[str] = ()) -> List[np.ndarray]:
+    """What the check after an export runs: named or validation pictures, or a drawn one."""
     if picture is not None:
         return [read_picture(picture)]
+    if files:
+        return [read_picture(path) for path in spread(_picture_files(files), _CHECKED)]
     annotations = annotation_settings(config, "val") if names_data(config) else None
     if annotations is not None and not os.path.exists(annotations.path):
         logger.info("%s is not there: the file is checked with a drawn picture", annotations.path)
