@@ -91,7 +91,6 @@ def export(config: Config, settings: ExportSettings) -> Path:
     precision = _PRECISIONS.get(file_format)
     if precision is not None:
         config = onnx_export.prepare(config, precision)
-    checkpoint_config = config
     device = start_device("Ascend" if file_format == "AIR" else config.device_target)
     network, config = load_for_inference(config, device.target, exported=precision is None)
     inputs = [
@@ -109,7 +108,7 @@ def export(config: Config, settings: ExportSettings) -> Path:
                 calibration = (_named(sample_input(config, 1, pixels)) for pixels in pictures)
             remark = onnx_export.write_onnx(network, config, temporary, precision, calibration)
             expected = [_as_arrays(network(*map(Tensor, batch))) for batch in inputs]
-            remark += onnx_export.check_onnx(temporary, inputs, expected, precision)
+            remark += onnx_export.check_onnx(temporary, inputs, expected, out, precision)
         else:
             with _working_folder(out.parent):
                 remark = _write_mindspores_own(network, config, file_format, inputs, temporary.name)
@@ -119,7 +118,7 @@ def export(config: Config, settings: ExportSettings) -> Path:
                     tensors = [Tensor(array) for array in batch]
                     check_outputs(network(*tensors), exported(*tensors), out)
         if settings.proof is not None:
-            proof = prove(checkpoint_config, temporary, settings.proof, settings.files)
+            proof = prove(config, temporary, settings.proof, settings.files)
             print("\n".join(proof_lines(proof.as_dict())), flush=True)
             refuse_fall(proof, out)
             if precision is not None:

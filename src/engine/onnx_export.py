@@ -107,6 +107,7 @@ def check_onnx(
     path: Path,
     inputs: Sequence[Tuple[np.ndarray, np.ndarray]],
     expected: Sequence[Sequence[np.ndarray]],
+    name: Union[str, Path],
     precision: str = FLOAT32,
 ) -> str:
     """Run an ONNX file on pictures and compare what it finds with what the network finds.
@@ -115,6 +116,7 @@ def check_onnx(
         path: The file.
         inputs: (image, image_meta) of each picture, repeated to a batch.
         expected: The network's outputs for each.
+        name: The file's name in messages.
         precision: Of the file.
 
     Returns:
@@ -127,11 +129,11 @@ def check_onnx(
         return "; it was not run, as ONNX Runtime is not installed (pip install onnxruntime)"
     network = OnnxNetwork(path)
     outputs = [network(*batch) for batch in inputs]
-    require_finds(expected, outputs, path)
+    require_finds(expected, outputs, name)
     expected = [np.concatenate(arrays) for arrays in zip(*expected)]
     outputs = [np.concatenate(arrays) for arrays in zip(*outputs)]
     compare = compare_detections if precision == FLOAT32 else compare_objects
-    return ", which " + compare(expected, outputs, path)
+    return ", which " + compare(expected, outputs, name)
 
 
 def require_finds(

@@ -47,7 +47,7 @@ def main() -> None:
     network = build_network(config, "Ascend", loads_weights=True)
     save_checkpoint(checkpoint, network, network_settings(config, "frozen"), 1, 1)
     words = [f"checkpoint_path={checkpoint}", "device_target=Ascend"]
-    exporter.export(load_config([*small, *words]), "AIR", out)
+    exporter.export(load_config([*small, *words]), exporter.ExportSettings("AIR", out))
 
 
 if __name__ == "__main__":

@@ -151,7 +151,7 @@ def test_without_onnx_runtime(job, exported, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     network, config = load_for_inference(settings(job / "small.ckpt", THRESHOLD), "CPU")
     onnx_export.write_onnx(network, config, job / "unchecked.onnx")
-    assert "not run" in onnx_export.check_onnx(job / "unchecked.onnx", [], [])
+    assert "not run" in onnx_export.check_onnx(job / "unchecked.onnx", [], [], "x")
     assert (job / "unchecked.onnx").read_bytes() == exported[0].read_bytes()
     with pytest.raises(CheckpointError, match="pip install onnxruntime"):
         load_for_inference(settings(job / "unchecked.onnx"), "CPU")
