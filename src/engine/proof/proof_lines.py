@@ -56,7 +56,7 @@ def read_proof(file: Path) -> Optional[Dict[str, Any]]:
     try:
         proof = json.loads(path.read_text(encoding="utf-8"))
         digest = proof.pop("sha256")
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: not a proof of export.py ({type(error).__name__})") from None
     if digest != _digest(file):
         raise DataError(f"{path}: a proof of another file than {file.name}; export it again with --prove")
