@@ -13,6 +13,7 @@ what is in work is answered. It needs the packages of the extra `serve`.
 """
 
 from src.engine.entry import run_main
+from src.interpreter import INFERENCE_MODULES
 
 OPTIONS = (
     (
@@ -84,4 +85,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    run_main(main)
+    run_main(main, INFERENCE_MODULES)
