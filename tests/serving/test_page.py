@@ -199,7 +199,8 @@ def test_a_picture_is_taken_with_the_camera(server):
     with open_browser(400, flags=flags) as driver:
         driver.get(server.url)
         driver.find_element("id", "camera").click()
-        assert wait_for(driver.find_element("id", "shoot").is_displayed)
+        shoot = driver.find_element("id", "shoot")
+        assert wait_for(lambda: shoot.is_displayed() and shoot.is_enabled())
         driver.find_element("id", "shoot").click()
         assert wait_for(driver.find_element("id", "result").is_displayed)
         assert "camera.jpg: answered" in text(driver, "status")

@@ -18,9 +18,11 @@ const camera = (() => {
       refuse(`the camera cannot be used: ${error.message}`);
       return;
     }
+    one("shoot").disabled = true; // until there is a frame
     one("video").srcObject = stream;
     one("viewfinder").hidden = false;
     await one("video").play();
+    one("shoot").disabled = false;
     one("shoot").focus();
   };
 
