@@ -32,6 +32,13 @@ def is_ascend_910() -> bool:
     return soc_version() == "ascend910"
 
 
+def uses_graph_engine() -> bool:
+    """Whether graphs go whole to CANN's graph engine (jit_level O2). Call it once the device is set."""
+    # Unless it is set, MindSpore takes O2 on Ascend 910 and O0 on later chips.
+    level = ms.get_context("jit_level") or ("O2" if is_ascend_910() else "O0")
+    return ms.get_context("device_target") == "Ascend" and level == "O2"
+
+
 def check_device_limits(config: Config, device: str) -> None:
     """Refuse what the device ('CPU' or 'Ascend') cannot compute.
 

@@ -8,6 +8,7 @@ import mindspore as ms
 from mindspore import Tensor, nn
 
 from ..errors import UserError
+from ..maskrcnn.norms import compose_group_norms
 
 AIR_REMARK = "; nothing here can load an AIR file, so it was not compared with the network"
 
@@ -27,6 +28,7 @@ def write_air(network: nn.Cell, image: Tensor, image_meta: Tensor, path: Path) -
     # Only the graph engine makes AIR. At another level, the default on Atlas A2, MindSpore builds no graph of
     # its kind, and misses the file in the end.
     ms.set_context(jit_config={"jit_level": "O2"})
+    compose_group_norms(network)
     try:
         ms.export(network, image, image_meta, file_name=path.name, file_format="AIR")
     except (RuntimeError, ValueError, TypeError, OSError) as error:

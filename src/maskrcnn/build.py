@@ -10,11 +10,11 @@ from typing import Set
 import mindspore as ms
 
 from ..config import Config
-from ..device_limits import check_device_limits, uses_matrix_nms
+from ..device_limits import check_device_limits, uses_graph_engine, uses_matrix_nms
 from ..errors import ConfigError
 from .from_config import make_mask_rcnn
 from .mask_rcnn_r50 import MaskRcnn
-from .norms import GroupNorm, SyncBatchNorm
+from .norms import GroupNorm, SyncBatchNorm, compose_group_norms
 
 
 def norm_kind(config: Config, loads_weights: bool) -> str:
@@ -77,4 +77,6 @@ def build_network(
         for _, cell in network.cells_and_names():
             if isinstance(cell, (GroupNorm, SyncBatchNorm)):
                 cell.map_dtype = ms.float16
+    if device == "Ascend" and uses_graph_engine():
+        compose_group_norms(network)
     return network

@@ -12,6 +12,7 @@ A2 = "Ascend910B2"  # Atlas A2
 
 SMALL_NETWORK = [word for word in SMALL if not word.startswith(("coco_classes", "device_target"))]
 HEADS = "rcnn_num_convs=1 rcnn_conv_out_channels=32"
+GROUP_NORMS = f"norm=gn fpn_norm=gn rcnn_norm=gn rcnn_mask_norm=gn {HEADS}"
 SYNC_NORMS = f"norm=sync_bn fpn_norm=sync_bn rcnn_norm=sync_bn rcnn_mask_norm=sync_bn {HEADS}"
 CLASSES = "coco_classes=[background,a,b,c,d]"
 DEMO = ("--config", str(ROOT / "configs" / "demo.yaml"), CLASSES)

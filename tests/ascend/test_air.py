@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow  # 15 s each when nothing else runs
 
 
 @pytest.mark.parametrize("chip", ["Ascend910A", "Ascend910B2"])
-@pytest.mark.parametrize("network", ["small", "default"])
+@pytest.mark.parametrize("network", ["small", "group_norms", "default"])
 def test_every_operator_of_the_exported_network_converts(run_module, tmp_path, network, chip):
     out = tmp_path / "net.air"
     done = run_module("tests.ascend.air", network, str(out), chip=chip, MS_SIMULATION_LEVEL=None)

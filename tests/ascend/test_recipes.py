@@ -32,7 +32,8 @@ def test_a_training_step_of_a_recipe(launch, name):
     assert report["memory_mb"] < 30 * 1024  # it fits a card of 32 GB
 
 
-def test_a_recipe_on_ascend_910_at_its_own_level(launch):
-    words = ("--config", str(ROOT / "configs" / "coco_r50_lsj_100ep.yaml"), "accumulate_steps=4")
+@pytest.mark.parametrize("name", ["coco_r50_lsj_100ep", "demo"])
+def test_a_recipe_on_ascend_910_at_its_own_level(launch, name):
+    words = ("--config", str(ROOT / "configs" / f"{name}.yaml"), *WORDS[name].split())
     report = launch("training", *words, "--level", "own", chip=FIRST)
     assert report["outputs"] == STEP_OUTPUTS

@@ -9,12 +9,20 @@ from typing import NamedTuple, Tuple
 
 import pytest
 
-from tests.ascend.graphs import A2, FIRST, HEADS, SMALL_NETWORK, STEP_OUTPUTS, SYNC_NORMS, detections
+from tests.ascend.graphs import (
+    A2,
+    FIRST,
+    GROUP_NORMS,
+    HEADS,
+    SMALL_NETWORK,
+    STEP_OUTPUTS,
+    SYNC_NORMS,
+    detections,
+)
 
 pytestmark = pytest.mark.slow
 
 FROM_WEIGHTS = "pre_trained=resnet50.ckpt"  # only its being there counts: nothing is loaded
-GROUP_NORMS = f"norm=gn fpn_norm=gn rcnn_norm=gn rcnn_mask_norm=gn {HEADS}"
 BATCH_NORMS = f"norm=bn fpn_norm=bn rcnn_norm=bn rcnn_mask_norm=bn {HEADS}"
 EVERY_STEP = "loss_scale=dynamic accumulate_steps=2 ema_decay=0.999 clip_grad_norm=10 clip_grad_value=1"
 OTHER_RPN = "use_sigmoid_cls=False rpn_proposal_nms_across_levels=True roi_align_aligned=False"
@@ -45,6 +53,7 @@ TRAINING = {
     "boxes only, from weights, O1": Case(A2, "O1", f"{FROM_WEIGHTS} {ONLY_BOXES} norm=bn loss_scale=dynamic"),
     "every switch, O1": Case(A2, "O1", f"{EVERY_STEP} {GROUP_NORMS} optimizer=adamw"),
     "Ascend 910's own level": Case(FIRST, "own", BATCH_NORMS),
+    "group norms at Ascend 910's own level": Case(FIRST, "own", GROUP_NORMS),
     "every switch, O2": Case(FIRST, "O2", f"{EVERY_STEP} {SYNC_NORMS} optimizer=adamw"),
     "from weights, O2": Case(A2, "O2", f"{FROM_WEIGHTS} accumulate_steps=2 compute_type=float32"),
     "default network from weights, 16 pictures": Case(A2, "O0", f"{FROM_WEIGHTS} batch_size=16", small=False),
@@ -56,6 +65,7 @@ INFERENCE = {
     "group norm, float32, O1": Case(A2, "O1", f"{GROUP_NORMS} compute_type=float32"),
     "softmax, one NMS": Case(A2, "O0", "use_sigmoid_cls=False rpn_nms_across_levels=True norm=sync_bn"),
     "Ascend 910's own level": Case(FIRST, "own", ""),
+    "group norms at Ascend 910's own level": Case(FIRST, "own", GROUP_NORMS),
     "default network on Ascend 910": Case(FIRST, "own", "norm=frozen", small=False),
     "default network, O1": Case(A2, "O1", "norm=frozen", small=False),
 }

@@ -7,6 +7,7 @@ import pytest
 
 from src.config import load_config
 from src.errors import ConfigError
+from src.maskrcnn import build
 from src.maskrcnn.build import build_network
 from src.maskrcnn.norms import BatchNorm, FrozenNorm, GroupNorm
 from tests.small_network import WORDS, small_config
@@ -33,6 +34,13 @@ def test_the_default_network_has_44453813_parameters():
 def test_norms(norm, loads, kind):
     config = load_config([word for word in WORDS if word != "norm=gn"] + [f"norm={norm}"])
     assert isinstance(build_network(config, loads_weights=loads).backbone.bn1, kind)
+
+
+def test_the_graph_engine_gets_no_group_norm(monkeypatch):
+    for graph_engine in (False, True):
+        monkeypatch.setattr(build, "uses_graph_engine", lambda answer=graph_engine: answer)
+        cells = build_network(small_config("fpn_norm=gn"), "Ascend").cells_and_names()
+        assert {cell.composed for _, cell in cells if isinstance(cell, GroupNorm)} == {graph_engine}
 
 
 def test_nothing_is_fixed_in_a_network_from_scratch():

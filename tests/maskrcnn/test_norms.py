@@ -8,7 +8,15 @@ import pytest
 from mindspore import Tensor, nn
 
 from src.maskrcnn.layers import Conv
-from src.maskrcnn.norms import NORMS, BatchNorm, FrozenNorm, GroupNorm, SyncBatchNorm, conv_norm
+from src.maskrcnn.norms import (
+    NORMS,
+    BatchNorm,
+    FrozenNorm,
+    GroupNorm,
+    SyncBatchNorm,
+    compose_group_norms,
+    conv_norm,
+)
 from tests.maskrcnn import twins
 
 
@@ -103,11 +111,14 @@ def test_group_norm(rng, channels, groups):
     np.testing.assert_allclose(norm(Tensor(x)).asnumpy(), want, atol=1e-4)
 
 
+@pytest.mark.parametrize("form", ["kernel", "composed"])
 @pytest.mark.parametrize("shape", [(2, 24, 17, 9), (3, 8, 1, 1), (1, 96, 40, 3)])
-def test_the_kernel_of_group_norm_and_its_gradients(rng, shape):
+def test_other_forms_of_group_norm_and_their_gradients(rng, shape, form):
     """Against the definition in float64, and the gradients of x against differences of it."""
     channels = shape[1]
-    norm = GroupNorm(channels, 1e-5, kernel=True)
+    norm = GroupNorm(channels, 1e-5, kernel=form == "kernel")
+    if form == "composed":
+        compose_group_norms(norm)
     for parameter in norm.get_parameters():
         parameter.set_data(Tensor(rng.uniform(0.5, 1.5, channels).astype(np.float32)))
     gamma, beta = norm.gamma.asnumpy(), norm.beta.asnumpy()

@@ -121,13 +121,6 @@ def _set_precision_mode() -> None:
         ms.device_context.ascend.op_precision.precision_mode(mode)
 
 
-def uses_graph_engine() -> bool:
-    """Whether graphs go whole to CANN's graph engine (jit_level O2). Call it after `start_device`."""
-    # Unless it is set, MindSpore takes O2 on Ascend 910 and O0 on later chips.
-    level = ms.get_context("jit_level") or ("O2" if is_ascend_910() else "O0")
-    return level == "O2"
-
-
 def _set_dispatch_threads() -> None:
     """Have a graph's kernels dispatched by more than one thread, unless a number was chosen in this process.
 

@@ -8,9 +8,8 @@ import mindspore as ms
 from mindspore import Parameter, nn
 
 from ...config import Config
-from ...device_limits import is_ascend_910
+from ...device_limits import is_ascend_910, uses_graph_engine
 from ...network_define import GradientLimits, LossNet, TrainOneStep
-from ..runtime.device import uses_graph_engine
 from .optimizer import AdamW, MomentumSGD, Optimizer
 from .overflow import SaturationCheck
 from .weight_average import WeightAverage
