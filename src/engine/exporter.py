@@ -93,6 +93,7 @@ def export(config: Config, settings: ExportSettings) -> Path:
         config = onnx_export.prepare(config, precision)
     device = start_device("Ascend" if file_format == "AIR" else config.device_target)
     network, config = load_for_inference(config, device.target, exported=precision is None)
+    origin = file_origin(config.checkpoint_path)
     inputs = [
         sample_input(config, settings.batch, pixels)
         for pixels in check_pictures(config, settings.picture, settings.files)
@@ -111,7 +112,7 @@ def export(config: Config, settings: ExportSettings) -> Path:
             remark += onnx_export.check_onnx(temporary, inputs, expected, out, precision)
         else:
             with _working_folder(out.parent):
-                remark = _write_mindspores_own(network, config, file_format, inputs, temporary.name)
+                remark = _write_mindspores_own(network, config, origin, file_format, inputs, temporary.name)
             if file_format == "MINDIR":
                 exported = load_exported(temporary)
                 for batch in inputs:
@@ -144,6 +145,8 @@ def _refuse_contradictions(config: Config, settings: ExportSettings) -> None:
             raise ConfigError(f"{name} {value}: a number of pictures from 1 expected")
     if settings.proof is not None and not 0 <= settings.proof.limit <= 1:
         raise ConfigError(f"--ap-limit {settings.proof.limit:g}: an AP from 0 to 1 expected")
+    if settings.picture is not None and not Path(settings.picture).is_file():
+        raise ConfigError(f"--picture {settings.picture}: no such file")
     if is_onnx(config.checkpoint_path) or is_mindir(config.checkpoint_path):
         raise ConfigError(
             f"checkpoint_path={config.checkpoint_path}: an exported file already; "
@@ -175,6 +178,7 @@ def _refuse_contradictions(config: Config, settings: ExportSettings) -> None:
 def _write_mindspores_own(
     network: nn.Cell,
     config: Config,
+    origin: Dict[str, str],
     file_format: str,
     inputs: Sequence[Tuple[np.ndarray, np.ndarray]],
     name: str,
@@ -184,7 +188,7 @@ def _write_mindspores_own(
     if file_format == "AIR":
         write_air(network, image, image_meta, Path(name))
         return AIR_REMARK
-    _export_mindir(network, config, image, image_meta, name)
+    _export_mindir(network, config, origin, image, image_meta, name)
     return ", which gives what the network gives"
 
 
@@ -196,13 +200,15 @@ def _as_arrays(outputs: Sequence[Tensor]) -> List[np.ndarray]:
     return [output.asnumpy() for output in outputs]
 
 
-def _export_mindir(network: nn.Cell, config: Config, image: Tensor, image_meta: Tensor, name: str) -> None:
+def _export_mindir(
+    network: nn.Cell, config: Config, origin: Dict[str, str], image: Tensor, image_meta: Tensor, name: str
+) -> None:
     """Write a MINDIR file that carries the settings, for whoever runs it."""
     settings = network_settings(config, norm_kind(config, loads_weights=True))
     settings.update({key: config[key] for key in EXPORTED_KEYS})
 
     def add_settings(model):
-        model.doc_string = mindir_text(settings, len(image), file_origin(config.checkpoint_path))
+        model.doc_string = mindir_text(settings, len(image), origin)
 
     ms.export(network, image, image_meta, file_name=name, file_format="MINDIR", custom_func=add_settings)
 

@@ -133,7 +133,7 @@ def network_file():
     from src.maskrcnn.build import build_network
     from src.onnx_graph.network import onnx_model
     from src.onnx_graph.runtime import EXPORTED_KEYS
-    from src.weights.checkpoint_settings import network_settings
+    from src.weights.checkpoint_settings import SETTINGS_ENTRY, network_settings
     from tests.small_network import draw_weights, small_config
 
     path = Path(tempfile.mkdtemp(prefix="served-")) / "small.onnx"
@@ -141,7 +141,7 @@ def network_file():
     parameters = draw_weights(build_network(config)).parameters_dict()
     weights = {name: parameter.asnumpy() for name, parameter in parameters.items()}
     settings = {**network_settings(config, "bn"), **{name: config[name] for name in EXPORTED_KEYS}}
-    onnx.save_model(onnx_model(config, "bn", weights, settings), str(path))
+    onnx.save_model(onnx_model(config, "bn", weights, {SETTINGS_ENTRY: settings}), str(path))
     return path
 
 
