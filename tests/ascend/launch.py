@@ -5,14 +5,15 @@
 The environment is that of `tests/ascend/standin/build.py`. Prints one line of JSON:
 {"compile_seconds", "launch_seconds" (the median by the clock), "process_seconds" (the processor's time that a
 launch takes, of all threads together), "thread_seconds" (of the busiest thread), "nodes" (of the compiled
-graph), "kernels" ({operator: how many}), "parts" ({part of the network: kernels}), "memory_mb" (planned),
-"outputs" ([[dtype, shape], ...])}.
+graph), "kernels" ({operator: how many}), "parts" ({part of the network: kernels}), "calls" (of CANN
+in a launch; none at a simulation level), "memory_mb" (planned), "outputs" ([[dtype, shape], ...])}.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
+import ctypes
 import json
 import os
 import re
@@ -33,6 +34,7 @@ from src.engine.train_setup import BATCH_NAMES, new_network
 from src.engine.training.build_step import make_step
 from src.maskrcnn.build import build_network
 from tests.ascend.card import pretend
+from tests.ascend.standin.build import COUNTERS
 
 try:
     from src.data_settings import example_settings
@@ -113,6 +115,7 @@ def launch(cell, inputs, launches):
     thread_seconds = []
     outputs = None
     for _ in range(1 + launches):  # the first one makes the kernels ready
+        calls = calls_of_cann()
         before = thread_times()
         process_began = time.process_time()
         began = time.perf_counter()
@@ -125,9 +128,19 @@ def launch(cell, inputs, launches):
     report["launch_seconds"] = statistics.median(seconds[1:])
     report["process_seconds"] = statistics.median(process_seconds[1:])
     report["thread_seconds"] = statistics.median(thread_seconds[1:])
+    report["calls"] = calls_of_cann() - calls
     report["memory_mb"] = round(ms.runtime.max_memory_allocated() / 2**20)
     report["outputs"] = [[str(value.dtype), list(value.shape)] for value in values]
     return report
+
+
+def calls_of_cann():
+    """How often something has been started on the card so far; 0 without this folder's stand-ins."""
+    libraries = Path(os.environ["ASCEND_HOME_PATH"]) / "lib64"
+    return sum(
+        ctypes.c_int64.in_dll(ctypes.CDLL(str(libraries / library)), counter).value
+        for library, counter in COUNTERS.items()
+    )
 
 
 def thread_times():

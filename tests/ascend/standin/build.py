@@ -23,6 +23,9 @@ from pathlib import Path
 from typing import Dict, Iterable, Mapping, Optional, Sequence
 
 HERE = Path(__file__).resolve().parent
+# Each of the two libraries with functions that start something on the card counts their calls in a variable.
+COUNTERS = {"libascendcl.so": "calls_of_the_runtime", "libopapi.so": "calls_of_operators"}
+STARTING = ("aclopCompileAndExecute", "aclopCompileAndExecuteV2", "aclrtMemsetAsync")
 # Libraries of CANN that are loaded by name; what they hold is in libascendcl.so.
 LIBRARIES = (
     "ge_runner graph error_manager platform msprofiler cann_kb compress opskernel host_cpu_engine slice "
@@ -85,7 +88,10 @@ def _build_runtime(home, libraries):
     sources = [HERE / "runtime.c", HERE / "hccl.c"]
     written = "".join(source.read_text() for source in sources)
     names = [name for name in (HERE / "names.txt").read_text().split() if f"{name}(" not in written]
-    (home / "zeros.s").write_text(_functions_that_return_0(names))
+    zeros = [name for name in names if name not in STARTING]
+    (home / "zeros.s").write_text(
+        _functions_that_return_0(zeros) + _counted_functions(STARTING, COUNTERS["libascendcl.so"])
+    )
     (home / "objects.s").write_text(_functions_that_return_objects())
     operators = home / "ge_operators.o"
     # MindSpore's wheel is built with the C++ ABI of before GCC 5.
@@ -103,9 +109,13 @@ def _build_operators(home, libraries):
     """libopapi.so: the operators (aclnn...)."""
     names = [name for name in (HERE / "aclnn_names.txt").read_text().split() if name not in ZEROS]
     with_executor = [name for name in names if name.endswith("GetWorkspaceSize")]
-    zeros = [name for name in (*names, *ZEROS) if name not in with_executor]
+    starting = [name for name in names if name not in with_executor]
     bodies = {name: ["jmp answer_workspace"] for name in with_executor}
-    (home / "operators.s").write_text(_functions_that_return_0(zeros) + _assembler(bodies))
+    (home / "operators.s").write_text(
+        _functions_that_return_0(ZEROS)
+        + _counted_functions(starting, COUNTERS["libopapi.so"])
+        + _assembler(bodies)
+    )
     objects = "".join(f"void *{name}(void) {{ return calloc(1, 256); }}\n" for name in OBJECTS)
     (home / "objects.c").write_text("#include <stdlib.h>\n" + objects)
     _run(
@@ -124,6 +134,12 @@ def _write_python_packages(folder):
 def _functions_that_return_0(names: Iterable[str]) -> str:
     """Assembler text."""
     return _assembler({name: ["xorl %eax,%eax"] for name in names})
+
+
+def _counted_functions(names: Iterable[str], counter: str) -> str:
+    """Assembler text of functions that return 0 and count their calls in a variable of 8 bytes."""
+    body = [f"movq {counter}@GOTPCREL(%rip),%rax", "lock incq (%rax)", "xorl %eax,%eax"]
+    return f".comm {counter},8,8\n" + _assembler({name: body for name in names})
 
 
 def _functions_that_return_objects() -> str:
