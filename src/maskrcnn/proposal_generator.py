@@ -28,7 +28,12 @@ class ProposalGenerator(nn.Cell):
         means, stds: Four numbers each, those of the RPN's box deltas.
         kernel: Whether NMS uses the compiled CPU kernel.
         matrix: Whether NMS uses `MatrixNMS`.
+
+    Attributes:
+        split: The function that takes levels apart.
     """
+
+    split = staticmethod(ops.split)
 
     def __init__(
         self,
@@ -67,9 +72,11 @@ class ProposalGenerator(nn.Cell):
             proposal_valid: bool [B, max_num].
         """
         if len(logits) < len(anchors):
-            lengths = [level.shape[0] for level in anchors]
-            logits = ops.split(logits[0], lengths, 1)
-            deltas = ops.split(deltas[0], lengths, 1)
+            lengths = ()
+            for level in anchors:
+                lengths += (level.shape[0],)
+            logits = self.split(logits[0], lengths, 1)
+            deltas = self.split(deltas[0], lengths, 1)
         best_anchors = ()
         best_deltas = ()
         scores = ()

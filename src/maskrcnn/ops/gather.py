@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import mindspore as ms
 from mindspore import ops
+from mindspore.ops.auto_generate.gen_ops_prim import SplitWithSize
+
+# (array, lengths, axis) -> its parts, by one operator; `ops.split` of different lengths is one for each part.
+# CANN's graph engine (jit_level O2, AIR files) has no counterpart of it.
+split_with_size = SplitWithSize()
 
 
 def gather_boxes(boxes, index):

@@ -50,6 +50,8 @@ class Matcher(nn.Cell):
         if self.operator is not None:
             return self.operator(gt_boxes, gt_valid, boxes)
         count = max(1, min(MAX_IOUS // (gt_boxes.shape[0] * boxes.shape[1]), gt_boxes.shape[1]))
+        if count == gt_boxes.shape[1]:
+            return self.match_chunk(gt_boxes, gt_valid, boxes)
         best_iou, matched_idxs, is_best = self.match_chunk(gt_boxes[:, :count], gt_valid[:, :count], boxes)
         for start in range(count, gt_boxes.shape[1], count):
             chunk_iou, chunk_idxs, chunk_is_best = self.match_chunk(

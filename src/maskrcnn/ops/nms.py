@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import mindspore as ms
-from mindspore import nn, ops
+import numpy as np
+from mindspore import Tensor, nn, ops
 
 from .matrix_nms import MatrixNMS
+
+
+@ops.constexpr
+def _descending(count, times):
+    """float32 [count * times, 1]: 0, -1, ..., 1 - count, so many times; a constant of the graph."""
+    return Tensor(np.tile(-np.arange(count, dtype=np.float32), times)[:, None])
 
 
 class NMS(nn.Cell):
@@ -15,7 +22,12 @@ class NMS(nn.Cell):
         threshold: A box is suppressed if its IoU with a better box that is kept is larger than this.
         kernel: Whether the compiled CPU kernel (`nms_kernel.py`) is used instead of MindSpore's operator.
         matrix: Whether `MatrixNMS` is used instead of MindSpore's operator.
+
+    Attributes:
+        split: The function that takes groups apart for MindSpore's operator.
     """
+
+    split = staticmethod(ops.split)
 
     def __init__(self, threshold, kernel=False, matrix=False):
         super().__init__()
@@ -47,11 +59,12 @@ class NMS(nn.Cell):
         # nothing.
         boxes = boxes * valid.astype(ms.float32).expand_dims(-1)
         # The operator sorts by score; descending numbers keep the order.
-        order = -ops.arange(0, boxes.shape[1]).astype(ms.float32).expand_dims(1)
+        batch, count = valid.shape
+        rows = ops.concat((boxes.reshape(-1, 4), _descending(count, batch)), 1)
+        groups = self.split(rows, counts * batch, 0) if batch * len(counts) > 1 else (rows,)
         kept = ()
-        for image_boxes in ops.unbind(boxes):
-            for group in ops.split(ops.concat((image_boxes, order), 1), counts):
-                kept += (self.operator(group)[2],)
+        for group in groups:
+            kept += (self.operator(group)[2],)
         return ops.concat(kept).reshape(valid.shape)
 
     def run_kernel(self, boxes, valid, counts):

@@ -8,7 +8,8 @@ all of them are sampled.
 from __future__ import annotations
 
 import mindspore as ms
-from mindspore import ops
+import numpy as np
+from mindspore import Tensor, ops
 
 _MASK = 0x7FFFFFFF
 # The priority of what is no candidate: float16's least number. All others are at least -32,768.
@@ -35,14 +36,20 @@ def random_priorities(key, count, salts):
     Returns:
         For each salt float32 [B, count], multiples of 2^-9 in [-2^15, 0).
     """
-    position = ops.arange(0, count).astype(ms.int32)
-    bits = ops.stack([ops.bitwise_and(position * 0x1E3779B1 + salt * 0x05EBCA6B, _MASK) for salt in salts])
-    bits = ops.bitwise_xor(bits.expand_dims(1), key.astype(ms.int32).expand_dims(1))
+    bits = ops.bitwise_xor(_bits_of_positions(count, salts), key.astype(ms.int32).expand_dims(1))
     for shift, factor in ((65536, 0x05EBCA6B), (8192, 0x42B2AE35), (65536, 0x27D4EB2F), (8192, 0x165667B1)):
         bits = ops.bitwise_xor(bits, ops.bitwise_and(bits, -shift) // shift)
         bits = ops.bitwise_and(bits * factor, _MASK)
     bits = ops.bitwise_xor(bits, ops.bitwise_and(bits, -65536) // 65536)
     return ops.unbind(ops.bitwise_and(bits, -128).astype(ms.float32) * 2.0**-16 - 2.0**15)
+
+
+@ops.constexpr
+def _bits_of_positions(count, salts):
+    """int32 [number of salts, 1, count]: what the hash begins with, a constant of the graph."""
+    positions = np.arange(count, dtype=np.int64)
+    bits = [positions * 0x1E3779B1 + salt * 0x05EBCA6B for salt in salts]
+    return Tensor((np.stack(bits) & _MASK).astype(np.int32)[:, None])
 
 
 def sample(candidates, priorities, limit):
