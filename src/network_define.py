@@ -9,14 +9,12 @@ import mindspore as ms
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 from mindspore.common.initializer import initializer
 
+from .gradient_limits import GradientLimits, for_each
+
 # What a step returns after the losses of `LossNet`.
 STEP_NAMES = ("gradient_norm", "loss_scale", "skipped")
 # The first value of a dynamic loss scale.
 INITIAL_LOSS_SCALE = 65536.0
-
-# Calls a function for each array of a tuple. A turn of a loop would be a call within the turn before, and
-# MindSpore compiles at most 1000 calls within each other.
-for_each = ops.HyperMap()
 
 
 class LossNet(nn.Cell):
@@ -68,87 +66,13 @@ class LossNet(nn.Cell):
         return total, ops.stack((rpn, rcnn, rpn_cls, rpn_reg, rcnn_cls, rcnn_reg, rcnn_mask, total))
 
 
-class GradientLimits(nn.Cell):
-    """Remove the loss scale from gradients and limit them.
-
-    Values are limited first, and then the global L2 norm (Pascanu et al. 2013), so that both limits hold.
-
-    Args:
-        clip_norm: The limit of the global L2 norm, or None.
-        clip_value: The limit of the absolute value of every element, or None.
-        scaled: Whether gradients are multiplied with a loss scale, so that they have to be multiplied by
-            `unscale`.
-        by_rows: Whether squares are summed over the last axis first. On the CPU that takes a tenth of the
-            time of a sum over all axes; elsewhere it is two operators more.
-    """
-
-    def __init__(self, clip_norm=None, clip_value=None, scaled=True, by_rows=True):
-        super().__init__(auto_prefix=False)
-        self.clip_norm = clip_norm
-        self.clip_value = clip_value
-        self.scaled = scaled
-        self.square_sum = sum_of_squares_by_rows if by_rows else sum_of_squares
-
-    def construct(self, gradients, unscale):
-        """Limit the gradients.
-
-        Args:
-            gradients: A tuple of float32 arrays.
-            unscale: float32 scalar, 1 over what the loss was multiplied by.
-
-        Returns:
-            The limited gradients, and their global L2 norm before the limits. The norm is not finite if any
-            gradient is not.
-        """
-        norm = self.global_norm(gradients)
-        # MindSpore 2.8's product of a computed NaN and a number is the number on the CPU.
-        norm = ops.select(ops.isfinite(norm), norm * unscale, norm)
-        if self.clip_value is None and self.clip_norm is None and not self.scaled:
-            return gradients, norm
-        if self.clip_value is None:
-            return scale_all(gradients, unscale * self.norm_factor(norm)), norm
-        limited = for_each(ops.partial(scale_and_clip, unscale, self.clip_value), gradients)
-        if self.clip_norm is not None:
-            limited = scale_all(limited, self.norm_factor(self.global_norm(limited)))
-        return limited, norm
-
-    def global_norm(self, gradients):
-        """The L2 norm of a tuple of float32 arrays together, float32 scalar."""
-        return ops.sqrt(ops.addn(for_each(self.square_sum, gradients)))
-
-    def norm_factor(self, norm):
-        """The factor, at most 1, that brings gradients of this norm, float32 scalar, to `clip_norm`."""
-        if self.clip_norm is None:
-            return 1.0
-        return ops.minimum(self.clip_norm / (norm + 1e-6), Tensor(1.0, ms.float32))
-
-
-def scale_and_clip(factor, limit, gradient):
-    """A gradient times the factor, with values from -limit to limit."""
-    return ops.clip_by_value(gradient * factor, -limit, limit)
-
-
-def sum_of_squares(gradient):
-    return (gradient * gradient).sum()
-
-
-def sum_of_squares_by_rows(gradient):
-    rows = gradient.reshape(gradient.shape[0], -1) if gradient.ndim > 1 else gradient
-    return (rows * rows).sum(-1).sum()
-
-
-def scale_all(gradients, factor):
-    """Each of a tuple of float32 arrays times a float32 scalar, again as a tuple."""
-    return for_each(ops.partial(ops.mul, factor), gradients)
-
-
 class TrainOneStep(nn.Cell):
     """One training step: losses and gradients of a batch, their mean over the devices, and the update.
 
     Args:
         loss_net: A `LossNet`.
-        optimizer: A cell with `weights` that is called with (lr, gradients). If its `groups`, an
-            `ArrayGroups`, is not None, gradients are joined before they are limited.
+        optimizer: A cell that is called with (lr, gradients), such as `MomentumSGD`: gradients of its
+            `trained`, after its `device_means`. There may be fewer of these, as many as it has `weights`.
         loss_scale: What the loss is multiplied by before gradients are taken, or 'dynamic' (Micikevicius et
             al. 2018). A dynamic scale is halved when gradients are not finite, and that update is skipped. It
             is doubled after `window` finite updates in a row.
@@ -175,12 +99,11 @@ class TrainOneStep(nn.Cell):
         self.optimizer = optimizer
         self.limits = limits or GradientLimits()
         self.average = average
-        self.groups = optimizer.groups
         self.accumulate = accumulate
         self.is_dynamic = loss_scale == "dynamic"
         self.static_scale = 1.0 if self.is_dynamic else loss_scale
         self.window = float(window)
-        self.weights = optimizer.weights
+        self.weights = optimizer.trained
         self.reducer = optimizer.device_means(device_num)
         # The names of these parameters are part of the format of checkpoints.
         if self.is_dynamic:
@@ -188,8 +111,15 @@ class TrainOneStep(nn.Cell):
             self.finite_updates = scalar_parameter("finite_updates", 0.0)
         if accumulate > 1:
             self.batches = scalar_parameter("accumulated_batches", 0.0)
-            self.sums = ParameterTuple([zeros_like_weight(weight) for weight in self.weights])
+            self.sums = ParameterTuple([zeros_like_weight(weight) for weight in optimizer.weights])
         self.value_and_gradients = ms.value_and_grad(self.scaled_loss, None, self.weights, has_aux=True)
+
+    def checkpoint_parameters(self):
+        """{name: Parameter} of what a checkpoint holds, as it is now."""
+        return self.parameters_dict()
+
+    def take_over(self):
+        """Go on from the `checkpoint_parameters`, which have been given other values."""
 
     def scaled_loss(self, image, image_meta, sample_key, gt_boxes, gt_labels, gt_valid, gt_masks):
         """The total loss times the loss scale, of which gradients are taken, and the losses as they are.
@@ -214,6 +144,7 @@ class TrainOneStep(nn.Cell):
             float32 [11]: the eight losses of `LossNet`, and then STEP_NAMES: the gradients' global norm (0
             for a batch without an update), the loss scale after the step, and 1 if an update was skipped.
         """
+        image = self.limits.before_batch(image)
         (_, losses), gradients = self.value_and_gradients(
             image, image_meta, sample_key, gt_boxes, gt_labels, gt_valid, gt_masks
         )
@@ -226,7 +157,8 @@ class TrainOneStep(nn.Cell):
     def add_gradients(self, lr, gradients):
         """Add a batch's gradients to the sums, and update after `accumulate` batches; see `update`."""
         for_each(ops.assign_add, self.sums, gradients)
-        ops.assign_add(self.batches, 1.0)
+        one = ops.depend(Tensor(1.0, ms.float32), self.limits.after_batch(gradients))
+        ops.assign_add(self.batches, one)
         scale = self.scale.value() if self.is_dynamic else Tensor(self.static_scale, ms.float32)
         step_values = ops.stack((Tensor(0.0, ms.float32), scale, Tensor(0.0, ms.float32)))
         if self.batches >= self.accumulate:
@@ -246,8 +178,6 @@ class TrainOneStep(nn.Cell):
         Returns:
             float32 [3], the values of STEP_NAMES.
         """
-        if self.groups is not None:
-            gradients = self.groups.join(gradients)
         if not self.is_dynamic:
             unscale = Tensor(1.0 / (self.static_scale * self.accumulate), ms.float32)
             limited, norm = self.limits(gradients, unscale)

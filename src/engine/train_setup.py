@@ -158,6 +158,7 @@ def start_resumed_run(config: Config, resumed: Resumed, work_dir: str, device: D
 def make_ranks_alike(setup: TrainSetup, manifest, weights_lines: Sequence[str]) -> TrainSetup:
     """Give all ranks rank 0's parameters, and print what is trained."""
     broadcast_parameters(setup.step_cell, setup.device)
+    setup.step_cell.take_over()
     if setup.device.rank == 0:
         print_summary(
             setup.config, setup.device, manifest, setup.network, setup.steps_per_epoch, weights_lines

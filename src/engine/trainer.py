@@ -66,7 +66,7 @@ class Trainer:
     """One run: what is trained, its position, and the loop that takes it to its end.
 
     Attributes:
-        config, device, network, step_cell, resumed, steps_per_epoch: See `TrainSetup`.
+        config, device, step_cell, resumed, steps_per_epoch: See `TrainSetup`.
         network_settings: The settings that the network's weights need; every checkpoint carries them.
         trains_masks: Whether the mask head is trained.
         images_per_step: Pictures that a step takes on all devices.
@@ -85,7 +85,6 @@ class Trainer:
         self.config = setup.config
         self.device = setup.device
         self.data_dir = setup.data_dir
-        self.network = setup.network
         self.step_cell = setup.step_cell
         self.resumed = setup.resumed
         self.steps_per_epoch = setup.steps_per_epoch
@@ -238,6 +237,12 @@ class Trainer:
             # msrun kills a rank that still saves as soon as another one has ended: wait for each other.
             self.device.group.barrier()
 
+    @property
+    def network(self) -> ms.nn.Cell:
+        """The network with its weights as they are now; the step cell may hold them in another form."""
+        self.step_cell.checkpoint_parameters()
+        return self.step_cell.loss_net.network
+
     # ---- the position
 
     @property
@@ -255,9 +260,8 @@ class Trainer:
         return f"after epoch {self.epoch + 1} step {self.step_in_epoch}"
 
     def next_step_text(self, batch: Dict[str, Any]) -> str:
-        return (
-            f"at epoch {self.epoch + 1} step {self.step_in_epoch + 1}, pictures {batch['image_id'].tolist()}"
-        )
+        step = self.step_in_epoch + 1
+        return f"at epoch {self.epoch + 1} step {step}, pictures {batch['image_id'].tolist()}"
 
     def state_dict(self) -> Dict[str, Any]:
         """Where the run is, JSON-able.

@@ -8,13 +8,18 @@ from __future__ import annotations
 from typing import Set
 
 import mindspore as ms
+from mindspore import nn
 
 from ..config import Config
 from ..device_limits import check_device_limits, uses_graph_engine, uses_matrix_nms
 from ..errors import ConfigError
 from .from_config import make_mask_rcnn
+from .layers import Conv, convolution_at_once
 from .mask_rcnn_r50 import MaskRcnn
-from .norms import GroupNorm, SyncBatchNorm, compose_group_norms
+from .norms import BatchNorm, GroupNorm, SyncBatchNorm, compose_group_norms
+from .ops.gather import split_with_size
+from .ops.nms import NMS
+from .proposal_generator import ProposalGenerator
 
 
 def norm_kind(config: Config, loads_weights: bool) -> str:
@@ -80,3 +85,17 @@ def build_network(
     if device == "Ascend" and uses_graph_engine():
         compose_group_norms(network)
     return network
+
+
+def use_few_operators(network: nn.Cell) -> None:
+    """Have a network trained with fewer operators, which Ascend has at jit levels O0 and O1 alone."""
+    for _, cell in network.cells_and_names():
+        if isinstance(cell, Conv):
+            # The one operator for all gradients would compute the input's where nobody needs it.
+            if cell.has_input_gradient:
+                cell.convolution = convolution_at_once
+        elif isinstance(cell, BatchNorm):
+            cell.is_at_once = True
+            cell.gamma_type = cell.beta_type = ms.float32
+        elif isinstance(cell, (NMS, ProposalGenerator)):
+            cell.split = split_with_size

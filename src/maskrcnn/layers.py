@@ -7,9 +7,31 @@ import math
 import mindspore as ms
 from mindspore import Parameter, nn, ops
 from mindspore.common.initializer import HeNormal, Normal, Uniform, initializer
+from mindspore.ops.auto_generate.gen_ops_prim import Conv2DExt
 from mindspore.ops.operations._grad_ops import BiasAddGrad
 
 from .cpu import onednn
+
+
+def own_value(parameter, dtype):
+    """What a layer computes with in place of a trained parameter: its own value in that type.
+
+    A layer calls it by its attribute NAME_value, for the parameter NAME and the type NAME_type. So
+    `engine/training/joined_weights.py` can hand out a part of a larger array instead.
+    """
+    return parameter.astype(dtype)
+
+
+def convolution(x, weight, bias, stride, padding):
+    return ops.conv2d(x, weight, bias, stride, "pad", padding)
+
+
+def convolution_at_once(x, weight, bias, stride, padding):
+    """The same for Ascend alone: one operator with the bias, and one for all three gradients."""
+    return conv2d_ext(x, weight, bias, stride, padding)
+
+
+conv2d_ext = Conv2DExt()
 
 
 class Conv(nn.Cell):
@@ -26,7 +48,16 @@ class Conv(nn.Cell):
         cpu_kernel: Whether the compiled CPU kernel (`conv_kernel.py`) may be used. It takes static shapes
             only.
         input_gradient: False if the input is the image, which needs no gradient.
+
+    Attributes:
+        weight_type, bias_type: In which its own weight and bias come, and their gradients. float32 where
+            they are multiplied or summed before they are rounded to `dtype`.
+        has_input_gradient: Whether its input needs a gradient.
+        convolution: The function that computes it.
     """
+
+    weight_value = bias_value = staticmethod(own_value)
+    convolution = staticmethod(convolution)
 
     def __init__(
         self,
@@ -44,6 +75,9 @@ class Conv(nn.Cell):
         self.stride = stride
         self.padding = (kernel_size - 1) // 2
         self.dtype = dtype
+        self.weight_type = dtype
+        self.bias_type = dtype
+        self.has_input_gradient = input_gradient
         # The kernel computes in float32. For a 1x1 convolution, a matrix product, the operator is as fast.
         use_kernel = cpu_kernel and kernel_size > 1 and dtype == ms.float32 and onednn.is_available()
         self.kernel_convolution = (
@@ -55,7 +89,13 @@ class Conv(nn.Cell):
         self.bias = Parameter(initializer("zeros", (out_channels,), ms.float32)) if bias else None
 
     def construct(self, x):
-        return self.convolve(x, self.weight, self.bias)
+        return self.convolve(x, self.own_weight(), self.own_bias())
+
+    def own_weight(self):
+        return self.weight_value(self.weight, self.weight_type)
+
+    def own_bias(self):
+        return None if self.bias is None else self.bias_value(self.bias, self.bias_type)
 
     def convolve(self, x, weight, bias):
         """The convolution of x with a given weight and bias (or None), such as with a norm folded in."""
@@ -64,9 +104,8 @@ class Conv(nn.Cell):
             return self.kernel_convolution(
                 x, weight, ops.zeros((weight.shape[0],), ms.float32) if bias is None else bias
             )
-        return ops.conv2d(
-            x.astype(self.dtype), weight.astype(self.dtype), bias, self.stride, "pad", self.padding
-        )
+        x = x.astype(self.dtype)
+        return self.convolution(x, weight.astype(self.dtype), bias, self.stride, self.padding)
 
 
 class KernelConvolution(nn.Cell):
@@ -103,9 +142,13 @@ class KernelConvolution(nn.Cell):
 class Dense(nn.Cell):
     """x W^T + b for x [N, in_channels], computed in `dtype`; `init` as in `Conv`."""
 
+    weight_value = bias_value = staticmethod(own_value)
+
     def __init__(self, in_channels, out_channels, init="xavier", dtype=ms.float32):
         super().__init__()
         self.dtype = dtype
+        self.weight_type = dtype
+        self.bias_type = dtype
         self.weight = Parameter(
             initializer(weight_init(init, in_channels), (out_channels, in_channels), ms.float32)
         )
@@ -113,8 +156,8 @@ class Dense(nn.Cell):
         self.matmul = ops.MatMul(transpose_b=True)
 
     def construct(self, x):
-        product = self.matmul(x.astype(self.dtype), self.weight.astype(self.dtype))
-        return ops.bias_add(product, self.bias.astype(self.dtype))
+        product = self.matmul(x.astype(self.dtype), self.weight_value(self.weight, self.weight_type))
+        return ops.bias_add(product, self.bias_value(self.bias, self.bias_type))
 
 
 def weight_init(init, fan_in):

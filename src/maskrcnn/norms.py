@@ -12,7 +12,9 @@ from mindspore import Parameter, nn, ops
 from mindspore.common.initializer import initializer
 from mindspore.communication import GlobalComm, get_group_size
 from mindspore.ops import functional
+from mindspore.ops.auto_generate.gen_ops_prim import BatchNormExt
 
+from .layers import own_value
 from .ops.constants import norm_groups
 
 # A head with group norms computes empty slots as well, so that the norm's CPU kernel can be used. With more
@@ -46,11 +48,30 @@ class FrozenNorm(nn.Cell):
         return x * scale.astype(x.dtype).reshape(1, -1, 1, 1) + shift.astype(x.dtype).reshape(1, -1, 1, 1)
 
 
-class BatchNorm(nn.BatchNorm2d):
-    """Batch norm over one device's batch in training; folded into its convolution in inference."""
+class TrainedNorm(nn.Cell):
+    """What the trained norms share: gamma and beta, as `own_value` tells, in float32."""
+
+    gamma_type = beta_type = ms.float32
+    gamma_value = beta_value = staticmethod(own_value)
+
+    def own_factors(self):
+        return self.gamma_value(self.gamma, self.gamma_type), self.beta_value(self.beta, self.beta_type)
+
+
+class BatchNorm(nn.BatchNorm2d, TrainedNorm):
+    """Batch norm over one device's batch in training; folded into its convolution in inference.
+
+    Attributes:
+        is_at_once: Whether it is one operator, and its gradient another, which is so on Ascend alone.
+            `nn.BatchNorm2d` becomes two of each there, and takes parameters only, none that are joined.
+    """
+
+    is_at_once = False
+    gamma_type = beta_type = None
 
     def __init__(self, channels, eps):
         super().__init__(channels, eps, momentum=0.9)
+        self.operator_at_once = BatchNormExt()
 
     @property
     def folds(self):
@@ -59,8 +80,15 @@ class BatchNorm(nn.BatchNorm2d):
     def scale_and_shift(self):
         return batch_norm_factors(self.gamma, self.beta, self.moving_mean, self.moving_variance, self.eps)
 
+    def construct(self, x):
+        if not self.is_at_once:
+            return self.bn_train(x, self.gamma, self.beta, self.moving_mean, self.moving_variance)[0]
+        gamma, beta = self.own_factors()
+        statistics = (self.moving_mean, self.moving_variance)
+        return self.operator_at_once(x, gamma, beta, *statistics, True, self.momentum, self.eps)[0]
 
-class SyncBatchNorm(nn.Cell):
+
+class SyncBatchNorm(TrainedNorm):
     """Batch norm over the batches of all devices in training; folded into its convolution in inference.
 
     Sums are all-reduced, and so are their gradients.
@@ -96,8 +124,9 @@ class SyncBatchNorm(nn.Cell):
         centered = x32 - mean.reshape(1, -1, 1, 1)
         variance = self.sum_over_devices(ops.square(centered).sum((0, 2, 3))) / count
         updates = self.update_statistics(mean, variance, count)
-        scale = (self.gamma * ops.rsqrt(variance + self.eps)).astype(self.map_dtype).reshape(1, -1, 1, 1)
-        shift = self.beta.astype(self.map_dtype).reshape(1, -1, 1, 1)
+        gamma, beta = self.own_factors()
+        scale = (gamma * ops.rsqrt(variance + self.eps)).astype(self.map_dtype).reshape(1, -1, 1, 1)
+        shift = beta.astype(self.map_dtype).reshape(1, -1, 1, 1)
         y = centered.astype(self.map_dtype) * scale + shift
         return ops.depend(y, updates).astype(x.dtype)
 
@@ -119,7 +148,7 @@ class SyncBatchNorm(nn.Cell):
         return value if self.device_num == 1 else self.all_reduce(value)
 
 
-class GroupNorm(nn.Cell):
+class GroupNorm(TrainedNorm):
     """Group norm (Wu & He 2018): 32 groups, or fewer so that a group has at least 4 channels.
 
     Args:
@@ -151,8 +180,9 @@ class GroupNorm(nn.Cell):
         if self.kernel is not None and not functional.is_sequence_value_unknown(x.shape):
             y, _, _ = self.kernel(x, self.gamma, self.beta)
             return y
-        gamma = self.gamma.astype(self.map_dtype)
-        beta = self.beta.astype(self.map_dtype)
+        gamma, beta = self.own_factors()
+        gamma = gamma.astype(self.map_dtype)
+        beta = beta.astype(self.map_dtype)
         if self.composed:
             y = self.normalized(x).astype(self.map_dtype) * gamma.reshape(1, -1, 1, 1)
             return (y + beta.reshape(1, -1, 1, 1)).astype(x.dtype)
@@ -219,6 +249,12 @@ def batch_norm_factors(gamma, beta, mean, variance, eps):
     return scale, beta - mean * scale
 
 
+def keep_exact(conv, norm):
+    """Tell a convolution that `conv_norm` multiplies its weight with a frozen norm's scale in float32."""
+    if isinstance(norm, FrozenNorm) and norm.folds:
+        conv.weight_type = ms.float32
+
+
 def conv_norm(conv, norm, x):
     """norm(conv(x)), with a norm that only scales and shifts folded into the weight.
 
@@ -227,7 +263,7 @@ def conv_norm(conv, norm, x):
     """
     if norm.folds:
         scale, shift = norm.scale_and_shift()
-        return conv.convolve(x, conv.weight * scale.reshape(-1, 1, 1, 1), shift)
+        return conv.convolve(x, conv.own_weight() * scale.reshape(-1, 1, 1, 1), shift)
     return norm(conv(x))
 
 

@@ -9,7 +9,7 @@ from mindspore import Parameter, nn, ops
 from mindspore.common.initializer import initializer
 
 from .cpu import onednn
-from .layers import Conv, weight_init
+from .layers import Conv, own_value, weight_init
 from .norms import PADDED_CHANNELS, conv_norm_at, norm_list
 from .ops.losses import sigmoid_cross_entropy
 
@@ -38,6 +38,10 @@ class MaskHead(nn.Cell):
         is_padded: As of `BoxHead`, in training.
     """
 
+    up_weight_value = up_bias_value = logits_weight_value = logits_bias_value = staticmethod(own_value)
+    # Their gradients are sums over sub-pixels, or over the RoIs of a class.
+    up_bias_type = logits_weight_type = logits_bias_type = ms.float32
+
     def __init__(
         self,
         in_channels: int,
@@ -51,6 +55,7 @@ class MaskHead(nn.Cell):
     ):
         super().__init__()
         self.dtype = dtype
+        self.up_weight_type = dtype
         self.loss_weight = loss_weight
         self.batch_matmul = ops.BatchMatMul()
         self.conv = nn.CellList(
@@ -82,15 +87,19 @@ class MaskHead(nn.Cell):
         for i in range(len(self.conv)):
             x = ops.relu(conv_norm_at(self.conv, self.norms, i, x))
         _, channels, height, width = x.shape
-        up_weight = self.up_weight.transpose(2, 3, 1, 0).reshape(4 * channels, channels, 1, 1)
-        up_bias = self.up_bias.expand_dims(0).tile((4, 1)).reshape(-1)
-        x = ops.relu(ops.conv2d(x, up_weight.astype(self.dtype), up_bias.astype(self.dtype)))
+        up_weight = self.up_weight_value(self.up_weight, self.up_weight_type)
+        up_weight = up_weight.transpose(2, 3, 1, 0).reshape(4 * channels, channels, 1, 1)
+        up_bias = self.up_bias_value(self.up_bias, self.up_bias_type)
+        up_bias = up_bias.expand_dims(0).tile((4, 1)).reshape(-1)
+        x = ops.relu(ops.conv2d(x, up_weight, up_bias.astype(self.dtype)))
         x = x.reshape(-1, channels, height * width)  # [4R, C, hw]
-        class_weight = ops.gather(self.logits_weight, classes, 0).astype(self.dtype)
+        logits_weight = self.logits_weight_value(self.logits_weight, self.logits_weight_type)
+        class_weight = ops.gather(logits_weight, classes, 0).astype(self.dtype)
         class_weight = class_weight.expand_dims(1).tile((1, 4, 1)).reshape(-1, 1, channels)
         logits = self.batch_matmul(class_weight, x).reshape(-1, 2, 2, height, width)
         logits = logits.transpose(0, 3, 1, 4, 2).reshape(-1, 2 * height, 2 * width).astype(ms.float32)
-        return logits + ops.gather(self.logits_bias, classes, 0).reshape(-1, 1, 1)
+        logits_bias = self.logits_bias_value(self.logits_bias, self.logits_bias_type)
+        return logits + ops.gather(logits_bias, classes, 0).reshape(-1, 1, 1)
 
     def loss(self, features, classes, roi_valid, targets, normalize):
         """The mean binary cross entropy of the valid RoIs' masks, times `loss_weight`.

@@ -9,7 +9,7 @@ from mindspore import nn, ops
 from mindspore.common.initializer import initializer
 
 from .layers import Conv
-from .norms import FrozenNorm, conv_norm, make_norm
+from .norms import FrozenNorm, conv_norm, keep_exact, make_norm
 from .ops.padding import pad_zeros
 
 
@@ -52,6 +52,9 @@ class Bottleneck(nn.Cell):
         if self.has_projection:
             projection = Conv(in_channels, out_channels, 1, stride, bias=False, dtype=dtype)
             self.down_sample = nn.CellList([projection, norm(out_channels)])
+            keep_exact(*self.down_sample)
+        for conv, its_norm in ((self.conv1, self.bn1), (self.conv2, self.bn2), (self.conv3, self.bn3)):
+            keep_exact(conv, its_norm)
 
     def construct(self, x):
         y = ops.relu(conv_norm(self.conv1, self.bn1, x))
@@ -101,6 +104,7 @@ class ResNet(nn.Cell):
         stem = in_channels[0]
         self.conv1 = Conv(3, stem, 7, 2, bias=False, dtype=dtype, cpu_kernel=kernels, input_gradient=False)
         self.bn1 = norm_of(1)(stem)
+        keep_exact(self.conv1, self.bn1)
         stages = []
         for i in range(4):
             stage = [
@@ -122,6 +126,11 @@ class ResNet(nn.Cell):
         for part in parts[: freeze_at + 1 if freeze_at else 0]:
             for parameter in part.get_parameters():
                 parameter.requires_grad = False
+        if 1 <= freeze_at < 5:  # the first block that is trained
+            block = stages[freeze_at - 1][0]
+            block.conv1.has_input_gradient = False
+            if block.has_projection:
+                block.down_sample[0].has_input_gradient = False
 
     def construct(self, images):
         x = ops.relu(conv_norm(self.conv1, self.bn1, images))

@@ -60,6 +60,9 @@ class RPN(nn.Cell):
         self.conv = Conv(in_channels, channels, 3, init=0.01, dtype=dtype, cpu_kernel=kernels)
         self.cls = Conv(channels, num_anchors * num_scores, 1, init=0.01, dtype=dtype)
         self.reg = Conv(channels, num_anchors * 4, 1, init=0.01, dtype=dtype)
+        for conv in (self.conv, self.cls, self.reg):
+            conv.weight_type = ms.float32  # their gradients are summed over the levels
+            conv.bias_type = ms.float32
 
     def construct(self, features):
         """Scores [B, A * num_scores, h, w] and deltas [B, 4A, h, w] of each level, float32."""
@@ -89,8 +92,8 @@ class RPN(nn.Cell):
         Scores and deltas of a level come from one convolution, and all levels are put in order together:
         fewer operators, which counts on Ascend.
         """
-        weight = ops.concat((self.cls.weight, self.reg.weight))
-        bias = ops.concat((self.cls.bias, self.reg.bias))
+        weight = ops.concat((self.cls.own_weight(), self.reg.own_weight()))
+        bias = ops.concat((self.cls.own_bias(), self.reg.own_bias()))
         batch = features[0].shape[0]
         rows = ()
         for feature in features:
@@ -138,7 +141,8 @@ class RPN(nn.Cell):
 
     def multiply(self, rows, conv):
         """A convolution of windows [N, in * k * k] of its own size, as a matrix product: [N, out]."""
-        return self.matmul(rows, conv.weight.reshape(conv.weight.shape[0], -1)) + conv.bias
+        weight = conv.own_weight()
+        return self.matmul(rows, weight.reshape(weight.shape[0], -1)) + conv.own_bias()
 
     def gather_at_anchors(self, logits, deltas, sampled_idxs):
         """What `predict_at_anchors` returns, taken from logits [B, N] and deltas [B, N, 4] of all anchors."""

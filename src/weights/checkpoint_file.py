@@ -67,8 +67,8 @@ def save_checkpoint(
         settings: the network's settings, from `network_settings`.
         epoch: number of the epoch, from 1.
         step: how many steps of the epoch are done.
-        step_cell: the training step. Its parameters that are not the network's are written too:
-            momenta, weight averages, the loss scale.
+        step_cell: the training step. Its `checkpoint_parameters` that are not the network's are written
+            too: momenta, weight averages, the loss scale.
         state: the run's state, a dict that JSON can hold; written with `step_cell` only.
 
     Raises:
@@ -77,7 +77,7 @@ def save_checkpoint(
     entries = dict(network.parameters_dict())
     extra = {"epoch_num": epoch, "step_num": step}
     if step_cell is not None:
-        for name, parameter in step_cell.parameters_dict().items():
+        for name, parameter in step_cell.checkpoint_parameters().items():
             if name not in entries:
                 entries[STEP_CELL_PREFIX + name] = parameter
         extra[STATE_ENTRY] = json.dumps(state)

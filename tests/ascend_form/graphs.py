@@ -9,11 +9,13 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 
 from src.engine.display.loss_lines import LOSS_NAMES
+from src.engine.training.joined_weights import JoinedStep
 from src.engine.training.optimizer import AdamW, MomentumSGD
+from src.gradient_limits import GradientLimits
 from src.maskrcnn.build import build_network
 from src.maskrcnn.layers import Conv
 from src.maskrcnn.norms import NORMS, conv_norm
-from src.network_define import GradientLimits, LossNet, TrainOneStep
+from src.network_define import LossNet
 from tests.ascend_form.walk import Node, compiled_nodes
 from tests.small_network import BATCH_NAMES, CPU_FORM, draw_weights, small_batch, small_config
 
@@ -27,9 +29,9 @@ def training():
         ms.float16,
         "PackedPool",
     )
-    step = TrainOneStep(
+    step = JoinedStep(
         LossNet(network),
-        MomentumSGD(network.trainable_params(), 0.9, 1e-4, grouped=True),
+        MomentumSGD(network.trainable_params(), 0.9, 1e-4, network=network),
         16.0,
         limits=GradientLimits(10.0, 5.0, by_rows=False),
     )

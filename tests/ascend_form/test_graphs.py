@@ -49,7 +49,6 @@ BEHIND = {
     "Muls": "mindspore.mint.mul",
     "RemainderTensorScalar": "mindspore.mint.remainder",
     "SplitWithSize": "mindspore.mint.split",
-    "SplitWithSizeView": "mindspore.mint.split",
     "SubScalar": "mindspore.mint.sub",
     "SumExt": "mindspore.mint.sum",
 }
@@ -146,7 +145,9 @@ def test_the_walk_sees_what_it_is_there_to_see():
     weights = [parameter for parameter in network.get_parameters() if len(parameter.shape) == 4]
     assert counts["Conv2D"] >= len(weights) and counts["Conv2DBackpropFilter"] >= len(weights)
     assert counts["ROIAlign"] == counts["ROIAlignGrad"] == 2 and counts["NMSWithMask"] == 2 * 5
-    assert counts["ApplyMomentum"] == len(network.trainable_params())
+    assert (
+        counts["ApplyMomentum"] == len(training()[0].optimizer.weights) < len(network.trainable_params()) / 3
+    )
     on_cpu = small_network(*CPU_FORM, "rcnn_mask_norm=gn").set_train(
         False
     )  # masks of as many rows as there are detections

@@ -82,7 +82,7 @@ def check_parameters(trainer, without_statistics: bool) -> None:
 def checksums(step_cell: nn.Cell, without_statistics: bool) -> Dict[str, int]:
     """{name: CRC-32 of its bytes} of the step cell's parameters, without moving statistics if asked."""
     sums = {}
-    for name, value in step_cell.parameters_dict().items():
+    for name, value in step_cell.checkpoint_parameters().items():
         is_statistic = name.rsplit(".", 1)[-1] in ("moving_mean", "moving_variance")
         if not (without_statistics and is_statistic):
             sums[name] = zlib.crc32(value.asnumpy().tobytes())

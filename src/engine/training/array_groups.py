@@ -6,9 +6,10 @@ operators that it launches.
 
 from __future__ import annotations
 
-from typing import Sequence
+from typing import Hashable, Sequence
 
-from mindspore import mint, nn, ops
+import mindspore as ms
+from mindspore import nn, ops
 
 
 class ArrayGroups(nn.Cell):
@@ -18,24 +19,26 @@ class ArrayGroups(nn.Cell):
 
     Args:
         shapes: The arrays' shapes.
-        marks: A number for each array.
+        marks: Something for each array, equal for arrays that may be joined.
 
     Attributes:
         marks: A tuple of the groups' marks.
+        members: For each group a tuple of its arrays' numbers.
+        lengths: For each group a tuple of its arrays' lengths along the first axis.
+        positions: For each array its group, and its number there.
     """
 
-    def __init__(self, shapes: Sequence[Sequence[int]], marks: Sequence[float]):
+    def __init__(self, shapes: Sequence[Sequence[int]], marks: Sequence[Hashable]):
         super().__init__(auto_prefix=False)
         groups = {}
         for number, (shape, mark) in enumerate(zip(shapes, marks)):
             groups.setdefault((mark, tuple(shape[1:])), []).append(number)
         self.marks = tuple(mark for mark, _ in groups)
-        self.groups = tuple(tuple(numbers) for numbers in groups.values())
-        self.lengths = tuple(tuple(int(shapes[number][0]) for number in group) for group in self.groups)
-        # For each array the group that it is in, and its number there.
+        self.members = tuple(tuple(numbers) for numbers in groups.values())
+        self.lengths = tuple(tuple(int(shapes[number][0]) for number in group) for group in self.members)
         positions = {
             number: (group, place)
-            for group, numbers in enumerate(self.groups)
+            for group, numbers in enumerate(self.members)
             for place, number in enumerate(numbers)
         }
         self.positions = tuple(positions[number] for number in range(len(shapes)))
@@ -43,27 +46,18 @@ class ArrayGroups(nn.Cell):
     def join(self, arrays):
         """A tuple of the groups, given a tuple of the arrays."""
         joined = ()
-        for group in self.groups:
+        for group in self.members:
             members = [arrays[number] for number in group]
             joined += (ops.concat(members) if len(members) > 1 else members[0],)
         return joined
 
-    def split(self, joined):
-        """A tuple of the arrays, given a tuple of the groups."""
-        parts = ()
-        for group, lengths in zip(joined, self.lengths):
-            parts += (mint.split(group, lengths) if len(lengths) > 1 else (group,),)
-        arrays = ()
-        for group, place in self.positions:
-            arrays += (parts[group][place],)
-        return arrays
 
+class JoinedGradients(nn.Cell):
+    """Gradients joined to groups, in float32, and their means over the devices.
 
-class GroupMeans(nn.Cell):
-    """The means of arrays over the devices, with an all-reduce for each group of them.
-
-    MindSpore's own cell (`nn.DistributedGradReducer`) has one for each array: they are meant to be fused
-    later, and at jit_level O0 they are not.
+    They are joined in the type that they have, and then converted, which is one operator for each group.
+    MindSpore's own cell for the means (`nn.DistributedGradReducer`) has an all-reduce for each array: they
+    are meant to be fused later, and at jit_level O0 they are not.
 
     Args:
         groups: The groups that the arrays are joined to.
@@ -73,12 +67,15 @@ class GroupMeans(nn.Cell):
     def __init__(self, groups: ArrayGroups, device_num: int):
         super().__init__(auto_prefix=False)
         self.groups = groups
-        self.all_reduce = ops.AllReduce()
+        self.all_reduce = ops.AllReduce() if device_num > 1 else None
         self.share = 1.0 / device_num
 
     def construct(self, arrays):
-        """A tuple of the arrays' means, given a tuple of the arrays."""
+        """A tuple of the groups' means, float32, given a tuple of the arrays."""
         means = ()
         for group in self.groups.join(arrays):
-            means += (self.all_reduce(group) * self.share,)
-        return self.groups.split(means)
+            mean = group.astype(ms.float32)
+            if self.all_reduce is not None:
+                mean = self.all_reduce(mean) * self.share
+            means += (mean,)
+        return means

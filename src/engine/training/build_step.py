@@ -9,7 +9,10 @@ from mindspore import Parameter, nn
 
 from ...config import Config
 from ...device_limits import is_ascend_910, uses_graph_engine
-from ...network_define import GradientLimits, LossNet, TrainOneStep
+from ...gradient_limits import GradientLimits
+from ...maskrcnn.build import use_few_operators
+from ...network_define import LossNet, TrainOneStep
+from .joined_weights import JoinedStep
 from .optimizer import AdamW, MomentumSGD, Optimizer
 from .overflow import SaturationCheck
 from .weight_average import WeightAverage
@@ -20,35 +23,41 @@ FLOAT16_LOSS_SCALE = 1024.0
 
 
 def make_step(
-    config: Config, network: nn.Cell, device_num: int = 1, grouped: Optional[bool] = None
+    config: Config, network: nn.Cell, device_num: int = 1, joined: Optional[bool] = None
 ) -> TrainOneStep:
     """The step cell for a network in training mode whose weights are loaded.
 
-    `grouped` is whether gradients are joined to groups. By default they are on Ascend, where the number of
-    operators counts, and not on the CPU, where copying them does, nor at jit_level O2: the graph engine takes
-    the whole graph, and has no counterpart of the operator that takes groups apart.
+    `joined` is whether weights and their gradients are joined to a few arrays (`joined_weights.py`). By
+    default they are on Ascend, where the number of operators counts, and not on the CPU, where copying them
+    does, nor at jit_level O2: the graph engine takes the whole graph.
 
     Every Parameter of it (weights, optimiser state, sums of gradients, loss scale, average of the weights)
     has a name of its own, so saving and restoring them by name resumes a run exactly.
     """
-    if grouped is None:
-        grouped = ms.get_context("device_target") == "Ascend" and not uses_graph_engine()
+    launches_each = ms.get_context("device_target") == "Ascend" and not uses_graph_engine()
+    if launches_each:
+        use_few_operators(network)
+    if joined is None:
+        joined = launches_each
     network.init_parameters_data()
     loss_scale = loss_scale_of(config, network.dtype)
     limits = GradientLimits(
         config.clip_grad_norm,
         config.clip_grad_value,
         scaled=loss_scale != 1 or config.accumulate_steps > 1,
-        by_rows=not grouped,
+        by_rows=not joined,
     )
     if loss_scale == "dynamic" and is_ascend_910():
-        limits = SaturationCheck(limits, device_num)
+        limits = SaturationCheck(limits, device_num, accumulate=config.accumulate_steps)
+    optimizer = make_optimizer(config, network.trainable_params(), network if joined else None)
     average = None
     if config.ema_decay is not None:
-        average = WeightAverage(list(network.get_parameters()), config.ema_decay)
-    return TrainOneStep(
+        untrained = [parameter for parameter in network.get_parameters() if not parameter.requires_grad]
+        average = WeightAverage([*optimizer.weights, *untrained], config.ema_decay)
+    step = JoinedStep if joined else TrainOneStep
+    return step(
         LossNet(network, device_num),
-        make_optimizer(config, network.trainable_params(), grouped),
+        optimizer,
         loss_scale,
         device_num,
         limits,
@@ -65,8 +74,10 @@ def loss_scale_of(config: Config, dtype: ms.Type) -> Union[float, str]:
     return FLOAT16_LOSS_SCALE if dtype == ms.float16 else 1.0
 
 
-def make_optimizer(config: Config, weights: Sequence[Parameter], grouped: bool = False) -> Optimizer:
-    """The optimiser that the key `optimizer` names; `grouped` as in `Optimizer`."""
+def make_optimizer(
+    config: Config, weights: Sequence[Parameter], network: Optional[nn.Cell] = None
+) -> Optimizer:
+    """The optimiser that the key `optimizer` names; `network` as in `Optimizer`."""
     if config.optimizer == "adamw":
-        return AdamW(weights, config.weight_decay, config.decay_biases, grouped=grouped)
-    return MomentumSGD(weights, config.momentum, config.weight_decay, config.decay_biases, grouped)
+        return AdamW(weights, config.weight_decay, config.decay_biases, network=network)
+    return MomentumSGD(weights, config.momentum, config.weight_decay, config.decay_biases, network)

@@ -8,8 +8,9 @@ import mindspore as ms
 from mindspore import Parameter, ParameterTuple, Tensor, mint, nn, ops
 from mindspore.common.initializer import initializer
 
-from ...network_define import for_each
-from .array_groups import ArrayGroups, GroupMeans
+from ...gradient_limits import for_each
+from .array_groups import JoinedGradients
+from .joined_weights import JoinedWeights
 
 
 class Optimizer(nn.Cell):
@@ -19,7 +20,13 @@ class Optimizer(nn.Cell):
         weights: The parameters that are trained.
         weight_decay: Acts on weights; not on the norms' gamma and beta.
         decay_biases: Whether it acts on biases too.
-        grouped: Whether gradients come joined by `groups`, an `ArrayGroups`, which then is an attribute.
+        network: The network of the weights, if they are joined; else they are updated one by one.
+
+    Attributes:
+        trained: What gradients are taken of: the weights, or the slots of `joined`.
+        joined: The `JoinedWeights`, or None.
+        weights: The arrays that are updated: the same, or those of `joined`.
+        decays: The weight decay of each of these.
     """
 
     def __init__(
@@ -27,20 +34,25 @@ class Optimizer(nn.Cell):
         weights: Sequence[Parameter],
         weight_decay: float,
         decay_biases: bool = True,
-        grouped: bool = False,
+        network: Optional[nn.Cell] = None,
     ):
         super().__init__(auto_prefix=False)
-        self.weights = ParameterTuple(weights)
         self.decays = tuple(weight_decay if decays(weight.name, decay_biases) else 0.0 for weight in weights)
-        self.groups = ArrayGroups([weight.shape for weight in weights], self.decays) if grouped else None
+        self.joined = None
+        if network is not None:
+            self.joined = JoinedWeights(network, weights, self.decays)
+            self.decays = self.joined.decays
+        self.trained = ParameterTuple(weights if self.joined is None else self.joined.slots)
+        self.weights = ParameterTuple(weights if self.joined is None else self.joined.parameters)
 
     def device_means(self, device_num: int) -> Optional[nn.Cell]:
-        """A cell that gives the means over the devices of a tuple of gradients; None with one device."""
-        if device_num == 1:
-            return None
-        if self.groups is None:
-            return nn.DistributedGradReducer(self.weights, True, device_num)
-        return GroupMeans(self.groups, device_num)
+        """A cell that gives the means over the devices of a tuple of gradients, for each of `weights`.
+
+        None if the gradients are that already.
+        """
+        if self.joined is not None:
+            return JoinedGradients(self.joined.groups, device_num)
+        return None if device_num == 1 else nn.DistributedGradReducer(self.weights, True, device_num)
 
     def zeros_like_weights(self, name: str) -> ParameterTuple:
         """A zero array for each weight, called `name`.WEIGHT, that the optimiser keeps between steps."""
@@ -65,20 +77,16 @@ class MomentumSGD(Optimizer):
         momentum: float,
         weight_decay: float,
         decay_biases: bool = True,
-        grouped: bool = False,
+        network: Optional[nn.Cell] = None,
     ):
-        super().__init__(weights, weight_decay, decay_biases, grouped)
+        super().__init__(weights, weight_decay, decay_biases, network)
+        self.add_decay = add_decay if network is None else add_decay_at_once
         self.moments = self.zeros_like_weights("moments")
         self.momentum = momentum
         self.apply_momentum = ops.ApplyMomentum()
 
     def construct(self, lr, gradients):
-        if self.groups is None:
-            gradients = for_each(add_decay, self.decays, self.weights, gradients)
-        else:
-            weights = self.groups.join(self.weights)
-            gradients = for_each(add_decay_to_group, self.groups.marks, weights, gradients)
-            gradients = self.groups.split(gradients)
+        gradients = for_each(self.add_decay, self.decays, self.weights, gradients)
         update = ops.partial(momentum_update, self.apply_momentum, self.momentum, lr)
         return for_each(update, self.weights, self.moments, gradients)
 
@@ -88,9 +96,9 @@ def add_decay(decay, weight, gradient):
     return gradient + decay * weight if decay > 0 else gradient
 
 
-def add_decay_to_group(decay, weights, gradients):
-    """The same for a group of weights, as one operator; on the CPU it rounds otherwise."""
-    return mint.add(gradients, weights, alpha=decay) if decay > 0 else gradients
+def add_decay_at_once(decay, weight, gradient):
+    """The same by one operator; on the CPU it rounds otherwise."""
+    return mint.add(gradient, weight, alpha=decay) if decay > 0 else gradient
 
 
 def momentum_update(apply_momentum, momentum, lr, weight, moment, gradient):
@@ -111,9 +119,9 @@ class AdamW(Optimizer):
         decay_biases: bool = True,
         betas: Sequence[float] = (0.9, 0.999),
         eps: float = 1e-8,
-        grouped: bool = False,
+        network: Optional[nn.Cell] = None,
     ):
-        super().__init__(weights, weight_decay, decay_biases, grouped)
+        super().__init__(weights, weight_decay, decay_biases, network)
         self.first = self.zeros_like_weights("adam_first")
         self.second = self.zeros_like_weights("adam_second")
         self.betas = betas
@@ -127,8 +135,6 @@ class AdamW(Optimizer):
         self.apply_adam = ops.Adam()
 
     def construct(self, lr, gradients):
-        if self.groups is not None:
-            gradients = self.groups.split(gradients)
         power1 = self.powers[0] * self.betas[0]
         power2 = self.powers[1] * self.betas[1]
         done = ops.depend(True, (ops.assign(self.powers[0], power1), ops.assign(self.powers[1], power2)))

@@ -179,7 +179,8 @@ def restore_step_cell(step_cell: nn.Cell, network: nn.Cell, resumed: Resumed) ->
 def step_state_of(step_cell: nn.Cell, network: nn.Cell) -> Dict[str, Parameter]:
     """{name: Parameter} of what the step cell holds beside the network's weights."""
     weights = network.parameters_dict()
-    return {name: value for name, value in step_cell.parameters_dict().items() if name not in weights}
+    parameters = step_cell.checkpoint_parameters()
+    return {name: value for name, value in parameters.items() if name not in weights}
 
 
 def broadcast_parameters(step_cell: nn.Cell, device) -> None:
@@ -188,7 +189,7 @@ def broadcast_parameters(step_cell: nn.Cell, device) -> None:
         return
     device.group.barrier()  # MindSpore's collectives on the CPU wait for 30 seconds only
     broadcast = ops.Broadcast(0)
-    for parameter in step_cell.parameters_dict().values():
+    for parameter in step_cell.checkpoint_parameters().values():
         value = parameter.asnumpy()
         # Every device's collectives know int32: the bytes of all other dtypes travel as int32.
         words = np.frombuffer(value.tobytes() + bytes(-value.nbytes % 4), np.int32)

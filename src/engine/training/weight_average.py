@@ -7,12 +7,13 @@ from typing import Dict, Optional, Sequence
 import mindspore as ms
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
-from ...network_define import for_each
+from ...gradient_limits import for_each
 from ...weights.checkpoint_file import write_checkpoint
 
 # Checkpoints are called PREFIX{epoch}_{step}.ckpt.
 WEIGHTS_PREFIX = "mask_rcnn-"
 AVERAGE_PREFIX = "mask_rcnn_ema-"
+_PREFIX = "ema."  # of an average's name
 
 
 class WeightAverage(nn.Cell):
@@ -29,7 +30,7 @@ class WeightAverage(nn.Cell):
         self.decay = decay
         self.averages = ParameterTuple(
             [
-                Parameter(Tensor(source.asnumpy()), name=f"ema.{source.name}", requires_grad=False)
+                Parameter(Tensor(source.asnumpy()), name=f"{_PREFIX}{source.name}", requires_grad=False)
                 for source in parameters
             ]
         )
@@ -49,10 +50,10 @@ def approach(rest, average, source):
 
 def average_entries(step_cell: nn.Cell) -> Optional[Dict[str, Parameter]]:
     """{parameter's name: its average} of a step cell with `ema_decay`, else None."""
-    average = getattr(step_cell, "average", None)
-    if average is None:
+    if getattr(step_cell, "average", None) is None:
         return None
-    return {source.name: mean for source, mean in zip(average.sources, average.averages)}
+    parameters = step_cell.checkpoint_parameters()
+    return {name[len(_PREFIX) :]: mean for name, mean in parameters.items() if name.startswith(_PREFIX)}
 
 
 def save_average(trainer, name: str) -> None:

@@ -29,12 +29,12 @@ class Net(nn.Cell):
 class Step(nn.Cell):
     """The network and states of any kind: an array, a scalar, a counter, half precision."""
 
+    checkpoint_parameters = nn.Cell.parameters_dict
+
     def __init__(self, network, value=0.0):
         super().__init__(auto_prefix=False)
         self.network = network
-        self.moment = Parameter(
-            Tensor(np.full((2, 3), value, np.float32)), name="moments.weight", requires_grad=False
-        )
+        self.moment = Parameter(Net(value).weight, name="moments.weight", requires_grad=False)
         self.power = Parameter(Tensor(np.float32(value)), name="power", requires_grad=False)
         self.count = Parameter(Tensor(np.int32(value)), name="count", requires_grad=False)
         self.half = Parameter(Tensor(np.full(3, value, np.float16)), name="half", requires_grad=False)

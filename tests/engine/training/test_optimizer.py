@@ -3,13 +3,13 @@
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Parameter, Tensor
+from mindspore import Parameter, Tensor, nn
 
 from src.config import load_config
 from src.engine.training.build_step import make_optimizer
 from src.engine.training.optimizer import AdamW, MomentumSGD
 from src.engine.training.weight_average import WeightAverage
-from src.network_define import GradientLimits
+from src.gradient_limits import GradientLimits
 
 RATES = (0.01, 0.02, 0.03, 0.04)
 DECAY = 0.1
@@ -46,8 +46,19 @@ def parameters_of(values):
     return [Parameter(Tensor(value), name=name) for name, value in zip(NAMES, values)]
 
 
-def run_both(name, decay_biases, grouped=False):
-    """(parameters after four steps, start values, gradients of the steps)."""
+class Layer(nn.Cell):
+    """A layer whose weights may be joined."""
+
+    weight_type = bias_type = gamma_type = beta_type = ms.float32
+
+    def __init__(self, parameters):
+        super().__init__(auto_prefix=False)
+        for parameter in parameters:
+            setattr(self, parameter.name.split(".")[1], parameter)
+
+
+def run_both(name, decay_biases, joined=False):
+    """(arrays after four steps, start values, gradients of the steps)."""
     start_on_cpu()
     rng = np.random.default_rng(0)
     start = drawn(rng)
@@ -57,24 +68,30 @@ def run_both(name, decay_biases, grouped=False):
             [f"optimizer={name}", "momentum=0.9", f"weight_decay={DECAY}", f"decay_biases={decay_biases}"]
         ),
         parameters,
-        grouped,
+        Layer(parameters) if joined else None,
     )
     assert isinstance(optimizer, {"sgd": MomentumSGD, "adamw": AdamW}[name])
     steps = [drawn(rng) for _ in RATES]
     for rate, gradients in zip(RATES, steps):
         gradients = tuple(Tensor(gradient) for gradient in gradients)
-        optimizer(Tensor(np.float32(rate)), optimizer.groups.join(gradients) if grouped else gradients)
+        optimizer(Tensor(np.float32(rate)), optimizer.joined.groups.join(gradients) if joined else gradients)
+    if joined:
+        assert len(optimizer.weights) < len(parameters)
+        groups = optimizer.joined.groups
+        ends = [np.cumsum(lengths)[:-1] for lengths in groups.lengths]
+        parts = [np.split(array.asnumpy(), end) for array, end in zip(optimizer.weights, ends)]
+        return [parts[group][place] for group, place in groups.positions], start, steps
     return [parameter.asnumpy() for parameter in parameters], start, steps
 
 
-@pytest.mark.parametrize("grouped", [False, True], ids=["one by one", "in groups"])
+@pytest.mark.parametrize("joined", [False, True], ids=["one by one", "joined"])
 @pytest.mark.parametrize(
     ("name", "twin", "decay_biases"),
     [("sgd", momentum_twin, True), ("sgd", momentum_twin, False), ("adamw", adamw_twin, False)],
 )
-def test_four_steps(name, twin, decay_biases, grouped):
+def test_four_steps(name, twin, decay_biases, joined):
     """Weight decay on the weight, on the bias as told, and not on the norm's scale and shift."""
-    found, start, steps = run_both(name, decay_biases, grouped)
+    found, start, steps = run_both(name, decay_biases, joined)
     decays = (DECAY, DECAY * decay_biases, 0.0, 0.0)
     weights, states = [value.astype(np.float64) for value in start], [{} for _ in NAMES]
     for step, (rate, gradients) in enumerate(zip(RATES, steps), 1):

@@ -4,25 +4,39 @@ from __future__ import annotations
 
 import mindspore as ms
 import numpy as np
-from mindspore import Parameter, Tensor, nn
+from mindspore import Parameter, Tensor, nn, ops
 
 from src import device_limits
 from src.config import load_config
 from src.engine.training import build_step
 from src.engine.training.overflow import SaturationCheck
-from src.network_define import INITIAL_LOSS_SCALE, GradientLimits
+from src.gradient_limits import GradientLimits
+from src.network_define import INITIAL_LOSS_SCALE
 from tests.engine.training.test_build_step import Twin, make
 
 
 class Flags(nn.Cell):
-    """In the place of the chip's, which the CPU has not."""
+    """In the place of the chip's, which the CPU has not.
+
+    Attributes:
+        flags: As they are.
+        overflows: What a batch sets of them.
+    """
 
     def __init__(self):
         super().__init__(auto_prefix=False)
         self.flags = Parameter(Tensor(np.zeros(8, np.int32)), name="flags", requires_grad=False)
+        self.overflows = Parameter(Tensor(np.zeros(8, np.int32)), name="overflows", requires_grad=False)
 
     def construct(self, after):
-        return self.flags * 1
+        return ops.depend(self.flags.value(), after) * 1
+
+    def clear(self, array):
+        return ops.depend(array, ops.assign(self.flags, self.overflows))
+
+
+def flagged(number):
+    return Tensor(np.array([0, 0, 0, number, 0, 0, 0, 0], np.int32))
 
 
 def test_a_flag_skips_the_update_and_halves_the_scale():
@@ -30,13 +44,32 @@ def test_a_flag_skips_the_update_and_halves_the_scale():
     step, run = make(loss_scale="dynamic", limits=SaturationCheck(GradientLimits(), status=status))
     image = [0.5, 1.0, 2.0]
     twin = Twin()
-    for flags, scale in (([0] * 8, 1.0), ([0, 0, 0, 7, 0, 0, 0, 0], 0.5), ([0] * 8, 0.5)):
-        status.flags.set_data(Tensor(np.array(flags, np.int32)))
+    for flag, scale in ((0, 1.0), (7, 0.5), (0, 0.5)):
+        status.overflows.set_data(flagged(flag))
         _, loss_scale, skipped = run(image)[-3:]
-        assert (loss_scale, skipped) == (scale * INITIAL_LOSS_SCALE, any(flags))
-        if not any(flags):
+        assert (loss_scale, skipped) == (scale * INITIAL_LOSS_SCALE, flag > 0)
+        if flag == 0:
             twin.update(twin.gradient(np.array(image)))
         np.testing.assert_allclose(step.weights[0].asnumpy(), twin.weight, rtol=1e-5)
+
+
+def test_flags_that_another_graph_left_are_not_a_batchs():
+    status = Flags()
+    _, run = make(loss_scale="dynamic", limits=SaturationCheck(GradientLimits(), status=status))
+    status.flags.set_data(flagged(7))
+    assert run([0.5, 1.0, 2.0])[-1] == 0
+
+
+def test_a_flag_of_any_batch_of_an_update_skips_it():
+    """And not the next one."""
+    status = Flags()
+    limits = SaturationCheck(GradientLimits(), status=status, accumulate=2)
+    _, run = make(loss_scale="dynamic", limits=limits, accumulate=2)
+    skipped = []
+    for flag in (1, 0, 0, 4, 0, 0):
+        status.overflows.set_data(flagged(flag))
+        skipped.append(run([0.5, 1.0, 2.0])[-1])
+    assert skipped == [0, 1, 0, 1, 0, 0]
 
 
 def test_the_flags_are_read_on_ascend_910_for_a_dynamic_scale_alone(monkeypatch):
