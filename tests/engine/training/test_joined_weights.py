@@ -62,8 +62,10 @@ def assert_alike(plain, joined, before, rtol):
 
 @pytest.mark.parametrize(
     ("form", "words"),
-    [(CPU_FORM, (*EVERY_SWITCH,)), (FROZEN, ADAMW)],
-    ids=["sgd, every switch", "adamw, frozen"],
+    [
+        pytest.param(CPU_FORM, (*EVERY_SWITCH,), id="sgd, every switch"),
+        pytest.param(FROZEN, ADAMW, id="adamw, frozen", marks=pytest.mark.slow),
+    ],
 )
 def test_two_steps_in_float32(form, words):
     plain, joined = steps((*form, "compute_type=float32"), words, "norm=frozen" in form)
