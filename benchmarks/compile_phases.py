@@ -79,7 +79,8 @@ def main() -> None:
     command = [sys.executable, "-c", RUN_SMALLEST]
     if args.what != "smallest":
         command = [sys.executable, "-m", "benchmarks.step_time", args.what, "--repeats", "1"]
-    variables = dict(os.environ, GLOG_v="3", MS_SUBMODULE_LOG_v="{PIPELINE:1}")
+    # GLOG_minloglevel: the project sets it by GLOG_v, which would leave the records out.
+    variables = dict(os.environ, GLOG_v="3", GLOG_minloglevel="0", MS_SUBMODULE_LOG_v="{PIPELINE:1}")
     done = subprocess.run(command, cwd=ROOT, env=variables, text=True, capture_output=True)
     if done.returncode:
         sys.exit(done.stderr[-2000:])
