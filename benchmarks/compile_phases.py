@@ -89,7 +89,7 @@ def main() -> None:
         if spent >= _LEAST_SECONDS:
             print(f"{spent:7.2f} s  {name:40} {nodes.get(name, '')}")
     rounded = {name: round(spent, 3) for name, spent in seconds.items() if spent >= _LEAST_SECONDS}
-    print(json.dumps({"what": args.what, "all": round(sum(seconds.values()), 2), "phases": rounded}))
+    print(json.dumps({"what": args.what, "phases": rounded}))
 
 
 if __name__ == "__main__":

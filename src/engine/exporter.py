@@ -93,7 +93,6 @@ def export(config: Config, settings: ExportSettings) -> Path:
         config = onnx_export.prepare(config, precision)
     device = start_device("Ascend" if file_format == "AIR" else config.device_target)
     network, config = load_for_inference(config, device.target, exported=precision is None)
-    origin = file_origin(config.checkpoint_path)
     inputs = [
         sample_input(config, settings.batch, pixels)
         for pixels in check_pictures(config, settings.picture, settings.files)
@@ -111,6 +110,7 @@ def export(config: Config, settings: ExportSettings) -> Path:
             expected = [_as_arrays(network(*map(Tensor, batch))) for batch in inputs]
             remark += onnx_export.check_onnx(temporary, inputs, expected, out, precision)
         else:
+            origin = file_origin(config.checkpoint_path)  # its path may be relative
             with _working_folder(out.parent):
                 remark = _write_mindspores_own(network, config, origin, file_format, inputs, temporary.name)
             if file_format == "MINDIR":

@@ -1,4 +1,4 @@
-"""Pictures that strangers send: their size is checked before anything of them is decoded."""
+"""Pictures that callers send: their size is checked before anything of them is decoded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from ..data.images.decode import decode_picture, has_supported_pixels
+from ..data.images.decode import decode_picture, error_line, has_supported_pixels
 from ..errors import DataError
 from .problems import Problem
 
@@ -38,7 +38,7 @@ def check_picture(data: bytes, max_pixels: int) -> None:
         raise Problem(415, f"the picture is none that can be read; {_NAMES} expected") from None
     except Exception as error:
         # Pillow's parsers raise a dozen types on broken files
-        raise Problem(422, f"the picture's header cannot be read ({_one_line(error)})") from None
+        raise Problem(422, f"the picture's header cannot be read ({error_line(error)})") from None
     width, height = image.size
     if width * height > max_pixels:
         raise _too_large(f"{width}x{height} = {width * height}", max_pixels)
@@ -63,7 +63,3 @@ def decode(data: bytes) -> np.ndarray:
 
 def _too_large(size: str, max_pixels: int) -> Problem:
     return Problem(413, f"the picture has {size} pixels, {max_pixels} are the limit (--max-pixels)")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__

@@ -41,7 +41,7 @@ def _open(source: Union[bytes, BinaryIO], name: Union[str, Path, bytes]) -> Imag
         raise DataError(f"picture {name}: {reason}") from None
     except Exception as error:
         # Pillow's parsers raise a dozen types on broken files
-        raise DataError(f"picture {name}: not a picture that can be read ({_one_line(error)})") from None
+        raise DataError(f"picture {name}: not a picture that can be read ({error_line(error)})") from None
 
 
 def _bytes_of(source: Union[bytes, BinaryIO]) -> bytes:
@@ -187,7 +187,7 @@ def _decode_with_pillow(image: Image.Image, name: Union[str, Path]) -> np.ndarra
             return np.array(image.convert("RGB"))
     except Exception as error:
         # as in _open
-        raise DataError(f"picture {name}: cannot be decoded ({_one_line(error)})") from None
+        raise DataError(f"picture {name}: cannot be decoded ({error_line(error)})") from None
     raise DataError(f"picture {name}: pixels of kind '{image.mode}' are not supported; save it as 8-bit RGB")
 
 
@@ -197,7 +197,7 @@ def _decode_sixteen_bits(image: Image.Image, data: bytes, name: Union[str, Path]
         values = sixteen_bit_values(image, data)
     except Exception as error:
         # as in _open
-        raise DataError(f"picture {name}: cannot be decoded ({_one_line(error)})") from None
+        raise DataError(f"picture {name}: cannot be decoded ({error_line(error)})") from None
     if values is None:
         reason = (
             unsupported_tiff(data) or "16-bit pixels of this kind are not supported; save it as 8-bit RGB"
@@ -226,6 +226,6 @@ def read_picture(path: Union[str, Path], size: Optional[Tuple[int, int]] = None)
     return decode_picture(data, path, size)
 
 
-def _one_line(error: Exception) -> str:
+def error_line(error: Exception) -> str:
     """An error's message on one line of at most 120 characters, or its type."""
     return " ".join(str(error).split())[:120] or type(error).__name__

@@ -88,7 +88,10 @@ def main(task: str, answer: str) -> None:
 
 def _peak_memory() -> int:
     """MiB. Not ru_maxrss: that begins with what the parent held."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) // 1024
+    try:
+        for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) // 1024
+    except OSError as error:
+        raise UserError(f"--prove measures memory on Linux only: {error}") from None
     raise UserError("/proc/self/status has no line VmHWM: the memory cannot be measured on this system")

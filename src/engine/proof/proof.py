@@ -86,7 +86,7 @@ def prove(config: Config, path: Path, settings: ProofSettings, files: Sequence[s
         files: Pictures, folders, patterns; none: the validation split.
 
     Raises:
-        DataError: The pictures cannot be used, or neither network finds anything in them.
+        DataError: The pictures cannot be used or have no objects, or the checkpoint finds nothing in them.
         UserError: A network could not be run.
     """
     source = proof_pictures(config, files, settings.pictures)
@@ -109,10 +109,16 @@ def prove(config: Config, path: Path, settings: ProofSettings, files: Sequence[s
             "memory_mb": measured.memory_mb,
         }
 
+    exact = figures_of_network(of_checkpoint)
+    if exact["bbox_AP"] is None or exact["bbox_AP"] < 0:
+        raise DataError(
+            f"--prove: the {len(paths)} pictures of the proof have no objects that count, so there is no "
+            "AP to compare; take more with --pictures, or others"
+        )
     return Proof(
         truth="annotations" if source.has_annotations else "the checkpoint's detections",
         pictures=len(paths),
-        checkpoint=figures_of_network(of_checkpoint),
+        checkpoint=exact,
         file=figures_of_network(of_file),
         partners=partner_share(of_checkpoint.found, of_file.found),
         same_objects=partner_share(of_checkpoint.found, of_file.found, SAME_OBJECT),
@@ -204,7 +210,11 @@ def _found_objects(
 
 
 def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []  # not Linux
+    for line in lines:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.machine()

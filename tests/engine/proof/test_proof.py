@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import cv2
 import pytest
@@ -116,6 +117,21 @@ def test_a_file_whose_ap_falls_is_not_kept(folder):
 def test_what_is_refused_is_one_line(folder, words, piece):
     done = run("export.py", folder, *WORDS, "--out", "no", *words, code=2)
     assert done.stderr.splitlines()[-1].startswith("error: ") and piece in done.stderr.splitlines()[-1]
+    assert not list(folder.glob("no.*"))
+
+
+def test_pictures_without_objects_prove_nothing(folder):
+    """The picture that is proved with is annotated with a crowd alone, which no AP counts."""
+    data = folder / "crowds"
+    shutil.copytree(folder / "data", data)
+    for file in (data / "annotations").iterdir():
+        content = json.loads(file.read_text())
+        for item in content["annotations"]:
+            item["iscrowd"] = 1
+        file.write_text(json.dumps(content))
+    words = [*WORDS, "coco_root=crowds", "--file-format", "ONNX", "--out", "no", "--prove"]
+    done = run("export.py", folder, *words, code=2)
+    assert "no objects that count" in done.stderr.splitlines()[-1]
     assert not list(folder.glob("no.*"))
 
 
