@@ -31,7 +31,7 @@ class MlflowTracker(Tracker):
         self.last_steps = {}
         if run is not None:
             self.run = run
-            self.client.set_terminated(run, status="RUNNING")
+            self.client.update_run(run, status="RUNNING")
             for metric in self.client.get_run(run).data.metrics:
                 history = self.client.get_metric_history(run, metric)
                 self.last_steps[metric] = max(entry.step for entry in history)
