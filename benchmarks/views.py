@@ -23,9 +23,9 @@ import cv2
 import numpy as np
 
 from src.config import Config, changed, load_config
-from src.data.annotations.sources import read_annotations
 from src.data.shapes.drawn_object import SHAPE_CLASSES
 from src.data.shapes.picture import draw_picture, object_annotation
+from src.data.sources.read import read_annotations
 from src.data_settings import annotation_settings
 from src.engine.inference.detections import Network
 from src.engine.inference.evaluation import evaluate_network, evaluation_settings

@@ -7,6 +7,7 @@ settings, and is read here.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Tuple
 
 from .config import Config
@@ -21,6 +22,8 @@ from .data.images.random_placement import PlacementSettings
 from .data.mindrecord.conversion_settings import ConversionSettings
 from .data.pipeline.evaluation_batches import EvaluationBatchSettings
 from .data.pipeline.training_example import ExampleSettings
+from .data.sources.find_form import COCO, TXT
+from .data.sources.locate import Located, locate_split
 from .errors import ConfigError
 
 
@@ -31,20 +34,40 @@ def annotation_settings(config: Config, split: str = "train") -> AnnotationSetti
 
     Raises:
         ConfigError: ANNO_PATH or IMAGE_DIR is not set, and dataset=other needs it.
+        DataError: the form or the split is not found, or several are.
     """
-    path, folder = _coco_paths(config, split) if config.dataset == "coco" else _txt_paths(config, split)
+    located = _locate(config, split)
     counts_classes = config.coco_classes != AUTO or "num_classes" in config.written
     class_use = TRAINING
     if split == "val":
         class_use = COMMON if config.eval_classes == "common" else EVALUATION
     return AnnotationSettings(
-        format=config.dataset,
-        path=path,
-        folder=folder,
+        format=located.format,
+        path=located.path,
+        folder=located.folder,
+        split=located.split,
         class_names=config.coco_classes,
         num_classes=config.num_classes if counts_classes else None,
         skip_pictures=config.bad_pictures == "skip",
         class_use=class_use,
+    )
+
+
+def _locate(config: Config, split: str) -> Located:
+    """Where the annotations of a split are."""
+    if config.dataset == COCO:
+        return Located(COCO, *_coco_paths(config, split))
+    if config.dataset == TXT:
+        return Located(TXT, *_txt_paths(config, split))
+    key = "train_data_type" if split == "train" else "val_data_type"
+    own = config.ann_file if split == "val" else None
+    return locate_split(
+        config.dataset,
+        Path(own or config.ANNO_PATH or config.coco_root),
+        config.IMAGE_DIR or None,
+        split,
+        getattr(config, key) if key in config.written else None,
+        may_be_whole=split == "train" or own is not None,
     )
 
 

@@ -23,7 +23,6 @@ import numpy as np
 from .config import Config
 from .data.annotations.annotation_file import AUTO, check_number_of_classes
 from .data.annotations.records import DataSource
-from .data.annotations.sources import read_annotations
 from .data.findings import Findings
 from .data.images.canvas import resized_size
 from .data.mindrecord.converter import Conversion, ensure_converted
@@ -31,6 +30,7 @@ from .data.mindrecord.manifest import Manifest, load_manifest, load_rows
 from .data.pipeline.sampler import epoch_length, epoch_order, rank_steps
 from .data.pipeline.training_batches import TrainingBatches
 from .data.pipeline.workers import DataWorkers
+from .data.sources.read import read_annotations
 from .data_settings import annotation_settings, canvas_settings, conversion_settings, example_settings
 from .errors import ConfigError, DataError
 

@@ -31,7 +31,17 @@ KINDS: Dict[str, Kind] = {
     "file_form": Kind(FATAL, "file without the parts that its format requires"),
     "byte_order_mark": Kind(FIXED, "byte-order mark at the start of the file, passed over"),
     "windows_line_ends": Kind(FIXED, "Windows line end, read as a line end"),
+    # label files of labelling tools
+    "label_file_unreadable": Kind(FATAL, "label file that cannot be read"),
+    "label_file_syntax": Kind(FATAL, "label file that is cut off, or not of the syntax of its form"),
+    "label_file_form": Kind(FATAL, "label file without the parts that its form requires"),
+    "label_picture_missing": Kind(FATAL, "label file whose picture is not found"),
+    "label_shape": Kind(SKIPPED, "shape that is not one of the form's, left out"),
+    "label_without_area": Kind(SKIPPED, "point or line, which has no area, left out"),
+    "label_ignored": Kind(SKIPPED, "shape that its label says to ignore, left out"),
+    "box_as_mask": Kind(KEPT, "rectangle in data with masks, whose mask is the whole rectangle"),
     # classes
+    "category_unlisted": Kind(FATAL, "class that the form's list of classes lacks"),
     "category_form": Kind(FATAL, "category without a usable id and name"),
     "category_twice": Kind(FATAL, "category id or name that is used twice"),
     "category_names": Kind(FATAL, "category that coco_classes does not name"),
@@ -158,6 +168,7 @@ PICTURE_KINDS = (
     "picture_bomb",
     "picture_unreadable",
     "picture_size",
+    "label_picture_missing",
 )
 # fatal kinds that leave objects without their picture, their class or a usable position: that annotations
 # refer to nothing then, and that pictures have no objects, only follows

@@ -9,7 +9,7 @@ from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
 from ..config import Config
 from ..data.annotations.mending.class_names import COMMON
 from ..data.annotations.records import DataSource
-from ..data.annotations.sources import read_annotations
+from ..data.sources.read import read_annotations
 from ..data_settings import annotation_settings
 from ..errors import ConfigError, DataError
 from ..evaluation.coco_settings import CocoSettings

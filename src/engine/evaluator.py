@@ -6,7 +6,7 @@ from typing import Any, Dict
 
 from ..config import Config
 from ..data.annotations.mending.class_names import COMMON
-from ..data.annotations.sources import read_annotations
+from ..data.sources.read import read_annotations
 from ..data_settings import annotation_settings, data_check_settings
 from ..dataset import resolve_classes
 from ..errors import ConfigError

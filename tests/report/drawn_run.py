@@ -9,10 +9,10 @@ from typing import Any, Dict, List
 import numpy as np
 
 from src.config import load_config
-from src.data.annotations.sources import read_annotations
 from src.data.images.rasterize import segmentation_to_mask
 from src.data.images.rle import mask_to_rle
 from src.data.shapes.drawn_data import draw_shapes
+from src.data.sources.read import read_annotations
 from src.data_settings import annotation_settings
 from src.engine.inference.evaluation import evaluation_settings
 from src.engine.inference.run_report import report_of_files

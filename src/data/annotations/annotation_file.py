@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, Tuple, Union
@@ -16,13 +17,15 @@ class AnnotationSettings:
     """What a reader takes of the settings.
 
     Attributes:
-        format: "coco" (COCO JSON) or "other" (txt), as the key `dataset` has it.
-        path: of the annotation file.
+        format: "coco" (COCO JSON), "other" (txt) or another form's name, as the key `dataset` has it.
+        path: of the annotation file, or of the folder of label files.
         folder: that the picture names in the file start from.
         class_names: names by label, from "background" on; or AUTO.
         num_classes: how many there are, with the background; None: as many as the file has.
         skip_pictures: whether pictures that cannot be used are left out. Without, they are fatal.
         class_use: what the classes are for, as in `match_class_names`.
+        split: the split's name as the form's own files have it; None: all of `path`.
+        embedded: folder into which pictures within label files are written.
     """
 
     format: str
@@ -32,6 +35,8 @@ class AnnotationSettings:
     num_classes: Optional[int]
     skip_pictures: bool
     class_use: str
+    split: Optional[str] = None
+    embedded: str = os.path.join("mindrecord", "embedded_pictures")
 
 
 def check_number_of_classes(num_classes: Optional[int], found: int) -> None:

@@ -115,7 +115,8 @@ def check_boxes(
     boxes = objects.boxes.copy()
     valid = pictures.valid.copy()
     from_mask = valid & (state == NO_BOX) & masks.has_mask
-    objects.add_findings(findings, "box_missing", from_mask, ".bbox")
+    if objects.has_own_boxes:
+        objects.add_findings(findings, "box_missing", from_mask, ".bbox")
     boxes[from_mask] = masks.boxes[from_mask]
     for kind, mask in (
         ("box_form", (state == BAD_BOX) | ((state == NO_BOX) & ~masks.has_mask)),

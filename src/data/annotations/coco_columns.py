@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Dict, List
+from typing import Any, Callable, Dict, List
 
 import numpy as np
 from pycocotools import mask as mask_api
@@ -49,6 +49,7 @@ class AnnotationColumns:
         polygons: all polygons; their owners are rows of these columns.
         rles: {row: RleMask}.
         bad_masks: {row: the segmentation as written, shortened} of the first that cannot be read.
+        place: position in the file's list -> where the annotation is, for findings.
     """
 
     index: np.ndarray
@@ -66,11 +67,12 @@ class AnnotationColumns:
     polygons: Polygons
     rles: Dict[int, RleMask]
     bad_masks: Dict[int, str]
+    place: Callable[[int], str]
 
     def describe(self, row: int, part: str):
         """(location, image id, annotation id) of a part of an annotation (as ".bbox"), for findings."""
         return (
-            f"annotations[{self.index[row]}]{part}",
+            self.place(int(self.index[row])) + part,
             None if self.image_id_spelling[row] == UNUSABLE else int(self.image_id[row]),
             None if self.annotation_id_spelling[row] == UNUSABLE else int(self.annotation_id[row]),
         )
@@ -97,10 +99,15 @@ class AnnotationCollector:
     """Collects the annotations that `add` gets; `columns` returns them all.
 
     Mistakes within one annotation become findings here. What needs other parts of the file is checked later.
+
+    Args:
+        findings: mistakes are added here.
+        place: position in the file's list -> where the annotation is, for findings.
     """
 
-    def __init__(self, findings: Findings):
+    def __init__(self, findings: Findings, place: Callable[[int], str] = "annotations[{}]".format):
         self.findings = findings
+        self.place = place
         self._chunks = {name: [] for name in (*_COLUMN_TYPES, *_POLYGON_TYPES)}
         self._rles = {}
         self._bad_masks = {}
@@ -112,7 +119,7 @@ class AnnotationCollector:
         if set(map(type, items)) != {dict}:
             for i, item in zip(index, items):
                 if type(item) is not dict:
-                    self.findings.add("annotation_form", f"annotations[{i}]")
+                    self.findings.add("annotation_form", self.place(i))
             index = [i for i, item in zip(index, items) if type(item) is dict]
             items = [item for item in items if type(item) is dict]
             if not items:
@@ -137,7 +144,7 @@ class AnnotationCollector:
         self._chunks = {}
         starts = np.concatenate([[0], np.cumsum(polygons["lengths"])])
         columns["polygons"] = Polygons(polygons["points"], starts, polygons["owner"], polygons["part"])
-        return AnnotationColumns(**columns, rles=self._rles, bad_masks=self._bad_masks)
+        return AnnotationColumns(**columns, rles=self._rles, bad_masks=self._bad_masks, place=self.place)
 
     def _joined(self, name, dtype):
         if self._chunks[name]:
@@ -161,14 +168,14 @@ class AnnotationCollector:
             for i, (item, value) in enumerate(zip(items, values)):
                 if "iscrowd" not in item and "is_crowd" in item:
                     value = item["is_crowd"]
-                    self._add_finding("crowd_spelled", item, f"annotations[{index[i]}].is_crowd")
+                    self._add_finding("crowd_spelled", item, f"{self.place(index[i])}.is_crowd")
                 crowd[i] = is_crowd(value)
                 if not (value is None or (type(value) is int and value in (0, 1))):
                     odd.append(i)
         for i in odd:
             value = items[i].get("iscrowd", items[i].get("is_crowd"))
             detail = f"{short(value)}, read as {int(crowd[i])}"
-            self._add_finding("crowd_value", items[i], f"annotations[{index[i]}].iscrowd", detail)
+            self._add_finding("crowd_value", items[i], f"{self.place(index[i])}.iscrowd", detail)
         return crowd
 
     def _read_masks(self, items, index):
@@ -188,7 +195,7 @@ class AnnotationCollector:
             if type(segmentation) is dict and segmentation:
                 mask = _read_rle(segmentation)
                 if mask is None:
-                    location = f"annotations[{index[i]}].segmentation"
+                    location = f"{self.place(index[i])}.segmentation"
                     self._add_finding("rle_corrupt", items[i], location, short(written[i]))
                 else:
                     self._rles[self._count + i] = mask
@@ -211,7 +218,7 @@ class AnnotationCollector:
 
     def _mended(self, written, item, index):
         """A segmentation in COCO's form; _UNREADABLE, with a finding, where it is nothing like that."""
-        location = f"annotations[{index}].segmentation"
+        location = f"{self.place(index)}.segmentation"
         value = written
         if type(written) in (list, str) or (type(written) is dict and not is_plain_rle(written)):
             value, kinds = mend_segmentation(written)
@@ -240,7 +247,7 @@ class AnnotationCollector:
             ("polygon_odd", odd & ~short_ones & (lengths > 0)),
         ):
             for p in np.flatnonzero(mask).tolist():
-                location = f"annotations[{index[owner[p]]}].segmentation[{part[p]}]"
+                location = f"{self.place(index[owner[p]])}.segmentation[{part[p]}]"
                 self._add_finding(kind, items[owner[p]], location, short(polygons[p]))
         valid = (lengths >= 6) & ~odd
         if not valid.all():

@@ -18,6 +18,7 @@ def annotation_objects(
     labels: Dict[int, int],
     left_out: Mapping[int, str],
     findings: Findings,
+    boxes_are_sizes: bool = True,
 ) -> ObjectColumns:
     """The objects of the annotations whose picture and class exist.
 
@@ -27,6 +28,7 @@ def annotation_objects(
         labels: {category id: label}.
         left_out: {category id: kind of finding} of the categories whose objects are left out.
         findings: unusual ids, and annotations that are left out, are added here.
+        boxes_are_sizes: whether boxes are x, y, width, height; without, they are x1, y1, x2, y2 already.
     """
     picture_index, has_picture = _positions(
         np.array(image_ids, np.int64), columns.image_id, columns.image_id_spelling
@@ -68,9 +70,12 @@ def annotation_objects(
     add("annotation_id", valid & (~has_id | _repeated(ids, valid & has_id)), ".id")
     add("large_id", valid & has_id & (np.abs(ids) > 2**32), ".id")
     ids = np.where(has_id, ids, columns.index)
-    with np.errstate(over="ignore", invalid="ignore"):
-        columns.boxes[:, 2:] += columns.boxes[:, :2]
-    return _selected(columns, valid, picture_index, label, ids)
+    if boxes_are_sizes:
+        with np.errstate(over="ignore", invalid="ignore"):
+            columns.boxes[:, 2:] += columns.boxes[:, :2]
+    objects = _selected(columns, valid, picture_index, label, ids)
+    objects.boxes_are_sizes = boxes_are_sizes
+    return objects
 
 
 def _positions(known, values, spelling):
@@ -110,6 +115,5 @@ def _selected(columns, valid, picture_index, label, ids):
         polygons=polygons,
         rles={int(new_row[row]): mask for row, mask in columns.rles.items() if valid[row]},
         describe=lambda row, part: columns.describe(int(rows[row]), part),
-        boxes_are_sizes=True,
         bad_masks={int(new_row[row]): text for row, text in columns.bad_masks.items() if valid[row]},
     )

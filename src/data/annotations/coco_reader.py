@@ -110,6 +110,7 @@ def _read(read, path, images, class_names, findings, use):
     """
     data = read()
     digest = hashlib.sha256(data).hexdigest()
+    size = len(data)
     annotations = AnnotationCollector(findings)
     text = decode_text(data, findings)
     del data
@@ -140,6 +141,7 @@ def _read(read, path, images, class_names, findings, use):
         has_masks=has_masks,
         has_annotations=has_annotations,
         digest=digest,
+        annotation_bytes=size,
         left_out=[picture.image_id for picture in images.pictures if not picture.width],
     )
 

@@ -73,6 +73,7 @@ class ObjectColumns:
         describe: for findings: (row, part of the annotation, as ".bbox") ->
             (location, image id, annotation id).
         boxes_are_sizes: whether the file gives x, y, width, height.
+        has_own_boxes: whether the format has boxes besides masks: one that is missing is a finding then.
         bad_masks: {row: the segmentation as written, shortened} of the first objects with BAD_MASK.
     """
 
@@ -88,7 +89,15 @@ class ObjectColumns:
     rles: Dict[int, RleMask]
     describe: Callable[[int, str], Tuple[str, Optional[int], Optional[int]]]
     boxes_are_sizes: bool = False
+    has_own_boxes: bool = True
     bad_masks: Dict[int, str] = field(default_factory=dict)
+
+    def forget_masks(self) -> None:
+        """Take the masks away: what is left are boxes."""
+        self.mask_kind = np.full(len(self.labels), NO_MASK, np.int8)
+        self.polygons = self.polygons.select(np.zeros(len(self.polygons), bool))
+        self.rles = {}
+        self.bad_masks = {}
 
     def add_findings(
         self,

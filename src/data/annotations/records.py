@@ -71,6 +71,7 @@ class DataSource:
         digest: sha256 of the annotation file's bytes, in hexadecimal.
         notes: what was clipped, corrected or left out, a line for each kind.
         left_out: the ids of the file's pictures that cannot be used and are not among the records.
+        annotation_bytes: the size of the annotation file, or of all label files.
     """
 
     annotation_file: str
@@ -83,6 +84,7 @@ class DataSource:
     digest: str
     notes: List[str] = field(default_factory=list)
     left_out: List[int] = field(default_factory=list)
+    annotation_bytes: int = 0
 
     def leave_out(self, image_ids: Collection[int]) -> None:
         """Take pictures that cannot be used out of the records."""

@@ -55,6 +55,7 @@ def read_txt(settings: AnnotationSettings, findings: Optional[Findings] = None) 
         has_masks=has_masks,
         has_annotations=True,
         digest=hashlib.sha256(data).hexdigest(),
+        annotation_bytes=len(data),
         left_out=[picture.image_id for picture in rows.pictures if not picture.width],
     )
     if should_log:

@@ -17,10 +17,10 @@ from ...errors import ConfigError, DataError, one_line
 from ...log import logger
 from ..annotations.annotation_file import AUTO, AnnotationSettings, check_number_of_classes
 from ..annotations.records import DataSource, TrainingSelection
-from ..annotations.sources import read_annotations
 from ..finding_kinds import ACTIONS, CAUSES_OF_MISSING_OBJECTS, FATAL, KINDS, SKIPPED
 from ..findings import Findings
 from ..images.canvas import CanvasSettings, resized_size
+from ..sources.read import read_annotations
 from .picture_files import check_pictures
 
 

@@ -64,7 +64,9 @@ def check_pictures(
         for first in range(0, len(records), _BATCH):
             batch = records[first : first + _BATCH]
             for record, picture_findings in zip(batch, executor.map(check, batch)):
-                if _leads_out_by_link(record.path, root, inside):
+                # elsewhere are pictures only where the form of the labels has them there
+                is_in_folder = _within(os.path.abspath(record.path), os.path.abspath(folder))
+                if is_in_folder and _leads_out_by_link(record.path, root, inside):
                     target = os.path.realpath(record.path)
                     findings.add("image_link", record.location, record.image_id, detail=target)
                 for kind, detail in picture_findings:

@@ -25,12 +25,12 @@ def pasted_rle(
     window = paste_window(prob, box, height, width, threshold)
     runs = [height * width]
     if window is not None:
-        runs = _runs(window.columns, window.left, window.top, height, width)
+        runs = window_runs(window.columns, window.left, window.top, height, width)
     rle = mask_api.frPyObjects({"size": [height, width], "counts": runs}, height, width)
     return {"size": [height, width], "counts": rle["counts"].decode("ascii")}
 
 
-def _runs(columns: np.ndarray, left: int, top: int, height: int, width: int) -> list:
+def window_runs(columns: np.ndarray, left: int, top: int, height: int, width: int) -> list:
     """Run lengths, zeros first and column by column, of a picture that is set in a window only.
 
     Args:

@@ -13,6 +13,7 @@ from ..annotations.annotation_file import AUTO, AnnotationSettings, read_annotat
 from ..annotations.records import TrainingSelection
 from ..annotations.txt_rows import split_txt_row
 from ..check.data_check import CheckSettings
+from ..sources.read import annotations_digest
 from .manifest import FORMAT
 
 
@@ -61,12 +62,11 @@ def manifest_settings(annotations: AnnotationSettings, selection: TrainingSelect
 
     It is the annotation file's content and the settings that choose objects.
     """
-    data = read_annotation_file(annotations.path)
     names = annotations.class_names
     return {
         "format": FORMAT,
         "dataset": annotations.format,
-        "annotations": hashlib.sha256(data).hexdigest(),
+        "annotations": annotations_digest(annotations),
         "coco_classes": names if names == AUTO else list(names),
         "max_instance_count": selection.max_instance_count,
         "keep_empty": selection.keep_empty,
@@ -81,7 +81,7 @@ def pictures_digest(annotations: AnnotationSettings) -> Optional[str]:
     root = annotations.folder
     if not os.path.isdir(root):
         return None
-    files = _files_in(root) if annotations.format == "coco" else _files_of_txt(annotations)
+    files = _files_of_txt(annotations) if annotations.format == "other" else _files_in(root)
     names_and_sizes = set()
     for file in files:
         # a missing picture is reported when it is read

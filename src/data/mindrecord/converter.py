@@ -188,7 +188,7 @@ def convert(
     try:
         prepare_partial_folder(partial, inputs, plan)
         finished = finished_shards(partial, plan.shard_names)
-        check_disk_space(folder, plan, source.annotation_file, finished)
+        check_disk_space(folder, plan, source.annotation_bytes, finished)
         tasks = _missing_shards(partial, plan, finished, source.has_masks)
         processes = min(settings.processes, max(1, len(tasks)))
         with _progress_bar(plan, tasks, quiet) as bar:

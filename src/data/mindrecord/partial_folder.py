@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Dict, List, Union
+from typing import Any, Dict, List
 
 from ...errors import DataError
 from ...log import logger
@@ -81,20 +81,20 @@ def finished_shards(partial: Path, names: List[str]) -> Dict[int, FinishedShard]
 
 
 def check_disk_space(
-    folder: Path, plan: ConversionPlan, annotation_file: Union[str, Path], finished: Dict[int, FinishedShard]
+    folder: Path, plan: ConversionPlan, annotation_bytes: int, finished: Dict[int, FinishedShard]
 ) -> None:
     """Compare the free space of the disk with what the shards are going to need.
 
     Args:
         folder: of the conversion.
         plan: what is going to be written.
-        annotation_file: the stored annotations are assumed to be about as large as this.
+        annotation_bytes: the stored annotations are assumed to be about as large as this.
         finished: what is already written.
 
     Raises:
         DataError: the disk is too small.
     """
-    size = sum(row.picture_size for row in plan.rows) + os.path.getsize(annotation_file)
+    size = sum(row.picture_size for row in plan.rows) + annotation_bytes
     written = sum(shard.mark["bytes"] for shard in finished.values())
     needed = int(1.02 * size) - written
     existing_parent = next(path for path in folder.absolute().parents if path.exists())

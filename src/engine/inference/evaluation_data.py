@@ -6,9 +6,9 @@ from typing import Collection, List, Optional
 
 from ...data.annotations.annotation_file import AnnotationSettings
 from ...data.annotations.records import DataSource
-from ...data.annotations.sources import read_annotations
 from ...data.check.data_check import CheckSettings, checked_source
 from ...data.findings import Findings
+from ...data.sources.read import read_annotations
 from ...errors import ConfigError
 from ..distributed.rank_group import RankGroup
 

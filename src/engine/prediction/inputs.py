@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import Iterator, List, Optional, Sequence, Union
 
+from ...data.picture_suffixes import PICTURE_SUFFIXES
 from ...errors import DataError
 
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif")
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
 
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from ...config import Config
 from ...data.annotations.records import DataSource, Record
-from ...data.annotations.sources import read_annotations
 from ...data.images.decode import read_picture
 from ...data.shapes.picture import draw_picture
+from ...data.sources.read import read_annotations
 from ...data_settings import annotation_settings, data_check_settings
 from ...errors import DataError
 from ...log import logger

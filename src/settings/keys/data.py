@@ -5,8 +5,16 @@ from __future__ import annotations
 from .coco_classes import COCO_CLASSES
 from .key import Key
 
+DATASET_FORMS = ("auto", "coco", "other", "labelme")
+
 KEYS = (
-    Key("dataset", "coco", "'coco' (JSON) or 'other' (txt)", choices=("coco", "other"), stored=True),
+    Key(
+        "dataset",
+        "coco",
+        "form of the annotations: 'coco' (JSON), 'other' (txt), a labelling tool's, or 'auto' to find it out",
+        choices=DATASET_FORMS,
+        stored=True,
+    ),
     Key(
         "mindrecord_dir",
         None,
@@ -51,13 +59,21 @@ KEYS = (
     Key(
         "IMAGE_DIR",
         None,
-        "dataset=other: folder the txt file's paths start from",
+        "folder of the pictures: the txt file's paths start there; a tool's form: where they are elsewhere",
         kind=str,
         per_host=True,
         path=True,
         in_graph=False,
     ),
-    Key("ANNO_PATH", None, "dataset=other: the txt file", kind=str, per_host=True, path=True, in_graph=False),
+    Key(
+        "ANNO_PATH",
+        None,
+        "the txt file; a tool's form: file or folder of its labels, instead of coco_root",
+        kind=str,
+        per_host=True,
+        path=True,
+        in_graph=False,
+    ),
     Key("keep_empty", False, "train on pictures without objects too", stored=True),
     Key(
         "check_data",

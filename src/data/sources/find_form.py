@@ -1,0 +1,74 @@
+"""Which form the labels of a folder or file have (dataset=auto)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import List, NamedTuple, Sequence
+
+from ...errors import DataError
+from ..forms.label_files import first_files, head, place_of
+from .coco_layout import coco_files
+from .form_table import FORMS
+
+COCO = "coco"
+TXT = "other"
+_TXT_ROW = re.compile(r"^\S[^,]*?\s-?[\d.]+,-?[\d.]+,-?[\d.]+,-?[\d.]+,\d+(\s|;|$)")
+
+
+class FoundForm(NamedTuple):
+    """A form that a source may have.
+
+    Attributes:
+        name: as the key `dataset` has it.
+        title: as messages have it.
+        files: some of the label files that show it.
+    """
+
+    name: str
+    title: str
+    files: Sequence[Path]
+
+
+def found_forms(root: Path) -> List[FoundForm]:
+    """All forms of which a folder or file has label files."""
+    found = [FoundForm(form.name, form.title, form.find(root)) for form in FORMS.values()]
+    found.append(FoundForm(COCO, "COCO JSON", coco_files(root)))
+    with_rows = [path for path in first_files(root, (".txt",)) if _has_rows(path)]
+    found.append(FoundForm(TXT, "txt rows", with_rows))
+    found = [one for one in found if one.files]
+    # A form of its own for what is COCO JSON too knows more of it.
+    special = {path for one in found if one.name != COCO for path in one.files}
+    return [one for one in found if one.name != COCO or not special.issuperset(one.files)]
+
+
+def find_form(root: Path) -> FoundForm:
+    """The form of a folder's or file's labels.
+
+    Raises:
+        DataError: it has none that is known, or several.
+    """
+    found = found_forms(root)
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join([COCO, TXT, *FORMS])
+    if not found:
+        raise DataError(
+            f"dataset=auto: {root} has no labels of a known form; name it with dataset=FORM ({names})"
+        )
+    listed = "; ".join(f"dataset={one.name}: {describe(one, root)}" for one in found)
+    raise DataError(
+        f"dataset=auto: {root} has labels of {len(found)} forms; name one of them, or a folder or file with "
+        f"ANNO_PATH: {listed}"
+    )
+
+
+def describe(found: FoundForm, root: Path) -> str:
+    """A form and its files in words."""
+    return f"{found.title} ({place_of(found.files[0], root)}{', ...' if len(found.files) > 1 else ''})"
+
+
+def _has_rows(path):
+    """Whether the first row of a txt file is a picture's path and a box."""
+    lines = [line for line in head(path).split("\n")[:20] if line.strip()]
+    return bool(lines) and _TXT_ROW.match(lines[0]) is not None

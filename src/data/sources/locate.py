@@ -1,0 +1,138 @@
+"""Where a split's labels are, for every form but COCO's and txt's own keys."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import List, NamedTuple, Optional, Sequence
+
+from ...errors import ConfigError, DataError
+from ...log import logger
+from .coco_layout import coco_files, named_files, picture_folder
+from .find_form import COCO, TXT, describe, find_form
+from .form_table import FORMS
+
+AUTO_FORM = "auto"
+# The names under which tools have the splits.
+SPLIT_NAMES = {
+    "train": ("train", "train2017", "training", "trainset"),
+    "val": ("val", "val2017", "valid", "validation", "valset", "test"),
+}
+_ALL_NAMES = tuple(name for names in SPLIT_NAMES.values() for name in names)
+
+
+class Located(NamedTuple):
+    """Where a split's labels are.
+
+    Attributes:
+        format: the form, as the key `dataset` has it, but never "auto".
+        path: the label file, or the folder of label files.
+        folder: where the pictures are looked for first.
+        split: the split's name as the form's own files have it; None: all of `path`.
+    """
+
+    format: str
+    path: str
+    folder: str
+    split: Optional[str] = None
+
+
+def locate_split(
+    dataset: str, root: Path, pictures: Optional[str], split: str, name: Optional[str], may_be_whole: bool
+) -> Located:
+    """Find the labels of a split.
+
+    A split is what the form's own files call so, else a folder of that name; a source without either is read
+    whole where that is allowed.
+
+    Args:
+        dataset: the form, or "auto".
+        root: the folder or file with the labels of all splits, or of this one.
+        pictures: a folder with the pictures, or None.
+        split: "train" or "val".
+        name: the split's own name; None: one of SPLIT_NAMES.
+        may_be_whole: whether a source without splits is the split.
+
+    Raises:
+        ConfigError, DataError: the form or the split is not found, or several are.
+    """
+    if not root.exists():
+        # the reader says so, where the data is read at all
+        return Located(COCO if dataset == AUTO_FORM else dataset, str(root), pictures or str(root))
+    names = SPLIT_NAMES[split] if name is None else (name,)
+    if dataset == AUTO_FORM:
+        found = find_form(root)
+        _say(f"dataset=auto: {root} is {describe(found, root)}")
+        dataset = found.name
+    if dataset == COCO:
+        return _locate_coco(root, pictures, split, names, may_be_whole)
+    if dataset == TXT:
+        return _locate_txt(root, pictures)
+    form = FORMS[dataset]
+    present = form.splits(root)
+    own = next((one for one in names if one in present), None)
+    if own is not None:
+        return Located(dataset, str(root), pictures or _folder(root), own)
+    below = [] if present else _split_folders(root)
+    folder = next((one for one in names if one in below), None)
+    if folder is not None:
+        return Located(dataset, str(root / folder), pictures or str(root / folder))
+    if may_be_whole and not (present or below):
+        return Located(dataset, str(root), pictures or _folder(root))
+    raise _no_split(root, split, names, [*present, *below])
+
+
+def _folder(root):
+    return str(root if root.is_dir() else root.parent)
+
+
+def _split_folders(root: Path) -> List[str]:
+    """The folders of a source that are called as splits are."""
+    if not root.is_dir():
+        return []
+    return [path.name for path in sorted(root.iterdir()) if path.is_dir() and path.name in _ALL_NAMES]
+
+
+def _locate_coco(root, pictures, split, names, may_be_whole):
+    """The COCO file of a split, which has the split's name, or is the only one."""
+    paths = coco_files(root)
+    named = named_files(paths, names)
+    others = named_files(paths, [name for name in _ALL_NAMES if name not in names])
+    if not named and len(paths) == 1 and (may_be_whole and not others or root.is_file()):
+        named = paths
+    instances = [path for path in named if path.stem.startswith("instances")]
+    named = instances if len(instances) == 1 else named
+    if not named:
+        raise _no_split(root, split, names, [path.name for path in paths])
+    if len(named) > 1:
+        listed = ", ".join(path.name for path in named[:5])
+        key = "ann_file" if split == "val" else "ANNO_PATH"
+        raise DataError(
+            f"dataset=auto: {root} has {len(named)} files of the split {names[0]}: {listed}; write {key}=FILE"
+        )
+    return Located(COCO, str(named[0]), pictures or str(picture_folder(named[0], root, split, names)))
+
+
+def _locate_txt(root, pictures):
+    if root.is_dir():
+        raise ConfigError(
+            f"dataset=auto: {root} has txt rows; name the file with dataset=other ANNO_PATH=FILE"
+        )
+    if pictures is None:
+        raise ConfigError("dataset=other needs IMAGE_DIR: write IMAGE_DIR=PATH")
+    return Located(TXT, str(root), pictures)
+
+
+def _no_split(root: Path, split: str, names: Sequence[str], present: Sequence[str]) -> DataError:
+    key = "val_data_type" if split == "val" else "train_data_type"
+    if present:
+        has = f"it has {', '.join(present[:8])}: write {key}=NAME"
+    else:
+        has = "it has no splits: write ann_file=FOLDER, or make them with convert_data.py --split"
+    return DataError(f"{root}: no split {' or '.join(names[:3])}; {has}")
+
+
+@lru_cache(maxsize=64)
+def _say(line: str) -> None:
+    """Log a line once."""
+    logger.info(line)

@@ -1,0 +1,87 @@
+"""dataset=auto: which form a folder has, and where its splits are."""
+
+import json
+
+import pytest
+
+from src.config import load_config
+from src.data.sources.form_table import FORMS
+from src.data_settings import annotation_settings
+from src.errors import DataError
+from src.settings.keys.data import DATASET_FORMS
+
+COCO = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "cat", "supercategory": ""}]}
+LABELME = {"version": "5.5.0", "imagePath": "a.png", "shapes": []}
+
+
+def write(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+
+
+def locate(root, split, *words):
+    """(form, label file or folder, folder of pictures) relative to root."""
+    settings = annotation_settings(load_config(["dataset=auto", f"coco_root={root}", *words]), split)
+    names = [str(path).replace(str(root), ".") for path in (settings.path, settings.folder)]
+    return settings.format, *names
+
+
+def test_the_key_names_every_form():
+    assert set(DATASET_FORMS) == {"auto", "coco", "other", *FORMS}
+
+
+def test_folders_of_splits(tmp_path):
+    write(tmp_path / "train" / "a.json", LABELME)
+    write(tmp_path / "valid" / "b.json", LABELME)
+    assert locate(tmp_path, "train") == ("labelme", "./train", "./train")
+    assert locate(tmp_path, "val") == ("labelme", "./valid", "./valid")
+
+
+def test_a_folder_without_splits_is_for_training_alone(tmp_path):
+    write(tmp_path / "a.json", LABELME)
+    assert locate(tmp_path, "train") == ("labelme", ".", ".")
+    with pytest.raises(DataError, match="no split val.*ann_file=FOLDER"):
+        locate(tmp_path, "val")
+    write(tmp_path / "more" / "b.json", LABELME)
+    assert locate(tmp_path, "val", f"ann_file={tmp_path / 'more'}")[:2] == ("labelme", "./more")
+
+
+@pytest.mark.parametrize(
+    ("file", "folder"),
+    [
+        ("annotations/instances_train2017.json", "train2017"),
+        ("annotations/train.json", "images/train"),
+        ("train/_annotations.coco.json", "train"),
+        ("instances_train.json", "images"),
+    ],
+)
+def test_coco_files_and_their_pictures(tmp_path, file, folder):
+    write(tmp_path / file, COCO)
+    write(tmp_path / file.replace("train", "val"), COCO)
+    write(tmp_path / "annotations" / "captions_train2017.json", {"annotations": [{"caption": "a cat"}]})
+    (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+    form, path, pictures = locate(tmp_path, "train")
+    assert (path, pictures) == (f"./{file}", f"./{folder}")
+    assert form in ("coco", "roboflow")
+
+
+def test_two_forms_are_listed(tmp_path):
+    write(tmp_path / "a.json", LABELME)
+    write(tmp_path / "annotations" / "instances_train2017.json", COCO)
+    with pytest.raises(
+        DataError, match=r"labels of 2 forms.*LabelMe \(a.json\).*COCO JSON \(annotations/inst"
+    ):
+        locate(tmp_path, "train")
+
+
+def test_a_folder_without_labels_is_one_line(tmp_path):
+    write(tmp_path / "notes.json", {"a": 1})
+    write(tmp_path / "notes.txt", "nothing here")
+    with pytest.raises(DataError, match="no labels of a known form"):
+        locate(tmp_path, "train")
+
+
+def test_rows_of_txt(tmp_path):
+    write(tmp_path / "rows.txt", "a b.jpg 1,2,30,40,1\n")
+    words = (f"ANNO_PATH={tmp_path / 'rows.txt'}", f"IMAGE_DIR={tmp_path}")
+    assert locate(tmp_path, "train", *words) == ("other", "./rows.txt", ".")
