@@ -75,11 +75,12 @@ def test_an_installed_package_imports_from_another_folder(tmp_path):
     if done.returncode and "setuptools" in done.stderr:
         pytest.skip("this environment has no setuptools of version 64 to build with")
     assert done.returncode == 0, done.stderr
-    pages = [
-        {path.name for path in (folder / "serving" / "page").iterdir()}
-        for folder in (ROOT / "src", site / "mask_rcnn")
-    ]
-    assert pages[0] == pages[1]
+    for part in ("repair", "serving"):
+        pages = [
+            {path.name for path in (folder / part / "page").iterdir()}
+            for folder in (ROOT / "src", site / "mask_rcnn")
+        ]
+        assert pages[0] == pages[1]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
         [tmp_path / "env" / "bin" / "python", "-c", PROGRAM],

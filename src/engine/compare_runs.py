@@ -17,6 +17,7 @@ from ..evaluation.ground_truth import read_annotations_alone
 from ..evaluation.inputs import EvaluationInputs
 from ..evaluation.matching.operating_points import best_common_score
 from ..evaluation.matching.table import make_match_table
+from ..evaluation.result_files import results_folder, results_name
 from ..evaluation.result_rows import load_results
 from ..report.comparison import (
     Difference,
@@ -63,7 +64,7 @@ def compare_runs(
     if len(runs) != 2:
         raise ConfigError(f"{len(runs)} folders; two are compared: compare.py FIRST SECOND [KEY=VALUE ...]")
     prepare_output_folder(work_dir, "--work-dir")
-    pairs = [(str(run), _results_folder(Path(run))) for run in runs]
+    pairs = [(str(run), results_folder(run)) for run in runs]
     of_file = annotation_settings(config, "val")
     is_coco = of_file.format == "coco"  # its pictures are not needed
     annotations = of_file.path if is_coco else read_annotations(of_file)
@@ -72,11 +73,11 @@ def compare_runs(
     only_common = of_file.class_use == COMMON
     differences, tables, classes = {}, [], []
     for kind in _KINDS:
-        if not all((folder / _file(kind)).exists() for _, folder in pairs):
+        if not all((folder / results_name(kind)).exists() for _, folder in pairs):
             continue
         inputs = []
         for _, folder in pairs:
-            path = str(folder / _file(kind))
+            path = str(folder / results_name(kind))
             of_run, source = checked_inputs(annotations, source, load_results(path), kind, path, only_common)
             inputs.append(of_run)
         sides = [_found(run, of_run, settings) for (run, _), of_run in zip(pairs, inputs)]
@@ -123,20 +124,6 @@ def _pictures(source: DataSource, found: Sequence[Found], other_parts: Sequence[
     lists = picture_differences(*(side.table for side in found))
     choices = (("gains", "better in the second"), ("losses", "worse in the second"))
     return pictures_section(found, records, lists, other_parts, choices)
-
-
-def _file(kind: str) -> str:
-    return f"results_{kind}.json"
-
-
-def _results_folder(run: Path) -> Path:
-    for folder in (run, run / "eval"):
-        if (folder / _file("bbox")).exists():
-            return folder
-    raise DataError(
-        f"{run}: neither it nor {run / 'eval'} has a results_bbox.json; give the folder of an evaluation, or "
-        "of a training with eval_interval"
-    )
 
 
 def _settings(run: Path, folder: Path) -> Optional[Mapping[str, Any]]:

@@ -48,6 +48,7 @@ def evaluate(config: Config, work_dir) -> Dict[str, Any]:
             settings.with_details,
             settings.report,
             only_common=of_file.class_use == COMMON,
+            picture_folder=of_file.folder,
         )
     if is_onnx(config.checkpoint_path) and is_alone():
         network, config = open_exported(config)

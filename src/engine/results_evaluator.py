@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple, Union
 
@@ -10,7 +11,7 @@ from ..errors import DataError
 from ..evaluation.coco_settings import CocoSettings
 from ..evaluation.ground_truth import plain_id, read_annotations_alone
 from ..evaluation.inputs import EvaluationInputs, read_inputs
-from ..evaluation.result_files import write_metrics
+from ..evaluation.result_files import write_evaluated_data, write_metrics
 from ..evaluation.result_rows import VALUE_KEYS, load_results
 from ..log import logger
 from ..report.report import ReportSettings
@@ -27,6 +28,7 @@ def evaluate_results(
     with_details: bool = False,
     report_settings: Optional[ReportSettings] = None,
     only_common: bool = False,
+    picture_folder: str = "",
 ) -> Dict[str, Any]:
     """Evaluate the boxes and masks of a results file in COCO's format; writes metrics.json.
 
@@ -39,6 +41,7 @@ def evaluate_results(
         report_settings: of report.html; None: it is not written.
         only_common: whether rows of classes that the annotations do not have are left out; else they are an
             error.
+        picture_folder: where the pictures are, for who looks at them later; "" where that is not known.
 
     Returns:
         {"bbox": {...}, "segm": {...}}, the kinds that the file has.
@@ -58,6 +61,8 @@ def evaluate_results(
     for kind in reversed(kinds):  # masks first: they tell which pictures are turned
         of_kind, source = checked_inputs(annotations, source, rows, kind, results, only_common)
         inputs.insert(0, of_kind)
+    results_of_kinds = {kind: os.path.abspath(results) for kind in kinds}
+    write_evaluated_data(work_dir, source, picture_folder or source.folder, results_of_kinds)
     report = None if report_settings is None else start_report(report_settings, source, work_dir)
     metrics = evaluate_kinds(inputs, settings, work_dir, with_details, report)
     if metrics:

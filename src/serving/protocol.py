@@ -1,14 +1,21 @@
-"""HTTP/1.1 for callers that are slow or do not speak it."""
+"""The socket, the signals that end a server, and HTTP/1.1 for callers that are slow or do not speak it."""
 
 from __future__ import annotations
 
+import contextlib
 import json
-from typing import Optional, Type
+import signal
+import socket
+from typing import Iterator, Optional, Type
 
 import h11
+import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from ..errors import ConfigError
 from .settings import ServingSettings
+
+BACKLOG = 512
 
 
 class Protocol(H11Protocol):
@@ -98,3 +105,45 @@ def protocol_of(settings: ServingSettings) -> Type[Protocol]:
         "request_seconds": 2 * settings.read_timeout + settings.timeout,
     }
     return type("LimitedProtocol", (Protocol,), limits)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens. Raises ConfigError."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"--host {host}: {reason}; an address of this machine expected") from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ConfigError(
+            f"--host {host} --port {port}: {error.strerror or error}; choose another --port (0: any free one)"
+        ) from None
+    return listener
+
+
+def address_of(listener: socket.socket) -> str:
+    """The URL of a socket that listens, without a slash at its end."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class SignalledServer(uvicorn.Server):
+    """uvicorn's server, which SIGTERM and SIGINT end without being raised again at its end."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        signals = (signal.SIGTERM, signal.SIGINT)
+        before = [signal.signal(number, self.handle_exit) for number in signals]
+        try:
+            yield
+        finally:
+            for number, handler in zip(signals, before):
+                signal.signal(number, handler)

@@ -6,23 +6,20 @@ import asyncio
 import contextlib
 import logging
 import math
-import signal
 import socket
 from pathlib import Path
-from typing import Callable, Iterator, Optional
+from typing import Callable, Optional
 
 import uvicorn
 
-from ..errors import ConfigError
 from ..log import logger
 from ..predictor import Predictor
 from .app import make_app
 from .metrics import Metrics
-from .protocol import protocol_of
+from .protocol import BACKLOG, SignalledServer, address_of, listen, protocol_of
 from .service import PredictionService
 from .settings import ServingSettings
 
-_BACKLOG = 512
 _KEEP_ALIVE = 10  # seconds
 
 
@@ -43,7 +40,7 @@ def serve(open_predictor: Callable[[], Predictor], name: str, settings: ServingS
         ConfigError: Nothing can listen at the address.
         UserError: As `open_predictor`.
     """
-    listener = _listen(settings.host, settings.port)
+    listener = listen(settings.host, settings.port)
     with contextlib.closing(listener):
         server = _Server(open_predictor, name, settings, listener)
         asyncio.run(server.serve(sockets=[listener]))
@@ -53,29 +50,7 @@ def serve(open_predictor: Callable[[], Predictor], name: str, settings: ServingS
     return 0
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """A socket that listens. Raises ConfigError."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"--host {host}: {reason}; an address of this machine expected") from None
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise ConfigError(
-            f"--host {host} --port {port}: {error.strerror or error}; choose another --port (0: any free one)"
-        ) from None
-    return listener
-
-
-class _Server(uvicorn.Server):
+class _Server(SignalledServer):
     """uvicorn's, with its socket, its signals and the network's opening in one place.
 
     Attributes:
@@ -93,7 +68,7 @@ class _Server(uvicorn.Server):
         self._name = Path(name).name
         self._settings = settings
         self._service: Optional[PredictionService] = None
-        self._address = _address(listener)
+        self._address = address_of(listener)
         metrics = Metrics()
 
         def make_service() -> PredictionService:
@@ -115,7 +90,7 @@ class _Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
-                backlog=_BACKLOG,
+                backlog=BACKLOG,
                 timeout_keep_alive=_KEEP_ALIVE,
                 timeout_graceful_shutdown=math.ceil(2 * settings.read_timeout + settings.timeout) + 1,
             )
@@ -136,23 +111,7 @@ class _Server(uvicorn.Server):
         else:
             self.should_exit = True
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """SIGTERM and SIGINT stop the server; uvicorn's own would raise them again at its end."""
-        signals = (signal.SIGTERM, signal.SIGINT)
-        before = [signal.signal(number, self.handle_exit) for number in signals]
-        try:
-            yield
-        finally:
-            for number, handler in zip(signals, before):
-                signal.signal(number, handler)
-
     def handle_exit(self, sig, frame) -> None:
         if self._service is not None:
             self._service.is_stopping = True
         super().handle_exit(sig, frame)
-
-
-def _address(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

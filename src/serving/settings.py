@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Iterable, Optional
 
 from ..errors import ConfigError, UserError
 
@@ -101,8 +101,8 @@ def read_token(path: Optional[str]) -> Optional[str]:
     return token
 
 
-def require_packages() -> None:
-    """Raise UserError naming the packages of the extra `serve` that are not installed."""
-    missing = [package for module, package in _PACKAGES.items() if importlib.util.find_spec(module) is None]
+def require_packages(command: str = "serve.py", modules: Iterable[str] = tuple(_PACKAGES)) -> None:
+    """Raise UserError naming the packages of the extra `serve` that a command needs and that are missing."""
+    missing = [_PACKAGES[module] for module in modules if importlib.util.find_spec(module) is None]
     if missing:
-        raise UserError(f"serve.py needs further packages: pip install {' '.join(missing)}")
+        raise UserError(f"{command} needs further packages: pip install {' '.join(missing)}")

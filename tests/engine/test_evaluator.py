@@ -22,5 +22,5 @@ def test_details_are_written_beside_the_results_where_they_are_asked_for(tmp_pat
     metrics = write_figures(rows, evaluation_settings(load_config(words)), source, tmp_path, with_masks=False)
     assert list(metrics) == ["bbox"] and metrics["bbox"]["AP"] == pytest.approx(1)
     details = {"detections_bbox.csv", "objects_bbox.csv", "eval_details.json"} if words else set()
-    results = {"metrics.json", "results_bbox.json", "results_segm.json"}
+    results = {"metrics.json", "evaluated_data.json", "results_bbox.json", "results_segm.json"}
     assert {path.name for path in tmp_path.iterdir()} == results | details

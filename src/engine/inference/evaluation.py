@@ -20,6 +20,7 @@ from ...data_settings import annotation_settings, evaluation_batch_settings, sta
 from ...errors import DataError, RankError, UserError
 from ...evaluation.coco_settings import CocoSettings, coco_settings
 from ...evaluation.inputs import read_inputs
+from ...evaluation.result_files import results_name, write_evaluated_data
 from ...report.report import ReportSettings
 from ...util import detections_to_results, write_metrics, write_results
 from ..display.progress import Progress
@@ -231,6 +232,7 @@ def write_figures(
     work_dir.mkdir(parents=True, exist_ok=True)
     write_results(work_dir, *rows)
     kinds = ("bbox", "segm") if with_masks else ("bbox",)
+    write_evaluated_data(work_dir, source, source.folder, {kind: results_name(kind) for kind in kinds})
     inputs = (read_inputs(source, kind_rows, kind) for kind, kind_rows in zip(kinds, rows))
     report = None if settings.report is None else start_report(settings.report, source, work_dir)
     metrics = evaluate_kinds(inputs, settings.figures, work_dir, settings.with_details, report)
