@@ -69,15 +69,37 @@ def parse(
     for name, keywords in options:
         parser.add_argument(name, **keywords)
     parser.add_argument("words", nargs="*", metavar="KEY=VALUE", help="settings over those of --config")
-    args = parser.parse_intermixed_args(_without_dashes(sys.argv[1:]))
-    for action in parser._actions:
-        if action.metavar in _PATH_METAVARS and getattr(args, action.dest) is not None:
-            setattr(args, action.dest, os.path.expanduser(getattr(args, action.dest)))
+    args = _parsed(parser)
     args.files = []
     if takes_files:
         args.files = [_existing(word) for word in args.words if is_file_word(word)]
         args.words = [word for word in args.words if not is_file_word(word)]
     return load_config([*args.words, *_key_words(args)], args.config), args
+
+
+def parse_words(description: str, options: Iterable[Tuple[str, Dict[str, Any]]]) -> argparse.Namespace:
+    """Read the command line of an entry point that has no configuration.
+
+    Args:
+        description: The entry point's docstring, which --help shows.
+        options: Its arguments: (name, keywords of `add_argument`).
+    """
+    parser = _Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, keywords in options:
+        parser.add_argument(name, **keywords)
+    return _parsed(parser)
+
+
+def _parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The arguments of this process; "~" in a path is the home folder."""
+    args = parser.parse_intermixed_args(_without_dashes(sys.argv[1:]))
+    for action in parser._actions:
+        value = getattr(args, action.dest, None)
+        if action.metavar in _PATH_METAVARS and value is not None:
+            several = isinstance(value, list)
+            paths = list(map(os.path.expanduser, value)) if several else os.path.expanduser(value)
+            setattr(args, action.dest, paths)
+    return args
 
 
 def _key_words(args: argparse.Namespace) -> List[str]:

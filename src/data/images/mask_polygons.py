@@ -49,3 +49,31 @@ def mask_polygons(
         points = (outline.reshape(-1, 2) + 0.5) / enlarged
         polygons.append(points + (left, top))
     return polygons
+
+
+def mask_rings(mask: np.ndarray, left: int = 0, top: int = 0) -> List[List[np.ndarray]]:
+    """The outlines of a mask's connected parts along the edges of the pixels, with those of their holes.
+
+    Args:
+        mask: [h, w], not zero is set. It may be a window of a picture.
+        left, top: The window's first column and row in the picture.
+
+    Returns:
+        For each part [outer, hole, ...], float64 [k, 2] each: x, y, whole numbers.
+    """
+    mask = (np.asarray(mask) != 0).astype(np.uint8)
+    large = np.repeat(np.repeat(mask, 2, 0), 2, 1)
+    outlines, links = cv2.findContours(large, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    parts = {}
+    for number, outline in enumerate(outlines):
+        # A pixel is two by two of the enlarged ones: the first of them has its left and upper edge, the
+        # other the right and lower one.
+        points = (outline.reshape(-1, 2) + 1) // 2
+        is_new = (points != np.roll(points, 1, axis=0)).any(1)
+        points = (points[is_new] + (left, top)).astype(np.float64)
+        outer = int(links[0][number][3])
+        if outer < 0:
+            parts.setdefault(number, []).insert(0, points)
+        else:
+            parts.setdefault(outer, []).append(points)
+    return list(parts.values())

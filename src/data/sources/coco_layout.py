@@ -34,6 +34,7 @@ def named_files(paths: Sequence[Path], names: Sequence[str]) -> List[Path]:
     found = []
     for path in paths:
         words = path.stem.replace("-", "_").replace(".", "_").lower().split("_")
+        words += [word.rstrip("0123456789") for word in words]  # train2018
         if {*words, path.parent.name.lower()} & {name.lower() for name in names}:
             found.append(path)
     return found
@@ -45,6 +46,7 @@ def picture_folder(path: Path, root: Path, split: str, names: Sequence[str]) -> 
     folders: List[Path] = [parent / split]
     folders += [parent / name for name in names]
     folders += [parent / "images" / name for name in (split, *names)]
+    folders.append(parent / path.stem.rsplit("_", 1)[-1])  # instances_train2018
     if path.parent not in (parent, parent / "annotations"):
         folders.insert(0, path.parent)
     folders += [parent / "images", path.parent / "images"]

@@ -21,6 +21,10 @@ SPLIT_NAMES = {
 _ALL_NAMES = tuple(name for names in SPLIT_NAMES.values() for name in names)
 
 
+class NoSplitError(DataError):
+    """A source has no split of a name."""
+
+
 class Located(NamedTuple):
     """Where a split's labels are.
 
@@ -123,13 +127,13 @@ def _locate_txt(root, pictures):
     return Located(TXT, str(root), pictures)
 
 
-def _no_split(root: Path, split: str, names: Sequence[str], present: Sequence[str]) -> DataError:
+def _no_split(root: Path, split: str, names: Sequence[str], present: Sequence[str]) -> NoSplitError:
     key = "val_data_type" if split == "val" else "train_data_type"
     if present:
         has = f"it has {', '.join(present[:8])}: write {key}=NAME"
     else:
         has = "it has no splits: write ann_file=FOLDER, or make them with convert_data.py --split"
-    return DataError(f"{root}: no split {' or '.join(names[:3])}; {has}")
+    return NoSplitError(f"{root}: no split {' or '.join(names[:3])}; {has}")
 
 
 @lru_cache(maxsize=64)

@@ -17,9 +17,9 @@ import numpy as np
 from ...data.images.mask_polygons import mask_polygons
 from ...errors import one_line
 from ...predictor import Instance, Prediction
+from ...whole_files import JsonList, WholeFile
 from ..display.progress import Progress
 from ..display.visualize import draw_detections, save_png
-from .whole_files import JsonList, WholeFile
 
 RLE = "rle"
 POLYGONS = "polygons"

@@ -8,10 +8,10 @@ from typing import Optional, Sequence
 
 from ...errors import one_line
 from ...predictor import Predictor
+from ...whole_files import JsonList
 from ..display.progress import Progress
 from .outputs import CsvOutput, Output, PredictionSettings, Source, announce, draw_prediction, instance_row
 from .video import VideoReader, VideoWriter
-from .whole_files import JsonList
 
 
 def predict_video(

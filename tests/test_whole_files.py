@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from src.engine.prediction.whole_files import JsonList, WholeFile
 from src.errors import DataError
+from src.whole_files import JsonList, WholeFile
 
 
 @pytest.mark.parametrize("items", [[], [1], [{"a": "Ω\n"}, [], None]])
