@@ -1,4 +1,4 @@
-"""Draw what a network finds in pictures and videos, and write it as JSON, CSV, cut-outs or LabelMe files.
+"""Draw what a network finds in pictures and videos, and write it as JSON, CSV, cut-outs or labels.
 
     python predict.py checkpoint_path=FILE.ckpt picture1.jpg picture2.png --out predictions
     python predict.py checkpoint_path=FILE.onnx photos/ 'more/**/*.jpg' film.mp4 --json rle --csv
@@ -49,6 +49,33 @@ OPTIONS = (
     ("--csv", {"action": "store_true", "help": "write OUT/detections.csv, a line an object"}),
     ("--crops", {"action": "store_true", "help": "cut each object out: OUT/crops/NAME/NUMBER_CLASS.png"}),
     ("--labelme", {"action": "store_true", "help": "write OUT/labelme/NAME.json, which LabelMe opens"}),
+    ("--coco", {"action": "store_true", "help": "write OUT/coco.json, which labelling tools import"}),
+    (
+        "--cvat",
+        {
+            "action": "store_const",
+            "const": "polygons",
+            "help": "write OUT/cvat.xml, CVAT for images 1.1, with polygons",
+        },
+    ),
+    (
+        "--cvat-masks",
+        {
+            "action": "store_const",
+            "const": "masks",
+            "dest": "cvat",
+            "help": "write OUT/cvat.xml with masks instead",
+        },
+    ),
+    (
+        "--tolerance",
+        {
+            "metavar": "PIXELS",
+            "type": float,
+            "default": 1.0,
+            "help": "how far outlines for labelling tools may lie off, for fewer points (default: 1)",
+        },
+    ),
     ("--no-drawings", {"action": "store_true", "help": "draw nothing"}),
 )
 
@@ -68,6 +95,9 @@ def main() -> int:
         csv=args.csv,
         crops=args.crops,
         labelme=args.labelme,
+        coco=args.coco,
+        cvat=args.cvat,
+        tolerance=args.tolerance,
     )
     return predict_files(config, args.files, settings)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from pathlib import Path
 from typing import Dict, Iterator, List, Sequence, Tuple, Union
 
@@ -20,7 +21,8 @@ from .display.visualize import found_beside_annotated, save_png
 from .output_folder import prepare_output_folder
 from .prediction.inputs import find_inputs, is_video
 from .prediction.names import drawing_paths
-from .prediction.outputs import Output, PredictionSettings, Source, announce, draw_prediction, open_outputs
+from .prediction.output import Output, Source
+from .prediction.outputs import PredictionSettings, announce, draw_prediction, open_outputs
 from .prediction.video import UnreadableVideo
 from .prediction.video_prediction import predict_video
 
@@ -48,6 +50,8 @@ def predict_files(config: Config, words: Sequence[Union[str, Path]], settings: P
         raise ConfigError("no picture was named: predict.py checkpoint_path=FILE.ckpt PICTURE ...")
     if not 0 <= settings.threshold <= 1:
         raise ConfigError(f"--threshold {settings.threshold}: a score from 0 to 1 expected")
+    if not 0 <= settings.tolerance < math.inf:
+        raise ConfigError(f"--tolerance {settings.tolerance}: a number of pixels from 0 expected")
     paths = find_inputs(words, Path(settings.out))
     out = prepare_output_folder(settings.out, "--out")
     predictor = Predictor.from_config(config)
@@ -56,7 +60,8 @@ def predict_files(config: Config, words: Sequence[Union[str, Path]], settings: P
     pictures = [source for source in sources if not is_video(source.path)]
     videos = [source for source in sources if is_video(source.path)]
     with contextlib.ExitStack() as stack:
-        outputs = [stack.enter_context(output) for output in open_outputs(settings, out, bool(pictures))]
+        opened = open_outputs(settings, out, predictor.class_names, [source.path for source in pictures])
+        outputs = [stack.enter_context(output) for output in opened]
         left_out = 0
         broken_off = 0
         if pictures:
@@ -75,6 +80,8 @@ def predict_files(config: Config, words: Sequence[Union[str, Path]], settings: P
         ("detections.csv", settings.csv),
         ("crops", settings.crops and (out / "crops").is_dir()),
         ("labelme", settings.labelme and (out / "labelme").is_dir()),
+        ("coco.json", settings.coco and pictures),
+        ("cvat.xml", settings.cvat and pictures),
     ):
         if is_written:
             print(one_line(f"wrote {out / name}"), flush=True)

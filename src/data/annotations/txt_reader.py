@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Optional
+from pathlib import Path
+from typing import List, Optional
 
 import numpy as np
 
+from ...errors import DataError
 from ..findings import Findings
 from .annotation_file import AUTO, AnnotationSettings, read_annotation_file
 from .mending.encodings import decode_text
@@ -19,7 +21,8 @@ def read_txt(settings: AnnotationSettings, findings: Optional[Findings] = None) 
     """Read a txt file: boxes, and masks if every box has polygons.
 
     A picture's image id is its line number, from 1. Its size is read from the picture. Labels are the file's
-    classes. Their names are the settings'; with AUTO they are class_1, class_2, ...
+    classes. Their names are the settings'; with AUTO those of classes.txt beside the file, a name a line, or
+    without such a file class_1, class_2, ...
 
     Args:
         settings: the file, the pictures' folder, and the classes.
@@ -34,14 +37,19 @@ def read_txt(settings: AnnotationSettings, findings: Optional[Findings] = None) 
         findings = Findings(path, skip_pictures=settings.skip_pictures)
     data = read_annotation_file(path)
     lines = _numbered_lines(data, findings)
+    listed = _listed_names(path) if settings.class_names == AUTO else None
     max_label = None if settings.num_classes is None else settings.num_classes - 1
+    if listed and max_label is None:
+        max_label = len(listed)
     rows = RowCollector(settings.folder, max_label, findings)
     for number, line in lines:
         rows.add(number, line)
     if not rows.pictures:
         findings.fail("file_form", "", "no rows (path x1,y1,x2,y2,class ... expected)")
     records, has_masks = checked_records(rows.objects(), rows.pictures, findings)
-    if settings.class_names == AUTO:
+    if listed:
+        names = ("background", *listed)
+    elif settings.class_names == AUTO:
         count = max_label or max(rows.labels, default=1)
         names = ("background", *(f"class_{label}" for label in range(1, count + 1)))
     else:
@@ -61,6 +69,22 @@ def read_txt(settings: AnnotationSettings, findings: Optional[Findings] = None) 
     if should_log:
         source.notes = findings.log_summary()
     return source
+
+
+def _listed_names(path: str) -> Optional[List[str]]:
+    """The names in classes.txt beside an annotation file; None where there is none.
+
+    Raises:
+        DataError: it cannot be read, or has a name twice.
+    """
+    file = Path(path).with_name("classes.txt")
+    if not file.is_file():
+        return None
+    text = decode_text(read_annotation_file(file), Findings(str(file)))
+    names = [line.strip() for line in text.split("\n") if line.strip()]
+    if len(set(names)) != len(names) or "background" in names:
+        raise DataError(f"{file}: a name is there twice, or is background; one line for each class expected")
+    return names
 
 
 def _numbered_lines(data, findings):

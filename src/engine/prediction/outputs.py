@@ -1,16 +1,13 @@
-"""What is written of a prediction besides the drawing: COCO results, CSV, cut-outs, LabelMe files."""
+"""What is written of a prediction besides the drawing: COCO results, CSV, cut-outs, labels."""
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import json
-import os
 import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 import numpy as np
 
@@ -20,29 +17,11 @@ from ...predictor import Instance, Prediction
 from ...whole_files import JsonList, WholeFile
 from ..display.progress import Progress
 from ..display.visualize import draw_detections, save_png
+from .output import Output, Source
+from .pre_annotations import LabelmeOutput, coco_output, common_folder, cvat_output
 
 RLE = "rle"
 POLYGONS = "polygons"
-# LabelMe's files are for people who move points: an outline may be a pixel off for fewer of them.
-_LABELME_TOLERANCE = 1.0
-_LABELME_VERSION = "5.5.0"
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a prediction comes from.
-
-    Attributes:
-        path: The picture or video file.
-        name: The name, without suffix, of what is written of it; no other has it.
-        image_id: A number from 1, in the order of the command.
-        frame: A video's frame, from 0; None for a picture.
-    """
-
-    path: Path
-    name: str
-    image_id: int
-    frame: Optional[int] = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +33,9 @@ class PredictionSettings:
         threshold: The lowest score of an object that is drawn and written.
         drawings: Whether pictures and videos are drawn.
         json: How masks are written to results.json ("rle" or "polygons"); None: there is no such file.
-        csv, crops, labelme: Whether these are written.
+        csv, crops, labelme, coco: Whether these are written.
+        cvat: How masks are written to cvat.xml ("polygons" or "masks"); None: there is no such file.
+        tolerance: How far outlines of labelme, coco and cvat may lie from the exact ones, in pixels.
     """
 
     out: str
@@ -64,17 +45,9 @@ class PredictionSettings:
     csv: bool = False
     crops: bool = False
     labelme: bool = False
-
-
-class Output(contextlib.AbstractContextManager):
-    """One kind of output. It is given every prediction, and closed at the end."""
-
-    def add(self, source: Source, picture: np.ndarray, prediction: Prediction) -> None:
-        """Write what was found in a picture, uint8 [H, W, 3]."""
-        raise NotImplementedError
-
-    def __exit__(self, *error) -> None:
-        pass
+    coco: bool = False
+    cvat: Optional[str] = None
+    tolerance: float = 1.0
 
 
 def instance_row(instance: Instance, masks: Optional[str]) -> Dict[str, Any]:
@@ -91,33 +64,37 @@ def instance_row(instance: Instance, masks: Optional[str]) -> Dict[str, Any]:
     return row
 
 
-def _polygons(instance: Instance, tolerance: float = 0.0) -> List[np.ndarray]:
+def _flat_polygons(instance: Instance) -> List[List[float]]:
     window = instance.mask_window()
     if window is None:
         return []
-    return mask_polygons(window.columns.T, window.left, window.top, tolerance)
+    polygons = mask_polygons(window.columns.T, window.left, window.top)
+    return [polygon.ravel().tolist() for polygon in polygons]
 
 
-def _flat_polygons(instance: Instance) -> List[List[float]]:
-    return [polygon.ravel().tolist() for polygon in _polygons(instance)]
-
-
-def open_outputs(settings: PredictionSettings, out: Path, has_pictures: bool = True) -> Iterator[Output]:
+def open_outputs(
+    settings: PredictionSettings, out: Path, class_names: Sequence[str], pictures: Sequence[Path]
+) -> Iterator[Output]:
     """What the settings ask for besides drawings.
 
     Args:
         settings: The settings.
         out: The folder, which is there.
-        has_pictures: Whether there are not videos alone, of which COCO's results hold nothing.
+        class_names: The names by label.
+        pictures: The picture files. Without one there are none of the files that hold pictures alone.
     """
-    if settings.json and has_pictures:
+    if settings.json and pictures:
         yield JsonOutput(out, settings.json)
     if settings.csv:
         yield CsvOutput(out)
     if settings.crops:
         yield CropsOutput(out)
     if settings.labelme:
-        yield LabelmeOutput(out)
+        yield LabelmeOutput(out, settings.tolerance)
+    if settings.coco and pictures:
+        yield coco_output(out, class_names, common_folder(pictures), settings.tolerance)
+    if settings.cvat and pictures:
+        yield cvat_output(out, class_names, common_folder(pictures), settings.cvat, settings.tolerance)
 
 
 def draw_prediction(picture: np.ndarray, prediction: Prediction) -> np.ndarray:
@@ -200,44 +177,6 @@ def cut_out(picture: np.ndarray, instance: Instance) -> Optional[np.ndarray]:
     height, width = mask.shape
     pixels = picture[top : top + height, left : left + width]
     return np.dstack([pixels, mask.astype(np.uint8) * 255])
-
-
-class LabelmeOutput(Output):
-    """OUT/labelme/NAME.json: the objects as polygons, in files that LabelMe opens and saves.
-
-    The parts of one object have one group_id. A file names its picture relative to itself.
-    """
-
-    def __init__(self, out: Path):
-        self._folder = out / "labelme"
-
-    def add(self, source: Source, picture: np.ndarray, prediction: Prediction) -> None:
-        shapes = []
-        for number, instance in enumerate(prediction, 1):
-            polygons = _polygons(instance, _LABELME_TOLERANCE)
-            shapes += [
-                {
-                    "label": instance.class_name,
-                    "points": polygon.tolist(),
-                    "group_id": number if len(polygons) > 1 else None,
-                    "description": f"score {instance.score:.3f}",
-                    "shape_type": "polygon",
-                    "flags": {},
-                    "mask": None,
-                }
-                for polygon in polygons
-            ]
-        content = {
-            "version": _LABELME_VERSION,
-            "flags": {},
-            "shapes": shapes,
-            "imagePath": os.path.relpath(source.path, self._folder),
-            "imageData": None,
-            "imageHeight": prediction.height,
-            "imageWidth": prediction.width,
-        }
-        with WholeFile(self._folder / f"{source.name}.json") as file:
-            file.write(json.dumps(content, ensure_ascii=False, indent=2))
 
 
 def _file_name(text: str) -> str:

@@ -10,7 +10,8 @@ from ...errors import one_line
 from ...predictor import Predictor
 from ...whole_files import JsonList
 from ..display.progress import Progress
-from .outputs import CsvOutput, Output, PredictionSettings, Source, announce, draw_prediction, instance_row
+from .output import Output, Source
+from .outputs import CsvOutput, PredictionSettings, announce, draw_prediction, instance_row
 from .video import VideoReader, VideoWriter
 
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Union
 
 import numpy as np
 
-from ....whole_files import WholeFile, unwritable
+from ....whole_files import WholeFile
 from .picture_labels import DataSetFacts, Losses, ObjectLabel, PictureLabels
+from .spool import Spool
 from .target import SplitWriter, Target
-
-_MOST_IN_MEMORY = 4_000_000  # bytes of annotations before they go to a file
 
 
 class CocoFile(SplitWriter):
@@ -34,9 +31,7 @@ class CocoFile(SplitWriter):
     def __init__(self, path: Union[str, Path], facts: DataSetFacts):
         self._file = WholeFile(path)
         self._category_ids = facts.category_ids
-        self._annotations = tempfile.SpooledTemporaryFile(  # noqa: SIM115  closed in __exit__
-            _MOST_IN_MEMORY, "w+", dir=Path(path).parent, encoding="utf-8", newline=""
-        )
+        self._annotations = Spool(self._file.path)
         self._pictures = 0
         self._objects = 0
         categories = [
@@ -62,10 +57,7 @@ class CocoFile(SplitWriter):
             lines.append(json.dumps(self._annotation(picture, one)))
         if lines:
             start = "\n" if self._objects == len(lines) else ",\n"
-            try:
-                self._annotations.write(start + ",\n".join(lines))
-            except OSError as error:
-                raise unwritable(self._file.path, error) from None
+            self._annotations.write(start + ",\n".join(lines))
 
     def _annotation(self, picture: PictureLabels, one: ObjectLabel) -> Dict[str, Any]:
         x1, y1, x2, y2 = one.box
@@ -85,17 +77,14 @@ class CocoFile(SplitWriter):
         return annotation
 
     def __exit__(self, *error) -> None:
-        with self._annotations, self._file:
-            if error[0] is None:
-                self._file.write('\n],\n"annotations": [')
-                try:
-                    self._annotations.seek(0)
-                except OSError as problem:  # what is buffered is written first
-                    raise unwritable(self._file.path, problem) from None
-                shutil.copyfileobj(self._annotations, self._file, 1 << 20)
-                self._file.write("\n]}\n")
-            else:
+        with self._annotations:
+            if error[0] is not None:
                 self._file.__exit__(*error)
+                return
+            with self._file:
+                self._file.write('\n],\n"annotations": [')
+                self._annotations.copy_to(self._file)
+                self._file.write("\n]}\n")
 
 
 def _segmentation(segmentation: Any) -> Any:

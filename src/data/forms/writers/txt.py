@@ -71,6 +71,5 @@ class TxtTarget(Target):
             file.write("".join(f"{name}\n" for name in facts.class_names[1:]))
 
     def use(self, out: Path, splits: Sequence[Optional[str]], facts: DataSetFacts) -> List[str]:
-        names = ", ".join(facts.class_names)
         path = out / f"{splits[0] or 'train'}.txt"
-        return [f'python train.py dataset=other IMAGE_DIR={out} ANNO_PATH={path} coco_classes="[{names}]"']
+        return [f"python train.py dataset=other IMAGE_DIR={out} ANNO_PATH={path} coco_classes=auto"]
