@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from pycocotools import mask as mask_api
 
-from src.engine.prediction.outputs import PredictionSettings, Source, open_outputs
+from src.engine.prediction.output import Source
+from src.engine.prediction.outputs import PredictionSettings, open_outputs
 from src.predictor import Prediction
 
 HEIGHT = 40
@@ -42,7 +43,10 @@ def write(tmp_path, prediction, picture, count=1, **settings):
     out = tmp_path / "out"
     out.mkdir(exist_ok=True)
     sources = [Source(tmp_path / "in" / f"p{i}.jpg", f"p{i}", i + 1) for i in range(count)]
-    for output in open_outputs(PredictionSettings(str(out), 0.0, **settings), out):
+    paths = [source.path for source in sources]
+    for output in open_outputs(
+        PredictionSettings(str(out), 0.0, **settings), out, prediction.all_class_names, paths
+    ):
         with output:
             for source in sources:
                 output.add(source, picture, prediction)
