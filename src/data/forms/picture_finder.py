@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Sequence
 
 from ..annotations.mending.picture_names import NormalisedNames, leads_out
 from ..findings import Findings, short
@@ -71,11 +71,25 @@ class PictureFinder:
         """
         folders = [beside] if self._pictures is None else [beside, self._pictures]
         for folder in folders:
-            names = self._names_by_stem(folder).get(stem, ())
-            if names:
-                return str(folder / names[0])
+            path = self.with_stem(stem, folder)
+            if path:
+                return path
         detail = f"no picture called {short(stem)} (.jpg, .png, ...) in {', '.join(map(str, folders))}"
         self.findings.add("label_picture_missing", place, detail=f"{detail}; name its folder with IMAGE_DIR")
+        return ""
+
+    def with_stem(self, stem: str, folder: Path) -> str:
+        """The path of the picture of a folder with this name but for the ending; "" without one."""
+        names = self._names_by_stem(folder).get(stem, ())
+        return str(folder / names[0]) if names else ""
+
+    def first_of(self, names: Sequence[str], beside: Path) -> str:
+        """The path of the first of these names under which a picture is there as written; "" without one."""
+        for name in names:
+            for folder in self._folders(beside):
+                path = self._below(folder, name.replace("\\", "/"))
+                if path:
+                    return path
         return ""
 
     def _folders(self, beside):

@@ -5,6 +5,6 @@ from __future__ import annotations
 from typing import Dict
 
 from ..forms.items import Form
-from ..forms.readers import labelme, yolo
+from ..forms.readers import labelme, voc, yolo
 
-FORMS: Dict[str, Form] = {module.FORM.name: module.FORM for module in (labelme, yolo)}
+FORMS: Dict[str, Form] = {module.FORM.name: module.FORM for module in (labelme, yolo, voc)}
