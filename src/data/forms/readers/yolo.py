@@ -32,45 +32,45 @@ def _find(root: Path) -> Sequence[Path]:
 
 
 def _files(source: FormSource) -> List[Path]:
-    config = read_config(source, Findings("", collect=True))
-    files = [] if config is None else [config.path]
-    return files + [one.labels for one in split_pictures(source, config) if one.labels is not None]
+    data_yaml = read_config(source, Findings("", collect=True))
+    files = [] if data_yaml is None else [data_yaml.path]
+    return files + [one.labels for one in split_pictures(source, data_yaml) if one.labels is not None]
 
 
 def _splits(root: Path) -> List[str]:
-    config = read_config(FormSource(root, None, None, Path()), Findings("", collect=True))
+    data_yaml = read_config(FormSource(root, None, None, Path()), Findings("", collect=True))
     own = config_file(root)
-    return list(config.splits) if config is not None and own is not None else []
+    return list(data_yaml.splits) if data_yaml is not None and own is not None else []
 
 
 def _class_names(source: FormSource, findings: Findings) -> Optional[List[str]]:
-    config = read_config(source, findings)
-    if config is None:
+    data_yaml = read_config(source, findings)
+    if data_yaml is None:
         detail = "no data.yaml with the class names; write one, as `names: [cat, dog]`, beside the folders"
         findings.add("label_file_form", "", detail=detail)
         return None
-    return [config.names[index] for index in sorted(config.names)] or None
+    return [data_yaml.names[index] for index in sorted(data_yaml.names)] or None
 
 
 def _read(source: FormSource, findings: Findings) -> Iterator[LabelledPicture]:
     # what is wrong with data.yaml was said for its class names
-    config = read_config(source, Findings("", collect=True))
+    data_yaml = read_config(source, Findings("", collect=True))
     pictures = 0
     with_labels = 0
-    for one in split_pictures(source, config):
+    for one in split_pictures(source, data_yaml):
         if one.picture is None:
             what = "no picture for these labels" if one.labels else "no such picture, folder or list"
             findings.add("label_picture_missing", one.place, detail=f"{what} (images/a.jpg, labels/a.txt)")
             continue
         pictures += 1
         with_labels += one.labels is not None
-        yield _picture(one, config, findings)
+        yield _picture(one, data_yaml, findings)
     if pictures and not with_labels:
         detail = f"none of {pictures} pictures has labels (images/train/a.jpg: labels/train/a.txt)"
         findings.fail("file_form", source.split or "", detail)
 
 
-def _picture(one, config, findings):
+def _picture(one, data_yaml, findings):
     """A picture with the objects of its label file."""
     try:
         height, width = picture_size(str(one.picture))
@@ -81,13 +81,13 @@ def _picture(one, config, findings):
     objects = []
     for number, line in enumerate((text or "").split("\n"), 1):
         if line and not line.isspace():
-            item = _object(line, number, width, height, config, one.place, findings)
+            item = _object(line, number, width, height, data_yaml, one.place, findings)
             if item is not None:
                 objects.append(item)
     return LabelledPicture(str(one.picture), (width, height), objects, one.place)
 
 
-def _object(line, number, width, height, config, place, findings) -> Optional[LabelledObject]:
+def _object(line, number, width, height, data_yaml, place, findings) -> Optional[LabelledObject]:
     """The object of a row; None after a finding."""
     try:
         index, *values = map(float, line.split())
@@ -97,14 +97,14 @@ def _object(line, number, width, height, config, place, findings) -> Optional[La
         if not all(map(math.isfinite, values)):
             return _bad_row(line, number, place, findings, "finite numbers expected")
         return _bad_row(line, number, place, findings, "shares of the picture expected, from 0 to 1")
-    if config is not None and config.has_keypoints:
+    if data_yaml is not None and data_yaml.has_keypoints:
         values = values[:4]
     if len(values) != 4 and (len(values) < 6 or len(values) % 2):
         detail = (
             f"{len(values)} numbers after the class; 4 of a box, or pairs x, y of 3 or more points expected"
         )
         return _bad_row(line, number, place, findings, detail)
-    name = _class_name(index, config, f"{place}: line {number}", findings)
+    name = _class_name(index, data_yaml, f"{place}: line {number}", findings)
     if name is None:
         return None
     where = f"line {number}"
@@ -125,13 +125,15 @@ def _bad_row(line, number, place, findings, detail):
     findings.add("label_shape", f"{place}: line {number}", detail=f"{detail}: {short(line.strip())}")
 
 
-def _class_name(index: float, config: Optional[YoloConfig], place: str, findings: Findings) -> Optional[str]:
-    names: Dict[int, str] = {} if config is None else config.names
+def _class_name(
+    index: float, data_yaml: Optional[YoloConfig], place: str, findings: Findings
+) -> Optional[str]:
+    names: Dict[int, str] = {} if data_yaml is None else data_yaml.names
     if not names and index.is_integer():
         return f"class_{index:.0f}"
     name = names.get(int(index)) if index.is_integer() else None
     if name is None:
-        detail = f"class {index:g}; {config.path.name if config else 'data.yaml'} has {_listed(names)}"
+        detail = f"class {index:g}; {data_yaml.path.name if data_yaml else 'data.yaml'} has {_listed(names)}"
         findings.add("category_unlisted", place, detail=detail)
     return name
 

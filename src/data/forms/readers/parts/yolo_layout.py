@@ -177,15 +177,15 @@ def _names(content, place, findings):
     return names
 
 
-def split_pictures(source: FormSource, config: Optional[YoloConfig]) -> Iterator[YoloPicture]:
+def split_pictures(source: FormSource, data_yaml: Optional[YoloConfig]) -> Iterator[YoloPicture]:
     """The pictures of a source's split, in order, and then label files without a picture."""
-    layout = _Layout(source, config)
-    if config is None or source.split is None:
+    layout = _Layout(source, data_yaml)
+    if data_yaml is None or source.split is None:
         folder = source.root if source.root.is_dir() else source.root.parent
         yield from layout.folder(source.pictures or folder, "")
         return
-    for entry in config.splits.get(source.split, ()):
-        place = f"{place_of(config.path, source.root)}: {source.split}"
+    for entry in data_yaml.splits.get(source.split, ()):
+        place = f"{place_of(data_yaml.path, source.root)}: {source.split}"
         path = layout.resolved(entry)
         if path is None:
             yield YoloPicture(None, None, f"{place}: {entry}")
@@ -198,15 +198,15 @@ def split_pictures(source: FormSource, config: Optional[YoloConfig]) -> Iterator
 class _Layout:
     """Finds pictures and labels of a source."""
 
-    def __init__(self, source: FormSource, config: Optional[YoloConfig]):
+    def __init__(self, source: FormSource, data_yaml: Optional[YoloConfig]):
         self.root = source.root if source.root.is_dir() else source.root.parent
         self.pictures = source.pictures
         self.bases = [source.pictures] if source.pictures else []
-        if config is not None:
-            beside = config.path.parent
-            if config.folder:
+        if data_yaml is not None:
+            beside = data_yaml.path.parent
+            if data_yaml.folder:
                 # `path` may be called from the folder around it, as in Ultralytics' own data sets
-                self.bases += [beside / config.folder, beside.parent / config.folder]
+                self.bases += [beside / data_yaml.folder, beside.parent / data_yaml.folder]
             self.bases.append(beside)
         self.bases = [base for base in self.bases if base.is_dir()]
 
