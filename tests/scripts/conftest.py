@@ -16,6 +16,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN = [str(ROOT / "train.py"), "--work-dir", "train_parallel{rank}"]
 CORES = sorted(os.sched_getaffinity(0))
+# Seconds after which a script is taken to hang. On a crowded machine msrun alone may need half a minute to
+# start its processes.
+PATIENCE = 300
 OWN = (
     "PYTHON",
     "VIRTUAL_ENV",
@@ -72,6 +75,15 @@ def is_running(pid):
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def wait_until(condition, process):
+    """Wait for a condition that a script brings about; fails as soon as the script's process ends."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "the script hangs"
+        time.sleep(0.02)
 
 
 def logs(sandbox):
@@ -141,11 +153,13 @@ class Sandbox:
     def signals(self):
         return [json.loads(path.read_text()) for path in self.records.glob("*.signal")]
 
-    def wait_for_calls(self, count):
-        deadline = time.monotonic() + 30
-        while len(list(self.records.glob("*.json"))) < count:
-            assert time.monotonic() < deadline, "the fake interpreter was not started"
-            time.sleep(0.02)
+    def wait_for_calls(self, count, process):
+        """Until the fake interpreter was started so often; fails as soon as the script's process ends."""
+
+        def are_there():
+            return len(list(self.records.glob("*.json"))) >= count
+
+        wait_until(are_there, process)
 
     def forget(self):
         for path in self.records.iterdir():

@@ -2,7 +2,8 @@
 
 FAKE_PYTHON_RECORD   folder for the records (JSON: argv, env, cores)
 FAKE_PYTHON_DO       JSON: {rank ("" without one, or "scheduler"): what to do}, which is
-                     {"sleep": seconds, "code": exit code, "file": to write}
+                     {"sleep": seconds, "wait for": a file that then is there, "code": exit code, "file": to
+                     write}
 """
 
 import json
@@ -43,6 +44,8 @@ if "file" in todo:
         file.write("weights")
 sys.stdout.flush()
 time.sleep(todo.get("sleep", 0))
+while "wait for" in todo and not os.path.exists(todo["wait for"]):
+    time.sleep(0.05)
 if "kill" in todo:
     os.kill(os.getpid(), todo["kill"])
 sys.exit(todo.get("code", 0))

@@ -147,7 +147,7 @@ def test_a_signal_ends_a_scheduler_that_waits_for_other_hosts(sandbox):
     table = sandbox.rank_table([0], servers=("10.255.0.1", "10.255.0.2"))
     todo = {"scheduler": {"sleep": 90}}
     process = sandbox.start("run_distribute_train.sh", table, do=todo, SERVER_ID=0)
-    sandbox.wait_for_calls(2)
+    sandbox.wait_for_calls(2, process)
     time.sleep(2)  # the rank has ended
     assert process.poll() is None
     process.send_signal(signal.SIGTERM)
@@ -190,7 +190,7 @@ while :; do sleep 0.1; done
 """,
     )
     process = sandbox.start("run_distribute_train.sh", sandbox.rank_table([0, 1]), PYTHON=deaf)
-    sandbox.wait_for_calls(3)  # the scheduler and two ranks
+    sandbox.wait_for_calls(3, process)  # the scheduler and two ranks
     process.send_signal(signal.SIGTERM)
     time.sleep(1)
     assert all(is_running(call.stem) for call in sandbox.records.iterdir())
@@ -204,7 +204,7 @@ def test_a_signal_lets_all_ranks_end_by_themselves(sandbox, sent, code):
     process = sandbox.start(
         "run_distribute_train.sh", sandbox.rank_table([0, 1]), do={"0": {"sleep": 60}, "1": {"sleep": 60}}
     )
-    sandbox.wait_for_calls(3)  # the scheduler and two ranks
+    sandbox.wait_for_calls(3, process)  # the scheduler and two ranks
     process.send_signal(sent)
     process.communicate(timeout=30)
     assert process.returncode == code and sandbox.signals() == [signal.SIGTERM] * 2

@@ -9,7 +9,17 @@ import time
 
 import pytest
 
-from tests.scripts.conftest import TRAIN, clean_environment, executable, is_running, logs
+from tests.scripts.conftest import (
+    PATIENCE,
+    TRAIN,
+    clean_environment,
+    executable,
+    is_running,
+    logs,
+    wait_until,
+)
+
+LONG = PATIENCE + 60  # seconds, so that a rank ends for no other reason than the one that a test is about
 
 
 @pytest.fixture
@@ -105,27 +115,30 @@ def test_msrun_kills_no_rank_before_the_script_has_seen_the_failure(sandbox, msr
 
     Here it is stopped for three of msrun's looks, which are a second apart.
     """
+    go = sandbox.folder / "go"
     process = sandbox.start(
         "run_distribute_train.sh",
         "-",
         WORKERS=2,
         PYTHON=msrun,
-        do={"0": {"sleep": 60}, "1": {"sleep": 2, "code": 5}},
+        do={"0": {"sleep": LONG}, "1": {"wait for": str(go), "code": 5}},
     )
-    sandbox.wait_for_calls(3)
+    sandbox.wait_for_calls(3, process)
     process.send_signal(signal.SIGSTOP)
-    time.sleep(5)
+    go.touch()
+    wait_until(lambda: list(sandbox.folder.glob("*/.launch/failed")), process)
+    time.sleep(3)
     process.send_signal(signal.SIGCONT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 5 and "rank 1 failed with exit code 5" in errors
     assert sandbox.signals().count(signal.SIGTERM) == 1  # rank 0 was asked to end, not killed
 
 
 def test_a_signal_lets_the_ranks_of_the_real_msrun_end_by_themselves(sandbox, msrun):
     process = sandbox.start(
-        "run_distribute_train.sh", "-", WORKERS=2, PYTHON=msrun, do={rank: {"sleep": 60} for rank in "01"}
+        "run_distribute_train.sh", "-", WORKERS=2, PYTHON=msrun, do={rank: {"sleep": LONG} for rank in "01"}
     )
-    sandbox.wait_for_calls(3)  # the scheduler and two ranks
+    sandbox.wait_for_calls(3, process)  # the scheduler and two ranks
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 143 and sandbox.signals().count(signal.SIGTERM) == 2

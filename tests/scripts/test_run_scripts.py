@@ -171,7 +171,7 @@ def test_a_missing_interpreter_is_named(sandbox):
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_reaches_the_training_which_may_save(sandbox, sent, code):
     process = sandbox.start("run_standalone_train.sh", do={"": {"sleep": 60}})
-    sandbox.wait_for_calls(1)
+    sandbox.wait_for_calls(1, process)
     process.send_signal(sent)
     process.communicate(timeout=30)
     assert process.returncode == code and sandbox.signals() == [sent]
@@ -179,7 +179,7 @@ def test_a_signal_reaches_the_training_which_may_save(sandbox, sent, code):
 
 def test_the_exit_code_after_a_signal_is_the_trainings_own(sandbox):
     process = sandbox.start("run_standalone_train.sh", do={"": {"sleep": 60, "code on signal": 5}})
-    sandbox.wait_for_calls(1)
+    sandbox.wait_for_calls(1, process)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
     assert process.returncode == 5
