@@ -1,4 +1,4 @@
-"""Somebody who knows the original labels, and goes through the suspects of a repair (benchmarks.label_repair)."""
+"""Somebody who knows the original labels goes through the suspects of a repair (benchmarks.label_repair)."""
 
 from __future__ import annotations
 

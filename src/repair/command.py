@@ -88,8 +88,8 @@ def open_session(config: Config, run: str, out: Optional[str] = None) -> RepairS
             f"{path}: there is such a file, but no {log_path.name}; name another file with --out"
         )
     about = {
-        "annotation_file": os.path.abspath(text.path),
-        "annotation_sha256": text.digest,
+        "annotations": os.path.abspath(text.path),
+        "annotations_sha256": text.digest,
         "results": os.path.abspath(results),
         "results_sha256": file_digest(results),
         "suspects": len(suspects),

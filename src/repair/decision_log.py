@@ -56,8 +56,8 @@ class DecisionLog:
 
         Args:
             path: of the file.
-            about: what the decisions are about, for the first line. A log that is there must be about the
-                same: its values are compared.
+            about: what the decisions are about, for the first line. Of files NAME and NAME_sha256; in a log
+                that is there these have to be the same.
 
         Raises:
             DataError: the file cannot be written, is in use, is damaged, or is about other files.
