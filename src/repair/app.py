@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from ..data.annotations.json_values import whole_number
 from ..data.annotations.picture_folder import PictureFolder
 from ..data.findings import Findings
 from ..data.images.decode import read_picture
@@ -31,6 +32,7 @@ _PAGE_FILES = {
     "/": ("index.html", "text/html"),
     "/page.css": ("page.css", "text/css"),
     "/page.js": ("page.js", "text/javascript"),
+    "/request.js": ("request.js", "text/javascript"),
     "/overlay.js": ("overlay.js", "text/javascript"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
@@ -105,8 +107,7 @@ class _Paths:
         return JSONResponse(await run_in_threadpool(self._pages.details, key))
 
     async def picture(self, request: Request) -> Response:
-        number = request.path_params["number"]
-        record = self._session.records.get(int(number)) if number.lstrip("-").isdecimal() else None
+        record = self._session.records.get(whole_number(request.path_params["number"]))
         if record is None:
             raise Problem(404, "there is no such picture")
         try:

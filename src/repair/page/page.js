@@ -14,26 +14,12 @@ const page = {
   current: null, // the id of the suspect that is shown
   details: null, // of it, once it has arrived
   busy: false,
+  isAway: false, // whether the server did not answer the last time
 };
 
 const say = (text, isWrong = false) => {
   byId("status").textContent = text;
   byId("status").className = isWrong ? "wrong" : "";
-};
-
-// The answer of the server as {ok, status, content}.
-const ask = async (path, body) => {
-  const options = { cache: "no-store" };
-  if (body !== undefined) {
-    Object.assign(options, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
-  }
-  try {
-    const answer = await fetch(path, options);
-    return { ok: answer.ok, status: answer.status, content: await answer.json() };
-  } catch {
-    const reason = "repair.py does not answer: nothing is decided until it runs again";
-    return { ok: false, status: 0, content: { error: reason } };
-  }
 };
 
 const pictureUrl = (picture) => `v1/pictures/${picture.id}?of=${page.about.picture_key}`;
@@ -249,8 +235,14 @@ const KEYS = {
 const poll = async () => {
   if (!page.busy && document.visibilityState === "visible") {
     const { ok, content } = await ask("v1/session");
-    if (!ok) say(content.error, true);
-    else if (!page.busy && takeState(content)) {
+    if (!ok) {
+      say(content.error, true);
+      page.isAway = true;
+    } else if (page.isAway) {
+      page.isAway = false;
+      say("repair.py answers again.");
+    }
+    if (ok && !page.busy && takeState(content)) {
       say("Something was decided in another tab or window; this page shows it now.");
       await load(page.current);
     }
