@@ -5,6 +5,7 @@ r"""Check a data set before training on it. Annotations and pictures are read, n
     python check_data.py dataset=other IMAGE_DIR=/data/pictures ANNO_PATH=/data/boxes.txt \
         coco_classes="[background, cat, dog]"
     python check_data.py coco_root=/data/coco check_data=quick --browse 20
+    python check_data.py coco_root=/data/cats coco_classes=auto --suggest cats.yaml
 
 Prints each kind of finding with its first locations and what is done about it, and the statistics of the
 data.
@@ -12,6 +13,10 @@ data.
 Writes data_report.json (every finding: file, line or JSON path, image id, annotation id, what is wrong, what
 is done), data_report.png (plots) and, with --browse, pictures with their objects as they are and as training
 gets them.
+
+--suggest FILE also writes settings for this data set, each with its reason, as a file for train.py --config:
+canvas, anchors, network, batch, schedule and what follows from them. They are for the machine's device
+(device_target=CPU or Ascend: for that one), and from scratch (pre_trained=FILE: from these weights).
 
 check_data=full decodes every picture, check_data=quick reads their headers and ends, check_data=off reads
 none.
@@ -45,6 +50,16 @@ OPTIONS = (
             "help": "draw N pictures with their objects, as they are and as training gets them",
         },
     ),
+    (
+        "--suggest",
+        {
+            "metavar": "FILE",
+            "nargs": "?",
+            "const": "suggested.yaml",
+            "help": "suggest settings for this data set, and write them as a file for train.py "
+            "(default: suggested.yaml)",
+        },
+    ),
 )
 
 
@@ -54,7 +69,7 @@ def main() -> int:
     config, args = parse(__doc__, options=OPTIONS)
     from src.engine.data_report import report_data
 
-    return report_data(config, args.split, args.out, args.limit, args.browse)
+    return report_data(config, args.split, args.out, args.limit, args.browse, args.suggest)
 
 
 if __name__ == "__main__":

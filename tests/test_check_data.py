@@ -183,3 +183,59 @@ def test_browsing_shows_the_picture_and_what_training_gets(coco_folder, tmp_path
     right = sheet[-8 - 448 : -8, 16 + 512 : 16 + 1024]
     assert np.abs(left - right).mean() < 3
     assert np.abs(left - read_picture(root / "train2017/000001.jpg")).mean() > 10
+
+
+def test_suggested_settings_are_a_file_that_trains(coco_folder, tmp_path):
+    """--suggest before a KEY=VALUE word has its default; the file holds the data's own keys as written."""
+    root = coco_folder(pictures=6)
+    words = ("--suggest", f"coco_root={root}", "coco_classes=auto", "batch_size=4", "device_target=CPU")
+    done = run("check_data.py", tmp_path, *words)
+    lines = done.stdout.splitlines()
+    assert lines[-2:] == [
+        "wrote suggested.yaml; this trains with it:",
+        "    python train.py --config suggested.yaml",
+    ]
+    assert "note: written otherwise, and not taken: batch_size=4 (suggested: 2)" in lines
+    assert "note: only 6 pictures: what is learnt is these by heart" in done.stdout
+    assert "no evaluation split" not in done.stdout
+    config = load_config([], tmp_path / "suggested.yaml")
+    assert (config.coco_root, config.coco_classes, config.batch_size) == (str(root), "auto", 2)
+    assert "check_data" not in config.written
+    # 128x96 pictures with objects of a fifth to a half of their sides keep their size: 128x128.
+    assert (config.img_width, config.img_height, config.max_instance_count) == (128, 128, 8)
+    # 6 pictures, 3 updates an epoch: each is shown a hundred times at most, which is over 250 updates.
+    assert (config.epoch_size, config.eval_interval) == (100, 100)
+
+
+def test_what_cannot_be_suggested_from(coco_folder, tmp_path):
+    root = coco_folder(pictures=3)
+    words = (f"coco_root={root}", "coco_classes=auto", "device_target=CPU", "--suggest", "out/a b.yaml")
+    done = run("check_data.py", tmp_path, *words)
+    assert done.stdout.splitlines()[-1].startswith("note: 9 objects to learn from: nothing can be suggested")
+    assert not (tmp_path / "out" / "a b.yaml").exists()
+    done = run("check_data.py", tmp_path, *words, "--split", "val", code=2)
+    assert done.stderr.startswith("error: --suggest with --split val:")
+    done = run("check_data.py", tmp_path, *words[:-1], str(tmp_path), code=2)
+    assert "is a folder" in done.stderr
+    (root / "train2017" / "000001.jpg").unlink()
+    done = run("check_data.py", tmp_path, *words, code=2)
+    assert done.stdout.splitlines()[-1] == "nothing is suggested, as training would not start"
+
+
+def test_suggestions_for_weights_follow_their_anchors(coco_folder, tmp_path):
+    """A file of weights that names its anchors: they are not suggested anew, and nor is its network."""
+    import mindspore as ms
+
+    from src.weights.checkpoint_file import write_checkpoint
+
+    weights = tmp_path / "own.ckpt"
+    write_checkpoint(
+        weights, {"a": ms.Parameter(ms.Tensor([1.0]))}, {"anchor_scales": [2], "anchor_ratios": [1]}
+    )
+    root = coco_folder(pictures=6)
+    words = (f"coco_root={root}", "coco_classes=auto", "device_target=Ascend", f"pre_trained={weights}")
+    done = run("check_data.py", tmp_path, *words, "--suggest")
+    assert "the anchors are those of the weights" in done.stdout
+    config = load_config([], tmp_path / "suggested.yaml")
+    assert (config.pre_trained, config.device_target) == (str(weights), "Ascend")
+    assert not config.written & {"anchor_scales", "resnet_block", "norm"}

@@ -92,7 +92,13 @@ def parse_words(description: str, options: Iterable[Tuple[str, Dict[str, Any]]])
 
 def _parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """The arguments of this process; "~" in a path is the home folder."""
-    args = parser.parse_intermixed_args(_without_dashes(sys.argv[1:]))
+    defaults = {
+        name: action.const
+        for action in parser._actions
+        if action.nargs == "?"
+        for name in action.option_strings
+    }
+    args = parser.parse_intermixed_args(_with_defaults(_without_dashes(sys.argv[1:]), defaults))
     for action in parser._actions:
         value = getattr(args, action.dest, None)
         if action.metavar in _PATH_METAVARS and value is not None:
@@ -137,6 +143,19 @@ def _without_dashes(words: Sequence[str]) -> List[str]:
     end = list(words).index("--")
     literal = [os.path.join(".", word) if word.startswith("-") else word for word in words[end + 1 :]]
     return [*words[:end], *literal]
+
+
+def _with_defaults(words: Sequence[str], defaults: Dict[str, str]) -> List[str]:
+    """The words, with the default of each option that a KEY=VALUE word follows, as that is not its value.
+
+    defaults: {option that may stand alone: its value then}.
+    """
+    found = []
+    for word, following in zip(words, [*words[1:], ""]):
+        key = following.partition("=")[0]
+        stands_alone = word in defaults and "=" in following and any(key == known.name for known in KEYS)
+        found.append(f"{word}={defaults[word]}" if stands_alone else word)
+    return found
 
 
 class _Parser(argparse.ArgumentParser):
