@@ -39,6 +39,9 @@ KINDS: Dict[str, Kind] = {
     "label_shape": Kind(SKIPPED, "shape that is not one of the form's, left out"),
     "label_without_area": Kind(SKIPPED, "point or line, which has no area, left out"),
     "label_ignored": Kind(SKIPPED, "shape that its label says to ignore, left out"),
+    "label_others": Kind(
+        SKIPPED, "further annotations of a task, left out: the ground truth is read, or else the newest"
+    ),
     "box_as_mask": Kind(KEPT, "rectangle in data with masks, whose mask is the whole rectangle"),
     # classes
     "category_unlisted": Kind(FATAL, "class that the form's list of classes lacks"),
