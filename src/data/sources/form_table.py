@@ -5,6 +5,6 @@ from __future__ import annotations
 from typing import Dict
 
 from ..forms.items import Form
-from ..forms.readers import label_studio, labelme, voc, yolo
+from ..forms.readers import label_studio, labelme, via, voc, yolo
 
-FORMS: Dict[str, Form] = {module.FORM.name: module.FORM for module in (labelme, yolo, voc, label_studio)}
+FORMS: Dict[str, Form] = {module.FORM.name: module.FORM for module in (labelme, yolo, voc, label_studio, via)}
