@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, List, Mapping, Optional, Tuple
 
 from ..findings import Findings, short
@@ -72,7 +73,12 @@ class ImageCollector:
         """The picture's name; None, with a finding, where there is none."""
         name = image.get("file_name")
         if name in (None, ""):
-            name = name_from_url(image.get("coco_url"))
+            url = image.get("coco_url")
+            name = name_from_url(url)
+            with_folder = name_from_url(url, folders=1)
+            # LVIS has pictures of train2017 and val2017 in one file
+            if with_folder and os.path.isfile(os.path.join(self.folder.folder, with_folder)):
+                name = with_folder
             if name:
                 detail = f"{name} from {short(image['coco_url'])}"
                 self.findings.add("image_url", location, image_id, detail=detail)

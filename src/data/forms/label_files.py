@@ -51,6 +51,16 @@ def head(path: Path) -> str:
     return data.decode(encoding, "ignore").lstrip("\ufeff")
 
 
+def tail(path: Path) -> str:
+    """The end of a file as text, for telling a form; "" where it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, path.stat().st_size - HEAD))
+            return file.read(HEAD).decode("utf-8", "ignore")
+    except OSError:
+        return ""
+
+
 def place_of(path: Path, root: Path) -> str:
     """A label file's name in findings: relative to the source."""
     return path.name if root.is_file() else os.path.relpath(path, root).replace(os.sep, "/")

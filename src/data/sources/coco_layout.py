@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import List, Sequence
+from typing import List, Optional, Sequence
 
-from ..forms.label_files import first_files, head
+from ..forms.label_files import first_files, head, tail
 
 _FOLDERS = ("annotations", "")  # below the root, where tools write COCO files
 _LISTED = 100
+_FIELDS = ("image_id", "category_id", "file_name", "supercategory", "synset")
+_LVIS_FOLDERS = ("train2017", "val2017", "test2017")
 
 
 def is_coco_text(text: str) -> bool:
     """Whether a JSON file begins as a COCO file: its lists may come in any order, and be long."""
     keys = sum(f'"{key}"' in text for key in ("images", "annotations", "categories", "info", "licenses"))
-    fields = sum(f'"{key}"' in text for key in ("image_id", "category_id", "file_name", "supercategory"))
+    fields = sum(f'"{key}"' in text for key in _FIELDS)
     return text.lstrip().startswith("{") and keys > 0 and (keys > 1 or fields > 0)
 
 
@@ -27,6 +29,23 @@ def coco_files(root: Path) -> List[Path]:
         paths += [path for path in first_files(root / name, (".json",), _LISTED) if path not in paths]
     depth = len(root.parts) + 2
     return [path for path in paths if len(path.parts) <= depth and is_coco_text(head(path))]
+
+
+def is_lvis(path: Path) -> bool:
+    """Whether a COCO file is one of LVIS (https://www.lvisdataset.org/dataset).
+
+    Its images say which classes were looked for, its categories how frequent they are. Either may come last,
+    after a gigabyte of annotations.
+    """
+    keys = ("neg_category_ids", "not_exhaustive_category_ids", "synset")
+    text = head(path) + tail(path)
+    return any(f'"{key}"' in text for key in keys)
+
+
+def lvis_folder(path: Path, root: Path) -> Optional[Path]:
+    """The folder with COCO's train2017 and val2017, in both of which an LVIS file has pictures."""
+    folders = [root, root / "images", path.parent, path.parent.parent]
+    return next((one for one in folders if any((one / name).is_dir() for name in _LVIS_FOLDERS)), None)
 
 
 def named_files(paths: Sequence[Path], names: Sequence[str]) -> List[Path]:

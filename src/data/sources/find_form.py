@@ -8,7 +8,7 @@ from typing import List, NamedTuple, Sequence
 
 from ...errors import DataError
 from ..forms.label_files import first_files, head, place_of
-from .coco_layout import coco_files
+from .coco_layout import coco_files, is_lvis
 from .form_table import FORMS
 
 COCO = "coco"
@@ -33,7 +33,9 @@ class FoundForm(NamedTuple):
 def found_forms(root: Path) -> List[FoundForm]:
     """All forms of which a folder or file has label files."""
     found = [FoundForm(form.name, form.title, form.find(root)) for form in FORMS.values()]
-    found.append(FoundForm(COCO, "COCO JSON", coco_files(root)))
+    in_coco = coco_files(root)
+    title = "LVIS JSON" if any(map(is_lvis, in_coco)) else "COCO JSON"
+    found.append(FoundForm(COCO, title, in_coco))
     with_rows = [path for path in first_files(root, (".txt",)) if _has_rows(path)]
     found.append(FoundForm(TXT, "txt rows", with_rows))
     found = [one for one in found if one.files]

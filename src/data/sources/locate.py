@@ -8,7 +8,7 @@ from typing import List, NamedTuple, Optional, Sequence
 
 from ...errors import ConfigError, DataError
 from ...log import logger
-from .coco_layout import coco_files, named_files, picture_folder
+from .coco_layout import coco_files, is_lvis, lvis_folder, named_files, picture_folder
 from .find_form import COCO, TXT, describe, find_form
 from .form_table import FORMS
 
@@ -114,7 +114,9 @@ def _locate_coco(root, pictures, split, names, may_be_whole):
         raise DataError(
             f"dataset=auto: {root} has {len(named)} files of the split {names[0]}: {listed}; write {key}=FILE"
         )
-    return Located(COCO, str(named[0]), pictures or str(picture_folder(named[0], root, split, names)))
+    folder = lvis_folder(named[0], root) if is_lvis(named[0]) else None
+    folder = folder or picture_folder(named[0], root, split, names)
+    return Located(COCO, str(named[0]), pictures or str(folder))
 
 
 def _locate_txt(root, pictures):

@@ -22,15 +22,18 @@ def leads_out(file_name: str) -> bool:
     return os.path.normpath(name).split(os.sep)[0] == ".."
 
 
-def name_from_url(url: Any) -> Optional[str]:
-    """The last part of a URL's path, as LVIS means with coco_url; None where there is none."""
+def name_from_url(url: Any, folders: int = 0) -> Optional[str]:
+    """The last part of a URL's path, as LVIS means with coco_url; None where there is none.
+
+    folders: how many parts before the last one belong to it.
+    """
     if not isinstance(url, str):
         return None
     try:
         path = urlsplit(url).path
     except ValueError:
         return None
-    return unquote(path.rsplit("/", 1)[-1]) or None
+    return unquote("/".join(path.split("/")[-1 - folders :])) or None
 
 
 class NormalisedNames:
