@@ -12,7 +12,7 @@ import numpy as np
 from ..config import Config
 from ..data.annotations.records import Record
 from ..data.images.decode import read_picture
-from ..data.pipeline.read_ahead import read_ahead
+from ..data.read_ahead import read_ahead
 from ..errors import ConfigError, DataError, one_line
 from ..log import logger
 from ..predictor import Predictor

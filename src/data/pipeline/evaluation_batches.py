@@ -13,7 +13,7 @@ from ..annotations.records import Record
 from ..images.canvas import CanvasSettings, resized_size
 from ..images.decode import read_picture
 from ..images.placement import place_picture, place_plainly
-from .read_ahead import read_ahead
+from ..read_ahead import read_ahead
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from ...config import Config, load_config
 from ...data.annotations.records import DataSource, Record
 from ...data.images.decode import read_picture
 from ...data.pipeline.evaluation_batches import EvaluationBatchSettings, evaluation_batches
-from ...data.pipeline.read_ahead import read_ahead
+from ...data.read_ahead import read_ahead
 from ...data_settings import annotation_settings, evaluation_batch_settings, statistics_settings
 from ...errors import DataError, RankError, UserError
 from ...evaluation.coco_settings import CocoSettings, coco_settings

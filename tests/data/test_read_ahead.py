@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from src.data.pipeline.read_ahead import read_ahead
+from src.data.read_ahead import read_ahead
 
 
 @pytest.mark.parametrize("threads, ahead, count", [(1, 0, 5), (1, 2, 5), (3, 2, 20), (2, 8, 3), (2, 2, 0)])
