@@ -42,6 +42,12 @@ KINDS: Dict[str, Kind] = {
     "label_others": Kind(
         SKIPPED, "further annotations of a task, left out: the ground truth is read, or else the newest"
     ),
+    "mask_size": Kind(FATAL, "mask file of another size than its picture"),
+    "mask_one_value": Kind(
+        KEPT,
+        "mask file with one value in parts that lie apart, read as one object; objects need a value each",
+    ),
+    "picture_unlabelled": Kind(SKIPPED, "picture without a mask file, left out"),
     "box_as_mask": Kind(KEPT, "rectangle in data with masks, whose mask is the whole rectangle"),
     # classes
     "category_unlisted": Kind(FATAL, "class that the form's list of classes lacks"),
@@ -172,6 +178,7 @@ PICTURE_KINDS = (
     "picture_unreadable",
     "picture_size",
     "label_picture_missing",
+    "mask_size",
 )
 # fatal kinds that leave objects without their picture, their class or a usable position: that annotations
 # refer to nothing then, and that pictures have no objects, only follows

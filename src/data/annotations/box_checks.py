@@ -7,7 +7,16 @@ from typing import Dict, Tuple
 import numpy as np
 
 from ..findings import Findings, short_numbers
-from .object_columns import BAD_BOX, BOX, INFINITE_BOX, NO_BOX, MaskExtents, ObjectColumns, ObjectPictures
+from .object_columns import (
+    BAD_BOX,
+    BOX,
+    INFINITE_BOX,
+    NO_BOX,
+    NO_MASK,
+    MaskExtents,
+    ObjectColumns,
+    ObjectPictures,
+)
 
 _BEYOND_ONE = 0.01  # normalised boxes may reach out of their picture as others do
 ROUNDING = 1.0  # a box or polygon may reach this many pixels out of its picture without a finding
@@ -117,6 +126,9 @@ def check_boxes(
     from_mask = valid & (state == NO_BOX) & masks.has_mask
     if objects.has_own_boxes:
         objects.add_findings(findings, "box_missing", from_mask, ".bbox")
+    else:
+        # what is wrong with a mask was said; that there is no box either only follows
+        valid &= (state != NO_BOX) | masks.has_mask | (objects.mask_kind == NO_MASK)
     boxes[from_mask] = masks.boxes[from_mask]
     for kind, mask in (
         ("box_form", (state == BAD_BOX) | ((state == NO_BOX) & ~masks.has_mask)),

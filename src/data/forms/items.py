@@ -86,12 +86,15 @@ class FormSource(NamedTuple):
         pictures: a folder with the pictures; None: they are where the form has them.
         split: the split's name as the form has it; None: all of the source.
         embedded: the folder into which pictures within label files are written.
+        class_name: the class of objects to which the form gives none: the only one that is wanted; None:
+            there are more, or it is not known.
     """
 
     root: Path
     pictures: Optional[Path]
     split: Optional[str]
     embedded: Path
+    class_name: Optional[str] = None
 
 
 def no_splits(root: Path) -> List[str]:

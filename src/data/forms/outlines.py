@@ -42,3 +42,23 @@ def is_number(value: object) -> bool:
 
 def are_numbers(values: Sequence[object]) -> bool:
     return all(map(is_number, values))
+
+
+def rotated(outline: Sequence[float], centre_x: float, centre_y: float, angle: float) -> List[float]:
+    """A polygon x, y, x, y, ... rotated around a point, clockwise as pictures are shown.
+
+    Args:
+        outline: the polygon.
+        centre_x, centre_y: the point.
+        angle: in radians; 0 leaves every number as it is.
+    """
+    if angle == 0:
+        return list(outline)
+    cosine = math.cos(angle)
+    sine = math.sin(angle)
+    points = []
+    for x, y in zip(outline[0::2], outline[1::2]):
+        along = x - centre_x
+        across = y - centre_y
+        points += [centre_x + along * cosine - across * sine, centre_y + along * sine + across * cosine]
+    return points

@@ -68,5 +68,7 @@ def picture_folder(path: Path, root: Path, split: str, names: Sequence[str]) -> 
     folders.append(parent / path.stem.rsplit("_", 1)[-1])  # instances_train2018
     if path.parent not in (parent, parent / "annotations"):
         folders.insert(0, path.parent)
+    # CVAT has the pictures of instances_default.json in images/default
+    folders += [parent / "images" / path.stem.partition("_")[2]]
     folders += [parent / "images", path.parent / "images"]
     return next((folder for folder in folders if folder.is_dir()), parent)

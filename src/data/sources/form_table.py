@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Dict
 
 from ..forms.items import Form
-from ..forms.readers import label_studio, labelme, via, voc, yolo
+from ..forms.readers import cvat, label_studio, labelme, masks, via, voc, yolo
 
-FORMS: Dict[str, Form] = {module.FORM.name: module.FORM for module in (labelme, yolo, voc, label_studio, via)}
+_READERS = (labelme, yolo, voc, label_studio, via, cvat, masks)
+FORMS: Dict[str, Form] = {module.FORM.name: module.FORM for module in _READERS}

@@ -74,7 +74,9 @@ def locate_split(
         return _locate_txt(root, pictures)
     form = FORMS[dataset]
     present = form.splits(root)
-    own = next((one for one in names if one in present), None)
+    # CVAT's own subsets begin with capital letters
+    called = {one.lower(): one for one in reversed(present)}
+    own = next((called[one.lower()] for one in names if one.lower() in called), None)
     if own is not None:
         return Located(dataset, str(root), pictures or _folder(root), own)
     below = [] if present else _split_folders(root)

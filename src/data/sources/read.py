@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Optional, Tuple
 
-from ..annotations.annotation_file import AnnotationSettings, read_annotation_file
+from ..annotations.annotation_file import AUTO, AnnotationSettings, read_annotation_file
 from ..annotations.coco_reader import read_coco
 from ..annotations.records import DataSource
 from ..annotations.txt_reader import read_txt
@@ -56,7 +56,9 @@ def _form_source(settings: AnnotationSettings) -> FormSource:
     root = Path(settings.path)
     own_folder = str(root if root.is_dir() else root.parent)
     pictures = None if settings.folder in (own_folder, str(root)) else Path(settings.folder)
-    return FormSource(root, pictures, settings.split, Path(settings.embedded))
+    names = settings.class_names
+    class_name = names[1] if names != AUTO and len(names) == 2 else None
+    return FormSource(root, pictures, settings.split, Path(settings.embedded), class_name)
 
 
 def annotations_digest(settings: AnnotationSettings) -> str:

@@ -26,7 +26,8 @@ import numpy as np
 from ...findings import Findings, short
 from ..collect import BACKGROUND
 from ..embedded import embedded_picture
-from ..items import Form, FormSource, JoinedParts, LabelledObject, LabelledPicture, PartMask
+from ..grouped_parts import Part, joined_object
+from ..items import Form, FormSource, LabelledObject, LabelledPicture, PartMask
 from ..label_files import files_below, first_files, head, place_of, read_json
 from ..outlines import are_numbers, ellipse, rectangle
 from ..picture_finder import PictureFinder
@@ -90,7 +91,7 @@ def _path(content, path, place, source, finder, findings):
 
 def _objects(shapes: List[Any], place: str, findings: Findings) -> List[LabelledObject]:
     """The objects of a picture, those of a group at the place of its first shape."""
-    groups: Dict[Any, List[tuple]] = defaultdict(list)
+    groups: Dict[Any, List[Part]] = defaultdict(list)
     for index, shape in enumerate(shapes):
         where = f"shapes[{index}]"
         label = shape.get("label") if isinstance(shape, dict) else None
@@ -104,8 +105,9 @@ def _objects(shapes: List[Any], place: str, findings: Findings) -> List[Labelled
         if read is not None:
             group = shape.get("group_id")
             key = (label, group) if type(group) in (int, str) else (label, where)
-            groups[key].append((where, *read))
-    return [_joined(label, parts) for (label, _), parts in groups.items()]
+            groups[key].append(Part(where, *read))
+    names = {_BACKGROUND: BACKGROUND}
+    return [joined_object(names.get(label, label), parts) for (label, _), parts in groups.items()]
 
 
 def _shape(shape: dict, place: str, findings: Findings) -> Optional[tuple]:
@@ -147,22 +149,6 @@ def _mask(text: Any) -> Optional[np.ndarray]:
     # OpenCV refuses an empty buffer with an exception
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if data else None
     return None if image is None else image > 0
-
-
-def _joined(label: str, parts: List[tuple]) -> LabelledObject:
-    """One object of the parts (place, polygon or PartMask, whether it is a rectangle) of a group."""
-    place = parts[0][0]
-    polygons = [outline for _, outline, _ in parts if isinstance(outline, list)]
-    masks = [outline for _, outline, _ in parts if not isinstance(outline, list)]
-    name = BACKGROUND if label == _BACKGROUND else label
-    is_box = len(parts) == 1 and parts[0][2]
-    box = None
-    if is_box:
-        box = (polygons[0][0], polygons[0][1], polygons[0][4], polygons[0][5])
-    if not masks:
-        return LabelledObject(name, box, polygons, place, is_box=is_box)
-    segmentation = masks[0] if len(parts) == 1 else JoinedParts(polygons, masks)
-    return LabelledObject(name, None, segmentation, place)
 
 
 FORM = Form(name="labelme", title="LabelMe", find=_find, files=_files, read=_read)
