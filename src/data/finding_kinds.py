@@ -60,6 +60,9 @@ KINDS: Dict[str, Kind] = {
     "category_unicode": Kind(
         FIXED, "class name in another Unicode normalisation (NFC, NFD) than in coco_classes, read as the same"
     ),
+    "category_root": Kind(
+        FIXED, "category 0 without objects, the supercategory of all others (as Roboflow has it), left out"
+    ),
     "category_zero": Kind(KEPT, "category with id 0, a class like the others (labels are counted from 1)"),
     "category_gaps": Kind(KEPT, "gaps in the category ids, closed by counting labels from 1"),
     # all objects at once

@@ -18,6 +18,8 @@ import unicodedata
 from functools import partial
 from typing import Mapping, Optional, Tuple
 
+import numpy as np
+
 from ..findings import Findings, short
 from .annotation_file import AUTO, AnnotationSettings, read_annotation_file
 from .coco_columns import AnnotationCollector
@@ -27,6 +29,7 @@ from .json_stream import ItemCount, parse_object
 from .json_values import whole_number
 from .mending.class_names import TRAINING, match_class_names
 from .mending.encodings import decode_text
+from .mending.root_class import root_position
 from .object_checks import checked_records
 from .records import DataSource
 
@@ -121,7 +124,9 @@ def _read(read, path, images, class_names, findings, use):
     has_annotations = content.get("annotations") is not None
     if has_annotations:
         _list_under(content, "annotations", findings)
-    found, background_id = _read_categories(categories, findings)
+    columns = annotations.columns()
+    used = set(np.unique(columns.category_id).tolist())
+    found, background_id = _read_categories(categories, used, findings)
     left_out = {} if background_id is None else {background_id: "annotation_background"}
     names = ("background", *found)
     if class_names != AUTO:
@@ -130,7 +135,7 @@ def _read(read, path, images, class_names, findings, use):
         for category_id in set(all_found.values()) - set(found.values()):
             left_out[category_id] = "annotation_not_common"
     labels = {found[name]: label for label, name in enumerate(names) if name in found}
-    objects = annotation_objects(annotations.columns(), images.image_ids, labels, left_out, findings)
+    objects = annotation_objects(columns, images.image_ids, labels, left_out, findings)
     records, has_masks = checked_records(objects, images.pictures, findings)
     return DataSource(
         annotation_file=path,
@@ -172,11 +177,18 @@ def _list_under(content, key, findings):
     return value
 
 
-def _read_categories(categories, findings):
-    """({class name: category id} in the file's order without the background, the background's id or None)."""
+def _read_categories(categories, used, findings):
+    """({class name: category id} in the file's order without the background, the background's id or None).
+
+    used: the category ids of the annotations.
+    """
     found = {}
+    root = root_position(categories, used)
     for index, category in enumerate(categories):
-        _read_category(category, f"categories[{index}]", found, findings)
+        if index == root:
+            findings.add("category_root", f"categories[{index}]", detail=short(category["name"]))
+        else:
+            _read_category(category, f"categories[{index}]", found, findings)
     background_id = found.pop("background", None)  # some tools list it
     if not found:
         findings.fail("file_form", "", "'categories' lists no class")

@@ -8,6 +8,7 @@ from typing import List, NamedTuple, Optional, Sequence
 
 from ...errors import ConfigError, DataError
 from ...log import logger
+from ..forms.label_files import place_of
 from .coco_layout import coco_files, is_lvis, lvis_folder, named_files, picture_folder
 from .find_form import COCO, TXT, describe, find_form
 from .form_table import FORMS
@@ -102,7 +103,8 @@ def _split_folders(root: Path) -> List[str]:
 def _locate_coco(root, pictures, split, names, may_be_whole):
     """The COCO file of a split, which has the split's name, or is the only one."""
     paths = coco_files(root)
-    named = named_files(paths, names)
+    # a folder may have valid and test: the first name counts
+    named = next((files for files in (named_files(paths, (name,)) for name in names) if files), [])
     others = named_files(paths, [name for name in _ALL_NAMES if name not in names])
     if not named and len(paths) == 1 and (may_be_whole and not others or root.is_file()):
         named = paths
@@ -111,7 +113,7 @@ def _locate_coco(root, pictures, split, names, may_be_whole):
     if not named:
         raise _no_split(root, split, names, [path.name for path in paths])
     if len(named) > 1:
-        listed = ", ".join(path.name for path in named[:5])
+        listed = ", ".join(place_of(path, root) for path in named[:5])
         key = "ann_file" if split == "val" else "ANNO_PATH"
         raise DataError(
             f"dataset=auto: {root} has {len(named)} files of the split {names[0]}: {listed}; write {key}=FILE"
