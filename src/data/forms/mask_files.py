@@ -8,14 +8,14 @@ from __future__ import annotations
 import zlib
 from io import BytesIO
 from pathlib import Path
-from typing import List, NamedTuple, Optional
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 from PIL import Image
 
 from ...errors import DataError
-from ..images.decode import error_line
+from ..images.decode import error_line, picture_size
 
 MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")  # formats that lose nothing
 _PNG_START = b"\x89PNG\r\n\x1a\n"
@@ -201,6 +201,29 @@ def id_rles(values: np.ndarray) -> List[IdMask]:
         parts = cv2.connectedComponents((values != 0).astype(np.uint8))[0] - 1
         found[0] = found[0]._replace(parts=parts)
     return found
+
+
+def picture_size_if_readable(path: Path) -> Optional[Tuple[int, int]]:
+    """(width, height) in pixels; None for a picture that cannot be read, of which `collect_form` says so."""
+    try:
+        height, width = picture_size(path)
+    except DataError:
+        return None
+    return width, height
+
+
+def size_problem(shape: Sequence[int], size: Optional[Tuple[int, int]], name: str) -> str:
+    """The detail of the finding `mask_size`; "" where a mask fits its picture, displayed or as stored (EXIF).
+
+    Args:
+        shape: (height, width) of the mask.
+        size: (width, height) of the picture; None: not known.
+        name: of the picture.
+    """
+    if size is None or tuple(shape) in (size, size[::-1]):
+        return ""
+    masks = f"the mask is {shape[1]}x{shape[0]} (width x height)"
+    return f"{masks}, its picture {name} is {size[0]}x{size[1]}"
 
 
 def value_text(value: int) -> str:

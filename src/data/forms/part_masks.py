@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Dict, Union
+import math
+from typing import Dict, List, Optional, Sequence, Union
 
 from pycocotools import mask as mask_api
 
 from ..images.paste_rle import window_runs
 from .items import JoinedParts, PartMask
+
+_MOST_DRAWN = 2**26  # pixels of a polygon's rectangle
 
 
 def picture_rle(part: Union[PartMask, JoinedParts], width: int, height: int) -> Dict[str, object]:
@@ -37,3 +40,25 @@ def _part_rle(part, width, height):
     if pixels.any():
         runs = window_runs(pixels.T, left, top, height, width)
     return mask_api.frPyObjects({"size": [height, width], "counts": runs}, height, width)
+
+
+def holed_polygon(exterior: List[float], holes: Sequence[List[float]]) -> Optional[PartMask]:
+    """A polygon without its holes, each drawn as COCO draws a polygon; None where it is too large to draw.
+
+    Args:
+        exterior: x, y, x, y, ... in pixels.
+        holes: the same of each hole.
+    """
+    rings = [ring for ring in (exterior, *holes) if len(ring) >= 6]
+    if len(exterior) < 6:
+        return None
+    left = math.floor(min(exterior[0::2]))
+    top = math.floor(min(exterior[1::2]))
+    width = math.ceil(max(exterior[0::2])) - left + 1
+    height = math.ceil(max(exterior[1::2])) - top + 1
+    if width * height > _MOST_DRAWN:
+        return None
+    # moved by whole pixels, a polygon covers the same pixels
+    moved = [[value - (left, top)[i % 2] for i, value in enumerate(ring)] for ring in rings]
+    drawn = mask_api.decode(mask_api.frPyObjects(moved, height, width)).astype(bool)
+    return PartMask(left, top, drawn[..., 0] & ~drawn[..., 1:].any(-1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Dict
 
 from ..forms.items import Form
-from ..forms.readers import cvat, label_studio, labelme, masks, via, voc, yolo
+from ..forms.readers import cityscapes, cvat, label_studio, labelme, masks, supervisely, via, voc, yolo
 
-_READERS = (labelme, yolo, voc, label_studio, via, cvat, masks)
+_READERS = (labelme, yolo, voc, label_studio, via, cvat, cityscapes, masks, supervisely)
 FORMS: Dict[str, Form] = {module.FORM.name: module.FORM for module in _READERS}

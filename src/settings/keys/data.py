@@ -5,7 +5,20 @@ from __future__ import annotations
 from .coco_classes import COCO_CLASSES
 from .key import Key
 
-DATASET_FORMS = ("auto", "coco", "other", "labelme", "yolo", "voc", "label_studio", "via", "cvat", "masks")
+DATASET_FORMS = (
+    "auto",
+    "coco",
+    "other",
+    "labelme",
+    "yolo",
+    "voc",
+    "label_studio",
+    "via",
+    "cvat",
+    "cityscapes",
+    "masks",
+    "supervisely",
+)
 
 KEYS = (
     Key(

@@ -21,12 +21,20 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ....errors import DataError
 from ...findings import Findings
-from ...images.decode import picture_size
 from ...picture_suffixes import PICTURE_SUFFIXES
 from ...read_ahead import read_ahead
 from ..items import Form, FormSource, LabelledObject, LabelledPicture
 from ..label_files import LOOKED_AT, files_below, first_files, place_of
-from ..mask_files import MASK_SUFFIXES, IdMask, id_rles, object_rle, read_mask, value_text
+from ..mask_files import (
+    MASK_SUFFIXES,
+    IdMask,
+    id_rles,
+    object_rle,
+    picture_size_if_readable,
+    read_mask,
+    size_problem,
+    value_text,
+)
 
 _PICTURE_FOLDERS = ("images", "image", "imgs", "img")
 _MASK_FOLDERS = ("masks", "mask")
@@ -182,11 +190,6 @@ def _assigned(path: Path, unit: _Unit, pictures) -> Optional[Tuple[Tuple[str, ..
 
 def _load(path: Path, files: List[MaskFile]) -> _ReadMasks:
     """Read a picture's mask files; called by threads."""
-    try:
-        height, width = picture_size(path)
-        size = (width, height)
-    except DataError:  # `collect_form` says so
-        size = None
     masks: List[object] = []
     for file in files:
         try:
@@ -194,7 +197,7 @@ def _load(path: Path, files: List[MaskFile]) -> _ReadMasks:
             masks.append(object_rle(values) if file.is_object else id_rles(values))
         except DataError as error:
             masks.append(str(error))
-    return _ReadMasks(size, masks)
+    return _ReadMasks(picture_size_if_readable(path), masks)
 
 
 def _picture(
@@ -210,10 +213,9 @@ def _picture(
             findings.add("label_file_syntax", where, detail=masks)
             continue
         rles = [masks] if file.is_object else [one.rle for one in masks]
-        wrong = next((rle["size"] for rle in rles if not _fits(rle["size"], read.size)), None)
-        if wrong is not None:
-            detail = f"the mask is {wrong[1]}x{wrong[0]} (width x height), its picture {place} is "
-            findings.add("mask_size", where, detail=detail + f"{read.size[0]}x{read.size[1]}")
+        problems = [size_problem(rle["size"], read.size, place) for rle in rles]
+        if any(problems):
+            findings.add("mask_size", where, detail=next(filter(None, problems)))
             used = ""
         elif file.is_object:
             objects.append(LabelledObject(file.class_name or source.class_name or _CLASS, None, masks, where))
@@ -224,11 +226,6 @@ def _picture(
         height, width = objects[0].segmentation["size"]
         size = (width, height)
     return LabelledPicture(used, size, objects, place)
-
-
-def _fits(shape: List[int], size: Optional[Tuple[int, int]]) -> bool:
-    """Whether a mask [height, width] has its picture's size, as displayed or as stored (EXIF)."""
-    return size is None or tuple(shape) in (size, size[::-1])
 
 
 def _id_objects(
