@@ -85,7 +85,7 @@ def convert_data(job: LabelConversion) -> None:
         else:
             names = list(NAMES[: len(shares)])
             splits = split_pictures(data, SplitSettings(shares, job.seed, job.distance))
-        if names != [None]:
+        if len(names) > 1:
             print("\n".join(split_lines(data, splits, names)), flush=True)
         _write(data, target, partial, names, splits, job.pictures, losses)
         shutil.rmtree(embedded, ignore_errors=True)
@@ -128,7 +128,7 @@ def _read(job: LabelConversion, class_map: ClassMap, embedded: str) -> JoinedSou
 
 
 def _leave_out_missing(splits: Sequence[ReadSplit]) -> None:
-    for _, source in splits:
+    for _, source, _ in splits:
         missing = [record.image_id for record in source.records if not os.path.isfile(record.path)]
         if missing:
             logger.warning("%s: %d pictures are missing and left out", source.annotation_file, len(missing))
@@ -173,7 +173,7 @@ def _write(
         ]
         for position, split in enumerate(splits.tolist()):
             path = data.pictures[position].record.path
-            name = data.relative_name(position)
+            name = data.relative_name(position, placer is None)
             if placer is not None or target.has_file_a_picture:
                 name = given[split].take(name)
             picture = data.picture(position, name, target.keeps_crowds, losses)

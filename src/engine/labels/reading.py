@@ -64,16 +64,19 @@ class ReadSplit(NamedTuple):
     Attributes:
         split: its name; None: the data set has no splits.
         source: what was read.
+        form: its form, as the key `dataset` has it.
     """
 
     split: Optional[str]
     source: DataSource
+    form: str
 
 
 def read_source(settings: SourceSettings) -> List[ReadSplit]:
     """Read the splits of a data set. Raises DataError or ConfigError where it cannot be used."""
     try:
-        return [ReadSplit(name, _read(settings, located)) for name, located in _find_splits(settings)]
+        found = _find_splits(settings)
+        return [ReadSplit(name, _read(settings, located), located.format) for name, located in found]
     except UserError as error:
         text = str(error)
         for word, own in _OWN_WORDS:

@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
-from ...data.annotations.records import Record
+from ...data.annotations.records import DataSource, Record
 from ...data.forms.writers.picture_labels import DataSetFacts, Losses, ObjectLabel, PictureLabels
+from ...data.sources.find_form import COCO
 from ...errors import DataError
 from .class_map import ClassMap, mapped_classes
 from .reading import ReadSplit
@@ -47,6 +48,9 @@ class JoinedSources:
     def __init__(self, sources: Sequence[ReadSplit], class_map: ClassMap, embedded: str, pools: bool):
         self.sources = [one.source for one in sources]
         self._embedded = os.path.abspath(embedded)
+        self._bases = [
+            one.source.folder if one.form == COCO else _common_folder(one.source) for one in sources
+        ]
         names, self._label_maps = mapped_classes([one.class_names for one in self.sources], class_map)
         self.pictures: List[SourcePicture] = [
             SourcePicture(number, record)
@@ -88,16 +92,22 @@ class JoinedSources:
         """Whether a picture was within its label file."""
         return os.path.dirname(os.path.abspath(self.pictures[position].record.path)) == self._embedded
 
-    def relative_name(self, position: int) -> str:
-        """The name of a picture below its data set's folder; its file name alone where it is elsewhere.
+    def relative_name(self, position: int, stays: bool) -> str:
+        """The name of a picture in its data set; its file name alone where it is elsewhere.
 
-        One that was within its label file is called as that.
+        COCO's names are kept. Those of other forms begin below the folder that holds all pictures of the
+        split. A picture that was within its label file is called as that.
+
+        Args:
+            position: in `pictures`.
+            stays: whether the picture is not moved. Its name begins below the data set's folder then.
         """
         number, record = self.pictures[position]
         if self.is_embedded(position):
             label_file = record.location.partition(": ")[0]
             return os.path.splitext(label_file)[0] + os.path.splitext(record.path)[1]
-        name = os.path.relpath(record.path, self.sources[number].folder or ".")
+        base = self.sources[number].folder if stays else self._bases[number]
+        name = os.path.relpath(record.path, base or ".")
         is_elsewhere = name.split(os.sep)[0] == os.pardir
         return os.path.basename(record.path) if is_elsewhere else Path(name).as_posix()
 
@@ -138,6 +148,12 @@ class JoinedSources:
                     )
                 )
         return picture
+
+
+def _common_folder(source: DataSource) -> str:
+    """The deepest folder that holds all pictures of a data set."""
+    folders = {os.path.dirname(os.path.abspath(record.path)) for record in source.records}
+    return os.path.commonpath(folders) if folders else source.folder
 
 
 def _are_unique(records: Sequence[Record]) -> bool:

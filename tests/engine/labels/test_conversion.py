@@ -43,7 +43,7 @@ def coco(path):
 NAMES = [f"{number:03d} é" for number in (1, 2, 3)]
 LAYOUTS = {
     "coco": ["annotations/instances_train.json", *(f"train/{name}.png" for name in NAMES)],
-    "labelme": [f"{name}.{suffix}" for name in NAMES for suffix in ("json", "png")],
+    "labelme": [f"train/{name}.{suffix}" for name in NAMES for suffix in ("json", "png")],
     "yolo": [
         "data.yaml",
         *(f"images/train/{name}.png" for name in NAMES),
@@ -70,8 +70,8 @@ def test_pictures_are_copied_or_left(pictures, tmp_path):
     convert(tmp_path, "drawn", "out", "--to", "labelme", "--pictures", pictures)
     found = list((tmp_path / "out").rglob("*.png"))
     original = tmp_path / "drawn" / "train" / "001 é.png"
-    content = coco(tmp_path / "out" / "001 é.json")
-    opened = tmp_path / "out" / content["imagePath"]
+    content = coco(tmp_path / "out" / "train" / "001 é.json")
+    opened = tmp_path / "out" / "train" / content["imagePath"]
     assert opened.read_bytes() == original.read_bytes()
     if pictures == "copy":
         assert len(found) == 3 and not opened.samefile(original)
@@ -165,7 +165,7 @@ def test_pictures_within_label_files_become_files(tmp_path):
     draw_scenes(tmp_path / "drawn", 1)
     convert(tmp_path, "drawn", "labels", "--to", "labelme")
     shutil.rmtree(tmp_path / "drawn")
-    for path in (tmp_path / "labels").glob("*.png"):
+    for path in (tmp_path / "labels" / "train").glob("*.png"):
         label_file = path.with_suffix(".json")
         content = coco(label_file)
         content["imageData"] = base64.b64encode(path.read_bytes()).decode()
@@ -248,7 +248,7 @@ def test_a_killed_conversion_leaves_nothing_that_looks_whole(tmp_path):
 def test_two_processes_do_not_write_one_folder(tmp_path):
     write_many(tmp_path / "drawn", 3000)
     process = start(tmp_path, "drawn", "out", "--to", "labelme")
-    while process.poll() is None and not (tmp_path / "out.partial" / "1.json").exists():
+    while process.poll() is None and not (tmp_path / "out.partial" / "train" / "1.json").exists():
         time.sleep(0.005)
     process.send_signal(signal.SIGSTOP)
     try:
@@ -262,7 +262,7 @@ def test_two_processes_do_not_write_one_folder(tmp_path):
 def test_ctrl_c_removes_what_was_written(tmp_path):
     write_many(tmp_path / "drawn", 3000)
     process = start(tmp_path, "drawn", "out", "--to", "labelme")
-    while process.poll() is None and not (tmp_path / "out.partial" / "1.json").exists():
+    while process.poll() is None and not (tmp_path / "out.partial" / "train" / "1.json").exists():
         time.sleep(0.005)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate()

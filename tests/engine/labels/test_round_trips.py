@@ -16,8 +16,8 @@ from src.data.forms.writers.targets import TARGETS
 from src.engine.labels.conversion import LabelConversion, convert_data
 from tests.data.forms.writers.scenes import by_picture, draw_scenes
 
-# (the form, whether it has crowds, whether it has boxes besides masks)
-FORMS = [("coco", True, True), ("labelme", False, False), ("txt", False, True), ("yolo", False, False)]
+# (the form, whether it has crowds)
+FORMS = [("coco", True), ("labelme", False), ("txt", False), ("yolo", False)]
 
 
 def convert(source, out, target, **words):
@@ -36,24 +36,28 @@ def test_every_form_is_here():
     assert {name for name, *_ in FORMS} == set(TARGETS)
 
 
-@pytest.mark.parametrize(("target", "has_crowds", "has_boxes"), FORMS)
+@pytest.mark.parametrize(("target", "has_crowds"), FORMS)
 @settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
-def test_masks_boxes_and_classes_come_back(target, has_crowds, has_boxes, seed):
+def test_masks_boxes_and_classes_come_back(target, has_crowds, seed):
     folder = Path(tempfile.mkdtemp())
     try:
         drawn = by_picture(draw_scenes(folder / "drawn", seed))
-        if not any(crowd == 0 for objects in drawn.values() for *_, crowd in objects):
+        if not any(crowd == 0 for objects in drawn.values() for _, _, _, crowd, _ in objects):
             return
         found = by_picture(there_and_back(folder, target))
         assert found.keys() == drawn.keys()
         for name, objects in drawn.items():
             expected = [one for one in objects if has_crowds or not one[3]]
             assert [one[0] for one in found[name]] == [one[0] for one in expected]
-            for (_, box, mask, crowd), (_, old_box, old_mask, old_crowd) in zip(found[name], expected):
+            for (_, box, mask, crowd, _), (_, old_box, old_mask, old_crowd, parts) in zip(
+                found[name], expected
+            ):
                 assert crowd == old_crowd
                 assert (mask & old_mask).sum() / (mask | old_mask).sum() >= 0.999
-                assert np.abs(np.subtract(box, old_box)).max() <= 0.01
+                # Of parts that may overlap, YOLO has the outline of their pixels.
+                limit = 1 if target == "yolo" and parts > 1 else 0.01
+                assert np.abs(np.subtract(box, old_box)).max() <= limit
     finally:
         shutil.rmtree(folder)
 
@@ -64,7 +68,7 @@ def test_boxes_alone_stay_boxes(target, tmp_path):
     found = by_picture(there_and_back(tmp_path, target))
     for name, objects in drawn.items():
         assert [one[0] for one in found[name]] == [one[0] for one in objects]
-        for (_, box, mask, _), (_, old_box, *_) in zip(found[name], objects):
+        for (_, box, mask, *_), (_, old_box, *_) in zip(found[name], objects):
             assert mask is None and np.abs(np.subtract(box, old_box)).max() <= 0.01
 
 

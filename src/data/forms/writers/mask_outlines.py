@@ -87,7 +87,8 @@ def joined(outlines: Sequence[np.ndarray]) -> np.ndarray:
         turned = np.roll(outline, -entry, axis=0)
         bridge = (start - entry) % len(outline)
         ways_there.append(turned[: bridge + 1])
-        ways_back.append(np.concatenate([turned[bridge:], turned[:1]]))
+        # the first outline is closed by the polygon's end
+        ways_back.append(np.concatenate([turned[bridge:], turned[: len(ways_back) > 0]]))
         entry = next_entry
     last = np.roll(outlines[-1], -entry, axis=0)
     if not ways_there:

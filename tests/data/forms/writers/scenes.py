@@ -91,7 +91,7 @@ def draw_scenes(folder, seed, pictures=3, kinds=KINDS, masks=True, split="train"
 
 
 def by_picture(content):
-    """{file name: [(class name, box x1 y1 x2 y2, mask bool or None, iscrowd)]} of a COCO JSON's content."""
+    """{file name: [(class name, box x1 y1 x2 y2, mask or None, iscrowd, polygons)]} of a COCO JSON."""
     images = {image["id"]: image for image in content["images"]}
     names = {category["id"]: category["name"] for category in content["categories"]}
     found = {image["file_name"]: [] for image in content["images"]}
@@ -101,6 +101,7 @@ def by_picture(content):
         mask = None
         if one["segmentation"]:
             mask = pixels(one["segmentation"], image["height"], image["width"])
-        row = (names[one["category_id"]], (x, y, x + w, y + h), mask, one["iscrowd"])
+        count = len(one["segmentation"]) if isinstance(one["segmentation"], list) else 0
+        row = (names[one["category_id"]], (x, y, x + w, y + h), mask, one["iscrowd"], count)
         found[image["file_name"]].append(row)
     return found
