@@ -7,7 +7,7 @@ from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ...data.pipeline.read_ahead import read_ahead
+from ...data.read_ahead import read_ahead
 from ...data.splits.near_duplicates import near_duplicate_groups, picture_hash
 from ...data.splits.stratification import stratified_split
 from ...errors import ConfigError, DataError, one_line
