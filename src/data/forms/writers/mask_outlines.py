@@ -163,7 +163,7 @@ def _joined_window(window):
 def editable_polygons(window: MaskWindow, tolerance: float, least_iou: float = LEAST_IOU) -> List[np.ndarray]:
     """Outlines of a mask with few points, for people who move them.
 
-    The tolerance is halved until the polygons' IoU with the mask is high enough. Holes are filled, unless
+    The tolerance is lowered until the polygons' IoU with the mask is high enough. Holes are filled, unless
     they are what lowers the IoU: then bridges lead to them.
 
     Args:
@@ -186,15 +186,24 @@ def editable_polygons(window: MaskWindow, tolerance: float, least_iou: float = L
             polygons.append(joined(simple).ravel())
         if tolerance <= 0 or _iou(polygons, mask) >= least_iou:
             return [polygon + np.tile((left, top), len(polygon) // 2) for polygon in polygons]
-        tolerance = tolerance / 2 if tolerance > 0.1 else 0.0
+        tolerance = 0.8 * tolerance if tolerance > 0.1 else 0.0
 
 
 def _simplified(ring, tolerance):
     """An outline with fewer points; itself where fewer than three would be left."""
     if tolerance <= 0:
         return ring
-    shorter = cv2.approxPolyDP(ring.astype(np.float32).reshape(-1, 1, 2), tolerance, closed=True)
+    middles = _middles(ring).astype(np.float32).reshape(-1, 1, 2)
+    shorter = cv2.approxPolyDP(middles, tolerance, closed=True)
     return shorter.reshape(-1, 2).astype(np.float64) if len(shorter) >= 3 else ring
+
+
+def _middles(ring):
+    """The middles of the pixels' edges along a ring of `mask_rings`: a slope without the steps."""
+    sides = np.roll(ring, -1, axis=0) - ring
+    lengths = np.abs(sides).sum(1).astype(int)  # each side is along an axis
+    number = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return np.repeat(ring, lengths, 0) + np.repeat(np.sign(sides), lengths, 0) * (number[:, None] + 0.5)
 
 
 def _iou(polygons, mask):
