@@ -139,6 +139,11 @@ def _source(read, annotations, class_names, settings, findings):
         left_out[background] = "annotation_background"
     if not found:
         findings.fail("file_form", "", "no object with a class")
+    for name in found:
+        if any("\ud800" <= letter <= "\udfff" for letter in name):
+            # no file could be written with it
+            detail = f"the class {short(name)} has half of a surrogate pair, which is no letter"
+            findings.add("category_form", "", detail=detail)
     names = (BACKGROUND, *found)
     if settings.class_names != AUTO:
         all_found = found

@@ -125,7 +125,7 @@ class PictureFinder:
             stems: Dict[str, List[str]] = {}
             try:
                 names = sorted(os.listdir(folder))
-            except OSError:  # what was looked for is reported as missing
+            except (OSError, ValueError):  # what was looked for is reported as missing
                 names = []
             for name in names:
                 stem, suffix = os.path.splitext(name)

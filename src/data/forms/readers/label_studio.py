@@ -82,7 +82,9 @@ def _picture(task: Task, beside: Path, source, finder, findings) -> LabelledPict
         except DataError:
             # its finding follows where the size is read again; without it there are no objects
             return LabelledPicture(path, None, [], task.place)
-    labelled = {item.get("id") for item in task.results if isinstance(item, dict) and _labels(_value(item))}
+    labelled = {
+        str(item.get("id")) for item in task.results if isinstance(item, dict) and _labels(_value(item))
+    }
     objects: List[LabelledObject] = []
     for index, result in enumerate(task.results):
         objects += _objects(result, f"result[{index}]", size, labelled, task.place, findings)
@@ -120,7 +122,7 @@ def _objects(result: Any, where: str, size, labelled, place, findings) -> List[L
     geometry = next((key for key in _GEOMETRY if key in value), None)
     if not labels:
         # choices, texts and relations are none; a shape may have its label in another result of its id
-        if geometry is not None and result.get("id") not in labelled:
+        if geometry is not None and str(result.get("id")) not in labelled:
             findings.add("label_shape", f"{place}: {where}", detail="a region without a label")
         return []
     if "keypointlabels" in value:

@@ -31,6 +31,9 @@ def brush_mask(values: Sequence[int], width: int, height: int) -> Optional[PartM
     Raises:
         ValueError, TypeError: it is corrupt, or not of this size.
     """
+    if not isinstance(values, list):
+        # bytes(9) would be nine zeros
+        raise TypeError("a list of bytes expected")
     runs = _alpha_runs(bytes(values), width * height * _CHANNELS)
     if not runs:
         return None

@@ -56,7 +56,8 @@ def read_tasks(content: Any, place: str, findings: Findings) -> Iterator[Task]:
             findings.add("label_others", where)
             continue
         else:
-            results = [region for value in item.values() if isinstance(value, list) for region in value]
+            lists = [value for value in item.values() if isinstance(value, list)]
+            results = [region for value in lists for region in value if isinstance(region, dict)]
             data = item
         names, embedded = _picture(data if isinstance(data, dict) else {}, item.get("file_upload"))
         yield Task(where, names, embedded, results)

@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 from typing import Collection, Iterator, List, NamedTuple, Optional
 
-from ....findings import Findings
+from ....annotations.mending.picture_names import leads_out
+from ....findings import Findings, short
 from ....picture_suffixes import PICTURE_SUFFIXES
 from ...items import FormSource
 from ...label_files import files_below, place_of, read_text
@@ -92,8 +93,12 @@ class VocLayout:
             text = read_text(path, place, findings)
             for number, line in enumerate((text or "").split("\n"), 1):
                 name = _CLASS_MARK.sub("", line.strip()).strip('"')
-                if name:
-                    yield self._entry(name, with_masks, f"{place}: line {number}")
+                where = f"{place}: line {number}"
+                if name and leads_out(name):
+                    detail = f"the name {short(name)} leads out of the folder"
+                    findings.add("label_picture_missing", where, detail=detail)
+                elif name:
+                    yield self._entry(name, with_masks, where)
         elif self.has_masks:
             for mask in files_below(self.base / "SegmentationObject", (".png",)):
                 yield self._entry(_name_below(mask, self.base / "SegmentationObject"), True, "")
@@ -103,7 +108,7 @@ class VocLayout:
     def _entry(self, name, with_masks, place):
         xml = self.xml / f"{name}.xml"
         masks = self.base / "SegmentationObject" / f"{name}.png" if with_masks else None
-        return VocPicture(name, xml if xml.is_file() else None, masks, place)
+        return VocPicture(name, xml if os.path.isfile(xml) else None, masks, place)
 
     def _all_xml(self):
         root = self.source.root

@@ -208,14 +208,15 @@ class _Layout:
                 # `path` may be called from the folder around it, as in Ultralytics' own data sets
                 self.bases += [beside / data_yaml.folder, beside.parent / data_yaml.folder]
             self.bases.append(beside)
-        self.bases = [base for base in self.bases if base.is_dir()]
+        # os.path: a name of any length and any letters is a question that is answered there
+        self.bases = [base for base in self.bases if os.path.isdir(base)]
 
     def resolved(self, entry: str) -> Optional[Path]:
         """A folder or list of data.yaml, which may have been written elsewhere; None if it is not there."""
         for name in _endings(entry):
             for base in self.bases:
                 path = Path(os.path.normpath(base / name))
-                if path.exists():
+                if os.path.exists(path):
                     return path
         return None
 
@@ -251,7 +252,9 @@ class _Layout:
                 continue
             bases = [path.parent, *self.bases]
             found = (Path(os.path.normpath(base / end)) for end in _endings(name) for base in bases)
-            picture = next((one for one in found if one.is_file() and self._is_allowed(one, path)), None)
+            picture = next(
+                (one for one in found if os.path.isfile(one) and self._is_allowed(one, path)), None
+            )
             if picture is None:
                 yield YoloPicture(None, None, f"{place}: line {number}")
             else:
