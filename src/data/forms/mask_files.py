@@ -16,6 +16,7 @@ from PIL import Image
 
 from ...errors import DataError
 from ..images.decode import error_line, picture_size
+from ..images.paste_rle import window_runs
 
 MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")  # formats that lose nothing
 _PNG_START = b"\x89PNG\r\n\x1a\n"
@@ -145,15 +146,16 @@ def _from_colors(values):
 
 def object_rle(values: np.ndarray) -> dict:
     """The RLE {"size": [height, width], "counts": run lengths} of all that is not 0."""
-    return _rle(*_set_runs(values != 0), values.shape)
-
-
-def _set_runs(mask):
-    """(starts, ends) int64 [r] of the runs of a mask bool [H, W], column by column."""
-    flat = np.zeros(mask.size + 2, np.int8)
-    flat[1:-1] = cv2.transpose(mask.view(np.uint8)).ravel()
-    changes = np.flatnonzero(flat[1:] != flat[:-1])
-    return changes[0::2], changes[1::2]
+    height, width = values.shape
+    mask = values != 0
+    rows = np.flatnonzero(mask.any(1))
+    runs = [height * width]
+    if len(rows):
+        mask = mask[rows[0] : rows[-1] + 1]
+        columns = np.flatnonzero(mask.any(0))
+        window = mask[:, columns[0] : columns[-1] + 1]
+        runs = window_runs(window.T, int(columns[0]), int(rows[0]), height, width)
+    return {"size": [height, width], "counts": runs}
 
 
 def _rle(starts, ends, shape):
