@@ -28,12 +28,14 @@ class PictureTask(NamedTuple):
         kind: as of `draw_picture`.
         size: (width, height) in pixels.
         seed: of its random numbers.
+        count: as of `draw_picture`.
     """
 
     path: str
     kind: str
     size: Tuple[int, int]
     seed: Tuple[int, ...]
+    count: Tuple[int, int]
 
 
 # What is annotated of a picture: an entry an object, without ids.
@@ -83,7 +85,7 @@ def _told_if_it_died(process: subprocess.Popen) -> Iterator[None]:
 
 def draw_file(task: PictureTask) -> Annotations:
     """Write a picture; returns what is annotated of it."""
-    drawn = draw_picture(task.size, task.kind, task.seed)
+    drawn = draw_picture(task.size, task.kind, task.seed, task.count)
     # OpenCV writes BGR
     if not cv2.imwrite(task.path, drawn.image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 93]):
         raise OSError(f"{Path(task.path)} could not be written")

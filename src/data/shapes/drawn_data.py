@@ -7,7 +7,8 @@ writes shapes/{train2017,val2017}/*.jpg and shapes/annotations/*.json.
 Four classes (circle, triangle, rectangle, star), from 8% to 60% of the picture's shorter side, at any angle.
 Colours and textures are drawn from a random stream of their own, so that they tell nothing about the class.
 In 22% of the pictures a shape hides 25% to 45% of another. An object is annotated as far as it is visible.
-One picture in ten also has a group of small shapes annotated as one crowd, one in twenty is empty.
+One picture in ten also has a group of small shapes annotated as one crowd, one in twenty is empty. Pictures
+of the training split have 7 to 12 objects where so many fit, those of the other 3 to 6.
 """
 
 from __future__ import annotations
@@ -26,16 +27,18 @@ from ...errors import DataError
 from .drawing_processes import PictureTask, draw_files
 from .drawn_object import SHAPE_CLASSES
 from .picture import Seed
+from .scene import OBJECT_COUNT, TRAINING_OBJECT_COUNT
 
 # The least share of each kind among a split's pictures. The rest are "plain".
 SHARES = {"occluded": 0.22, "crowd": 0.10, "empty": 0.05}
 
 SPLITS = ("train2017", "val2017")
+OBJECT_COUNTS = (TRAINING_OBJECT_COUNT, OBJECT_COUNT)  # of a picture of each split
 
 MARKER = "shapes.json"
 
 # Of the drawings. A folder with another version's is drawn again.
-_VERSION = 6
+_VERSION = 7
 
 
 def draw_shapes(
@@ -164,7 +167,7 @@ def _draw_split(folder: Path, split: int, count: int, size: Tuple[int, int], see
     ids = [split * 1_000_000 + number + 1 for number in range(count)]
     names = [f"{image_id:012d}.jpg" for image_id in ids]
     tasks = [
-        PictureTask(str(folder / name), kind, size, (seed, split, number))
+        PictureTask(str(folder / name), kind, size, (seed, split, number), OBJECT_COUNTS[split])
         for number, (name, kind) in enumerate(zip(names, kinds))
     ]
     drawn = draw_files(tasks)

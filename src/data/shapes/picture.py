@@ -10,7 +10,7 @@ from ..images.mask_polygons import mask_polygons
 from ..images.rle import mask_to_rle, rle_counts
 from .drawn_object import SHAPE_CLASSES, DrawnObject
 from .paint import paint_scene
-from .scene import place_objects, tight_box
+from .scene import OBJECT_COUNT, place_objects, tight_box
 
 # A seed as np.random.default_rng takes it.
 Seed = Union[int, Sequence[int]]
@@ -28,7 +28,9 @@ class DrawnPicture(NamedTuple):
     objects: List[DrawnObject]
 
 
-def draw_picture(size: Tuple[int, int], kind: str, seed: Seed) -> DrawnPicture:
+def draw_picture(
+    size: Tuple[int, int], kind: str, seed: Seed, count: Tuple[int, int] = OBJECT_COUNT
+) -> DrawnPicture:
     """Draw one picture.
 
     Args:
@@ -36,9 +38,12 @@ def draw_picture(size: Tuple[int, int], kind: str, seed: Seed) -> DrawnPicture:
         kind: "plain"; "occluded", where an object hides a part of another; "crowd", with a crowd too; or
             "empty".
         seed: a whole number or a tuple of them.
+        count: how many objects it should have, as OBJECT_COUNT.
     """
     scene_seed, paint_seed = np.random.SeedSequence(seed).spawn(2)
-    objects = [] if kind == "empty" else place_objects(np.random.default_rng(scene_seed), size, kind)
+    objects = []
+    if kind != "empty":
+        objects = place_objects(np.random.default_rng(scene_seed), size, kind, count)
     return DrawnPicture(paint_scene(np.random.default_rng(paint_seed), size, objects), objects)
 
 

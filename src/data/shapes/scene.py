@@ -21,10 +21,14 @@ _LARGEST_DRAWN = LARGEST * 0.98
 # The number of objects that a picture should have: from the first up to, but without, the second.
 # It has fewer where no more fit.
 OBJECT_COUNT = (3, 7)
+# Of a picture to learn from. Pictures take the same time to train on, however many objects they have.
+TRAINING_OBJECT_COUNT = (7, 13)
 
 # In an "occluded" picture, the share of the hidden object's pixels that the object over it covers.
 LEAST_HIDDEN = 0.25
 MOST_HIDDEN = 0.45
+# A little more, as another way of rasterising counts some pixels of the edges differently.
+_LEAST_HIDDEN_DRAWN = LEAST_HIDDEN * 1.08
 # Every other object keeps at least this share of its pixels visible.
 _LEAST_VISIBLE = 0.95
 # An object with a longer side below this one (over the picture's shorter side) is never the hidden one:
@@ -53,15 +57,18 @@ def tight_box(mask: np.ndarray) -> TightBox:
     return TightBox(left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top)
 
 
-def place_objects(rng: np.random.Generator, size: Tuple[int, int], kind: str) -> List[DrawnObject]:
+def place_objects(
+    rng: np.random.Generator, size: Tuple[int, int], kind: str, count: Tuple[int, int] = OBJECT_COUNT
+) -> List[DrawnObject]:
     """The objects of a picture, from the lowest to the topmost.
 
     Args:
         rng: decides shapes and positions, and is used for nothing else: colours have another generator.
         size: (width, height) of the picture in pixels.
         kind: as of `draw_picture`, but not "empty".
+        count: as OBJECT_COUNT.
     """
-    wanted = int(rng.integers(*OBJECT_COUNT))
+    wanted = int(rng.integers(*count))
     while True:
         objects: List[DrawnObject] = []
         if kind == "crowd":
@@ -107,7 +114,7 @@ def _add_if_recognisable(
     Args:
         objects: the objects so far. The new one is appended, and `visible` of those it covers changes.
         new: the object. None, one that does not fit into the picture, is never added.
-        hidden: the one of `objects` that the new one has to hide by LEAST_HIDDEN to MOST_HIDDEN.
+        hidden: the one of `objects` that the new one has to hide by _LEAST_HIDDEN_DRAWN to MOST_HIDDEN.
 
     Returns:
         Whether it was added.
@@ -122,7 +129,7 @@ def _add_if_recognisable(
         least = 1 - MOST_HIDDEN if item is hidden else _LEAST_VISIBLE
         if item.crowd or visible_share < least or not _is_annotatable(visible):
             return False
-    if hidden is not None and (hidden.full & new.full).sum() < LEAST_HIDDEN * hidden.full.sum():
+    if hidden is not None and (hidden.full & new.full).sum() < _LEAST_HIDDEN_DRAWN * hidden.full.sum():
         return False
     for item, visible in covered:
         item.visible = visible

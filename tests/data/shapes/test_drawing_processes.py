@@ -23,7 +23,7 @@ def test_several_processes_draw_what_one_draws(tmp_path, monkeypatch):
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core: everything is drawn in one process")
 def test_a_picture_that_cannot_be_written_by_a_process(tmp_path):
     missing = tmp_path / "missing"
-    tasks = [PictureTask(str(missing / f"{n}.jpg"), "plain", (64, 64), (1, n)) for n in range(400)]
+    tasks = [PictureTask(str(missing / f"{n}.jpg"), "plain", (64, 64), (1, n), (3, 7)) for n in range(400)]
     with pytest.raises(OSError, match=r"0\.jpg could not be written"):
         list(draw_files(tasks))
 
@@ -31,6 +31,6 @@ def test_a_picture_that_cannot_be_written_by_a_process(tmp_path):
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core: everything is drawn in one process")
 def test_a_process_that_ends_before_it_has_its_pictures(tmp_path, monkeypatch):
     monkeypatch.setattr("src.data.processes._PROGRAM", "raise SystemExit(3)")
-    tasks = [PictureTask(str(tmp_path / f"{n}.jpg"), "plain", (64, 64), (1, n)) for n in range(4000)]
+    tasks = [PictureTask(str(tmp_path / f"{n}.jpg"), "plain", (64, 64), (1, n), (3, 7)) for n in range(4000)]
     with pytest.raises(DataError, match="a process that drew pictures ended with code 3"):
         list(draw_files(tasks))

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from src.data.shapes.drawn_data import draw_shapes, picture_kinds
+from src.data.shapes.drawn_data import OBJECT_COUNTS, draw_shapes, picture_kinds
 from src.data.shapes.drawn_object import SHAPE_CLASSES
 from src.data.shapes.paint import paint_scene
 from src.data.shapes.picture import draw_picture
@@ -41,7 +41,7 @@ def scenes():
     """The DrawnPictures of each split, drawn again: [[DrawnPicture, ...], ...]."""
     return [
         [
-            draw_picture(SIZE, kind, (SEED, split, number))
+            draw_picture(SIZE, kind, (SEED, split, number), OBJECT_COUNTS[split])
             for number, kind in enumerate(picture_kinds(count, (SEED, split)))
         ]
         for split, count in enumerate(COUNTS)
