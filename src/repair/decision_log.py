@@ -72,15 +72,19 @@ class DecisionLog:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         except OSError as error:
             raise unwritable(self.path, error) from None
+        self._is_open = True
         try:
             self._lock()
             self._read(about)
         except BaseException:
-            os.close(self._file)
+            self.close()
             raise
 
     def close(self) -> None:
-        os.close(self._file)
+        """Give the file to other processes; a second call does nothing."""
+        if self._is_open:
+            self._is_open = False
+            os.close(self._file)
 
     @property
     def can_undo(self) -> bool:
