@@ -46,6 +46,11 @@ def shapes(driver, selector):
     return len(driver.find_elements("css selector", f"#stage {selector}"))
 
 
+def view(driver):
+    """The part of the picture that is shown: x, y, width, height."""
+    return driver.execute_script("return document.getElementById('stage').getAttribute('viewBox')")
+
+
 def decisions(server):
     return server.ask("/v1/session")[1]["decisions"]
 
@@ -85,9 +90,9 @@ def test_layers_are_switched_with_the_keyboard(page, server):
     assert shapes(page, ".prediction") == 0 and shapes(page, ".truth.suspect path") == 1
     press(page, "po")
     assert shapes(page, ".shape.other") == 0
-    whole = page.find_element("id", "stage").get_attribute("viewBox")
+    whole = view(page)
     press(page, "oz")
-    assert page.find_element("id", "stage").get_attribute("viewBox") != whole == "0 0 100 100"
+    assert view(page) != whole == "0 0 100 100"
     press(page, "z")
 
 
