@@ -1,7 +1,11 @@
-"""Environment variables that MindSpore and its libraries read when they are loaded. Standard library only."""
+"""What is set and known before MindSpore is loaded, with the standard library alone.
+
+That is: the environment variables that it and its libraries read, and whether there is an Ascend card.
+"""
 
 from __future__ import annotations
 
+import glob
 import importlib.util
 import os
 import stat
@@ -17,6 +21,11 @@ _SOURCES = Path(__file__).parent
 # Folders of modules with kernels that Numba compiles and keeps.
 _KERNEL_FOLDERS = (_SOURCES / "maskrcnn" / "cpu", _SOURCES / "data" / "images")
 _ERROR = 3  # GLOG_v: 0 debug, 1 info, 2 warning, 3 error
+
+
+def card_is_here() -> bool:
+    """Whether the driver shows an Ascend card."""
+    return bool(glob.glob("/dev/davinci[0-9]*"))
 
 
 def set_library_variables() -> None:

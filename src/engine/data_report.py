@@ -17,6 +17,7 @@ from ..data.suggest.facts import TrainingTarget, data_facts
 from ..data.suggest.suggest import suggest
 from ..data_settings import annotation_settings, data_check_settings, statistics_settings
 from ..dataset import resolve_classes
+from ..environment import card_is_here
 from ..errors import ConfigError, UserError, one_line
 from ..settings.keys import data as data_keys
 from ..whole_files import replaced_file
@@ -126,8 +127,6 @@ def _training_target(config: Config) -> TrainingTarget:
     """What the suggestions are for, of device_target, pre_trained and the evaluation split."""
     device = config.device_target
     if device == "auto":
-        from .runtime.device import card_is_here  # MindSpore takes seconds to load
-
         device = "Ascend" if card_is_here() else "CPU"
     anchors = {}
     if config.pre_trained:

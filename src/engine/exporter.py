@@ -16,6 +16,7 @@ from mindspore import Tensor, nn
 from ..config import Config
 from ..data.images.placement import place_picture, place_plainly
 from ..data_settings import canvas_settings
+from ..environment import card_is_here
 from ..errors import ConfigError, UserError
 from ..maskrcnn.build import norm_kind
 from ..onnx_graph.runtime import EXPORTED_KEYS, FLOAT16_WEIGHTS, FLOAT32, INT8, OUTPUTS, is_onnx
@@ -30,7 +31,7 @@ from .proof.pictures import calibration_pictures, check_pictures, names_data
 from .proof.proof import ProofSettings, prove, refuse_fall
 from .proof.proof_lines import proof_lines, proof_path, write_proof
 from .proof.stored import store_in_onnx
-from .runtime.device import card_is_here, start_device
+from .runtime.device import start_device
 
 # The largest difference between an exported file's outputs and the network's.
 BOX_TOLERANCE = 1e-2  # canvas pixels

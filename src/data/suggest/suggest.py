@@ -16,6 +16,7 @@ from .object_rules import (
     mask_size,
     mask_size_suggestion,
     proposal_suggestions,
+    roi_level_suggestion,
     slots_suggestion,
 )
 from .schedule_rules import (
@@ -80,7 +81,7 @@ def suggest(facts: DataFacts, target: TrainingTarget) -> Suggestions:
         slots,
         mask_size_suggestion(size, largest),
         *network_suggestions(network, facts, target, wider_seconds),
-        *(proposal_suggestions(facts) if network.is_small else []),
+        *([*proposal_suggestions(facts), roi_level_suggestion(canvas)] if network.is_small else []),
         detections_suggestion(facts, 40 if network.is_small else 100),
         batch_suggestion(facts, length, batch),
         length_suggestion(facts, target, network, length),

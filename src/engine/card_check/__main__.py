@@ -44,7 +44,7 @@ def check(words: Sequence[str], folder: Path = FOLDER) -> int:
     folder = folder.resolve()
     _make_empty(folder)
     from ...data.shapes.drawn_data import draw_shapes
-    from ..runtime.device import card_is_here
+    from ...environment import card_is_here
 
     pictures = _EPOCH_STEPS * _RANKS * settings.batch_size
     draw_shapes(folder / "data", pictures, 2, (settings.img_width, settings.img_height), seed=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from dataclasses import dataclass, field
 from typing import Optional
@@ -13,6 +12,7 @@ from mindspore import Tensor, ops
 from mindspore.communication import get_group_size, get_rank, init
 
 from ...device_limits import is_ascend_910
+from ...environment import card_is_here
 from ...errors import ConfigError
 from ...log import logger, set_log_rank
 from ..distributed.rank_group import RankGroup, is_alone, reachable_host
@@ -42,11 +42,6 @@ class Device:
     rank: int = 0
     num: int = 1
     group: RankGroup = field(default_factory=RankGroup, compare=False)
-
-
-def card_is_here() -> bool:
-    """Whether the driver shows an Ascend card."""
-    return bool(glob.glob("/dev/davinci[0-9]*"))
 
 
 def ascend_is_here() -> bool:

@@ -12,6 +12,7 @@ from src.data.suggest.object_rules import (
     left_out_objects,
     mask_size,
     proposal_suggestions,
+    roi_level_suggestion,
     slots_suggestion,
 )
 from tests.conftest import ROOT
@@ -86,3 +87,10 @@ def test_more_objects_than_detections_is_said():
     suggestion = detections_suggestion(facts((400, 400), [20], [5000]), 40)
     assert suggestion.settings == {"test_max_per_img": 1000}
     assert "no picture may have more than 1000 detections; the fullest has 5000" in suggestion.reason
+
+
+@pytest.mark.parametrize(("size", "expected"), [((192, 192), 28), ((360, 360), 56), ((256, 640), 28)])
+def test_roi_levels_of_the_two_recipes(size, expected):
+    """configs/demo.yaml has 28 on 192x192, configs/nuclei.yaml 56 on 384x384."""
+    canvas = choose_canvas(facts(size, [50], [3] * 9), TrainingTarget())
+    assert roi_level_suggestion(canvas).settings == {"roi_align_finest_scale": expected}

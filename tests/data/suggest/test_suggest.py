@@ -6,9 +6,12 @@ import pytest
 import yaml
 
 from src.config import load_config
+from src.data.check.statistics import measure_objects
 from src.data.suggest.config_text import config_text, suggestion_lines
-from src.data.suggest.facts import TrainingTarget
+from src.data.suggest.facts import TrainingTarget, data_facts
 from src.data.suggest.suggest import suggest
+from src.data_settings import statistics_settings
+from src.dataset import read_source
 from tests.conftest import ROOT
 from tests.data.suggest.drawn_facts import coco_like, demo_like, facts, nuclei_like
 
@@ -150,3 +153,18 @@ def test_class_names_that_cannot_be_printed_stay_on_their_line():
     assert yaml.load(text, yaml.BaseLoader)["coco_classes"] == ["background", "no", "two\nlines"]
     assert "two\\nlines (12)" in text
     assert all(line.isprintable() for line in suggestion_lines(found))
+
+
+def test_the_measured_file_is_what_is_suggested_for_the_nuclei(shared):
+    """configs/small_objects.yaml has figures of its own: a rule that changes it has to be measured anew."""
+    words = [f"coco_root={shared}/data/nuclei", "train_data_type=train2018", "coco_classes=auto"]
+    config = load_config([*words, "check_data=off"])
+    source = read_source(config)
+    objects = measure_objects(statistics_settings(config), source)
+    found = suggest(
+        data_facts(objects, source.class_names, source.has_masks),
+        TrainingTarget("CPU", validation="val.json"),
+    )
+    written = yaml.safe_load((ROOT / "configs" / "small_objects.yaml").read_text())
+    data = {"train_data_type": "train2018", "val_data_type": "val2018", "coco_classes": "auto"}
+    assert written == {**data, **found.settings}
