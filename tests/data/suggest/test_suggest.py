@@ -101,7 +101,7 @@ def test_what_is_said_about_the_data():
     assert "classes with fewer than 20 objects will hardly be found: class 0 (15), class 1 (15)" in text
     assert "left out as they have no object: 1 picture;" in text
     assert "boxes alone" in text
-    assert "no evaluation split, so no AP: keep every fifth picture (2 of 10)" in text
+    assert "no evaluation split, so no AP: convert_data.py" in text and "of about 2 pictures of 10" in text
 
 
 def test_imbalance_is_said():
