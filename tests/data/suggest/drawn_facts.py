@@ -53,7 +53,7 @@ def nuclei_like() -> DataFacts:
 
 
 def demo_like() -> DataFacts:
-    """As the demo's shapes: 1,710 pictures of 192x192, up to 7 objects, 5 in the median, four classes."""
+    """As configs/small_shapes.yaml's shapes: 1,710 pictures of 192x192, up to 7 objects, 5 in the median."""
     counts = [2] * 100 + [3] * 350 + [4] * 350 + [5] * 350 + [6] * 350 + [7] * 210
     sides = [19] * 4 + [25] * 11 + [31] * 20 + [47] * 20 + [68] * 25 + [85] * 15 + [97] * 4 + [110]
     return facts((192, 192), sides, counts, classes=4)
