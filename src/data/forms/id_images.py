@@ -63,7 +63,8 @@ def read_id_image(path: Path, place: str, findings: Findings) -> Optional[IdImag
 
 def _values(image):
     if image.mode in _NUMBERS:
-        values = np.asarray(image).astype(np.int32)
+        values = np.asarray(image)
+        values = values.astype(np.uint8) if image.mode == "1" else values
         colours = {}
         if image.mode == "P":
             palette = image.getpalette("RGB") or []
@@ -85,7 +86,10 @@ def value_parts(values: np.ndarray, ignored: Collection[int] = (0,)) -> List[Val
     """
     width = values.shape[1]
     flat = values.ravel()
-    positions = np.flatnonzero(~np.isin(flat, list(ignored)))
+    is_meant = np.ones(len(flat), bool)
+    for value in ignored:
+        is_meant &= flat != value
+    positions = np.flatnonzero(is_meant)
     order = np.argsort(flat[positions], kind="stable")
     positions = positions[order]
     found = flat[positions]
