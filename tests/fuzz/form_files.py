@@ -217,12 +217,14 @@ def _value(choices, files, path):
 def _word(choices, files, path):
     """A word, number or mark, replaced, or an odd one put before it."""
     text = files[path].decode("utf-8", "ignore")
-    words = list(re.finditer(r"[-\w.]+|[<>/{}\[\]:,]", text))
+    # of XML mostly a text between tags: changed tags are soon no XML
+    texts_alone = path.endswith(".xml") and choices.below(4)
+    words = list(re.finditer(r"(?<=>)[^<>]+(?=<)" if texts_alone else r"[-\w.]+|[<>/{}\[\]:,]", text))
     if not words or path.endswith(".png"):
         _byte(choices, files, path)
         return
     word = words[(choices.below(256) * 256 + choices.below(256)) % len(words)]
-    odd = choices.one_of([*ODD_WORDS, *_ODD_TEXT, *_ODD_XML])
+    odd = choices.one_of([*ODD_WORDS, *_ODD_TEXT, *([] if texts_alone else _ODD_XML)])
     end = word.end() if choices.below(2) else word.start()
     files[path] = (text[: word.start()] + odd + text[end:]).encode("utf-8", "surrogatepass")
 
