@@ -54,7 +54,7 @@ def test_the_data_science_bowl(tmp_path):
     write_mask(tmp_path / "1f" / "masks" / "bb.png", ids((255, 70, 50, 10)))
     (tmp_path / "2e" / "masks").mkdir()
     write_picture(tmp_path / "3d" / "images" / "3d.png")  # as in stage1_test: no masks
-    source, findings = read_form(tmp_path, "masks", "coco_classes=[background,nucleus]")
+    source, findings = read_form(tmp_path, "auto", "coco_classes=[background,nucleus]")
     first, second = source.records
     assert source.class_names == ("background", "nucleus")
     assert first.boxes.tolist() == [[0, 0, 4, 4], [70, 50, 80, 60]]
