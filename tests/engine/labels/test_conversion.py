@@ -89,7 +89,13 @@ def test_a_split_is_ready_for_training(tmp_path):
         content = coco(tmp_path / "out" / "annotations" / f"instances_{split}.json")
         assert {image["file_name"] for image in content["images"]} == pictures
         assert {one["image_id"] for one in content["annotations"]} <= {one["id"] for one in content["images"]}
-    words = ["coco_root=out", "train_data_type=train", "val_data_type=val", "coco_classes=auto"]
+    words = [
+        "coco_root=out",
+        "train_data_type=train",
+        "val_data_type=val",
+        "coco_classes=auto",
+        "keep_empty=True",
+    ]
     for split in ("train", "val"):
         run("check_data.py", tmp_path, *words, "--split", split)
     again, _ = convert(tmp_path, "drawn", "again", "--to", "coco", "--split", ".8/.2", "--seed", "1")
