@@ -22,6 +22,7 @@ REJECT = "reject"
 SKIP = "skip"
 UNDO = "undo"
 DECISIONS = (ACCEPT, REJECT, SKIP)
+_BEGIN = b'{"log": 1'  # of the first line
 
 
 class Decision(NamedTuple):
@@ -148,13 +149,12 @@ class DecisionLog:
     def _read(self, about: Mapping[str, Any]) -> None:
         data = os.pread(self._file, os.fstat(self._file).st_size, 0)
         whole = data[: data.rfind(b"\n") + 1]
-        if len(whole) < len(data):
-            logger.warning(
-                "%s: its last line is cut off; that decision was never confirmed, and is left out", self.path
-            )
-            os.ftruncate(self._file, len(whole))
         lines = whole.split(b"\n")[:-1]
         if not lines:
+            # the first line may be cut off too; any other file stays as it is
+            if not (data.startswith(_BEGIN) or _BEGIN.startswith(data)):
+                raise self._damaged(1)
+            os.ftruncate(self._file, 0)
             self._append({"log": 1, "time": _now(), **about})
             _sync_folder(self.path.parent)
             return
@@ -166,10 +166,18 @@ class DecisionLog:
                 else:
                     self._apply(line)
             except (ValueError, KeyError, TypeError, AttributeError, IndexError):
-                raise DataError(
-                    f"{self.path}, line {number}: not a line of repair.py's log; correct it, or move the log "
-                    "away to begin anew"
-                ) from None
+                raise self._damaged(number) from None
+        if len(whole) < len(data):
+            logger.warning(
+                "%s: its last line is cut off; that decision was never confirmed, and is left out", self.path
+            )
+            os.ftruncate(self._file, len(whole))
+
+    def _damaged(self, number: int) -> DataError:
+        return DataError(
+            f"{self.path}, line {number}: not a line of repair.py's log; correct it, or move the log away to "
+            "begin anew"
+        )
 
     def _check_about(self, line: Mapping[str, Any], about: Mapping[str, Any]) -> None:
         for name, value in about.items():

@@ -158,3 +158,21 @@ def test_what_was_confirmed_survives_kill_9(path):
     log = DecisionLog(path, ABOUT)
     assert confirmed + 1 <= log.revision <= confirmed + 2
     assert list(log.current) == [f"s{number}" for number in range(log.revision)]
+
+
+@pytest.mark.parametrize(
+    "content", [b'{"other": "tool"}', b"notes", b"notes\nmore notes", b'{"log": 1}\nnotes']
+)
+def test_a_file_that_is_no_log_stays_as_it_is(path, content):
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="line 1: not a line of repair.py's log"):
+        DecisionLog(path, {"annotations_sha256": "1"})
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("content", [b"", b'{"lo', b'{"log": 1, "time": "2026'])
+def test_a_log_whose_first_line_is_cut_off_is_begun(path, content):
+    path.write_bytes(content)
+    DecisionLog(path, {}).close()
+    lines = path.read_text().splitlines()
+    assert len(lines) == 1 and json.loads(lines[0])["log"] == 1
