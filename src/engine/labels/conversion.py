@@ -19,7 +19,7 @@ from ...errors import ConfigError, one_line
 from ...log import logger
 from ..display.progress import Progress
 from .class_map import ClassMap, read_class_map
-from .partial_folder import check_free, whole_folder
+from .partial_folder import check_free, is_not_empty, whole_folder
 from .placing import LINK, NONE, PicturePlacer
 from .reading import ReadSplit, SourceSettings, read_source
 from .sources import JoinedSources
@@ -79,6 +79,7 @@ def convert_data(job: LabelConversion) -> None:
     with whole_folder(out, job.overwrite) as partial:
         embedded = partial / _EMBEDDED
         data = _read(job, class_map, str(embedded))
+        _check_kept(data, out)
         if shares is None:
             names = data.split_names
             splits = np.array(data.own_splits())
@@ -142,6 +143,10 @@ def _check(job: LabelConversion, target: Target, out: Path) -> None:
         source = Path(os.path.realpath(word))
         if real == source or real in source.parents:
             raise ConfigError(f"{out}: {word} is in it; choose another folder to write to")
+        if source in real.parents and is_not_empty(out):
+            raise ConfigError(
+                f"{out}: is in {word} and not empty: what is read is not replaced; choose another folder"
+            )
     if len(job.sources) > 1 and job.images is not None:
         raise ConfigError(
             "--images names the pictures of one source; convert each alone, then join the results"
@@ -152,6 +157,19 @@ def _check(job: LabelConversion, target: Target, out: Path) -> None:
         raise ConfigError(
             "--pictures none: pictures of several folders have to be in one; write --pictures link or copy"
         )
+
+
+def _check_kept(data: JoinedSources, out: Path) -> None:
+    """Raise ConfigError where pictures that are read are in the folder that would be replaced."""
+    if not is_not_empty(out):
+        return
+    start = os.path.join(os.path.realpath(out), "")
+    for picture in data.pictures:
+        if os.path.realpath(picture.record.path).startswith(start):
+            raise ConfigError(
+                f"{out}: picture {picture.record.path} is in it: what is read is not replaced; "
+                "choose another folder"
+            )
 
 
 def _write(

@@ -7,20 +7,36 @@ import fcntl
 import os
 import shutil
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, TextIO
 
 from ...errors import ConfigError, DataError
 from ..output_folder import prepare_output_folder
 
-_LOCK = ".being-written"
+_LOCK = ".being-written"  # in FOLDER.partial; who holds it writes there
 
 
 def check_free(out: Path, overwrite: bool) -> None:
     """Raise ConfigError where a folder's name is taken by something that may not be replaced."""
+    if out.is_symlink():
+        raise ConfigError(f"{out}: is a link; write to the folder that it leads to, or choose another name")
     if os.path.lexists(out) and not out.is_dir():
         raise ConfigError(f"{out}: is a file; choose another name for the folder")
-    if out.is_dir() and any(out.iterdir()) and not overwrite:
+    try:
+        is_taken = is_not_empty(out)
+    except OSError as error:
+        raise ConfigError(f"{out}: {error.strerror or error}; choose another folder") from None
+    if is_taken and not overwrite:
         raise ConfigError(f"{out}: is not empty; choose another folder, or --overwrite to replace it")
+    real = Path(os.path.realpath(out))
+    for word, what in ((os.curdir, "the working folder"), ("~", "your home folder")):
+        place = Path(os.path.realpath(os.path.expanduser(word)))
+        if is_taken and (real == place or real in place.parents):
+            raise ConfigError(f"{out}: {what} is in it, so it is not replaced; choose another folder")
+
+
+def is_not_empty(folder: Path) -> bool:
+    """Whether a folder is there and has anything in it. Raises OSError where it cannot be read."""
+    return folder.is_dir() and any(folder.iterdir())
 
 
 @contextlib.contextmanager
@@ -28,7 +44,7 @@ def whole_folder(out: Path, overwrite: bool) -> Iterator[Path]:
     """A folder to write to, which becomes `out` where the block ends without an error.
 
     After an error it is removed. What a killed process left of it is replaced. Another process that writes
-    it now is an error.
+    it now is an error, and so is a folder of its name that no such process left.
 
     Args:
         out: the folder, which is not there, or empty.
@@ -41,43 +57,90 @@ def whole_folder(out: Path, overwrite: bool) -> Iterator[Path]:
     check_free(out, overwrite)
     prepare_output_folder(out.parent)
     partial = out.with_name(out.name + ".partial")
-    _begin(partial)
-    try:
-        with open(partial / _LOCK, "w", encoding="utf-8") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    with _begin(partial):
+        try:
             yield partial
-            (partial / _LOCK).unlink()
             _take_place(partial, out)
-    except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise DataError(f"{error.filename or out}: {error.strerror or error}; {out} is not written") from None
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+        except OSError as error:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise DataError(
+                f"{error.filename or out}: {error.strerror or error}; {out} is not written"
+            ) from None
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+    with contextlib.suppress(OSError):  # its name is hidden, and another process may have replaced the folder
+        (out / _LOCK).unlink()
 
 
-def _begin(partial: Path) -> None:
-    """Make the folder; what a killed process left of it is removed."""
-    busy = ConfigError(f"{partial}: another process is writing it; wait for it, or choose another folder")
+def _begin(partial: Path) -> TextIO:
+    """Make the folder and lock it; what a killed process left in it is removed.
+
+    The lock is held until after the folder is renamed or removed. Only a folder with the lock's file is what
+    a killed process left: no other is touched.
+    """
+    if os.path.lexists(partial) and (partial.is_symlink() or not partial.is_dir()):
+        raise ConfigError(f"{partial}: is in the way; move it, or choose another folder")
     try:
-        if os.path.lexists(partial):
-            with contextlib.suppress(FileNotFoundError), open(partial / _LOCK, encoding="utf-8") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(partial)
-        partial.mkdir()
-    except (BlockingIOError, FileExistsError):
-        raise busy from None
+        if is_not_empty(partial) and not (partial / _LOCK).is_file():
+            raise ConfigError(f"{partial}: is in the way and not empty; move it, or choose another folder")
+        partial.mkdir(exist_ok=True)
+        lock = open(partial / _LOCK, "a", encoding="utf-8")  # noqa: SIM115 (the caller closes it)
     except OSError as error:
         raise DataError(
             f"{partial}: {error.strerror or error}; remove it, or choose another folder"
         ) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # the process that had the lock may have removed or renamed the folder meanwhile
+        is_there = os.path.samestat(os.fstat(lock.fileno()), os.stat(partial / _LOCK))
+    except (BlockingIOError, FileNotFoundError):
+        is_there = False
+    if not is_there:
+        lock.close()
+        raise ConfigError(f"{partial}: another process is writing it; wait for it, or choose another folder")
+    try:
+        _empty(partial)
+    except OSError as error:
+        lock.close()
+        raise DataError(
+            f"{error.filename or partial}: {error.strerror or error}; remove {partial}, or choose another "
+            "folder"
+        ) from None
+    return lock
+
+
+def _empty(partial: Path) -> None:
+    """Remove all that is in the folder but the lock's file."""
+    for path in partial.iterdir():
+        if path.name == _LOCK:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _take_place(partial: Path, out: Path) -> None:
-    """Rename the folder; one that has the name is replaced."""
-    replaced = out.with_name(out.name + ".replaced")
-    if out.is_dir() and any(out.iterdir()):
-        shutil.rmtree(replaced, ignore_errors=True)
-        os.rename(out, replaced)
-    os.rename(partial, out)
+    """Rename the folder; one that has the name is replaced, and no other folder is touched."""
+    if not is_not_empty(out):
+        os.rename(partial, out)
+        return
+    replaced = _free_name(out)
+    os.rename(out, replaced)
+    try:
+        os.rename(partial, out)
+    except BaseException:
+        os.rename(replaced, out)
+        raise
     shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _free_name(out: Path) -> Path:
+    """A name beside a folder that nothing has."""
+    number = 1
+    while True:
+        path = out.with_name(f"{out.name}.replaced{number if number > 1 else ''}")
+        if not os.path.lexists(path):
+            return path
+        number += 1
