@@ -6,7 +6,7 @@ import json
 import os
 from itertools import islice
 from pathlib import Path
-from typing import Any, Iterator, List, Optional, Sequence
+from typing import Any, Iterator, List, Optional, Sequence, Set, Tuple
 
 from ...errors import DataError
 from ..annotations.mending.encodings import decode_text
@@ -28,11 +28,34 @@ def files_below(folder: Path, suffixes: Sequence[str]) -> Iterator[Path]:
         if folder.suffix.lower() in suffixes:
             yield folder
         return
-    for path, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
+    for path, _, names in walk(folder):
+        for name in names:
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in suffixes:
                 yield Path(path, name)
+
+
+def walk(root: Path) -> Iterator[Tuple[str, List[str], List[str]]]:
+    """`os.walk` in order of the names, without hidden folders. Folders may be taken from its lists.
+
+    Links to folders elsewhere are followed, as large data sets often lie on another disk. Those to folders
+    within the root, or around it, are not: these are walked anyway, or without an end.
+    """
+    seen: Set[str] = set()
+    own = os.path.join(os.path.realpath(root), "")
+    for path, folders, names in os.walk(root, followlinks=True):
+        wanted = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = [name for name in wanted if _is_followed(os.path.join(path, name), own, seen)]
+        yield path, folders, sorted(names)
+
+
+def _is_followed(folder: str, own: str, seen: Set[str]) -> bool:
+    if not os.path.islink(folder):
+        return True
+    real = os.path.join(os.path.realpath(folder), "")
+    if real.startswith(own) or own.startswith(real) or real in seen:
+        return False
+    seen.add(real)
+    return True
 
 
 def first_files(folder: Path, suffixes: Sequence[str], count: int = LOOKED_AT) -> List[Path]:

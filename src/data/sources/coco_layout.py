@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
 from pathlib import Path
 from typing import List, Optional, Sequence
 
-from ..forms.label_files import first_files, head, tail
+from ..annotations.mending.picture_names import leads_out
+from ..forms.label_files import HEAD, first_files, head, tail
 
 _FOLDERS = ("annotations", "")  # below the root, where tools write COCO files
 _LISTED = 100
 _FIELDS = ("image_id", "category_id", "file_name", "supercategory", "synset")
+_LIST = re.compile('"(images|annotations)"')
+_FILE_NAME = re.compile(r'"file_name"\s*:\s*("(?:[^"\\]|\\.)*")')
 _LVIS_FOLDERS = ("train2017", "val2017", "test2017")
 
 
@@ -20,15 +26,22 @@ def is_coco_text(text: str) -> bool:
     return text.lstrip().startswith("{") and keys > 0 and (keys > 1 or fields > 0)
 
 
+def _is_coco_file(path: Path) -> bool:
+    text = head(path)
+    # Label Studio has a notes.json with the classes beside YOLO's files
+    is_whole = len(text.encode("utf-8", "replace")) < HEAD
+    return is_coco_text(text) and not (is_whole and not _LIST.search(text))
+
+
 def coco_files(root: Path) -> List[Path]:
     """The COCO files of a folder, of its folder `annotations` and of the folders in it; a file: itself."""
     if root.is_file():
-        return [root] if root.suffix.lower() == ".json" and is_coco_text(head(root)) else []
+        return [root] if root.suffix.lower() == ".json" and _is_coco_file(root) else []
     paths: List[Path] = []
     for name in _FOLDERS:
         paths += [path for path in first_files(root / name, (".json",), _LISTED) if path not in paths]
     depth = len(root.parts) + 2
-    return [path for path in paths if len(path.parts) <= depth and is_coco_text(head(path))]
+    return [path for path in paths if len(path.parts) <= depth and _is_coco_file(path)]
 
 
 def is_lvis(path: Path) -> bool:
@@ -60,7 +73,10 @@ def named_files(paths: Sequence[Path], names: Sequence[str]) -> List[Path]:
 
 
 def picture_folder(path: Path, root: Path, split: str, names: Sequence[str]) -> Path:
-    """Where the pictures of a COCO file are: a folder of the split's name, `images`, or beside the file."""
+    """Where the pictures of a COCO file are: a folder of the split's name, `images`, or beside the file.
+
+    Of these the one that has the file's first picture, or else the first that is there.
+    """
     parent = root if root.is_dir() else path.parent
     folders: List[Path] = [parent / split]
     folders += [parent / name for name in names]
@@ -71,4 +87,21 @@ def picture_folder(path: Path, root: Path, split: str, names: Sequence[str]) -> 
     # CVAT has the pictures of instances_default.json in images/default
     folders += [parent / "images" / path.stem.partition("_")[2]]
     folders += [parent / "images", path.parent / "images"]
-    return next((folder for folder in folders if folder.is_dir()), parent)
+    present = [folder for folder in folders if folder.is_dir()]
+    name = _first_name(path)
+    # Label Studio has images/a.jpg for what is in the folder images beside the file
+    with_it = (folder for folder in (*present, parent, path.parent) if name and os.path.isfile(folder / name))
+    return next(with_it, next(iter(present), parent))
+
+
+def _first_name(path: Path) -> str:
+    """The name of a picture that a COCO file has; "" where none is found without reading all of it."""
+    for text in (head(path), tail(path)):
+        found = _FILE_NAME.search(text)
+        if found is not None:
+            try:
+                name = json.loads(found.group(1), strict=False).replace("\\", "/")
+            except ValueError:
+                continue
+            return "" if leads_out(name) else name
+    return ""

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import List, NamedTuple, Sequence
 
-from ...errors import DataError
+from ...errors import DataError, one_line
 from ..forms.label_files import first_files, head, place_of
 from .coco_layout import coco_files, is_lvis
 from .form_table import FORMS
@@ -67,7 +67,8 @@ def find_form(root: Path) -> FoundForm:
 
 def describe(found: FoundForm, root: Path) -> str:
     """A form and its files in words."""
-    return f"{found.title} ({place_of(found.files[0], root)}{', ...' if len(found.files) > 1 else ''})"
+    others = ", ..." if len(found.files) > 1 else ""
+    return one_line(f"{found.title} ({place_of(found.files[0], root)}{others})")
 
 
 def _has_rows(path):

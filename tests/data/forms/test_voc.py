@@ -138,7 +138,23 @@ def test_files_beside_their_pictures(tmp_path):
     assert not findings.counts
 
 
+def test_polygons_beside_boxes(tmp_path):
+    """Roboflow's export of a project with masks."""
+    corners = "<x1>10</x1><y1>20</y1><x2>30</x2><y2>20</y2><x3>30</x3><y3>50</y3><x4>10</x4><y4>50</y4>"
+    box = "<xmin>10</xmin><xmax>30</xmax><ymin>20</ymin><ymax>50</ymax>"
+    polygon = item("cat", box, f"<polygon>{corners}</polygon>")
+    write(tmp_path / "a.xml", xml(polygon, item("dog", more="<polygon/>")))
+    write_picture(tmp_path / "a.png")
+    source, findings = read_form(tmp_path, "auto")
+    assert source.has_masks
+    assert source.records[0].boxes.tolist() == [[10, 20, 30, 50], [10, 10, 30, 20]]
+    assert pixels(source.records[0], 0).sum() == 20 * 30 and pixels(source.records[0], 0)[20:50, 10:30].all()
+    assert found(findings) == {"box_as_mask": ["a.xml: object 2"]}
+
+
 BAD = {
+    item("cat", BOX, "<polygon><x1>1</x1><y1>2</y1><x2>3</x2><y2>4</y2></polygon>"): "label_shape",
+    item("cat", BOX, "<polygon><x1>1</x1><x2>3</x2><y2>4</y2><x3>1</x3><y3>9</y3></polygon>"): "label_shape",
     item("cat", "<xmin>1</xmin><ymin>2</ymin><xmax>3</xmax>"): "label_shape",
     item("cat", BOX.replace("11", "nan")): "label_shape",
     item("cat", BOX.replace("11", "x")): "label_shape",

@@ -100,6 +100,20 @@ def test_a_list_of_classes_instead_of_yaml(tmp_path):
         assert len(source.records) == 1
 
 
+def test_darknets_list_of_classes(tmp_path):
+    """CVAT's "YOLO 1.1": labels beside the pictures, and classes in obj.names."""
+    write(tmp_path / "obj.names", "cat\ndog\n")
+    write(tmp_path / "obj.data", "classes = 2\ntrain = data/train.txt\nnames = data/obj.names\n")
+    write(tmp_path / "train.txt", "data/obj_train_data/a.png\n")
+    write(tmp_path / "obj_train_data/a.txt", "1 0.5 0.5 0.25 0.5 \n")
+    write_picture(tmp_path / "obj_train_data/a.png")
+    source, findings = read_form(tmp_path, "auto")
+    assert source.class_names == ("background", "cat", "dog")
+    assert source.records[0].labels.tolist() == [2]
+    assert source.records[0].boxes.tolist() == [[30, 15, 50, 45]]
+    assert not findings.counts
+
+
 def test_no_names_are_one_line(tmp_path):
     write_pair(tmp_path, ".", "a", SQUARE)
     source, findings = read_form(tmp_path, "auto")

@@ -1,10 +1,12 @@
 """dataset=auto: which form a folder has, and where its splits are."""
 
 import json
+import os
 
 import pytest
 
 from src.config import load_config
+from src.data.forms.label_files import files_below
 from src.data.sources.form_table import FORMS
 from src.data_settings import annotation_settings
 from src.errors import DataError
@@ -63,6 +65,42 @@ def test_coco_files_and_their_pictures(tmp_path, file, folder):
     form, path, pictures = locate(tmp_path, "train")
     assert (path, pictures) == (f"./{file}", f"./{folder}")
     assert form in ("coco", "roboflow")
+
+
+def test_pictures_of_label_studios_coco(tmp_path):
+    """result.json has images/a.jpg, or images\\a.jpg from Windows, for what is in images beside it."""
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.jpg").write_bytes(b"")
+    for name in ("images/a.jpg", "images\\a.jpg"):
+        image = {"width": 8, "height": 8, "id": 0, "file_name": name}
+        write(tmp_path / "result.json", {**COCO, "images": [image]})
+        assert locate(tmp_path, "train") == ("coco", "./result.json", ".")
+
+
+def test_label_studios_notes_are_no_coco_file(tmp_path):
+    write(tmp_path / "notes.json", {"categories": [{"id": 0, "name": "cat"}], "info": {"year": 2024}})
+    write(tmp_path / "classes.txt", "cat\n")
+    write(tmp_path / "labels" / "a.txt", "0 .5 .5 .2 .2")
+    write(tmp_path / "images" / "a.jpg", "")
+    assert locate(tmp_path, "train")[0] == "yolo"
+
+
+def test_links_to_folders_are_followed_once(tmp_path):
+    """Links lead to another disk, to each other, and around the source."""
+    disk = tmp_path / "disk"
+    root = tmp_path / "root"
+    root.mkdir()
+    write(disk / "a.json", LABELME)
+    write(root / "own" / "b.json", LABELME)
+    os.symlink(disk, root / "linked")
+    os.symlink(disk, root / "linked again")
+    os.symlink(root, disk / "back")
+    os.symlink(disk, disk / "itself")
+    os.symlink(tmp_path, root / "around")
+    os.symlink("own", root / "alias")
+    os.symlink("loop", root / "loop")
+    found = [path.relative_to(root).as_posix() for path in files_below(root, (".json",))]
+    assert found == ["linked/a.json", "own/b.json"]
 
 
 def test_two_forms_are_listed(tmp_path):

@@ -24,7 +24,7 @@ from ...findings import Findings
 from ...picture_suffixes import PICTURE_SUFFIXES
 from ...read_ahead import read_ahead
 from ..items import Form, FormSource, LabelledObject, LabelledPicture
-from ..label_files import LOOKED_AT, files_below, first_files, place_of
+from ..label_files import LOOKED_AT, files_below, first_files, place_of, walk
 from ..mask_files import (
     MASK_SUFFIXES,
     IdMask,
@@ -100,8 +100,7 @@ def _pair(folder: Path) -> Optional[_Unit]:
 
 
 def _units_below(root: Path) -> Iterator[_Unit]:
-    for path, folders, _ in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    for path, folders, _ in walk(root):
         if set(folders) & set(_MASK_FOLDERS):
             unit = _pair(Path(path))
             if unit is not None:

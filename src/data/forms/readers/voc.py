@@ -10,7 +10,7 @@
 XML files beside their pictures (labelImg, Roboflow) are read too. The kit counts pixels from 1, and a box
 includes its last pixel: xmin 1 and xmax 10 are the pixels 1 to 10, x from 0 to 10. Files of tools that count
 from 0 look the same: their boxes become one pixel wider to the left and to the top. Difficult objects, which
-VOC's evaluation ignores, are crowds.
+VOC's evaluation ignores, are crowds. Roboflow writes an object's <polygon> beside its box, from 0: its mask.
 """
 
 from __future__ import annotations
@@ -163,8 +163,23 @@ def _object(item, where, place, findings):
     left = max(sides[0] - 1, min(sides[0], 0.0))
     top = max(sides[1] - 1, min(sides[1], 0.0))
     corners = (left, top, sides[2], sides[3])
+    polygon = _polygon(item.find("polygon"))
+    if polygon is not None and (len(polygon) < 6 or None in polygon):
+        findings.add("label_shape", f"{place}: {where}", detail="a polygon of x1, y1, x2, y2, ... expected")
+        return None
     crowd = _text(item, "difficult") in ("1", "true", "True")
+    if polygon is not None:
+        return LabelledObject(name, None, [polygon], where, crowd=crowd)
     return LabelledObject(name, corners, [rectangle(*corners)], where, crowd=crowd, is_box=True)
+
+
+def _polygon(element) -> Optional[List[Optional[float]]]:
+    """The numbers x1, y1, x2, ... of Roboflow's polygon, None for one that is missing; None without any."""
+    if element is None or not len(element):
+        return None
+    return [
+        _number(element, f"{axis}{number}") for number in range(1, len(element) // 2 + 1) for axis in "xy"
+    ]
 
 
 FORM = Form(name="voc", title="Pascal VOC", find=_find, files=_files, read=_read, splits=_splits)

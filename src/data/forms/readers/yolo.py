@@ -18,7 +18,7 @@ from ...findings import Findings, short
 from ...images.decode import picture_size
 from ..items import Form, FormSource, LabelledObject, LabelledPicture
 from ..label_files import read_text
-from .parts.yolo_layout import YoloConfig, config_file, label_files, read_config, split_pictures
+from .parts.yolo_layout import CLASS_LISTS, YoloConfig, config_file, label_files, read_config, split_pictures
 
 _FARTHEST = 2.0  # a share beyond it, or below 1 less than it, is no share of a picture
 
@@ -26,7 +26,7 @@ _FARTHEST = 2.0  # a share beyond it, or below 1 less than it, is no share of a 
 def _find(root: Path) -> Sequence[Path]:
     path = config_file(root)
     labels = label_files(root) if root.is_dir() else []
-    if path is not None and (labels or path.suffix.lower() != ".txt"):
+    if path is not None and (labels or path.name not in CLASS_LISTS):
         return [path]
     return labels
 

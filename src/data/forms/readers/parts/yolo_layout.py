@@ -20,7 +20,7 @@ from ...items import FormSource
 from ...label_files import files_below, first_files, head, place_of, read_text
 
 CONFIG_SUFFIXES = (".yaml", ".yml")
-CLASS_LIST = "classes.txt"  # of labelImg and Label Studio, a name a line
+CLASS_LISTS = ("classes.txt", "obj.names")  # of labelImg and Label Studio, and of CVAT: a name a line
 ROW = re.compile(r"\s*\d+(\.0*)?(\s+[-+.\deE]+){4,}\s*$")
 _CONFIG = re.compile(r"^[\"']?(names|nc)[\"']?\s*:", re.MULTILINE)
 _CONFIG_SPLIT = re.compile(r"^[\"']?(train|val|validation|test|path)[\"']?\s*:", re.MULTILINE)
@@ -29,7 +29,7 @@ _EMPTY = ("", "~", "null")
 
 
 class YoloConfig(NamedTuple):
-    """What data.yaml says, or classes.txt.
+    """What data.yaml or a list of classes says.
 
     Attributes:
         path: of the file.
@@ -64,13 +64,13 @@ class _TextLoader(yaml.BaseLoader):
 
 
 def config_file(root: Path) -> Optional[Path]:
-    """The data.yaml or classes.txt of a folder; of several YAML files the first that describes a data set."""
+    """The data.yaml or list of classes of a folder; of several YAML files the first of a data set."""
     if root.is_file():
         return root if root.suffix.lower() in CONFIG_SUFFIXES and _is_config(head(root)) else None
     paths = sorted(path for path in root.glob("*.y*ml") if path.suffix.lower() in CONFIG_SUFFIXES)
     paths.sort(key=lambda path: path.stem not in ("data", "dataset"))
     found = next((path for path in paths if _is_config(head(path))), None)
-    lists = [root / CLASS_LIST, root / "labels" / CLASS_LIST]
+    lists = [folder / name for name in CLASS_LISTS for folder in (root, root / "labels")]
     return found or next((path for path in lists if path.is_file()), None)
 
 
@@ -101,7 +101,7 @@ def _swapped(path, folder, other):
 
 
 def read_config(source: FormSource, findings: Findings) -> Optional[YoloConfig]:
-    """The data.yaml or classes.txt of a source, or of the folder around it; None where there is none."""
+    """The data.yaml or list of classes of a source, or of the folder around it; None where there is none."""
     path = config_file(source.root)
     if path is None and source.root.is_dir():
         path = config_file(source.root.absolute().parent)
@@ -111,7 +111,7 @@ def read_config(source: FormSource, findings: Findings) -> Optional[YoloConfig]:
     text = read_text(path, place, findings)
     if text is None:
         return YoloConfig(path, {}, {})
-    if path.suffix.lower() == ".txt":
+    if path.name in CLASS_LISTS:
         lines = [line.strip() for line in text.split("\n")]
         return YoloConfig(
             path, dict(enumerate(line for line in lines if line)), _folders_of_splits(path.parent)
@@ -234,7 +234,7 @@ class _Layout:
                 text = head(path)
                 if (
                     path not in used
-                    and path.name != CLASS_LIST
+                    and path.name not in CLASS_LISTS
                     and (not text or ROW.match(text.split("\n")[0]))
                 ):
                     used.add(path)
