@@ -79,7 +79,7 @@ def main() -> None:
             target=args.target,
             form=args.form,
             images=args.images,
-            split_names=args.split_name.split(",") if args.split_name else None,
+            split_names=None if args.split_name is None else args.split_name.split(","),
             pictures=args.pictures,
             split=args.split,
             seed=args.seed,

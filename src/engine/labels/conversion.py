@@ -147,6 +147,10 @@ def _check(job: LabelConversion, target: Target, out: Path) -> None:
             raise ConfigError(
                 f"{out}: is in {word} and not empty: what is read is not replaced; choose another folder"
             )
+    if job.split_names is not None and not all(job.split_names):
+        raise ConfigError(f"--split-name {','.join(job.split_names)}: names expected, such as train,val")
+    if job.seed < 0:
+        raise ConfigError(f"--seed {job.seed}: a whole number from 0 expected")
     if len(job.sources) > 1 and job.images is not None:
         raise ConfigError(
             "--images names the pictures of one source; convert each alone, then join the results"

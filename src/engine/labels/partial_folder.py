@@ -17,11 +17,11 @@ _LOCK = ".being-written"  # in FOLDER.partial; who holds it writes there
 
 def check_free(out: Path, overwrite: bool) -> None:
     """Raise ConfigError where a folder's name is taken by something that may not be replaced."""
-    if out.is_symlink():
+    if os.path.islink(out):
         raise ConfigError(f"{out}: is a link; write to the folder that it leads to, or choose another name")
-    if os.path.lexists(out) and not out.is_dir():
-        raise ConfigError(f"{out}: is a file; choose another name for the folder")
     try:
+        if os.path.lexists(out) and not out.is_dir():
+            raise ConfigError(f"{out}: is a file; choose another name for the folder")
         is_taken = is_not_empty(out)
     except OSError as error:
         raise ConfigError(f"{out}: {error.strerror or error}; choose another folder") from None

@@ -117,7 +117,7 @@ def _find_splits(settings: SourceSettings) -> List[tuple]:
         return locate_split(form, root, images, kind, name, may_be_whole)
 
     if settings.splits is not None:
-        return [(name, locate("train", name, False)) for name in settings.splits]
+        return [(name, locate("train", name, False)) for name in dict.fromkeys(settings.splits)]
     if not root.is_dir():
         return [(None, locate("train", None, True))]
     splits = []
