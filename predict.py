@@ -76,6 +76,7 @@ OPTIONS = (
             "help": "how far outlines for labelling tools may lie off, for fewer points (default: 1)",
         },
     ),
+    ("--overwrite", {"action": "store_true", "help": "replace labels for labelling tools that are there"}),
     ("--no-drawings", {"action": "store_true", "help": "draw nothing"}),
 )
 
@@ -98,6 +99,7 @@ def main() -> int:
         coco=args.coco,
         cvat=args.cvat,
         tolerance=args.tolerance,
+        overwrite=args.overwrite,
     )
     return predict_files(config, args.files, settings)
 

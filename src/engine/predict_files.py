@@ -22,7 +22,7 @@ from .output_folder import prepare_output_folder
 from .prediction.inputs import find_inputs, is_video
 from .prediction.names import drawing_paths
 from .prediction.output import Output, Source
-from .prediction.outputs import PredictionSettings, announce, draw_prediction, open_outputs
+from .prediction.outputs import PredictionSettings, announce, check_labels_free, draw_prediction, open_outputs
 from .prediction.video import UnreadableVideo
 from .prediction.video_prediction import predict_video
 
@@ -43,7 +43,8 @@ def predict_files(config: Config, words: Sequence[Union[str, Path]], settings: P
         The exit code: 0, or 1 where files were left out or broke off.
 
     Raises:
-        ConfigError: No file is named, the threshold is none, or nothing can be written to the folder.
+        ConfigError: No file is named, the threshold is none, nothing can be written to the folder, or labels
+            are there that would be replaced.
         DataError: A word names no file.
     """
     if not words:
@@ -54,11 +55,13 @@ def predict_files(config: Config, words: Sequence[Union[str, Path]], settings: P
         raise ConfigError(f"--tolerance {settings.tolerance}: a number of pixels from 0 expected")
     paths = find_inputs(words, Path(settings.out))
     out = prepare_output_folder(settings.out, "--out")
-    predictor = Predictor.from_config(config)
     drawings = drawing_paths(paths, out)
     sources = [Source(path, drawing.stem, i) for i, (path, drawing) in enumerate(drawings.items(), 1)]
     pictures = [source for source in sources if not is_video(source.path)]
     videos = [source for source in sources if is_video(source.path)]
+    if pictures:
+        check_labels_free(settings, out, [source.name for source in pictures])
+    predictor = Predictor.from_config(config)
     with contextlib.ExitStack() as stack:
         opened = open_outputs(settings, out, predictor.class_names, [source.path for source in pictures])
         outputs = [stack.enter_context(output) for output in opened]

@@ -80,6 +80,11 @@ def test_a_folder_with_files_that_cannot_be_read(network, pictures):
         + [f"labelme/{name}.json" for name in names]
         + [f"{name}.png" for name in names]
     )
+    # labels that may have been corrected meanwhile stay
+    (out / "labelme" / "b.json").write_text("corrected")
+    done = run("predict.py", pictures, f"checkpoint_path={network}", *words, code=2)
+    assert "predictions/labelme/a.json: is there, and 2 more" in done.stderr
+    assert (out / "labelme" / "b.json").read_text() == "corrected"
 
 
 def test_a_second_run_passes_its_own_drawings_over(network, pictures):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 import sys
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence
 import numpy as np
 
 from ...data.images.mask_polygons import mask_polygons
-from ...errors import one_line
+from ...errors import ConfigError, one_line
 from ...predictor import Instance, Prediction
 from ...whole_files import JsonList, WholeFile
 from ..display.progress import Progress
@@ -36,6 +37,7 @@ class PredictionSettings:
         csv, crops, labelme, coco: Whether these are written.
         cvat: How masks are written to cvat.xml ("polygons" or "masks"); None: there is no such file.
         tolerance: How far outlines of labelme, coco and cvat may lie from the exact ones, in pixels.
+        overwrite: Whether files of labelme, coco and cvat that are there are replaced.
     """
 
     out: str
@@ -48,6 +50,7 @@ class PredictionSettings:
     coco: bool = False
     cvat: Optional[str] = None
     tolerance: float = 1.0
+    overwrite: bool = False
 
 
 def instance_row(instance: Instance, masks: Optional[str]) -> Dict[str, Any]:
@@ -95,6 +98,25 @@ def open_outputs(
         yield coco_output(out, class_names, common_folder(pictures), settings.tolerance)
     if settings.cvat and pictures:
         yield cvat_output(out, class_names, common_folder(pictures), settings.cvat, settings.tolerance)
+
+
+def check_labels_free(settings: PredictionSettings, out: Path, names: Sequence[str]) -> None:
+    """Raise ConfigError where label files are there that would be replaced: a person may have corrected them.
+
+    Args:
+        settings: The settings.
+        out: The folder.
+        names: Of the pictures, as `Source` has them.
+    """
+    files = [f"labelme/{name}.json" for name in names] if settings.labelme else []
+    files += ["coco.json"] if settings.coco else []
+    files += ["cvat.xml"] if settings.cvat else []
+    taken = [file for file in files if os.path.lexists(out / file)]
+    if taken and not settings.overwrite:
+        raise ConfigError(
+            f"{out / taken[0]}: is there, and {len(taken) - 1} more of the labels to be written; they may "
+            "have been corrected: choose another --out, or --overwrite to replace them"
+        )
 
 
 def draw_prediction(picture: np.ndarray, prediction: Prediction) -> np.ndarray:

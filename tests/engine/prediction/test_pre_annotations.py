@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from src.engine.prediction.output import Source
-from src.engine.prediction.outputs import PredictionSettings, open_outputs
+from src.engine.prediction.outputs import PredictionSettings, check_labels_free, open_outputs
+from src.errors import ConfigError
 from src.predictor import Prediction
 from tests.data.forms.writers.scenes import pixels
 
@@ -186,3 +187,20 @@ def test_the_tolerance_trades_points_for_exactness(tmp_path, predictions, tolera
 def test_without_pictures_there_is_no_file(tmp_path):
     settings = PredictionSettings(str(tmp_path), 0.0, coco=True, cvat="masks")
     assert list(open_outputs(settings, tmp_path, NAMES, [])) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "file"),
+    [({"labelme": True}, "labelme/b.json"), ({"coco": True}, "coco.json"), ({"cvat": "masks"}, "cvat.xml")],
+)
+def test_corrected_labels_are_not_written_over(tmp_path, words, file):
+    settings = PredictionSettings(str(tmp_path), 0.5, **words)
+    check_labels_free(settings, tmp_path, ["a", "b"])
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text("corrected")
+    with pytest.raises(ConfigError, match=f"{file}: is there, and 0 more"):
+        check_labels_free(settings, tmp_path, ["a", "b"])
+    check_labels_free(PredictionSettings(str(tmp_path), 0.5, overwrite=True, **words), tmp_path, ["a", "b"])
+    check_labels_free(PredictionSettings(str(tmp_path), 0.5, json="rle", csv=True), tmp_path, ["a", "b"])
+    if "labelme" in words:
+        check_labels_free(settings, tmp_path, ["a", "c"])  # the next pictures
