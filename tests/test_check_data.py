@@ -215,6 +215,10 @@ def test_what_cannot_be_suggested_from(coco_folder, tmp_path):
     assert not (tmp_path / "out" / "a b.yaml").exists()
     done = run("check_data.py", tmp_path, *words, "--split", "val", code=2)
     assert done.stderr.startswith("error: --suggest with --split val:")
+    (tmp_path / "mine.yaml").write_text("# tuned by hand\nbatch_size: 3\n")
+    done = run("check_data.py", tmp_path, *words[:-1], "mine.yaml", code=2)
+    assert done.stderr.startswith("error: --suggest mine.yaml: is there and holds something else")
+    assert (tmp_path / "mine.yaml").read_text() == "# tuned by hand\nbatch_size: 3\n"
     done = run("check_data.py", tmp_path, *words[:-1], str(tmp_path), code=2)
     assert "is a folder" in done.stderr
     (root / "train2017" / "000001.jpg").unlink()

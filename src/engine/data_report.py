@@ -23,6 +23,7 @@ from ..settings.keys import data as data_keys
 from ..whole_files import replaced_file
 from .output_folder import prepare_output_file, prepare_output_folder
 
+_SUGGESTED = "Suggested by check_data.py"  # begins the file of suggestions
 _SHOWN_FILES = 6
 # Keys that say where the data are and what is taken of them; `check_data` belongs to one call.
 _DATA_KEYS = tuple(key.name for key in data_keys.KEYS if key.name != "check_data")
@@ -59,7 +60,7 @@ def report_data(
     if browse:
         prepare_output_folder(out / "data_browse", "--out")
     if suggested is not None:
-        prepare_output_file(suggested, "--suggest")
+        _check_suggested(suggested)
     as_written = config
     check = check_data(data_check_settings(config, split), limit=limit)
     source = check.source
@@ -94,6 +95,16 @@ def report_data(
     return check.exit_code
 
 
+def _check_suggested(path: str) -> None:
+    """Raise ConfigError where settings cannot be written, or would replace another file than suggestions."""
+    start = f"# {_SUGGESTED}".encode()
+    if prepare_output_file(path, "--suggest").exists():
+        with open(path, "rb") as file:
+            begin = file.read(len(start))
+        if begin not in (b"", start):
+            raise ConfigError(f"--suggest {path}: is there and holds something else; choose another name")
+
+
 def _suggest_settings(config: Config, source: DataSource, objects: ObjectMeasurements, path: str) -> None:
     """Print suggested settings with their reasons, and write them as a file for train.py."""
     target = _training_target(config)
@@ -111,7 +122,7 @@ def _suggest_settings(config: Config, source: DataSource, objects: ObjectMeasure
         print(one_line(f"note: written otherwise, and not taken: {', '.join(differing)}"), flush=True)
     given = {name: config[name] for name in _DATA_KEYS if name in config.written}
     command = f"python train.py --config {shlex.quote(path)}"
-    title = f"Suggested by check_data.py for {source.annotation_file}: {len(source.records)} pictures"
+    title = f"{_SUGGESTED} for {source.annotation_file}: {len(source.records)} pictures"
     with replaced_file(path) as file:
         file.write_text(config_text(found, given, title, command), encoding="utf-8")
         load_config([], file)
