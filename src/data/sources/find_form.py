@@ -11,6 +11,7 @@ from ..forms.label_files import first_files, head, place_of
 from .coco_layout import coco_files, is_lvis
 from .form_table import FORMS
 
+_ROWS = 200  # of a txt file that are looked at
 COCO = "coco"
 TXT = "other"
 _TXT_ROW = re.compile(r"^\S[^,]*?\s-?[\d.]+,-?[\d.]+,-?[\d.]+,-?[\d.]+,\d+(\s|;|$)")
@@ -72,6 +73,5 @@ def describe(found: FoundForm, root: Path) -> str:
 
 
 def _has_rows(path):
-    """Whether the first row of a txt file is a picture's path and a box."""
-    lines = [line for line in head(path).split("\n")[:20] if line.strip()]
-    return bool(lines) and _TXT_ROW.match(lines[0]) is not None
+    """Whether one of a txt file's first rows is a picture's path and a box. Some may have no box."""
+    return any(_TXT_ROW.match(line) for line in head(path).split("\n")[:_ROWS])

@@ -120,6 +120,6 @@ def test_a_folder_without_labels_is_one_line(tmp_path):
 
 
 def test_rows_of_txt(tmp_path):
-    write(tmp_path / "rows.txt", "a b.jpg 1,2,30,40,1\n")
+    write(tmp_path / "rows.txt", "empty.jpg\na b.jpg 1,2,30,40,1\n")
     words = (f"ANNO_PATH={tmp_path / 'rows.txt'}", f"IMAGE_DIR={tmp_path}")
     assert locate(tmp_path, "train", *words) == ("other", "./rows.txt", ".")
