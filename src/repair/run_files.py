@@ -150,10 +150,19 @@ def _evaluated_data(path: Path) -> Dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: {error}; evaluate again") from None
-    is_whole = isinstance(content, dict) and all(isinstance(content.get(key, {}), dict) for key in _DICTS)
-    if not is_whole:
+    if not _is_whole(content):
         raise DataError(f"{path}: not what an evaluation writes; evaluate again")
     return content
 
 
+def _is_whole(content: Any) -> bool:
+    if not isinstance(content, dict):
+        return False
+    dicts = [content.get(key, {}) for key in _DICTS]
+    texts = [content[key] for key in _TEXTS if content.get(key) is not None]
+    texts += [value for one in dicts if isinstance(one, dict) for value in one.values()]
+    return all(isinstance(one, dict) for one in dicts) and all(isinstance(text, str) for text in texts)
+
+
+_TEXTS = ("annotation_file", "annotation_sha256", "picture_folder")
 _DICTS = ("results", "results_sha256")

@@ -223,6 +223,16 @@ def test_changes_after_the_first_decision_are_refused(run, opened):
         opened(run)
 
 
+@pytest.mark.parametrize(
+    "change", [{"annotation_file": ["a"]}, {"picture_folder": 5}, {"results": {"segm": 5}}, {"results": []}]
+)
+def test_evaluated_data_of_another_kind_is_one_line(run, opened, change):
+    told = run / "evaluated_data.json"
+    told.write_text(json.dumps({**read(told), **change}))
+    with pytest.raises(DataError, match="not what an evaluation writes"):
+        opened(run)
+
+
 def test_right_labels_have_no_suspects(tmp_path, opened):
     run = make_run(tmp_path, [annotation(1, 1, 10, 10)], [row(1, 10, 10)])
     with pytest.raises(DataError, match="no object is suspected"):

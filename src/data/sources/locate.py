@@ -19,6 +19,7 @@ SPLIT_NAMES = {
     "train": ("train", "train2017", "training", "trainset"),
     "val": ("val", "val2017", "valid", "validation", "valset", "test"),
 }
+_NO_SPLIT = "default"  # CVAT's and Datumaro's name of the only split of data without any
 _ALL_NAMES = tuple(name for names in SPLIT_NAMES.values() for name in names)
 
 
@@ -78,6 +79,8 @@ def locate_split(
     # CVAT's own subsets begin with capital letters
     called = {one.lower(): one for one in reversed(present)}
     own = next((called[one.lower()] for one in names if one.lower() in called), None)
+    if own is None and may_be_whole and list(called) == [_NO_SPLIT]:
+        own = called[_NO_SPLIT]
     if own is not None:
         return Located(dataset, str(root), pictures or _folder(root), own)
     below = [] if present else _split_folders(root)

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import List, Optional, Tuple
 
 from ..annotations.annotation_file import AUTO, AnnotationSettings, read_annotation_file
 from ..annotations.coco_reader import read_coco
@@ -59,6 +59,13 @@ def _form_source(settings: AnnotationSettings) -> FormSource:
     names = settings.class_names
     class_name = names[1] if names != AUTO and len(names) == 2 else None
     return FormSource(root, pictures, settings.split, Path(settings.embedded), class_name)
+
+
+def label_files(settings: AnnotationSettings) -> List[Path]:
+    """All files that `read_annotations` reads but the pictures."""
+    if settings.format in (COCO, TXT):
+        return [Path(settings.path)]
+    return FORMS[settings.format].files(_form_source(settings))
 
 
 def annotations_digest(settings: AnnotationSettings) -> str:

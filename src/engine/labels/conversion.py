@@ -19,7 +19,7 @@ from ...errors import ConfigError, one_line
 from ...log import logger
 from ..display.progress import Progress
 from .class_map import ClassMap, read_class_map
-from .partial_folder import check_free, is_not_empty, whole_folder
+from .partial_folder import check_free, check_outside, is_not_empty, whole_folder
 from .placing import LINK, NONE, PicturePlacer
 from .reading import ReadSplit, SourceSettings, read_source
 from .sources import JoinedSources
@@ -79,7 +79,7 @@ def convert_data(job: LabelConversion) -> None:
     with whole_folder(out, job.overwrite) as partial:
         embedded = partial / _EMBEDDED
         data = _read(job, class_map, str(embedded))
-        _check_kept(data, out)
+        check_outside(out, (picture.record.path for picture in data.pictures))
         if shares is None:
             names = data.split_names
             splits = np.array(data.own_splits())
@@ -105,6 +105,7 @@ def _read(job: LabelConversion, class_map: ClassMap, embedded: str) -> JoinedSou
             path, embedded, job.form, job.images, job.split_names, skip_pictures=job.skip_pictures
         )
         read = read_source(settings)
+        check_outside(Path(job.out), (file for one in read for file in one.label_files))
         if job.skip_pictures:
             _leave_out_missing(read)
         splits += read
@@ -129,7 +130,7 @@ def _read(job: LabelConversion, class_map: ClassMap, embedded: str) -> JoinedSou
 
 
 def _leave_out_missing(splits: Sequence[ReadSplit]) -> None:
-    for _, source, _ in splits:
+    for source in (one.source for one in splits):
         missing = [record.image_id for record in source.records if not os.path.isfile(record.path)]
         if missing:
             logger.warning("%s: %d pictures are missing and left out", source.annotation_file, len(missing))
@@ -161,19 +162,6 @@ def _check(job: LabelConversion, target: Target, out: Path) -> None:
         raise ConfigError(
             "--pictures none: pictures of several folders have to be in one; write --pictures link or copy"
         )
-
-
-def _check_kept(data: JoinedSources, out: Path) -> None:
-    """Raise ConfigError where pictures that are read are in the folder that would be replaced."""
-    if not is_not_empty(out):
-        return
-    start = os.path.join(os.path.realpath(out), "")
-    for picture in data.pictures:
-        if os.path.realpath(picture.record.path).startswith(start):
-            raise ConfigError(
-                f"{out}: picture {picture.record.path} is in it: what is read is not replaced; "
-                "choose another folder"
-            )
 
 
 def _write(

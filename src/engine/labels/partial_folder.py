@@ -7,7 +7,7 @@ import fcntl
 import os
 import shutil
 from pathlib import Path
-from typing import Iterator, TextIO
+from typing import Iterable, Iterator, TextIO, Union
 
 from ...errors import ConfigError, DataError
 from ..output_folder import prepare_output_folder
@@ -37,6 +37,16 @@ def check_free(out: Path, overwrite: bool) -> None:
 def is_not_empty(folder: Path) -> bool:
     """Whether a folder is there and has anything in it. Raises OSError where it cannot be read."""
     return folder.is_dir() and any(folder.iterdir())
+
+
+def check_outside(out: Path, paths: Iterable[Union[str, Path]]) -> None:
+    """Raise ConfigError where a file that is read is in a folder that would be replaced."""
+    if not is_not_empty(out):
+        return
+    start = os.path.join(os.path.realpath(out), "")
+    for path in paths:
+        if os.path.realpath(path).startswith(start):
+            raise ConfigError(f"{out}: {path} is in it: what is read is not replaced; choose another folder")
 
 
 @contextlib.contextmanager

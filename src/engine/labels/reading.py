@@ -14,7 +14,7 @@ from ...data.sources.coco_layout import named_files
 from ...data.sources.find_form import COCO, TXT, describe, find_form
 from ...data.sources.form_table import FORMS
 from ...data.sources.locate import SPLIT_NAMES, Located, NoSplitError, locate_split
-from ...data.sources.read import read_annotations
+from ...data.sources.read import label_files, read_annotations
 from ...errors import UserError
 
 TXT_WORD = "txt"  # what users write for the form that the key `dataset` calls "other"
@@ -65,18 +65,20 @@ class ReadSplit(NamedTuple):
         split: its name; None: the data set has no splits.
         source: what was read.
         form: its form, as the key `dataset` has it.
+        label_files: the files that were read, without the pictures.
     """
 
     split: Optional[str]
     source: DataSource
     form: str
+    label_files: List[Path]
 
 
 def read_source(settings: SourceSettings) -> List[ReadSplit]:
     """Read the splits of a data set. Raises DataError or ConfigError where it cannot be used."""
     try:
         found = _find_splits(settings)
-        return [ReadSplit(name, _read(settings, located), located.format) for name, located in found]
+        return [_read(settings, name, located) for name, located in found]
     except UserError as error:
         text = str(error)
         for word, own in _OWN_WORDS:
@@ -84,20 +86,19 @@ def read_source(settings: SourceSettings) -> List[ReadSplit]:
         raise type(error)(text) from None
 
 
-def _read(settings: SourceSettings, located: Located) -> DataSource:
-    return read_annotations(
-        AnnotationSettings(
-            format=located.format,
-            path=located.path,
-            folder=located.folder,
-            class_names=AUTO,
-            num_classes=None,
-            skip_pictures=settings.skip_pictures,
-            class_use=TRAINING,
-            split=located.split,
-            embedded=settings.embedded,
-        )
+def _read(settings: SourceSettings, name: Optional[str], located: Located) -> ReadSplit:
+    of_split = AnnotationSettings(
+        format=located.format,
+        path=located.path,
+        folder=located.folder,
+        class_names=AUTO,
+        num_classes=None,
+        skip_pictures=settings.skip_pictures,
+        class_use=TRAINING,
+        split=located.split,
+        embedded=settings.embedded,
     )
+    return ReadSplit(name, read_annotations(of_split), located.format, label_files(of_split))
 
 
 def _find_splits(settings: SourceSettings) -> List[tuple]:

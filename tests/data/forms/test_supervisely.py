@@ -170,6 +170,7 @@ def test_odd_shapes_are_left_out(tmp_path):
         (None, []),
         ("{", ["label_file_syntax"]),
         ({"classes": {}}, ["label_file_form"]),
+        ({"classes": 1.5}, ["label_file_form"]),
         ({"classes": [{"shape": "polygon"}]}, ["label_file_form"]),
         ({"classes": [{"title": "dog"}]}, ["category_unlisted"]),
     ],

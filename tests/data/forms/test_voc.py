@@ -94,7 +94,7 @@ def test_masks_of_a_list(tmp_path):
 
 
 @pytest.mark.parametrize("palette", [True, False])
-def test_masks_without_xml_and_a_label_map(tmp_path, palette):
+def test_masks_without_xml_and_a_label_map(tmp_path, monkeypatch, palette):
     """CVAT's export of segmentation masks."""
     write_ids(tmp_path / "SegmentationObject/a.png", [[0, 0, 2, 3], [255, 2, 2, 3]], palette)
     write_ids(tmp_path / "SegmentationClass/a.png", [[0, 0, 1, 2], [255, 1, 1, 2]], palette)
@@ -103,9 +103,13 @@ def test_masks_without_xml_and_a_label_map(tmp_path, palette):
     lines = [f"{name}:{colour}::" for name, colour in zip(("background", "old: cat", "dog"), colours)]
     write(tmp_path / "labelmap.txt", "\n".join(["# label:color_rgb:parts:actions", *lines]))
     write_picture(tmp_path / "a.png", 4, 2)
-    source, findings = read_form(tmp_path, "auto", "train_data_type=default")
+    source, findings = read_form(tmp_path, "auto")
     (record,) = source.records
     assert source.class_names == ("background", "dog", "old: cat")
+    assert read_form(tmp_path, "auto", "train_data_type=default")[0].digest == source.digest
+    monkeypatch.chdir(tmp_path)
+    assert read_form(".", "auto")[0].class_names == source.class_names
+    assert read_form(".", "auto")[0].digest == source.digest
     assert record.labels.tolist() == [2, 1]
     assert pixels(record, 0).tolist() == [[False, False, True, False], [False, True, True, False]]
     assert not findings.counts

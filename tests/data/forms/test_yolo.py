@@ -100,6 +100,14 @@ def test_a_list_of_classes_instead_of_yaml(tmp_path):
         assert len(source.records) == 1
 
 
+def test_the_working_folder_itself(tmp_path, monkeypatch):
+    write(tmp_path / "classes.txt", "cat\ndog\n")
+    write(tmp_path / "labels/a.txt", "1 0.5 0.5 0.25 0.5")
+    write_picture(tmp_path / "images/a.png")
+    monkeypatch.chdir(tmp_path)
+    assert read_form(".", "auto")[0].records[0].boxes.tolist() == [[30, 15, 50, 45]]
+
+
 def test_darknets_list_of_classes(tmp_path):
     """CVAT's "YOLO 1.1": labels beside the pictures, and classes in obj.names."""
     write(tmp_path / "obj.names", "cat\ndog\n")

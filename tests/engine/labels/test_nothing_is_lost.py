@@ -83,6 +83,13 @@ def test_pictures_elsewhere_are_not_replaced(folder):
     assert "what is read is not replaced" in refused(folder, "photos", images="linked", **words)
 
 
+def test_labels_beside_a_source_file_are_not_replaced(folder):
+    convert_data(LabelConversion(["drawn"], "yolo", "yolo"))
+    words = {"sources": ["yolo/data.yaml"], "overwrite": True}
+    for name in ("labels", "labels/train", "images"):
+        assert "what is read is not replaced" in refused(folder, f"yolo/{name}", **words)
+
+
 def test_a_new_folder_in_the_source_is_written(folder):
     convert_data(LabelConversion(["drawn"], "drawn/yolo", "yolo"))
     assert "data.yaml" in files_in(folder / "drawn" / "yolo")

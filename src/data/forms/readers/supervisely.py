@@ -69,8 +69,9 @@ def _class_names(source: FormSource, findings: Findings) -> Optional[List[str]]:
     if content is None:
         return None
     classes = content.get("classes") if isinstance(content, dict) else None
-    titles = [one.get("title") if isinstance(one, dict) else None for one in classes or ()]
-    if not isinstance(classes, list) or not all(isinstance(title, str) and title.strip() for title in titles):
+    listed = classes if isinstance(classes, list) else [None]
+    titles = [one.get("title") if isinstance(one, dict) else None for one in listed]
+    if not all(isinstance(title, str) and title.strip() for title in titles):
         detail = "an object with a list of 'classes' that have a 'title' expected"
         findings.add("label_file_form", path.name, detail=detail)
         return None

@@ -27,7 +27,7 @@ from ..outlines import rectangle
 from ..picture_finder import PictureFinder
 from ..xml_files import read_xml
 from .parts.voc_layout import VocLayout, VocPicture, voc_bases
-from .parts.voc_masks import mask_objects, read_classes
+from .parts.voc_masks import class_picture, mask_objects, read_classes
 
 _ANNOTATION = re.compile(r"<annotation[\s>]")
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
@@ -58,7 +58,7 @@ def _files(source: FormSource) -> List[Path]:
     for entry in layout.entries(Findings("", collect=True)):
         files += [one for one in (entry.xml, entry.masks) if one is not None]
         if entry.masks is not None:
-            files.append(Path(str(entry.masks).replace("/SegmentationObject/", "/SegmentationClass/")))
+            files.append(class_picture(entry.masks))
     return files
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
@@ -99,7 +100,7 @@ def mask_objects(
     if objects is None:
         return [], None
     height, width = objects.values.shape
-    class_path = _class_picture(path)
+    class_path = class_picture(path)
     class_image = None
     if class_path.is_file():
         class_image = read_id_image(class_path, place_of(class_path, root), findings)
@@ -113,8 +114,9 @@ def mask_objects(
     return found, (width, height)
 
 
-def _class_picture(path):
-    parts = str(path).rsplit("/SegmentationObject/", 1)
+def class_picture(path: Path) -> Path:
+    """The PNG of the classes for one of the objects."""
+    parts = os.path.abspath(path).rsplit("/SegmentationObject/", 1)
     return Path("/SegmentationClass/".join(parts))
 
 

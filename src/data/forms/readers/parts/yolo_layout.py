@@ -90,7 +90,8 @@ def label_files(root: Path) -> List[Path]:
 
 def _pictures_of(labels):
     """Where the picture of a label file may be."""
-    for folder in (_swapped(str(labels), "labels", "images"), str(labels)):
+    written = os.path.abspath(labels)
+    for folder in (_swapped(written, "labels", "images"), written):
         yield from (Path(folder).with_suffix(suffix) for suffix in PICTURE_SUFFIXES)
 
 
