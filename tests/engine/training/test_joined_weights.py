@@ -76,6 +76,7 @@ def test_two_steps_in_float32(form, words):
     assert_alike(plain, joined, before, 1e-3)
 
 
+@pytest.mark.slow
 def test_a_step_in_float16():
     """Sums over RoIs and cells are the same operators; what is joined is rounded as each array would be."""
     plain, joined = steps((*CPU_FORM, "compute_type=float16"), ("weight_decay=0.01",))
