@@ -165,6 +165,11 @@ KINDS: Dict[str, Kind] = {
     "crowd_only": Kind(
         SKIPPED, "picture with nothing but crowds, left out of training (keep_empty=True keeps it)"
     ),
+    "many_crowds": Kind(
+        KEPT,
+        "a quarter of all objects or more are crowds, from which training learns nothing (CVAT's COCO export "
+        "makes crowds of its brush's masks: export 'CVAT for images 1.1')",
+    ),
     "too_many": Kind(
         SKIPPED, "picture with more than max_instance_count objects, the smallest are left out of training"
     ),

@@ -23,6 +23,9 @@ from ..images.canvas import CanvasSettings, resized_size
 from ..sources.read import read_annotations
 from .picture_files import check_pictures
 
+_MANY_CROWDS = 20  # fewer may be meant, whatever their share
+_CROWD_SHARE = 0.25
+
 
 @dataclass(frozen=True)
 class CheckSettings:
@@ -172,6 +175,10 @@ def _check_for_training(selection, source, findings):
             findings.add(kind, record.location, record.image_id)
         elif num_objects > selection.max_instance_count:
             findings.add("too_many", record.location, record.image_id, detail=f"{num_objects} objects")
+    crowds = sum(int(record.crowd.sum()) for record in source.records)
+    objects = sum(len(record.crowd) for record in source.records)
+    if crowds >= _MANY_CROWDS and crowds >= _CROWD_SHARE * objects:
+        findings.add("many_crowds", "", detail=f"{crowds} of {objects}")
     if not source.has_annotations:
         findings.add("nothing", "", detail="no 'annotations'; training needs them")
     elif not usable and not findings.count(FATAL):

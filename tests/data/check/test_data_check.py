@@ -27,6 +27,19 @@ def test_too_many_objects_and_settings_of_training(coco_folder):
         assert "write img_width=1344" in found(small, "canvas")[0]["detail"]
 
 
+@pytest.mark.parametrize(("pictures", "crowds", "is_told"), [(28, 21, True), (28, 20, False), (4, 6, False)])
+def test_many_crowds_are_told(coco_folder, pictures, crowds, is_told):
+    """CVAT's COCO export makes crowds of its brush's masks. A picture has three objects."""
+
+    def change(content):
+        for item in content["annotations"][:crowds]:
+            item["iscrowd"] = 1
+
+    result = check(coco_folder(pictures=pictures, change=change), "check_data=quick")
+    details = [one["detail"] for one in found(result, "many_crowds")]
+    assert details == ([f"{crowds} of {3 * pictures}"] if is_told else [])
+
+
 def test_classes_that_contradict_num_classes(coco_folder):
     root = coco_folder(pictures=1)
     with pytest.raises(ConfigError, match="num_classes=5 contradicts coco_classes=auto, which finds 3"):
