@@ -34,7 +34,7 @@ OPTIONS = (
 def main() -> int:
     from src.engine.command import parse
     from src.repair.command import repair
-    from src.serving.settings import ServingSettings
+    from src.web.settings import ServingSettings
 
     config, args = parse(__doc__, takes_files=True, options=OPTIONS)
     return repair(config, args.files, args.out, ServingSettings(host=args.host, port=args.port), args.write)

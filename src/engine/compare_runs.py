@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
 
@@ -33,7 +32,7 @@ from ..report.comparison import (
 from ..report.gallery import Found
 from ..report.markup import Markup, join
 from ..report.page import make_page, pictures_section
-from ..report.report import SETTINGS_NAME
+from ..report.report import SETTINGS_NAME, stored_settings
 from ..whole_files import replaced_file
 from .inference.evaluation import evaluation_settings
 from .inference.run_report import training_rows, with_paths
@@ -131,11 +130,5 @@ def _settings(run: Path, folder: Path) -> Optional[Mapping[str, Any]]:
     for place in (run, folder):
         path = place / SETTINGS_NAME
         if path.exists():
-            try:
-                settings = json.loads(path.read_text(encoding="utf-8"))
-            except (OSError, ValueError) as error:
-                raise DataError(f"{path}: {error}; remove it to compare without settings") from None
-            if not isinstance(settings, dict):
-                raise DataError(f"{path}: settings by name expected; remove it to compare without settings")
-            return settings
+            return stored_settings(path, "remove it to compare without settings")
     return None

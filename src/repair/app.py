@@ -19,7 +19,8 @@ from ..data.annotations.picture_folder import PictureFolder
 from ..data.findings import Findings
 from ..data.images.decode import read_picture
 from ..errors import DataError, UserError
-from ..serving.problems import Problem, bad_request
+from ..web.pages import http_error_answer, page_file, problem_answer
+from ..web.problems import Problem, bad_request
 from .decision_log import DECISIONS
 from .descriptions import SuspectPages
 from .requests import Guard, json_body
@@ -50,9 +51,10 @@ def make_app(session: RepairSession, writer: Writer, title: str, host: str) -> C
         host: the address that the server listens on.
     """
     paths = _Paths(session, writer, title)
+    pages = {path: page_file(_PAGE / name, kind) for path, (name, kind) in _PAGE_FILES.items()}
     app = Starlette(
         routes=[
-            *(Route(path, _page(*file), methods=["GET"]) for path, file in _PAGE_FILES.items()),
+            *(Route(path, page, methods=["GET"]) for path, page in pages.items()),
             Route("/v1/session", paths.session_state, methods=["GET"]),
             Route("/v1/suspects", paths.suspects, methods=["GET"]),
             Route("/v1/suspects/{key}", paths.suspect, methods=["GET"]),
@@ -62,17 +64,13 @@ def make_app(session: RepairSession, writer: Writer, title: str, host: str) -> C
             Route("/v1/write", paths.write, methods=["POST"]),
         ],
         exception_handlers={
-            Problem: lambda _, problem: _problem_response(problem),
-            HTTPException: _http_error,
+            Problem: lambda _, problem: problem_answer(problem),
+            HTTPException: http_error_answer(),
             UserError: lambda _, error: JSONResponse({"error": str(error)}, 500),
         },
     )
     app.router.redirect_slashes = False
-    return Guard(app, host, _problem_response)
-
-
-def _problem_response(problem: Problem) -> Response:
-    return JSONResponse({"error": problem.reason}, problem.status, problem.headers)
+    return Guard(app, host, problem_answer)
 
 
 class _Paths:
@@ -174,21 +172,3 @@ async def _body(request: Request, fields: Dict[str, type]) -> Dict[str, Any]:
         return await json_body(request, fields)
     except ClientDisconnect:
         raise bad_request("the caller went away") from None
-
-
-def _page(name: str, kind: str) -> Callable:
-    content = (_PAGE / name).read_bytes()
-
-    async def answer(_: Request) -> Response:
-        return Response(content, media_type=kind)
-
-    return answer
-
-
-async def _http_error(request: Request, error: HTTPException) -> Response:
-    reason = str(error.detail)
-    if error.status_code == 404:
-        reason = "there is nothing at this path"
-    elif error.status_code == 405:
-        reason = f"this path does not take {request.method}; the header Allow names what it takes"
-    return JSONResponse({"error": reason}, error.status_code, error.headers)

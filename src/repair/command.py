@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import List, Optional
 
 from ..config import Config, settings_from
 from ..data_settings import annotation_settings
 from ..engine.inference.evaluation import evaluation_settings
 from ..engine.output_folder import prepare_output_file
 from ..errors import ConfigError, DataError
-from ..report.report import SETTINGS_NAME
-from ..serving.settings import ServingSettings, require_packages
+from ..report.report import SETTINGS_NAME, stored_settings
+from ..web.settings import ServingSettings, require_packages
 from .annotation_text import CONVERT, AnnotationText
 from .decision_log import ACCEPT, REJECT, SKIP, DecisionLog
 from .run_files import DataPlaces, file_digest, find_run, read_run, results_of
@@ -48,7 +47,7 @@ def repair(
             f"{len(files) or 'no'} folders are named: repair.py RUN, the folder of an evaluation"
         )
     require_packages("repair.py", ("starlette", "uvicorn"))
-    from ..serving.protocol import listen
+    from ..web.protocol import listen
     from .server import serve_page
 
     with contextlib.ExitStack() as stack:
@@ -136,18 +135,8 @@ def _with_run_settings(config: Config, run: Path) -> Config:
     """`config` with what the run's report_settings.json says of the data and the figures."""
     for path in (run / SETTINGS_NAME, run / "eval" / SETTINGS_NAME):
         if path.exists():
-            values = _read_settings(path)
+            values = stored_settings(path, "move it away to repair without it")
             wanted = [name for name in (*_DATA_KEYS, *_FIGURE_KEYS) if name not in config.written]
             known = {name: values[name] for name in wanted if values.get(name) is not None}
             return settings_from(config, str(path), known)
     return config
-
-
-def _read_settings(path: Path) -> Dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: {error}; move it away to repair without it") from None
-    if not isinstance(values, dict):
-        raise DataError(f"{path}: settings by name expected; move it away to repair without it")
-    return values

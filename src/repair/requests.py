@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from ..serving.problems import Problem, bad_request
+from ..web.problems import Problem, bad_request
 
 MOST_BYTES = 10_000  # of a request
 _SECONDS = 20.0

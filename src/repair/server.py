@@ -6,18 +6,14 @@ import asyncio
 import contextlib
 import logging
 import socket
-from typing import Callable
-
-import uvicorn
 
 from ..log import logger
-from ..serving.protocol import BACKLOG, SignalledServer, address_of, protocol_of
-from ..serving.settings import ServingSettings
+from ..web.protocol import SignalledServer, address_of, server_config
+from ..web.settings import ServingSettings
 from .app import make_app
 from .session import RepairSession
 from .writer import Writer
 
-_KEEP_ALIVE = 10  # seconds
 _LAST_REQUESTS = 5  # seconds that requests in work have at the end
 
 
@@ -40,7 +36,8 @@ def serve_page(
         writer = Writer(session)
         writer.wake()
         try:
-            server = _server(make_app(session, writer, title, settings.host), settings)
+            app = make_app(session, writer, title, settings.host)
+            server = SignalledServer(server_config(app, settings, False, _LAST_REQUESTS))
             if not settings.is_local:
                 logger.warning(
                     "--host %s: whoever reaches this machine may change these labels", settings.host
@@ -49,23 +46,3 @@ def serve_page(
             asyncio.run(server.serve(sockets=[listener]))
         finally:
             writer.stop()
-
-
-def _server(app: Callable, settings: ServingSettings) -> uvicorn.Server:
-    return SignalledServer(
-        uvicorn.Config(
-            app,
-            http=protocol_of(settings),
-            ws="none",
-            loop="asyncio",
-            lifespan="off",
-            log_config=None,
-            log_level=logging.ERROR,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            backlog=BACKLOG,
-            timeout_keep_alive=_KEEP_ALIVE,
-            timeout_graceful_shutdown=_LAST_REQUESTS,
-        )
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from ..data.annotations.records import DataSource
 from ..data.check.statistics import StatisticsSettings
+from ..errors import DataError
 from ..evaluation.inputs import EvaluationInputs
 from ..evaluation.matching.details import InDepth
 from ..evaluation.matching.table import MatchTable
@@ -21,8 +23,27 @@ from .page import make_page, pictures_section
 from .run_sections import data_section, figure_table, headline_tiles, settings_section, training_charts
 
 NAME = "report.html"
-SETTINGS_NAME = "report_settings.json"  # for comparisons
+SETTINGS_NAME = "report_settings.json"  # for comparisons and repairs
 _TITLES = {"bbox": "Boxes", "segm": "Masks"}
+
+
+def stored_settings(path: Path, way_out: str) -> Dict[str, Any]:
+    """The settings by name that a report left in SETTINGS_NAME.
+
+    Args:
+        path: the file.
+        way_out: what to do without it, the end of the errors' text.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: {error}; {way_out}") from None
+    if not isinstance(settings, dict):
+        raise DataError(f"{path}: settings by name expected; {way_out}")
+    return settings
 
 
 @dataclass(frozen=True)

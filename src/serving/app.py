@@ -14,14 +14,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from ..web.pages import http_error_answer, page_file, problem_answer
+from ..web.problems import Problem
+from ..web.settings import ServingSettings
 from .answers import describe_model
 from .metrics import Metrics
 from .middleware import Middleware
 from .openapi import openapi
-from .problems import Problem
 from .query import read_wish
 from .service import PredictionService
-from .settings import ServingSettings
 
 _PAGE = Path(__file__).parent / "page"
 _PAGE_FILES = {
@@ -49,7 +50,7 @@ def make_app(
         metrics: What `/metrics` tells.
         opened: Called with the finished future of the network's opening.
     """
-    pages = {path: _page(*file) for path, file in _PAGE_FILES.items()}
+    pages = {path: page_file(_PAGE / name, kind) for path, (name, kind) in _PAGE_FILES.items()}
     paths = _Paths(metrics, openapi(_version(), settings.token is not None))
     routes = [
         *(Route(path, page, methods=["GET"]) for path, page in pages.items()),
@@ -74,20 +75,15 @@ def make_app(
         routes=routes,
         lifespan=lifespan,
         exception_handlers={
-            Problem: lambda _, problem: problem_response(problem),
-            HTTPException: _http_error,
+            Problem: lambda _, problem: problem_answer(problem),
+            HTTPException: http_error_answer("; /openapi.json lists what there is"),
             Exception: _internal_error,
         },
     )
     # Starlette's own answer to a path with a slash too many is a redirection, whose address would be made of
     # what the caller says this host is called.
     app.router.redirect_slashes = False
-    return Middleware(app, metrics, settings.token, {route.path for route in routes}, problem_response)
-
-
-def problem_response(problem: Problem) -> Response:
-    """The answer that tells a problem."""
-    return JSONResponse({"error": problem.reason}, problem.status, problem.headers)
+    return Middleware(app, metrics, settings.token, {route.path for route in routes}, problem_answer)
 
 
 class _Paths:
@@ -153,24 +149,6 @@ async def _while_connected(request: Request, work) -> Any:
 async def _disconnection(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-def _page(name: str, kind: str) -> Callable:
-    content = (_PAGE / name).read_bytes()
-
-    async def answer(_: Request) -> Response:
-        return Response(content, media_type=kind)
-
-    return answer
-
-
-async def _http_error(request: Request, error: HTTPException) -> Response:
-    reason = str(error.detail)
-    if error.status_code == 404:
-        reason = "there is nothing at this path; /openapi.json lists what there is"
-    elif error.status_code == 405:
-        reason = f"this path does not take {request.method}; the header Allow names what it takes"
-    return JSONResponse({"error": reason}, error.status_code, error.headers)
 
 
 async def _internal_error(_: Request, error: Exception) -> Response:

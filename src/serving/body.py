@@ -6,9 +6,9 @@ import asyncio
 
 from starlette.requests import Request
 
+from ..web.problems import Problem, unavailable
+from ..web.settings import ServingSettings
 from .form import FIELD, form_picture
-from .problems import Problem, unavailable
-from .settings import ServingSettings
 
 _FORM = "multipart/form-data"
 _BYTES = "application/octet-stream"

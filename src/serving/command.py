@@ -7,7 +7,7 @@ import argparse
 from ..config import Config, changed
 from ..errors import ConfigError
 from ..predictor import Predictor
-from .settings import ServingSettings, read_token, require_packages
+from ..web.settings import ServingSettings, read_token, require_packages
 
 
 def serve_model(config: Config, args: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ from typing import Dict
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from .problems import bad_request
+from ..web.problems import bad_request
 
 FIELD = "picture"
 _MAX_HEADERS = 8192  # bytes of a part's headers

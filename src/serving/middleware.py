@@ -6,8 +6,8 @@ import hmac
 import time
 from typing import Any, Callable, Collection, Optional
 
+from ..web.problems import Problem
 from .metrics import Metrics
-from .problems import Problem
 
 # The page's files come from this server and nowhere else; it shows pictures that the reader chose (blob:).
 _POLICY = (

@@ -9,7 +9,7 @@ from PIL import Image
 
 from ..data.images.decode import decode_picture, error_line, has_supported_pixels
 from ..errors import DataError
-from .problems import Problem
+from ..web.problems import Problem
 
 # Pillow opens dozens of formats, some by starting other programs.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Sequence, Tuple
 
-from .problems import bad_request
+from ..web.problems import bad_request
 
 RLE = "rle"
 POLYGONS = "polygons"

@@ -10,17 +10,13 @@ import socket
 from pathlib import Path
 from typing import Callable, Optional
 
-import uvicorn
-
 from ..log import logger
 from ..predictor import Predictor
+from ..web.protocol import SignalledServer, address_of, listen, server_config
+from ..web.settings import ServingSettings
 from .app import make_app
 from .metrics import Metrics
-from .protocol import BACKLOG, SignalledServer, address_of, listen, protocol_of
 from .service import PredictionService
-from .settings import ServingSettings
-
-_KEEP_ALIVE = 10  # seconds
 
 
 def serve(open_predictor: Callable[[], Predictor], name: str, settings: ServingSettings) -> int:
@@ -78,23 +74,9 @@ class _Server(SignalledServer):
         # What it says of single requests is in the metrics; errors of the server are shown.
         for quiet in ("uvicorn", "python_multipart"):
             logging.getLogger(quiet).setLevel(logging.ERROR)
-        super().__init__(
-            uvicorn.Config(
-                make_app(make_service, settings, metrics, self._opened),
-                http=protocol_of(settings),
-                ws="none",
-                loop="asyncio",
-                lifespan="on",
-                log_config=None,
-                log_level=logging.ERROR,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                backlog=BACKLOG,
-                timeout_keep_alive=_KEEP_ALIVE,
-                timeout_graceful_shutdown=math.ceil(2 * settings.read_timeout + settings.timeout) + 1,
-            )
-        )
+        app = make_app(make_service, settings, metrics, self._opened)
+        last_requests = math.ceil(2 * settings.read_timeout + settings.timeout) + 1
+        super().__init__(server_config(app, settings, with_lifespan=True, last_requests=last_requests))
 
     async def startup(self, sockets=None) -> None:
         await super().startup(sockets)

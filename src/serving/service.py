@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Optional, Tuple
 
 from ..predictor import Predictor
+from ..web.problems import unavailable
+from ..web.settings import ServingSettings
 from .answers import encode_answer
 from .batcher import Batcher
 from .body import Body, BodyReader
 from .metrics import Metrics
 from .pictures import check_picture, decode
-from .problems import unavailable
 from .query import Wish
-from .settings import ServingSettings
 
 _THREADS = 2  # that decode pictures and write answers
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import signal
 import socket
-from typing import Iterator, Optional, Type
+from typing import Callable, Iterator, Optional, Type
 
 import h11
 import uvicorn
@@ -16,6 +17,7 @@ from ..errors import ConfigError
 from .settings import ServingSettings
 
 BACKLOG = 512
+_KEEP_ALIVE = 10  # seconds
 
 
 class Protocol(H11Protocol):
@@ -105,6 +107,34 @@ def protocol_of(settings: ServingSettings) -> Type[Protocol]:
         "request_seconds": 2 * settings.read_timeout + settings.timeout,
     }
     return type("LimitedProtocol", (Protocol,), limits)
+
+
+def server_config(
+    app: Callable, settings: ServingSettings, with_lifespan: bool, last_requests: int
+) -> uvicorn.Config:
+    """uvicorn's configuration of a server here.
+
+    Args:
+        app: The ASGI application.
+        settings: The limits of time.
+        with_lifespan: Whether the application starts and ends something of its own.
+        last_requests: Seconds that requests in work have at the end.
+    """
+    return uvicorn.Config(
+        app,
+        http=protocol_of(settings),
+        ws="none",
+        loop="asyncio",
+        lifespan="on" if with_lifespan else "off",
+        log_config=None,
+        log_level=logging.ERROR,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_graceful_shutdown=last_requests,
+    )
 
 
 def listen(host: str, port: int) -> socket.socket:
