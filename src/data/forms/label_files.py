@@ -13,7 +13,6 @@ from ..annotations.mending.encodings import decode_text
 from ..findings import Findings
 
 LOOKED_AT = 20  # label files that are opened to tell a form
-_LISTED = 5_000  # files that are listed to tell a form
 HEAD = 65_536  # bytes of a file's beginning
 
 
