@@ -126,11 +126,10 @@ class VocLayout:
 
 def voc_bases(root: Path) -> List[Path]:
     """The folders with Annotations or SegmentationObject: the root, or up to two folders below it."""
-    for folders in (
-        [root],
-        _folders_in(root),
-        [one for two in _folders_in(root) for one in _folders_in(two)],
-    ):
+    folders = [root]
+    for depth in range(3):
+        if depth > 0:
+            folders = [below for folder in folders for below in _folders_in(folder)]
         found = [folder for folder in folders if any((folder / part).is_dir() for part in _PARTS)]
         if found:
             return found
@@ -140,7 +139,9 @@ def voc_bases(root: Path) -> List[Path]:
 def _folders_in(folder):
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+    return [folder / name for name in sorted(names)]
 
 
 def _name_below(path, folder):
