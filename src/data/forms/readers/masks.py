@@ -43,7 +43,7 @@ _CLASS = "object"
 _SPLITS = ("train", "val", "valid", "validation", "test", "training")
 _THREADS = min(4, os.cpu_count() or 1)
 _AHEAD = 16  # pictures whose masks are read ahead
-_WALKED = 500  # folders that are looked at to tell the form
+_PAIRS = 500  # of folders of pictures and masks that are looked at to tell the form
 
 
 class MaskFile(NamedTuple):
@@ -112,7 +112,7 @@ def _find(root: Path) -> Sequence[Path]:
     if not root.is_dir():
         return []
     found: List[Path] = []
-    for unit in islice(_units_below(root), _WALKED):
+    for unit in islice(_units_below(root), _PAIRS):
         if first_files(unit.pictures, PICTURE_SUFFIXES, 1):
             found += first_files(unit.masks, MASK_SUFFIXES)
         if len(found) >= LOOKED_AT:
