@@ -23,7 +23,7 @@ from ...images.decode import picture_size
 from ..embedded import embedded_picture
 from ..items import Form, FormSource, LabelledObject, LabelledPicture
 from ..label_files import files_below, first_files, head, place_of, read_json
-from ..outlines import are_numbers, ellipse, is_number
+from ..outlines import are_numbers, ellipse, is_number, rotated
 from ..picture_finder import PictureFinder
 from .parts.label_studio_rle import brush_mask
 from .parts.label_studio_tasks import Task, label_texts, read_tasks
@@ -164,15 +164,9 @@ def _shape(value: dict, geometry: Optional[str], width: int, height: int):
     turn = math.radians(angle)
     if geometry == "radiusX":
         return [ellipse(x, y, across, down, turn)], None
-    if angle == 0:
-        box = (x, y, x + across, y + down)
-        return [[x, y, box[2], y, box[2], box[3], x, box[3]]], box
-    cosine = math.cos(turn)
-    sine = math.sin(turn)
-    outline = []
-    for right, below in ((0, 0), (across, 0), (across, down), (0, down)):
-        outline += [x + right * cosine - below * sine, y + right * sine + below * cosine]
-    return [outline], None
+    box = (x, y, x + across, y + down)
+    outline = [x, y, box[2], y, box[2], box[3], x, box[3]]
+    return ([outline], box) if angle == 0 else ([rotated(outline, x, y, turn)], None)
 
 
 def _polygon(points: Any, width: int, height: int):
