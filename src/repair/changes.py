@@ -17,7 +17,6 @@ EMPTY = "empty"  # the same, with "segmentation": []
 POLYGONS = "polygons"
 RLE = "rle"
 COUNTS = "counts"  # RLE whose counts are a list of numbers
-_LOOKED_AT = 1000
 
 
 def segmentation_form(item: Mapping[str, Any]) -> str:
@@ -32,7 +31,7 @@ def segmentation_form(item: Mapping[str, Any]) -> str:
 
 def usual_form(items: Sequence[Mapping[str, Any]], has_masks: bool) -> str:
     """The form that most of a file's annotations, crowds left out, have; of masks where it has masks."""
-    forms = Counter(segmentation_form(item) for item in items[:_LOOKED_AT] if not item.get("iscrowd"))
+    forms = Counter(segmentation_form(item) for item in items if not item.get("iscrowd"))
     for form, _ in forms.most_common():
         if (form in (POLYGONS, RLE, COUNTS)) == has_masks:
             return form

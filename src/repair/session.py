@@ -19,7 +19,7 @@ from .changes import new_annotation, segmentation_form, shape_values, usual_form
 from .decision_log import ACCEPT, Decision, DecisionLog
 from .suspects import CLASS, MISSING, POOR, Suspect, suspect_id
 
-_FIRST_ITEMS = 2000
+_FIRST_ITEMS = 1000  # annotations that tell the usual form of masks
 
 
 class Stale(Exception):
