@@ -117,7 +117,7 @@ def _say(sizes: np.ndarray, distance: int) -> None:
 
 
 def split_lines(data: JoinedSources, splits: np.ndarray, names: Sequence[str]) -> List[str]:
-    """A line for each split, and one with the class whose share differs most from the split's."""
+    """A line for each split: its pictures and objects, and the classes that it has none of."""
     count = len(data.facts.class_names)
     objects = np.zeros((len(names), count), np.int64)
     for position, split in enumerate(splits.tolist()):
