@@ -187,7 +187,7 @@ def _run(args: argparse.Namespace, recipe: Recipe, data: Path, work: Path) -> Di
             evaluate(load_config([*more, *words], recipe.config), run)
         figures[split] = study(run, data, faulty, split, faults[split], _data_words(faulty, split))
     if args.retrain:
-        figures["retrained"] = _retrained(args, recipe, data, faulty, work, words)
+        figures["retrained"] = _retrained(recipe, data, faulty, work, words)
     return figures
 
 
@@ -195,7 +195,7 @@ def _data_words(folder: Path, split: str) -> List[str]:
     return [f"coco_root={folder}", f"val_data_type={split}"]
 
 
-def _retrained(args, recipe: Recipe, data: Path, faulty: Path, work: Path, words: List[str]) -> dict:
+def _retrained(recipe: Recipe, data: Path, faulty: Path, work: Path, words: List[str]) -> dict:
     """segm AP on the original evaluation split, of networks trained on each version of the labels."""
     figures = {}
     train_split, val_split = recipe.splits

@@ -52,9 +52,9 @@ def small_network_length(facts: DataFacts, batch: int) -> RunLength:
     """The run of a small network from scratch.
 
     It shows 14,000 objects, about as the two small recipes, or 3,500 of each class where there are more than
-    four. It has at least
-    250 updates, and at most 2,000 (the demo has 1,710) for four classes or fewer, in proportion for more. No
-    picture is shown over 100 times unless 250 updates need it, and all are shown once at least.
+    four. It has at least 250 updates, and at most 2,000 (the demo has 1,710) for four classes or fewer, in
+    proportion for more. No picture is shown over 100 times unless 250 updates need it, and all are shown once
+    at least.
     """
     steps = math.ceil(facts.pictures / batch)
     shown = max(_OBJECTS_SHOWN, _OBJECTS_SHOWN_OF_A_CLASS * facts.classes)
@@ -80,11 +80,12 @@ def run_minutes(network: NetworkChoice, length: RunLength, batch: int, canvas: C
     return (_START_SECONDS + length.updates * network.seconds_of_step(batch, canvas)) / 60
 
 
-def batch_suggestion(facts: DataFacts, length: RunLength, batch: int) -> Suggestion:
+def batch_suggestion(length: RunLength, batch: int) -> Suggestion:
+    """The batch with its reason."""
     reason = (
         f"{length.updates} updates in all; with 8 pictures a step it would be a quarter, and the number of "
+        "updates is what limits a short run"
     )
-    reason += "updates is what limits a short run"
     if batch == 1:
         reason = "there is one picture"
     elif length.updates > _ENOUGH_UPDATES:

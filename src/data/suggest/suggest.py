@@ -83,7 +83,7 @@ def suggest(facts: DataFacts, target: TrainingTarget) -> Suggestions:
         *network_suggestions(network, facts, target, wider_seconds),
         *([*proposal_suggestions(facts), roi_level_suggestion(canvas)] if network.is_small else []),
         detections_suggestion(facts, 40 if network.is_small else 100),
-        batch_suggestion(facts, length, batch),
+        batch_suggestion(length, batch),
         length_suggestion(facts, target, network, length),
         *rate_suggestions(facts, network, length),
         *augmentation_suggestions(network, canvas),
