@@ -52,6 +52,10 @@ class TrainingError(UserError):
     """Training cannot go on, because of a loss that is not finite for example."""
 
 
+class CardMemoryError(UserError):
+    """The memory of the card does not suffice."""
+
+
 class RankError(UserError):
     """Another rank of the job failed, died or hangs.
 

@@ -26,6 +26,7 @@ from .hooks.default_hooks import make_checkpointing, run_hooks
 from .hooks.hook import Hook, Step
 from .runtime.device import start_device
 from .train_setup import BATCH_NAMES, TrainSetup, checkpoint_dir_of, open_weights, set_up
+from .training.step_errors import not_finite_line, step_memory
 
 
 def train(config: Config, work_dir, hooks: Iterable[Hook] = ()) -> Optional[Path]:
@@ -173,10 +174,12 @@ class Trainer:
 
         Raises:
             TrainingError: One of them is not finite; the line names the batch's pictures.
+            CardMemoryError: The memory of the card does not suffice.
         """
         self._step_is_running = True
         try:
-            values = self.step_cell(*self.inputs).asnumpy()
+            with step_memory(batch["image"].shape):
+                values = self.step_cell(*self.inputs).asnumpy()
         except RuntimeError as error:
             self.device.group.raise_if_rank_failed(error)  # a collective fails when another rank does
             raise
@@ -184,15 +187,10 @@ class Trainer:
         self.step_in_epoch += 1
         losses = dict(zip(LOSS_NAMES + STEP_NAMES, values.tolist()))
         if not np.isfinite(values).all():
-            hints = "a lower base_lr or a longer warmup_step"
-            if self.network.dtype == ms.float16 and self.config.loss_scale != "dynamic":
-                hints = "a lower base_lr, a longer warmup_step or loss_scale=dynamic"
-            raise TrainingError(
-                f"a loss is not finite at epoch {self.epoch + 1} step {self.step_in_epoch}, "
-                f"rank {self.device.rank}, pictures {batch['image_id'].tolist()}: "
-                + ", ".join(f"{name} {value:.5g}" for name, value in losses.items())
-                + f"; {hints} may help, weights saved before are untouched"
-            )
+            where = f"epoch {self.epoch + 1} step {self.step_in_epoch}, rank {self.device.rank}"
+            is_half = self.network.dtype == ms.float16 and self.config.loss_scale != "dynamic"
+            pictures = batch["image_id"].tolist()
+            raise TrainingError(not_finite_line(f"{where}, pictures {pictures}", losses, is_half))
         return losses
 
     def timed_batches(self, workers: DataWorkers) -> Iterator:

@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, List, Mapping
 import numpy as np
 
 from ...data.images.placement import to_picture
+from ..runtime.card_memory import one_line_when_full
 from .exported_files import runs_on_arrays
 
 # A MindSpore network that is called like `MaskRcnn`, or an exported file: an `OnnxNetwork` or a
@@ -25,6 +26,9 @@ def detect(network: Network, batch: Mapping[str, Any]) -> List[Dict[str, np.ndar
     Returns:
         A dict a picture: boxes float32 [n, 4], x1, y1, x2, y2 in the picture's pixels; scores float32 [n];
         labels int32 [n]; masks float32 [n, 28, 28], probabilities within the boxes.
+
+    Raises:
+        CardMemoryError: The memory of the card does not suffice.
     """
     image = batch["image"]
     image_meta = batch["image_meta"]
@@ -33,7 +37,12 @@ def detect(network: Network, batch: Mapping[str, Any]) -> List[Dict[str, np.ndar
     else:
         from mindspore import Tensor
 
-        outputs = [output.asnumpy() for output in network(Tensor(image), Tensor(image_meta))]
+        height, width = image.shape[1:3]
+        with one_line_when_full(
+            f"the detections of {len(image)} pictures of {width}x{height}",
+            "a smaller test_batch_size or a smaller canvas (img_height, img_width) needs less",
+        ):
+            outputs = [output.asnumpy() for output in network(Tensor(image), Tensor(image_meta))]
     boxes, scores, labels, det_valid, masks = outputs
     return [
         to_picture(boxes[i], scores[i], labels[i], det_valid[i], masks[i], image_meta[i])

@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { CONTEXT_BYTES = 64, DESCRIPTOR_BYTES = 256 };
+enum { CONTEXT_BYTES = 64, DESCRIPTOR_BYTES = 256, CARD_GB = 64 };
 
 // The chip: "Ascend910A" is the Ascend 910, "Ascend910B2" an Atlas A2.
 const char *aclrtGetSocName(void) {
@@ -18,9 +18,11 @@ int aclrtGetDeviceCount(uint32_t *count) {
   return 0;
 }
 
+// The card's memory in GB is STANDIN_MEMORY_GB; a sixteenth of it is taken, as by the driver and HCCL.
 int aclrtGetMemInfo(int attribute, size_t *free_bytes, size_t *total_bytes) {
-  *free_bytes = (size_t)60 << 30;
-  *total_bytes = (size_t)64 << 30;
+  const char *gigabytes = getenv("STANDIN_MEMORY_GB");
+  *total_bytes = (size_t)(gigabytes ? atoi(gigabytes) : CARD_GB) << 30;
+  *free_bytes = *total_bytes / 16 * 15;
   return 0;
 }
 
@@ -63,6 +65,16 @@ int aclrtMalloc(void **memory, size_t bytes, int policy) { return reserve(memory
 int aclrtMallocAlign32(void **memory, size_t bytes, int policy) { return reserve(memory, bytes); }
 int aclrtReserveMemAddress(void **memory, size_t bytes, size_t alignment, void *wanted, uint64_t flags) {
   return reserve(memory, bytes);
+}
+// A piece of the card's memory, which MindSpore maps to addresses. It counts the pieces by what it is handed out:
+// of pieces that are all 0 it would never use one again.
+int aclrtMallocPhysical(void **piece, size_t bytes, const void *properties, uint64_t flags) {
+  return allocate(piece);
+}
+
+int aclrtFreePhysical(void *piece) {
+  free(piece);
+  return 0;
 }
 
 enum { HOST_TO_HOST = 0, DEVICE_TO_HOST = 2 };

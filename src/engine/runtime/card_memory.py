@@ -1,0 +1,33 @@
+"""A card's memory that does not suffice, told in one line."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Iterator
+
+from ...errors import CardMemoryError
+
+# What MindSpore's RuntimeError says then (memory_manager_actor.cc, device_address_utils.cc).
+_SIGNS = ("memory isn't enough", "memory not enough", "out of memory")
+
+
+@contextlib.contextmanager
+def one_line_when_full(what: str, cure: str) -> Iterator[None]:
+    """Within it a RuntimeError of MindSpore about the card's memory is a `CardMemoryError`.
+
+    Args:
+        what: What needs the memory, such as "a step of 16 pictures".
+        cure: What needs less.
+
+    Raises:
+        CardMemoryError: The memory does not suffice. Another RuntimeError stays as it is.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not any(sign in str(error).lower() for sign in _SIGNS):
+            raise
+        raise CardMemoryError(
+            f"the memory of the card does not suffice for {what}: {cure}; `npu-smi info` shows whether other "
+            "programs use the card"
+        ) from error

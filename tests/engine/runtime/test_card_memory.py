@@ -1,0 +1,36 @@
+"""What is told when the memory of a card does not suffice."""
+
+from __future__ import annotations
+
+import pytest
+
+from src.engine.runtime.card_memory import one_line_when_full
+from src.errors import CardMemoryError
+
+# As MindSpore 2.8 raises it on its Ascend backend; tests/ascend/test_memory.py makes it do so.
+MINDSPORE_SAYS = """
+----------------------------------------------------
+- Memory not enough:
+----------------------------------------------------
+Device(id:0) memory isn't enough and alloc failed, kernel name: 29_Default/Add-op1, alloc size: 62914560B.
+
+----------------------------------------------------
+- C++ Call Stack: (For framework developers)
+----------------------------------------------------
+mindspore/ccsrc/backend/ms_backend/runtime/graph_scheduler/base/graph_scheduler.cc:1168 Run
+"""
+
+
+def test_full_memory_is_one_line_that_says_what_needs_less():
+    what = "a step of 16 pictures"
+    with pytest.raises(CardMemoryError) as told, one_line_when_full(what, "fewer need less"):
+        raise RuntimeError(MINDSPORE_SAYS)
+    line = str(told.value)
+    assert line.startswith(f"the memory of the card does not suffice for {what}: fewer need less;")
+    assert "\n" not in line
+    assert told.value.code == 2
+
+
+def test_another_error_stays_as_it_is():
+    with pytest.raises(RuntimeError, match="^The operator failed$"), one_line_when_full("a step", "less"):
+        raise RuntimeError("The operator failed")
