@@ -82,6 +82,7 @@ def start_device(device_target: str) -> Device:
     if target == "Ascend":
         _set_precision_mode()
         _set_dispatch_threads()
+        _plan_memory()
         ms.set_recursion_limit(_CALL_DEPTH)
     # The scheduler process of msrun (MS_ROLE) runs this too, and must call init() even for a single worker.
     if is_alone():
@@ -128,6 +129,19 @@ def _set_dispatch_threads() -> None:
     try:
         ms.runtime.dispatch_threads_num(_DISPATCH_THREADS)
     except RuntimeError as error:  # it takes one number a process, and has one
+        logger.debug("%s", error)
+
+
+def _plan_memory() -> None:
+    """Have the place of every array in the card's memory decided once, when the graph is compiled.
+
+    MindSpore would look for it at every launch. That takes the host a quarter of a launch's time, and leaves
+    gaps: on Ascend 910, where memory cannot be mapped, half of the memory may not be used
+    (docs/scaling.md). What was chosen in this process by `mindspore.runtime.set_memory` stays.
+    """
+    try:
+        ms.runtime.set_memory(optimize_level="O1")
+    except RuntimeError as error:  # it takes one choice a process, and has one
         logger.debug("%s", error)
 
 
