@@ -28,6 +28,17 @@ def card_is_here() -> bool:
     return bool(glob.glob("/dev/davinci[0-9]*"))
 
 
+def device_id_problem() -> Optional[str]:
+    """One line where DEVICE_ID is no number of a card; else None.
+
+    MindSpore reads it while it is imported, and aborts the process at a negative number.
+    """
+    text = os.environ.get("DEVICE_ID", "")
+    if not text or (text.isascii() and text.isdigit() and len(text) < 5):
+        return None
+    return f"DEVICE_ID={text}: the number of a card of this host expected, from 0 on"
+
+
 def set_library_variables() -> None:
     """Set what has to be set before MindSpore is imported. What the user has set stays."""
     level = os.environ.setdefault("GLOG_v", str(_ERROR))

@@ -123,3 +123,28 @@ def test_a_temporary_folder_that_others_can_write_is_not_used(checkout, tmp_path
     shared.chmod(0o777)
     for folder in variables_of(checkout, homeless(tmp_path)):
         assert folder.startswith(str(tmp_path / "tmp" / "maskrcnn-")) and str(shared) + "/" not in folder
+
+
+@pytest.mark.parametrize("text", ["-1", "abc", "1.5", "99999999999", "²"])
+def test_a_device_id_that_is_no_number_of_a_card_is_one_line(tmp_path, text):
+    """MindSpore itself would abort the process at -1, while it is imported."""
+    variables = {**os.environ, "DEVICE_ID": text}
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "train.py"), "device_target=CPU"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=variables,
+    )
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"error: DEVICE_ID={text}: the number of a card")
+
+
+def test_an_empty_device_id_is_none(monkeypatch):
+    monkeypatch.setenv("DEVICE_ID", "")
+    assert environment.device_id_problem() is None
+    monkeypatch.setenv("DEVICE_ID", "07")
+    assert environment.device_id_problem() is None

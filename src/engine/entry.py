@@ -9,7 +9,7 @@ import sys
 import threading
 from typing import Callable, NoReturn, Optional, Sequence
 
-from ..environment import cache_problem
+from ..environment import cache_problem, device_id_problem
 from ..errors import UserError, one_line
 from ..interpreter import MODULES, interpreter_problem, unloadable_module
 from ..log import configure_logging
@@ -32,7 +32,7 @@ def run_main(main: Callable[[], Optional[int]], modules: Sequence[str] = MODULES
     configure_logging()
     problem = None
     if modules:
-        problem = interpreter_problem(modules) or cache_problem()
+        problem = interpreter_problem(modules) or cache_problem() or device_id_problem()
     if problem is not None:
         _end_with_error(problem)
     handle_interrupts()

@@ -78,7 +78,7 @@ def start_device(device_target: str) -> Device:
             TESTED_VERSION,
         )
     ms.set_context(mode=ms.GRAPH_MODE)
-    ms.set_device(target, int(os.environ.get("DEVICE_ID", "0")) if target == "Ascend" else 0)
+    ms.set_device(target, _card_number() if target == "Ascend" else 0)
     if target == "Ascend":
         _set_precision_mode()
         _set_dispatch_threads()
@@ -101,6 +101,23 @@ def start_device(device_target: str) -> Device:
     )
     host = reachable_host() if rank == 0 else None
     return Device(target, rank, num, RankGroup(rank, num, _broadcast_from_rank_0, host))
+
+
+def _card_number() -> int:
+    """DEVICE_ID, or 0.
+
+    Raises:
+        ConfigError: There is no such card.
+    """
+    number = int(os.environ.get("DEVICE_ID") or "0")
+    # At a simulation level there is none.
+    count = 0 if os.environ.get("MS_SIMULATION_LEVEL") else ms.hal.device_count("Ascend")
+    if count and number >= count:
+        raise ConfigError(
+            f"DEVICE_ID={number}: MindSpore finds {count} Ascend card{'s' if count > 1 else ''} here, "
+            f"so 0{f' to {count - 1}' if count > 1 else ''} expected"
+        )
+    return number
 
 
 def _set_precision_mode() -> None:
