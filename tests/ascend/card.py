@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+from src import environment
 from src.engine.runtime import device
 
 PATIENCE = 120  # seconds
@@ -22,10 +23,10 @@ def pretend() -> None:
     here: what rank 0 says goes through the file that STANDIN_CONTACT names.
     """
     device.ascend_is_here = lambda: True
-    device.card_is_here = lambda: True
-    exporter = sys.modules.get("src.engine.exporter")
-    if exporter is not None:  # it has the function already
-        exporter.card_is_here = device.card_is_here
+    environment.card_is_here = lambda: True
+    for name in ("src.engine.runtime.device", "src.engine.exporter"):
+        if name in sys.modules:  # it has the function already
+            sys.modules[name].card_is_here = environment.card_is_here
     broadcast = device._broadcast_from_rank_0
     path = Path(os.environ.get("STANDIN_CONTACT", "contact"))
 

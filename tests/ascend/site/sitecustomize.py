@@ -8,24 +8,36 @@ import importlib.util
 import sys
 
 
-class DeviceFinder(importlib.abc.MetaPathFinder):
-    """Calls `pretend` as soon as the project's module of devices is loaded, and not before."""
+def find_device_files(environment):
+    """Others take the function from there, some before the module of devices is loaded."""
+    environment.card_is_here = lambda: True
+
+
+def pretend_a_card(_):
+    from tests.ascend.card import pretend
+
+    pretend()
+
+
+AFTER_LOADING = {"src.environment": find_device_files, "src.engine.runtime.device": pretend_a_card}
+
+
+class Finder(importlib.abc.MetaPathFinder):
+    """Calls the functions of AFTER_LOADING as soon as their modules are loaded, and not before."""
 
     def find_spec(self, fullname, path, target=None):
-        if fullname != "src.engine.runtime.device":
+        change = AFTER_LOADING.pop(fullname, None)
+        if change is None:
             return None
-        sys.meta_path.remove(self)
         spec = importlib.util.find_spec(fullname)
         execute = spec.loader.exec_module
 
-        def execute_and_pretend(module):
+        def execute_and_change(module):
             execute(module)
-            from tests.ascend.card import pretend
+            change(module)
 
-            pretend()
-
-        spec.loader.exec_module = execute_and_pretend
+        spec.loader.exec_module = execute_and_change
         return spec
 
 
-sys.meta_path.insert(0, DeviceFinder())
+sys.meta_path.insert(0, Finder())
