@@ -7,8 +7,9 @@ from typing import Iterator
 
 from ...errors import CardMemoryError
 
-# What MindSpore's RuntimeError says then (memory_manager_actor.cc, device_address_utils.cc).
-_SIGNS = ("memory isn't enough", "memory not enough", "out of memory")
+# What MindSpore's RuntimeError says then (memory_manager_actor.cc, device_address_utils.cc). The last is of
+# memory that the driver does not give, for instance because another process has it.
+_SIGNS = ("memory isn't enough", "memory not enough", "out of memory", "malloc device memory failed")
 
 
 @contextlib.contextmanager
