@@ -16,7 +16,7 @@ from ...environment import card_is_here
 from ...errors import ConfigError
 from ...log import logger, set_log_rank
 from ..distributed.rank_group import RankGroup, is_alone, reachable_host
-from .cann import cann_problem
+from .cann import cann_problem, hccl_problem
 
 TESTED_VERSION = "2.8.0"
 # What MindSpore documents as its own number of threads that dispatch a graph's kernels.
@@ -92,6 +92,10 @@ def start_device(device_target: str) -> Device:
             f"RANK_TABLE_FILE={os.environ['RANK_TABLE_FILE']}: MindSpore {ms.__version__} starts no "
             "rank from a table; bash scripts/run_distribute_train.sh RANK_TABLE_FILE starts them"
         )
+    if target == "Ascend" and os.environ.get("MS_ROLE") != "MS_SCHED":
+        problem = hccl_problem()
+        if problem is not None:
+            raise ConfigError(problem)
     init()
     rank = get_rank()
     num = get_group_size()

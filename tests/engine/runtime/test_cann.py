@@ -40,6 +40,29 @@ def test_what_te_lacks_is_one_line(tmp_path, te, words):
     assert all(word in done.stdout for word in words), done.stdout
 
 
+@pytest.mark.parametrize(
+    ("hccl", "words"),
+    [
+        (None, ["no module hccl,", "set_env.sh"]),
+        ({"__init__": ""}, ["no module hccl.sys_version,", "set_env.sh"]),
+        (
+            {"__init__": "import no_such_module"},
+            ["hccl needs the module no_such_module", "-r requirements-ascend.txt"],
+        ),
+        ({"__init__": "", "sys_version": "__sys_version__ = '8.2.0'"}, ["None"]),
+    ],
+)
+def test_what_hccl_lacks_is_one_line(tmp_path, hccl, words):
+    if hccl is not None:
+        (tmp_path / "hccl").mkdir()
+        for name, text in hccl.items():
+            (tmp_path / "hccl" / f"{name}.py").write_text(text)
+    code = "from src.engine.runtime.cann import hccl_problem; print(hccl_problem())"
+    done = run(code, tmp_path, "-S")
+    assert done.returncode == 0 and done.stdout.count("\n") == 1, done.stderr
+    assert all(word in done.stdout for word in words), done.stdout
+
+
 def test_nothing_is_said_where_te_and_sympy_are_there(tmp_path):
     (tmp_path / "te.py").write_text("")
     (tmp_path / "sympy.py").write_text("")
@@ -61,3 +84,20 @@ def test_a_card_without_cann(tmp_path, target):
     assert "no module te" in last and "set_env.sh" in last
     assert done.stdout == ("" if target == "Ascend" else "CPU\n")
     assert ("ConfigError: device_target=Ascend: " in last) == (target == "Ascend")
+
+
+def test_ranks_on_a_card_without_hccl(tmp_path):
+    """MindSpore's own error would be a stack of "wheel was not installed correctly"."""
+    code = (
+        "from src.log import configure_logging; configure_logging()\n"
+        "from src.engine.runtime import device\n"
+        "device._available_target = lambda _: 'Ascend'\n"
+        "device.ms.set_device = device._card_number = lambda *_: None\n"
+        "device._set_precision_mode = lambda: None\n"
+        "device.is_alone = lambda: False\n"
+        "device.init = lambda: print('joined')\n"
+        "device.start_device('Ascend')\n"
+    )
+    done = run(code, tmp_path)
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[-1].startswith("src.errors.ConfigError: no module hccl, ")
