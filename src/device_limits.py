@@ -43,10 +43,13 @@ def check_device_limits(config: Config, device: str) -> None:
     """Refuse what the device ('CPU' or 'Ascend') cannot compute.
 
     Raises:
-        ConfigError: More boxes enter an NMS than it takes.
+        ConfigError: More boxes enter an NMS than it takes, or a form of the network is the CPU's alone.
     """
     if device != "Ascend":
         return
+    for key, value in (("shapes", "dynamic"), ("cpu_kernels", "on")):
+        if config[key] == value:
+            raise ConfigError(f"{key}={value}: the CPU alone can do that; {key}=auto follows the device")
     matrix = uses_matrix_nms(config, device)
     limit = MATRIX_MAX_BOXES if matrix else OPERATOR_MAX_BOXES
     for key, boxes in nms_sizes(config).items():

@@ -71,6 +71,14 @@ def test_more_boxes_are_refused_in_one_line(words, boxes, limit):
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("word", ["shapes=dynamic", "cpu_kernels=on"])
+def test_the_cpus_forms_are_refused_on_ascend(word):
+    """MindSpore's Ascend backend stops in the first, and would be handed the CPU's code by the second."""
+    with pytest.raises(ConfigError, match=f"^{word}: .*=auto"):
+        build_network(small_config(word), "Ascend")
+    build_network(small_config(word), "CPU")
+
+
 def test_the_original_chip_has_the_matrix(ascend_910):
     assert uses_matrix_nms(load_config(), "Ascend")
     assert not uses_matrix_nms(load_config(["nms=operator"]), "Ascend")
