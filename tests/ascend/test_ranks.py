@@ -13,6 +13,7 @@ import sys
 import pytest
 
 from src.config import load_config
+from src.data.shapes.drawn_data import draw_shapes
 from src.maskrcnn.build import build_network
 from src.maskrcnn.norms import SyncBatchNorm
 from tests.ascend.graphs import SMALL_NETWORK, STEP_OUTPUTS, SYNC_NORMS
@@ -21,6 +22,7 @@ from tests.engine.distributed.rank_jobs import free_port
 from tests.engine.jobs import QUIET_CLUSTER
 
 FLOAT32 = 4  # HcclDataType
+SITE = ROOT / "tests" / "ascend" / "site"
 DEVICES = (5, 3)  # of the ranks; not their numbers
 
 
@@ -117,3 +119,41 @@ def test_synchronised_norms_of_two_ranks(launch_ranks):
     channels = sum(cell.gamma.size for cell in cells)
     gradients = sum(weight.size for weight in network.trainable_params())
     assert len(cells) > 20 and sum(counts) == 3 * (3 + gradients + 4 * channels)
+
+
+@pytest.mark.slow
+def test_ranks_of_a_rank_table_by_the_scripts(standin, tmp_path):
+    draw_shapes(tmp_path / "data", 8, 2, size=(128, 128), seed=3)
+    variables = {
+        **os.environ,
+        **standin,
+        **QUIET_CLUSTER,
+        "PYTHON": sys.executable,
+        "PYTHONPATH": os.pathsep.join([str(SITE), standin["PYTHONPATH"]]),
+        "HANG_SECONDS": "400",
+        "STANDIN_CONTACT": str(tmp_path / "contact"),
+        "STANDIN_MEETING": str(tmp_path),
+        "STANDIN_CALLS": str(tmp_path / "calls"),
+    }
+    del variables["MS_SIMULATION_LEVEL"]
+
+    def run(script, *words):
+        done = subprocess.run(
+            ["bash", str(ROOT / "scripts" / script), *words],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=580,
+            check=False,
+            env=variables,
+        )
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+
+    run("make_rank_table.sh", "--device-ids", ",".join(map(str, DEVICES)))
+    words = (*SMALL_NETWORK, "coco_classes=auto", "coco_root=data", "max_steps=2", "check_sync_steps=1")
+    run("run_distribute_train.sh", "rank_table_2pcs.json", *words, "device_target=Ascend")
+    calls = (tmp_path / "calls").read_text().splitlines()
+    ranks = range(len(DEVICES))
+    assert {call for call in calls if call.startswith("device ")} >= {f"device {card}" for card in DEVICES}
+    assert [call for call in sorted(calls) if "root_info" in call] == [f"root_info {r} of 2" for r in ranks]
+    assert (tmp_path / "train_parallel0" / "checkpoint" / "mask_rcnn-1_2.ckpt").exists()
