@@ -19,8 +19,6 @@ from tests.small_job import SMALL
 
 SITE = ROOT / "tests" / "ascend" / "site"
 
-pytestmark = pytest.mark.slow  # ten processes that compile the small network
-
 
 def run_check(folder, *words, **variables):
     small = [word for word in SMALL if not word.startswith("device_target")]
@@ -50,6 +48,22 @@ def write_weights(path):
     save_checkpoint(path, network, network_settings(config, config.norm), 1, 1)
 
 
+def test_every_process_finds_the_cards_files(tmp_path):
+    """The check asks for them before MindSpore and the project's module of devices are loaded."""
+    code = "from src.environment import card_is_here; print(card_is_here())"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(SITE)},
+    )
+    assert done.stdout == "True\n", done.stderr
+
+
+@pytest.mark.slow  # ten processes that compile the small network
 def test_on_the_stand_ins(standin, tmp_path):
     write_weights(tmp_path / "weights.ckpt")
     variables = {
@@ -78,6 +92,7 @@ def test_on_the_stand_ins(standin, tmp_path):
         assert "WARNING" in log and "backend is already initialized" not in log
 
 
+@pytest.mark.slow
 def test_on_the_cpu_every_value_is_compared(tmp_path):
     done = run_check(tmp_path, "device_target=CPU")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
