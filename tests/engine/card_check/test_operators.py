@@ -48,3 +48,19 @@ def test_a_row_fails_where_a_value_is_wrong(monkeypatch, name, results):
     for result, count in results.items():
         assert sum(row.result == result for row in rows) == count
     assert sum(row.result != OK for row in rows) == sum(results.values())
+
+
+@pytest.mark.parametrize(
+    ("values", "result"),
+    [
+        (np.random.default_rng(0).uniform(-(2.0**15), 0, 20000), NOTE),
+        (np.zeros(20000), FAILED),
+        (np.full(20000, np.nan), FAILED),
+        (np.arange(-20000, 0), FAILED),  # the first positions would always lose
+        (np.repeat(np.random.default_rng(0).uniform(-(2.0**15), 0, 200), 100), FAILED),
+    ],
+)
+def test_other_priorities_are_a_note_only_if_they_draw_at_random(monkeypatch, values, result):
+    priorities = ms.Tensor(values[None].astype(np.float32))
+    monkeypatch.setattr(operators, "Priorities", lambda: lambda _: priorities)
+    assert operators.check_priorities(simulated=False).result == result
