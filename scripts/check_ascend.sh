@@ -6,8 +6,9 @@ source "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/common.sh"
 help_if_asked 'Check an Ascend card: the device, operators against NumPy, one training step against the CPU,
 ten steps, resuming, two ranks, export. Prints a table to paste into an issue.
 
-    bash scripts/check_ascend.sh [--config FILE] [KEY=VALUE ...]
+    bash scripts/check_ascend.sh [--quick] [--config FILE] [KEY=VALUE ...]
 
+--quick         without resuming, two ranks and export
 --config FILE   a YAML file of settings (default: configs/demo.yaml)
 KEY=VALUE       settings over it (src/config.py lists them all)
 

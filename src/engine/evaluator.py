@@ -68,7 +68,7 @@ def _evaluate_in_mindspore(config: Config, work_dir) -> Dict[str, Any]:
 
     config, weights = open_checkpoint(config)
     prepare_output_folder(work_dir, "--work-dir")
-    device = start_device(config.device_target)
+    device = start_device(config.device_target, config.jit_level)
     with device.group as group:
         source = checked_evaluation_data(data_check_settings(config, "val"), group)
         config = resolve_classes(config, source)

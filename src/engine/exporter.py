@@ -92,7 +92,7 @@ def export(config: Config, settings: ExportSettings) -> Path:
     precision = _PRECISIONS.get(file_format)
     if precision is not None:
         config = onnx_export.prepare(config, precision)
-    device = start_device("Ascend" if file_format == "AIR" else config.device_target)
+    device = start_device("Ascend" if file_format == "AIR" else config.device_target, config.jit_level)
     network, config = load_for_inference(config, device.target, exported=precision is None)
     inputs = [
         sample_input(config, settings.batch, pixels)
@@ -159,6 +159,8 @@ def _refuse_contradictions(config: Config, settings: ExportSettings) -> None:
             "--file-format AIR: MindSpore writes AIR on a machine with Ascend only; "
             "MINDIR can be written here"
         )
+    if file_format == "AIR" and config.jit_level not in ("auto", "O2"):
+        raise ConfigError(f"jit_level={config.jit_level}: CANN's graph engine writes AIR files, which is O2")
     if file_format == "AIR" and settings.proof is not None:
         raise ConfigError("--prove: nothing here can run an AIR file; prove a MINDIR file of the checkpoint")
     if (

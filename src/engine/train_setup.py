@@ -23,6 +23,7 @@ from ..weights.pretrained import PretrainedWeights, load_pretrained, open_pretra
 from .distributed.agreement import check_settings
 from .inference.evaluation_data import checked_evaluation_data, with_classes_of
 from .output_folder import prepare_output_folder
+from .runtime.compile_cache import cache_folder
 from .runtime.device import Device
 from .tracking.choice import check_tracker
 from .training.build_step import make_step
@@ -176,6 +177,8 @@ def check_before_long_work(config: Config, work_dir: str, device: Device) -> Opt
     if device.rank == 0:
         check_tracker(config.tracker)
     prepare_output_folder(work_dir.replace("{rank}", str(device.rank)), "--work-dir")
+    if config.compile_cache not in ("auto", "off"):
+        prepare_output_folder(cache_folder(config.compile_cache, device.target), "compile_cache")
     draws = config.tensorboard and config.picture_interval is not None
     if config.eval_interval is None and not draws:
         return None

@@ -46,7 +46,7 @@ def train(config: Config, work_dir, hooks: Iterable[Hook] = ()) -> Optional[Path
         SystemExit: With code 143 or 130, after SIGTERM or Ctrl-C.
     """
     config, weights = open_weights(config)  # a wrong file is reported before the ranks connect
-    device = start_device(config.device_target)
+    device = start_device(config.device_target, config.jit_level)
     with device.group:
         setup = set_up(config, weights, str(work_dir), device)
         checkpointing = make_checkpointing(setup.config)

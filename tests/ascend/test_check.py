@@ -63,19 +63,34 @@ def test_every_process_finds_the_cards_files(tmp_path):
     assert done.stdout == "True\n", done.stderr
 
 
-@pytest.mark.slow  # ten processes that compile the small network
-def test_on_the_stand_ins(standin, tmp_path):
-    write_weights(tmp_path / "weights.ckpt")
-    variables = {
+def on_the_stand_ins(standin, folder):
+    """Environment variables with which every command finds a card, and ranks each other."""
+    return {
         **standin,
         **QUIET_CLUSTER,
-        # Every command finds a card, and ranks each other.
         "PYTHONPATH": os.pathsep.join([str(SITE), standin["PYTHONPATH"]]),
-        "STANDIN_CONTACT": str(tmp_path / "contact"),
-        "STANDIN_MEETING": str(tmp_path),
+        "STANDIN_CONTACT": str(folder / "contact"),
+        "STANDIN_MEETING": str(folder),
         "HANG_SECONDS": "400",  # on a crowded machine one rank may come long after the other
         "GLOG_v": "2",
     }
+
+
+def test_the_quick_check_on_the_stand_ins(standin, tmp_path):
+    done = run_check(tmp_path, "--quick", **on_the_stand_ins(standin, tmp_path))
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    found = results(done.stdout)
+    ran = {"device", "ten steps of training"}
+    assert {name for name, (result, _) in found.items() if result == "ok"} == ran
+    assert {result for name, (result, _) in found.items() if name not in ran} == {"stand-in: not compared"}
+    assert "one step against the CPU's losses" in found
+    assert not {"resume after step 5", "two ranks, alike after every step", "export to MINDIR"} & set(found)
+
+
+@pytest.mark.slow  # ten processes that compile the small network
+def test_on_the_stand_ins(standin, tmp_path):
+    write_weights(tmp_path / "weights.ckpt")
+    variables = on_the_stand_ins(standin, tmp_path)
     # The weights' path is relative to the user's folder, where no job runs.
     done = run_check(tmp_path, "pre_trained=weights.ckpt", **variables)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]

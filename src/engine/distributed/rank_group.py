@@ -240,11 +240,18 @@ def reachable_host() -> str:
     """The address at which the job's other hosts reach this one.
 
     It is the address from which this host connects to the scheduler of MindSpore's cluster.
+
+    Raises:
+        RankError: MS_SCHED_HOST cannot be reached.
     """
+    scheduler = os.environ.get("MS_SCHED_HOST", "127.0.0.1")
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             # Sends nothing: a datagram socket.
-            probe.connect((socket.gethostbyname(os.environ["MS_SCHED_HOST"]), 9))
+            probe.connect((socket.gethostbyname(scheduler), 9))
             return probe.getsockname()[0]
-    except (KeyError, OSError):
-        return "127.0.0.1"
+    except OSError as error:
+        raise RankError(
+            f"MS_SCHED_HOST={scheduler}: {error.strerror}, so that the other hosts cannot be told where this "
+            "one is; an address that all hosts can reach is needed (MASTER_ADDR of the scripts)"
+        ) from None

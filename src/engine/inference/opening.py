@@ -52,7 +52,7 @@ def open_network(config: Config, batch_size: int = 1) -> Tuple[Network, Config]:
     from ..runtime.device import start_device
     from .loading import compile_inference, load_for_inference
 
-    device = start_device(config.device_target)
+    device = start_device(config.device_target, config.jit_level)
     network, config = load_for_inference(config, device.target)
     compile_inference(network, config, device, batch_size)
     return network, config

@@ -58,7 +58,7 @@ def ascend_is_here() -> bool:
         return False
 
 
-def start_device(device_target: str) -> Device:
+def start_device(device_target: str, jit_level: str = "auto") -> Device:
     """Set MindSpore up (graph mode) on a device and join the other processes, if there are any.
 
     Processes find each other by MindSpore's cluster (MS_ROLE, DEVICE_ID), which msrun starts, and
@@ -66,11 +66,14 @@ def start_device(device_target: str) -> Device:
 
     Args:
         device_target: 'CPU', 'Ascend', or 'auto': Ascend where there is one.
+        jit_level: The key of this name, which is for Ascend.
 
     Raises:
-        ConfigError: The device is not there, or its software is not whole.
+        ConfigError: The device is not there, its software is not whole, or it has no jit levels.
     """
     target = _available_target(device_target)
+    if target == "CPU" and jit_level != "auto":
+        raise ConfigError(f"jit_level={jit_level}: it is for Ascend, and this runs on the CPU; leave it out")
     if ms.__version__ != TESTED_VERSION:
         logger.warning(
             "MindSpore %s is installed; %s is what this project is tested with",
@@ -84,6 +87,8 @@ def start_device(device_target: str) -> Device:
         _set_dispatch_threads()
         _plan_memory()
         ms.set_recursion_limit(_CALL_DEPTH)
+        if jit_level != "auto":
+            ms.set_context(jit_config={"jit_level": jit_level})
     # The scheduler process of msrun (MS_ROLE) runs this too, and must call init() even for a single worker.
     if is_alone():
         return Device(target)

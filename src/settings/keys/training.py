@@ -218,6 +218,15 @@ KEYS = (
         choices=("auto", "O0", "O2", "O3"),
     ),
     Key(
+        "jit_level",
+        "auto",
+        "how MindSpore executes a graph on Ascend: 'O0' kernel by kernel; 'O1' the same, operators fused; "
+        "'O2' the whole graph by CANN's graph engine; auto: MindSpore's choice, O2 on Ascend 910 and O0 on "
+        "Atlas A2",
+        choices=("auto", "O0", "O1", "O2"),
+        in_graph=False,  # the digest of a kept graph holds MindSpore's own
+    ),
+    Key(
         "compile_cache",
         "auto",
         "compiled graphs kept between runs, so that a second start reads its graph: 'auto' in the "

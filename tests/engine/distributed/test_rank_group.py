@@ -10,7 +10,8 @@ import time
 import pytest
 
 from src.engine.distributed import timeouts
-from src.engine.distributed.rank_group import RankGroup
+from src.engine.distributed.rank_group import RankGroup, reachable_host
+from src.errors import RankError
 from tests.conftest import ROOT
 from tests.engine.distributed.ranks import Job
 
@@ -161,3 +162,11 @@ def test_one_rank_needs_nobody():
         assert group.barrier(3, decide=lambda values: json.dumps(values)) == "[3]" and group.gather(b"x") == [
             b"x"
         ]
+
+
+def test_the_address_for_other_hosts_is_known_or_said_to_be_missing(monkeypatch):
+    monkeypatch.setenv("MS_SCHED_HOST", "127.0.0.1")
+    assert reachable_host() == "127.0.0.1"
+    monkeypatch.setenv("MS_SCHED_HOST", "no-such-host.invalid")
+    with pytest.raises(RankError, match="^MS_SCHED_HOST=no-such-host.invalid: .*MASTER_ADDR"):
+        reachable_host()

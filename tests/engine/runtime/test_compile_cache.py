@@ -131,14 +131,17 @@ def test_a_damaged_graph_is_compiled_anew_and_kept(start, first):
     assert again.how.startswith("read from") and first.equals(again)
 
 
-def test_a_folder_that_cannot_be_written_is_reported_before_the_first_step(start, tmp_path):
-    (tmp_path / "file").write_text("")
-    said = start.train(f"compile_cache={tmp_path / 'file'}", code=2)[0].stderr
+def test_a_folder_that_cannot_be_written_is_reported_before_the_data_are_converted(start, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    words = (f"compile_cache={file}", f"mindrecord_dir={tmp_path / 'records'}")
+    said = start.train(*words, code=2)[0].stderr
     assert re.search(
-        rf"^error: compile_cache={tmp_path / 'file'}: File exists; another folder, or compile_cache=off$",
+        rf"^error: compile_cache {file}: {file} is a file, not a folder; choose another folder or ",
         said,
         re.MULTILINE,
     )
+    assert not (tmp_path / "records").exists()
 
 
 @pytest.mark.slow
