@@ -78,9 +78,9 @@ def results_folder(run: Union[str, Path]) -> Path:
     """The folder with the results of a run: its own, or `eval` in it. Raises DataError without results."""
     run = Path(run)
     for folder in (run, run / "eval"):
-        if (folder / results_name("bbox")).exists():
+        if any((folder / results_name(kind)).exists() for kind in ("bbox", "segm")):
             return folder
     raise DataError(
-        f"{run}: neither it nor {run / 'eval'} has a results_bbox.json; give the folder of an evaluation, or "
-        "of a training with eval_interval"
+        f"{run}: neither it nor {run / 'eval'} has a results_bbox.json or results_segm.json; give the folder "
+        "of an evaluation, or of a training with eval_interval"
     )

@@ -113,7 +113,7 @@ def read_run(files: RunFiles, text: AnnotationText, settings: CocoSettings) -> R
         raise DataError(f"{path}: it has no annotations that could be repaired")
     kind = "segm" if source.has_masks and "segm" in files.results else "bbox"
     if kind not in files.results:
-        raise DataError(f"{path}: masks are annotated, and the run has results of boxes alone")
+        raise DataError(f"{path}: boxes alone are annotated, and the run has results of masks alone")
     name = str(files.results[kind])
     inputs, source = checked_inputs(path, source, load_results(name), kind, name, only_common=True)
     table = make_match_table(inputs, settings)

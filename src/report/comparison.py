@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -106,6 +107,20 @@ def difference_lines(kind: str, differences: Mapping[str, Difference]) -> List[s
             f" {name:<5} {row.first:.3f} {row.second:.3f}  {row.interval.value:+.3f}  {limits}  {row.verdict}"
         )
     return lines
+
+
+def lone_line(kind: str, has: str, lacks: str, file: Path, only: MatchTable) -> str:
+    """What is said of a kind that one run has and the other has not, with the figures of the one.
+
+    Args:
+        kind: "bbox" or "segm".
+        has, lacks: "first" and "second", or the other way round.
+        file: the results that are not there.
+        only: the match table of the run that has them.
+    """
+    values = sampled_figures(only, np.ones((1, len(only.image_ids)), np.int32))
+    figures = ", ".join(f"{name} {float(value[0]):.3f}" for name, value in values.items())
+    return f"{kind}: no difference, as the {lacks} run has no {file}; the {has} run has {figures}"
 
 
 def class_section(kind: str, rows: Sequence[Tuple[str, float, float]]) -> Markup:

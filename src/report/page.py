@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from ..data.annotations.records import Record
-from ..evaluation.matching.table import MatchTable
 from .charts import PALETTE
 from .gallery import LOWEST_SCORE, MOST_DETECTIONS, Found, make_gallery, picture_name
 from .markup import Markup, byte_count, data_block, element, join, note, section, text
@@ -74,7 +73,8 @@ def pictures_section(
         choices: (key of a list, text of its button); the first is shown at first.
     """
     table = runs[0].table
-    score = runs[0].score
+    # page.js draws detections from this score on: of every run those that count
+    score = min(run.score for run in runs)
     names = [picture_name(records[image_id]) for image_id in table.image_ids]
     blocks = [
         data_block("lists", {key: entry._asdict() for key, entry in lists.items()}),
@@ -86,7 +86,7 @@ def pictures_section(
         "label",
         "lowest score ",
         Markup(
-            f'<input type="range" id="score" min="{LOWEST_SCORE}" max="{_highest(table)}" step="0.01" '
+            f'<input type="range" id="score" min="{LOWEST_SCORE}" max="{_highest(runs)}" step="0.01" '
             f'value="{score:.2f}" data-start="{rounded_score(score)}" '
             'aria-describedby="detection-count" autocomplete="off">'
         ),
@@ -102,10 +102,11 @@ def pictures_section(
     count = element("span", "", id="detection-count", class_="note", role="status")
     back = element("button", "back to the table", type="button", id="back", hidden=True)
     iou = table.settings.iou_thresholds[table.reference]
+    missed = "was not found" if len(runs) == 1 else "no run found"
     explanation = (
         "Each picture is shown with its annotated objects, and with the detections. A dashed box is a false "
-        f"detection, or an object that no detection with a score of {score:.3f} or more finds. An object is "
-        f"found where class and place agree, with an IoU of {iou:g} or more. Of the detections of a picture, "
+        f"detection, or an object that {missed}. An object is found by a detection of its class with an IoU "
+        f"of {iou:g} or more and a score of at least {_lowest_scores(runs)}. Of the detections of a picture, "
         f"the best {MOST_DETECTIONS} with a score of {LOWEST_SCORE} or more are drawn."
     )
     parts: List[Any] = [
@@ -121,9 +122,17 @@ def pictures_section(
     return join([*parts, *blocks])
 
 
-def _highest(table: MatchTable) -> int:
+def _highest(runs: Sequence[Found]) -> int:
     """Where the slider ends: 1, or more where scores made elsewhere are no probabilities."""
-    return max(1, math.ceil(table.detections.score.max(initial=1)))
+    return max(math.ceil(run.table.detections.score.max(initial=1)) for run in runs)
+
+
+def _lowest_scores(runs: Sequence[Found]) -> str:
+    """The score from which on a detection counts: that of all runs, or of each."""
+    scores = [f"{run.score:.3f}" for run in runs]
+    if len(set(scores)) == 1:
+        return scores[0]
+    return ", ".join(f"{score} ({run.title})" for score, run in zip(scores, runs))
 
 
 def _used_names(lists: Mapping[str, PictureList], names: Sequence[str]) -> Dict[int, str]:

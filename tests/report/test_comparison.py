@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import json
 import shutil
 
 import numpy as np
 import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from src.config import load_config
 from src.engine.compare_runs import compare_runs
@@ -34,6 +37,16 @@ def runs(tmp_path_factory):
             rows.append({**row, "bbox": item["bbox"]})
     (second / "results_bbox.json").write_text(json.dumps(rows))
     return folder / "first", folder / "second", [f"coco_root={folder / 'first' / 'data'}"]
+
+
+def pycocotools_figures(run, kind):
+    """AP, AP50 and AP75 of a run's results, as pycocotools counts them."""
+    truth = COCO(str(run / "data" / "annotations" / "instances_val2017.json"))
+    evaluation = COCOeval(truth, truth.loadRes(str(run / f"results_{kind}.json")), kind)
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    return ", ".join(f"{name} {value:.3f}" for name, value in zip(("AP", "AP50", "AP75"), evaluation.stats))
 
 
 def tables(seed):
@@ -84,8 +97,66 @@ def test_the_job(runs, tmp_path, capsys):
     assert "bbox: second - first" in printed and f" AP    {row.first:.3f} 1.000" in printed
     page = (tmp_path / "comparison.html").read_text(encoding="utf-8")
     assert "Not known of the second run" in page and NAMES[0] not in page
+    # of masks only the first run has results
+    figures = pycocotools_figures(first, "segm")
+    lacking = second / "eval" / "results_segm.json"
+    line = f"segm: no difference, as the second run has no {lacking}; the first run has {figures}"
+    assert line in printed.splitlines() and line in page
     turned = compare_runs(load_config(words), [second, first], tmp_path)["bbox"]["AP"]
     assert turned.verdict == "worse"
+
+
+def test_runs_without_a_kind_in_common_are_one_line(runs, tmp_path):
+    first, second, words = runs
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    shutil.copy(first / "results_segm.json", masks)
+    with pytest.raises(UserError, match=f"{masks} has results_segm.json alone, .* results_bbox.json alone"):
+        compare_runs(load_config(words), [masks, second], tmp_path)
+    assert not (tmp_path / "comparison.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        (b'{"st', '{"st'),
+        (b'{"step": 2, "total_loss": "x"}', '{"step": 2, "total_loss": "x"}'),
+        (b'{"step": 2, "bbox": 5}', '{"step": 2, "bbox": 5}'),
+        (b'{"step": "2"}', '{"step": "2"}'),
+        (b"\xff\x00", r"\xff\x00"),
+    ],
+)
+def test_a_metrics_file_that_cannot_be_used_costs_the_curves_of_its_run(
+    line, shown, runs, tmp_path, caplog, capsys
+):
+    first, second, words = runs
+    file = tmp_path / "run" / "metrics.jsonl"
+    shutil.copytree(second, file.parent)
+    file.write_bytes(b'{"step": 1, "total_loss": 2.5}\n' + line + b"\n")
+    compare_runs(load_config(words), [first, file.parent], tmp_path)
+    problem = (
+        f"{file}, line 2: a JSON object of figures with \"step\" expected, found '{shown}'; remove this line"
+    )
+    warning = f"comparison.html has no curves of the training of the second run: {problem}"
+    assert [record.getMessage() for record in caplog.records].count(warning) == 1
+    page = html.unescape((tmp_path / "comparison.html").read_text(encoding="utf-8"))
+    assert f"No curves of the training of the second run: {problem}" in page
+    assert f"Total loss of {first}, {file.parent}" in page  # the first run's is drawn
+
+
+@pytest.mark.parametrize(("factor", "words_of_it"), [(1, "0.300."), (0.5, "0.300 ({}), 0.150 ({}).")])
+def test_the_page_names_the_score_of_each_run(factor, words_of_it, runs, tmp_path):
+    """All objects are found from a score of 0.3 on, or, with halved scores, from 0.15 on."""
+    first, _, words = runs
+    other = tmp_path / "other"
+    other.mkdir()
+    rows = json.loads((first / "results_bbox.json").read_text())
+    for row in rows:
+        row["score"] *= factor
+    (other / "results_bbox.json").write_text(json.dumps(rows))
+    compare_runs(load_config(words), [first, other], tmp_path)
+    page = (tmp_path / "comparison.html").read_text(encoding="utf-8")
+    assert f"a score of at least {words_of_it.format(first, other)} Of the" in page
 
 
 def test_its_page_in_a_browser(runs, tmp_path):
@@ -137,7 +208,7 @@ def test_what_cannot_be_compared_is_one_line(runs, tmp_path):
     config = load_config(words)
     with pytest.raises(UserError, match="1 folders; two are compared"):
         compare_runs(config, [first], tmp_path)
-    with pytest.raises(UserError, match="neither it nor .* has a results_bbox.json"):
+    with pytest.raises(UserError, match="neither it nor .* has a results_bbox.json or results_segm.json"):
         compare_runs(config, [first, tmp_path], tmp_path)
     other = tmp_path / "other"
     shutil.copytree(second, other)

@@ -95,7 +95,7 @@ def read_loss_log(path: Union[str, Path]) -> List[Dict[str, Any]]:
         if not all(losses):
             raise DataError(
                 f"loss log {path}, line {number}: 'epoch: 1 step: 1 ,rpn_loss: 0.1, ...' expected, "
-                f"found '{line.strip()[:60]}'"
+                f"found '{line.strip()[:60]}'; remove this line"
             )
         row = {"epoch": int(match[1]), "step": int(match[2])}
         row.update({loss[1]: float(loss[2]) for loss in losses})

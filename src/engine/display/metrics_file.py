@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Tuple
 
-from ...errors import DataError
+from ...errors import DataError, one_line
 from ...whole_files import replaced_file, unwritable
+
+_KINDS = ("bbox", "segm")
 
 
 class MetricsFile:
@@ -84,7 +86,7 @@ def read_metrics(path: Path) -> List[Dict[str, Any]]:
     """The lines of a metrics.jsonl as dicts, in the file's order; a last line without its end is left out.
 
     Raises:
-        DataError: The file cannot be read, or another line is not a JSON object with "step".
+        DataError: The file cannot be read, or another line is no JSON object of figures with "step".
     """
     return _read_rows(path, 0, 0)[0]
 
@@ -95,17 +97,33 @@ def _read_rows(path: Path, offset: int, lines_before: int) -> Tuple[List[Dict[st
         with open(path, "rb") as file:
             file.seek(offset)
             content = file.read()
-        content = content[: content.rfind(b"\n") + 1]
-        lines = content.decode("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from None
+    content = content[: content.rfind(b"\n") + 1]
     rows = []
-    for number, line in enumerate(lines, lines_before + 1):
+    for number, line in enumerate(content.splitlines(), lines_before + 1):
         try:
-            rows.append(json.loads(line))
-            rows[-1]["step"]
-        except (ValueError, KeyError, TypeError):
+            row = json.loads(line.decode("utf-8"))
+        except (ValueError, RecursionError):
+            row = None
+        if not _is_row(row):
+            found = one_line(line.decode("utf-8", "backslashreplace").strip()[:60])
             raise DataError(
-                f"{path}, line {number}: a JSON object with \"step\" expected, found '{line.strip()[:60]}'"
-            ) from None
+                f"{path}, line {number}: a JSON object of figures with \"step\" expected, found '{found}'; "
+                "remove this line"
+            )
+        rows.append(row)
     return rows, len(content)
+
+
+def _is_row(row: Any) -> bool:
+    """Whether a line holds a step and figures: numbers, and objects of numbers for boxes and masks."""
+    if not isinstance(row, dict) or type(row.get("step")) is not int:
+        return False
+    plain = [value for name, value in row.items() if name not in ("evaluated", *_KINDS)]
+    kinds = [row[kind] for kind in _KINDS if kind in row]
+    if not all(isinstance(figures, dict) for figures in kinds):
+        return False
+    return all(
+        isinstance(value, (int, float)) for part in (plain, *map(dict.values, kinds)) for value in part
+    )
