@@ -27,7 +27,6 @@ OPTIONS = (
         "--file-format",
         {
             "choices": ("MINDIR", "ONNX", "ONNX_FLOAT16", "ONNX_INT8", "AIR"),
-            "default": "MINDIR",
             "type": str.upper,
             "help": "default: MINDIR",
         },
@@ -35,38 +34,27 @@ OPTIONS = (
     ("--out", {"metavar": "FILE", "help": "file to write (default: mask_rcnn.mindir)"}),
     (
         "--batch",
-        {
-            "metavar": "N",
-            "type": int,
-            "default": 1,
-            "help": "pictures a call (default: 1); an ONNX file takes any number",
-        },
+        {"metavar": "N", "type": int, "help": "pictures a call (default: 1); an ONNX file takes any number"},
     ),
     (
         "--picture",
         {
             "metavar": "FILE",
-            "help": "picture to check the file with (default: validation pictures where the data is named, "
-            "else a drawn one)",
+            "help": "picture to check a MINDIR or ONNX file with (default: validation pictures where the "
+            "data is named, else a drawn one)",
         },
     ),
     ("--prove", {"action": "store_true", "help": "evaluate the checkpoint and the file; see above"}),
     ("--pictures", {"metavar": "N", "type": int, "help": "prove with at most N pictures (default: all)"}),
     (
         "--ap-limit",
-        {
-            "metavar": "AP",
-            "type": float,
-            "default": 0.01,
-            "help": "how much lower the file's AP may be (default: 0.01)",
-        },
+        {"metavar": "AP", "type": float, "help": "how much lower the file's AP may be (default: 0.01)"},
     ),
     (
         "--calibration",
         {
             "metavar": "N",
             "type": int,
-            "default": 32,
             "help": "pictures that an ONNX_INT8 file is calibrated with (default: 32)",
         },
     ),
@@ -76,8 +64,10 @@ OPTIONS = (
 
 def main() -> None:
     from src.engine.command import parse
+    from src.engine.proof.options import complete_options
 
     config, args = parse(__doc__, options=OPTIONS, takes_files=True)
+    complete_options(args)
     if args.show is not None:
         from src.engine.proof.stored import show
 

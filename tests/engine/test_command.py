@@ -74,6 +74,8 @@ def test_a_missing_picture_is_told_of_before_the_weights_are_read(tmp_path):
         ("export.py", ["--batch", "1.5"], "--batch: invalid int value: '1.5'"),
         ("export.py", ["--file-format", "PNG"], "'PNG'"),
         ("export.py", ["--picture", "missing.png"], "missing.png"),
+        ("export.py", ["--calibration", "8", "--prove"], "--calibration is for --file-format ONNX_INT8"),
+        ("export.py", ["--show", "a.onnx", "--ap-limit", "0"], "--ap-limit: --show prints what a.onnx holds"),
         ("predict.py", ["a.jpg", "--threshold", "nan"], "--threshold nan"),
         ("predict.py", ["a.jpg", "--threshold", "50"], "--threshold 50"),
         ("predict.py", ["a.jpg", "--treshold", "0.5"], "--treshold"),

@@ -110,14 +110,20 @@ def test_a_file_whose_ap_falls_is_not_kept(folder):
         (["--prove", "--ap-limit", "-1", "photo.png"], "--ap-limit -1"),
         (["--prove", "--pictures", "0", "photo.png"], "--pictures 0"),
         (["--prove", "coco_root=nowhere"], "nowhere"),
-        (["--show", "photo.png"], "photo.png"),
-        (["--show", "nowhere.onnx"], "no such file"),
     ],
 )
 def test_what_is_refused_is_one_line(folder, words, piece):
     done = run("export.py", folder, *WORDS, "--out", "no", *words, code=2)
     assert done.stderr.splitlines()[-1].startswith("error: ") and piece in done.stderr.splitlines()[-1]
     assert not list(folder.glob("no.*"))
+
+
+@pytest.mark.parametrize(
+    ("file", "piece"), [("photo.png", "photo.png: an ONNX"), ("nowhere.onnx", "no such file")]
+)
+def test_what_cannot_be_shown_is_one_line(folder, file, piece):
+    done = run("export.py", folder, *WORDS, "--show", file, code=2)
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1 and piece in done.stderr
 
 
 def test_pictures_without_objects_prove_nothing(folder):
