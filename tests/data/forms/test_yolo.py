@@ -192,6 +192,25 @@ def test_missing_pictures_and_labels_are_named(tmp_path):
     assert found(findings)["label_picture_missing"] == places
 
 
+@pytest.mark.parametrize(
+    ("content", "place", "detail"),
+    [
+        # é of Latin-1 is no UTF-8, whose byte after 0xe9 has to be a continuation
+        (b"images/a.png\nimages/\xe9.png\n", "list.txt: line 2", "invalid continuation byte at byte 20"),
+        # UTF-16 with half a character at its end
+        (b"\xff\xfei\0m\0a", "list.txt: line 1", "not UTF-16 text (truncated data at byte 6)"),
+    ],
+)
+def test_a_list_that_cannot_be_read_says_why(tmp_path, content, place, detail):
+    write(tmp_path / "data.yaml", "train: [images, list.txt]\n" + NAMES)
+    write_pair(tmp_path, ".", "a", SQUARE)
+    (tmp_path / "list.txt").write_bytes(content)
+    _, findings = read_form(tmp_path, "yolo")
+    assert found(findings) == {"label_file_syntax": [place]}
+    said = findings.listed["label_file_syntax"][0].detail
+    assert said.startswith("the list of pictures: ") and detail in said
+
+
 def test_pictures_without_any_labels_are_one_line(tmp_path):
     write(tmp_path / "data.yaml", "train: images\n" + NAMES)
     write_picture(tmp_path / "images" / "a.png")

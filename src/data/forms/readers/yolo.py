@@ -58,6 +58,10 @@ def _read(source: FormSource, findings: Findings) -> Iterator[LabelledPicture]:
     pictures = 0
     with_labels = 0
     for one in split_pictures(source, data_yaml):
+        if one.problem is not None:
+            detail = f"the list of pictures: {one.problem.detail}"
+            findings.add(one.problem.kind, one.problem.location, detail=detail)
+            continue
         if one.picture is None:
             what = "no picture for these labels" if one.labels else "no such picture, folder or list"
             findings.add("label_picture_missing", one.place, detail=f"{what} (images/a.jpg, labels/a.txt)")

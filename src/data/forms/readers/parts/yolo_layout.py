@@ -14,7 +14,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 import yaml
 
-from ....findings import Findings, short
+from ....findings import Finding, Findings, short
 from ....picture_suffixes import PICTURE_SUFFIXES
 from ...items import FormSource
 from ...label_files import files_below, first_files, head, place_of, read_text
@@ -47,11 +47,12 @@ class YoloConfig(NamedTuple):
 
 
 class YoloPicture(NamedTuple):
-    """A picture of a split; `picture` is None for one that was not found, `labels` where there is no file."""
+    """A picture of a split, with None for what is not found; or `problem`, of a list that cannot be read."""
 
     picture: Optional[Path]
     labels: Optional[Path]
     place: str
+    problem: Optional[Finding] = None
 
 
 class _TextLoader(yaml.BaseLoader):
@@ -244,9 +245,11 @@ class _Layout:
     def listed(self, path: Path) -> Iterator[YoloPicture]:
         """The pictures of a txt file."""
         place = self.place(path)
-        text = read_text(path, place, Findings(place, collect=True))
+        probe = Findings(place, collect=True)
+        text = read_text(path, place, probe)
         if text is None:
-            yield YoloPicture(None, None, place)
+            (problem,) = (finding for listed in probe.listed.values() for finding in listed)
+            yield YoloPicture(None, None, place, problem)
         for number, line in enumerate((text or "").split("\n"), 1):
             name = line.strip()
             if not name:
