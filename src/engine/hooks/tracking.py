@@ -9,8 +9,8 @@ from ...errors import ConfigError, one_line
 from ...evaluation.result_files import write_json
 from ...log import logger
 from ..display.metrics_file import FollowedMetrics
-from ..tracking.choice import default_store, make_tracker
-from ..tracking.tracker import figures_of
+from ..tracking.choice import PLACES, default_store, make_tracker
+from ..tracking.tracker import LostRunError, figures_of
 from .checkpointing import Checkpointing
 from .hook import Hook, Step
 
@@ -64,11 +64,21 @@ class Tracking(Hook):
             self.state["run"] = tracker.open(
                 self.state["store"], self.state["run"], trainer.work_dir.absolute().name, self.settings
             )
+        except LostRunError:
+            logger.warning(
+                "tracker=%s: run %s was deleted in %s, and training goes on without a tracker; to begin a "
+                "new run, which gets all rows of metrics.jsonl, stop this training, remove %s and resume",
+                self.name,
+                self.state["run"],
+                self.state["store"],
+                trainer.work_dir / STATE,
+            )
+            return
         except Exception as error:  # whatever the package raises, here and below
             if trainer.resumed is None:
                 raise ConfigError(
                     f"tracker={self.name}: no run could be begun in {self.state['store']}: "
-                    f"{describe(error)}; tracker=none trains without"
+                    f"{describe(error)}; {PLACES[self.name]} names another place, tracker=none trains without"
                 ) from error
             self.give_up(error)
             return

@@ -12,6 +12,7 @@ from .tracker import Tracker
 from .wandb_tracker import WandbTracker
 
 _PACKAGES = {"mlflow": "mlflow-skinny", "wandb": "wandb"}  # {module: what pip installs}
+PLACES = {"mlflow": "MLFLOW_TRACKING_URI", "wandb": "WANDB_DIR"}  # variables that name another store
 _TRACKERS = {"mlflow": MlflowTracker, "wandb": WandbTracker}
 
 
@@ -39,5 +40,5 @@ def make_tracker(name: str) -> Tracker:
 def default_store(name: str) -> str:
     """Where a new run is kept: where the tracker's own variable says, else in the current folder."""
     if name == "mlflow":
-        return os.environ.get("MLFLOW_TRACKING_URI") or Path("mlruns").absolute().as_uri()
-    return str(Path(os.environ.get("WANDB_DIR") or ".").absolute())
+        return os.environ.get(PLACES[name]) or Path("mlruns").absolute().as_uri()
+    return str(Path(os.environ.get(PLACES[name]) or ".").absolute())

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any, Mapping, Optional
 
-from .tracker import Tracker
+from .tracker import LostRunError, Tracker
 
 EXPERIMENT = "mask_rcnn"
 _LARGEST_BATCH = 1000  # metrics of one call, MLflow's own limit
@@ -31,6 +31,7 @@ class MlflowTracker(Tracker):
         self.last_steps = {}
         if run is not None:
             self.run = run
+            self.check_run()
             self.client.update_run(run, status="RUNNING")
             for metric in self.client.get_run(run).data.metrics:
                 history = self.client.get_metric_history(run, metric)
@@ -44,6 +45,20 @@ class MlflowTracker(Tracker):
         for start in range(0, len(parameters), _MOST_PARAMETERS):
             self.client.log_batch(self.run, params=parameters[start : start + _MOST_PARAMETERS])
         return self.run
+
+    def check_run(self) -> None:
+        """Raises LostRunError if the run was deleted: MLflow marks it first, and removes it later."""
+        from mlflow.exceptions import MlflowException
+        from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+
+        try:
+            stage = self.client.get_run(self.run).info.lifecycle_stage
+        except MlflowException as error:
+            if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+                raise
+            raise LostRunError from error
+        if stage == "deleted":
+            raise LostRunError
 
     def log(self, number: int, step: int, figures: Mapping[str, float]) -> None:
         from mlflow.entities import Metric

@@ -8,6 +8,10 @@ from typing import Any, Dict, Mapping, Optional
 _POSITION = ("step", "epoch", "place", "evaluated")  # of a row, besides its figures
 
 
+class LostRunError(Exception):
+    """The run that is to be gone on with was deleted in the tracker."""
+
+
 class Tracker:
     """One run in a tracker. Its methods raise whatever the tracker's package raises.
 
@@ -29,6 +33,9 @@ class Tracker:
 
         Returns:
             The run's identifier.
+
+        Raises:
+            LostRunError: The tracker has the run no more.
         """
         raise NotImplementedError
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any, Mapping, Optional
 
@@ -26,6 +27,7 @@ class WandbTracker(Tracker):
     keeps_rows = False
 
     def open(self, store: str, run: Optional[str], name: str, settings: Mapping[str, Any]) -> str:
+        check_folder(Path(store))
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # offline means offline
         import wandb
 
@@ -50,3 +52,17 @@ class WandbTracker(Tracker):
 
     def close(self, is_complete: bool) -> None:
         self.run.finish(exit_code=0 if is_complete else 1)
+
+
+def check_folder(folder: Path) -> None:
+    """Make a folder, and write to it: where wandb cannot, it writes to the temporary folder instead.
+
+    Raises:
+        OSError: The folder cannot be made, or not be written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            os.listdir(folder)  # wandb asks for this, too
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from error

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from src.engine.tracking.mlflow_tracker import MlflowTracker
+from src.engine.tracking.tracker import LostRunError
+from src.engine.tracking.wandb_tracker import check_folder
 from tests.conftest import ROOT
 from tests.engine.tracking.readers import (
     expected_history,
@@ -162,5 +167,68 @@ def test_a_store_that_cannot_be_written_is_one_line_before_the_first_step(tmp_pa
     done = process(tmp_path, "mlflow", 1, 40, code=1)
     error = done.stderr.strip().splitlines()[-1]
     assert "ConfigError: tracker=mlflow: no run could be begun in file://" in error
-    assert error.endswith("tracker=none trains without")
+    assert error.endswith("; MLFLOW_TRACKING_URI names another place, tracker=none trains without")
     assert (tmp_path / "metrics.jsonl").read_text() == ""
+
+
+def test_wandb_does_not_write_to_another_folder_than_it_was_told(tmp_path):
+    """Where it cannot write it would write to the temporary folder."""
+    pytest.importorskip("wandb")
+    run, elsewhere, file = (tmp_path / name for name in ("run", "elsewhere", "file"))
+    elsewhere.mkdir()
+    file.touch()
+    store = file / "runs"  # root can write to any folder, but not below a file
+    done = process(run, "wandb", 1, 40, code=1, WANDB_DIR=str(store), TMPDIR=str(elsewhere))
+    error = done.stderr.strip().splitlines()[-1]
+    assert f"ConfigError: tracker=wandb: no run could be begun in {store}: NotADirectoryError: " in error
+    assert error.endswith("; WANDB_DIR names another place, tracker=none trains without")
+    assert not list(elsewhere.rglob("*wandb*"))
+    assert (run / "metrics.jsonl").read_text() == "" and not (run / "tracker.json").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_no_store_of_wandb():
+    with pytest.raises(OSError, match=r"'/proc'$"):
+        check_folder(Path("/proc"))
+
+
+@pytest.mark.parametrize("is_removed", [False, True])
+def test_a_run_that_mlflow_has_no_more_is_lost(is_removed, tmp_path):
+    pytest.importorskip("mlflow")
+    store = (tmp_path / "mlruns").as_uri()
+    tracker = MlflowTracker()
+    run = tracker.open(store, None, "a run", {})
+    assert MlflowTracker().open(store, run, "a run", {}) == run
+    if is_removed:
+        (folder,) = (tmp_path / "mlruns").glob(f"*/{run}")  # as `mlflow gc` does after a while
+        shutil.rmtree(folder)
+    else:
+        tracker.client.delete_run(run)
+    with pytest.raises(LostRunError):
+        MlflowTracker().open(store, run, "a run", {})
+
+
+def test_a_run_that_was_deleted_is_told_of_with_the_way_to_a_new_one(tmp_path):
+    pytest.importorskip("mlflow")
+    store = (tmp_path / "mlruns").as_uri()
+    tracker = MlflowTracker()
+    run = tracker.open(store, None, "a run", {})
+    tracker.client.delete_run(run)
+    path = tmp_path / "tracker.json"
+    first = {"tracker": "mlflow", "store": store, "run": run, "rows": 24, "step": 24}
+    path.write_text(json.dumps(first))
+    rows = ({"step": step, "total_loss": 1 / step} for step in range(1, 25))
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = process(tmp_path, "mlflow", 25, 32, code=-9)
+    assert done.stderr.splitlines() == [
+        f"warning: tracker=mlflow: run {run} was deleted in {store}, and training goes on without a tracker; "
+        "to begin a new run, which gets all rows of metrics.jsonl, stop this training, "
+        f"remove {path} and resume"
+    ]
+    assert state_of(tmp_path) == first
+    path.unlink()
+    process(tmp_path, "mlflow", 33, 40)
+    state = state_of(tmp_path)
+    assert state["run"] != run
+    history = mlflow_history(state)
+    assert history == expected_history(tmp_path / "metrics.jsonl")
+    assert [step for step, _ in history["total_loss"]] == list(range(1, 41))
