@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, Iterable, List, NoReturn, Optional, Sequ
 from ..errors import DataError, one_line
 from ..log import logger
 from .finding_kinds import ACTIONS, FATAL, KEPT, KINDS, PICTURE_KINDS, SKIPPED
+from .option_names import KEYS, OptionNames
 
 
 def short(value: object) -> str:
@@ -49,6 +50,7 @@ class Findings:
         collect: go on after a fatal finding. Without it, the first fatal finding raises a DataError.
         limit: how many findings of a kind are listed; all are counted.
         skip_pictures: leave out pictures that cannot be used. Without it, they are fatal.
+        options: what messages tell the user to write.
         counts: {kind: number of findings}.
         listed: {kind: the first `limit` findings}.
     """
@@ -57,6 +59,7 @@ class Findings:
     collect: bool = False
     limit: int = 5
     skip_pictures: bool = False
+    options: OptionNames = KEYS
     counts: Dict[str, int] = field(default_factory=dict)
     listed: Dict[str, List[Finding]] = field(default_factory=dict)
 
@@ -110,7 +113,7 @@ class Findings:
                 where += f": {finding.location}"
         text = f"{where}: {finding.detail or KINDS[finding.kind].text}"
         if finding.kind in PICTURE_KINDS:
-            text += "; replace it, or leave such pictures out with bad_pictures=skip"
+            text += f"; replace it, or leave such pictures out with {self.options.skip_pictures}"
         return one_line(text)
 
     def summary(self, kinds: Optional[Sequence[str]] = None) -> List[str]:

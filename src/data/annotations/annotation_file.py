@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Optional, Tuple, Union
 
 from ...errors import ConfigError, DataError
+from ..option_names import KEYS, OptionNames
 
 AUTO = "auto"  # the class names are the file's own
 
@@ -26,6 +27,7 @@ class AnnotationSettings:
         class_use: what the classes are for, as in `match_class_names`.
         split: the split's name as the form's own files have it; None: all of `path`.
         embedded: folder into which pictures within label files are written.
+        options: what messages tell the user to write.
     """
 
     format: str
@@ -37,6 +39,7 @@ class AnnotationSettings:
     class_use: str
     split: Optional[str] = None
     embedded: str = os.path.join("mindrecord", "embedded_pictures")
+    options: OptionNames = KEYS
 
 
 def check_number_of_classes(num_classes: Optional[int], found: int) -> None:

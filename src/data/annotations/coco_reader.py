@@ -57,7 +57,7 @@ def read_coco(settings: AnnotationSettings, findings: Optional[Findings] = None)
     path = str(settings.path)
     should_log = findings is None
     if findings is None:
-        findings = Findings(path, skip_pictures=settings.skip_pictures)
+        findings = Findings(path, skip_pictures=settings.skip_pictures, options=settings.options)
     images = ImageCollector(str(settings.folder), findings)
     with _no_garbage_collection():
         read = partial(read_annotation_file, path)

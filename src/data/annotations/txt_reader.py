@@ -34,7 +34,7 @@ def read_txt(settings: AnnotationSettings, findings: Optional[Findings] = None) 
     path = str(settings.path)
     should_log = findings is None
     if findings is None:
-        findings = Findings(path, skip_pictures=settings.skip_pictures)
+        findings = Findings(path, skip_pictures=settings.skip_pictures, options=settings.options)
     data = read_annotation_file(path)
     lines = _numbered_lines(data, findings)
     listed = _listed_names(path) if settings.class_names == AUTO else None

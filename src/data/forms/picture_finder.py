@@ -54,7 +54,8 @@ class PictureFinder:
                 if path:
                     return path
         places = ", ".join(dict.fromkeys(str(folder) for folder in self._folders(beside)))
-        detail = f"the picture {short(name)} is not in {places}; name the folder with IMAGE_DIR=FOLDER"
+        way = f"name the folder with {self.findings.options.pictures}FOLDER"
+        detail = f"the picture {short(name)} is not in {places}; {way}"
         self.findings.add("label_picture_missing", place, detail=detail)
         return ""
 
@@ -75,7 +76,8 @@ class PictureFinder:
             if path:
                 return path
         detail = f"no picture called {short(stem)} (.jpg, .png, ...) in {', '.join(map(str, folders))}"
-        self.findings.add("label_picture_missing", place, detail=f"{detail}; name its folder with IMAGE_DIR")
+        detail += f"; name its folder with {self.findings.options.pictures}FOLDER"
+        self.findings.add("label_picture_missing", place, detail=detail)
         return ""
 
     def with_stem(self, stem: str, folder: Path) -> str:

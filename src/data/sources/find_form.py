@@ -8,6 +8,7 @@ from typing import List, NamedTuple, Sequence
 
 from ...errors import DataError, one_line
 from ..forms.label_files import first_files, head, place_of
+from ..option_names import KEYS, OptionNames
 from .coco_layout import coco_files, is_lvis
 from .form_table import FORMS
 
@@ -45,8 +46,12 @@ def found_forms(root: Path) -> List[FoundForm]:
     return [one for one in found if one.name != COCO or not special.issuperset(one.files)]
 
 
-def find_form(root: Path) -> FoundForm:
+def find_form(root: Path, options: OptionNames = KEYS) -> FoundForm:
     """The form of a folder's or file's labels.
+
+    Args:
+        root: the folder or file.
+        options: what messages tell the user to write.
 
     Raises:
         DataError: it has none that is known, or several.
@@ -54,15 +59,18 @@ def find_form(root: Path) -> FoundForm:
     found = found_forms(root)
     if len(found) == 1:
         return found[0]
-    names = ", ".join([COCO, TXT, *FORMS])
+    names = ", ".join([COCO, options.txt, *FORMS])
     if not found:
         raise DataError(
-            f"dataset=auto: {root} has no labels of a known form; name it with dataset=FORM ({names})"
+            f"{options.found}{root} has no labels of a known form; name it with {options.form}FORM ({names})"
         )
-    listed = "; ".join(f"dataset={one.name}: {describe(one, root)}" for one in found)
+    names_of_found = [options.txt if one.name == TXT else one.name for one in found]
+    listed = "; ".join(
+        f"{options.form}{name}: {describe(one, root)}" for name, one in zip(names_of_found, found)
+    )
     raise DataError(
-        f"dataset=auto: {root} has labels of {len(found)} forms; name one of them, or a folder or file with "
-        f"ANNO_PATH: {listed}"
+        f"{options.found}{root} has labels of {len(found)} forms; name one of them, or "
+        f"{options.train_labels.format('PATH')} for a folder or file: {listed}"
     )
 
 

@@ -9,6 +9,7 @@ from typing import List, NamedTuple, Optional, Sequence
 from ...errors import ConfigError, DataError
 from ...log import logger
 from ..forms.label_files import place_of
+from ..option_names import KEYS, OptionNames
 from .coco_layout import coco_files, is_lvis, lvis_folder, named_files, picture_folder
 from .find_form import COCO, TXT, describe, find_form
 from .form_table import FORMS
@@ -44,7 +45,13 @@ class Located(NamedTuple):
 
 
 def locate_split(
-    dataset: str, root: Path, pictures: Optional[str], split: str, name: Optional[str], may_be_whole: bool
+    dataset: str,
+    root: Path,
+    pictures: Optional[str],
+    split: str,
+    name: Optional[str],
+    may_be_whole: bool,
+    options: OptionNames = KEYS,
 ) -> Located:
     """Find the labels of a split.
 
@@ -58,6 +65,7 @@ def locate_split(
         split: "train" or "val".
         name: the split's own name; None: one of SPLIT_NAMES.
         may_be_whole: whether a source without splits is the split.
+        options: what messages tell the user to write.
 
     Raises:
         ConfigError, DataError: the form or the split is not found, or several are.
@@ -67,13 +75,13 @@ def locate_split(
         return Located(COCO if dataset == AUTO_FORM else dataset, str(root), pictures or str(root))
     names = SPLIT_NAMES[split] if name is None else (name,)
     if dataset == AUTO_FORM:
-        found = find_form(root)
-        _say(f"dataset=auto: {root} is {describe(found, root)}")
+        found = find_form(root, options)
+        _say(f"{options.found}{root} is {describe(found, root)}")
         dataset = found.name
     if dataset == COCO:
-        return _locate_coco(root, pictures, split, names, may_be_whole)
+        return _locate_coco(root, pictures, split, names, may_be_whole, options)
     if dataset == TXT:
-        return _locate_txt(root, pictures)
+        return _locate_txt(root, pictures, options)
     form = FORMS[dataset]
     present = form.splits(root)
     # CVAT's own subsets begin with capital letters
@@ -89,7 +97,7 @@ def locate_split(
         return Located(dataset, str(root / folder), pictures or str(root / folder))
     if may_be_whole and not (present or below):
         return Located(dataset, str(root), pictures or _folder(root))
-    raise _no_split(root, split, names, [*present, *below])
+    raise _no_split(root, split, names, [*present, *below], options)
 
 
 def _folder(root):
@@ -103,7 +111,7 @@ def _split_folders(root: Path) -> List[str]:
     return [path.name for path in sorted(root.iterdir()) if path.is_dir() and path.name in _ALL_NAMES]
 
 
-def _locate_coco(root, pictures, split, names, may_be_whole):
+def _locate_coco(root, pictures, split, names, may_be_whole, options):
     """The COCO file of a split, which has the split's name, or is the only one."""
     paths = coco_files(root)
     # a folder may have valid and test: the first name counts
@@ -114,34 +122,38 @@ def _locate_coco(root, pictures, split, names, may_be_whole):
     instances = [path for path in named if path.stem.startswith("instances")]
     named = instances if len(instances) == 1 else named
     if not named:
-        raise _no_split(root, split, names, [path.name for path in paths])
+        raise _no_split(root, split, names, [path.name for path in paths], options)
     if len(named) > 1:
         listed = ", ".join(place_of(path, root) for path in named[:5])
-        key = "ann_file" if split == "val" else "ANNO_PATH"
+        way = options.val_labels if split == "val" else options.train_labels
         raise DataError(
-            f"dataset=auto: {root} has {len(named)} files of the split {names[0]}: {listed}; write {key}=FILE"
+            f"{options.found}{root} has {len(named)} files of the split {names[0]}: {listed}; "
+            f"{way.format('FILE')}"
         )
     folder = lvis_folder(named[0], root) if is_lvis(named[0]) else None
     folder = folder or picture_folder(named[0], root, split, names)
     return Located(COCO, str(named[0]), pictures or str(folder))
 
 
-def _locate_txt(root, pictures):
+def _locate_txt(root, pictures, options):
+    form = f"{options.form}{options.txt}"
     if root.is_dir():
-        raise ConfigError(
-            f"dataset=auto: {root} has txt rows; name the file with dataset=other ANNO_PATH=FILE"
-        )
+        way = options.train_labels.format("FILE")
+        raise ConfigError(f"{options.found}{root} has txt rows, which are one file; {way}, with {form}")
     if pictures is None:
-        raise ConfigError("dataset=other needs IMAGE_DIR: write IMAGE_DIR=PATH")
+        raise ConfigError(f"{form} needs the folder of the pictures: write {options.pictures}FOLDER")
     return Located(TXT, str(root), pictures)
 
 
-def _no_split(root: Path, split: str, names: Sequence[str], present: Sequence[str]) -> NoSplitError:
-    key = "val_data_type" if split == "val" else "train_data_type"
+def _no_split(
+    root: Path, split: str, names: Sequence[str], present: Sequence[str], options: OptionNames
+) -> NoSplitError:
     if present:
-        has = f"it has {', '.join(present[:8])}: write {key}=NAME"
+        key = options.val_split if split == "val" else options.train_split
+        has = f"it has {', '.join(present[:8])}: write {key}NAME"
     else:
-        has = "it has no splits: write ann_file=FOLDER, or make them with convert_data.py --split"
+        way = options.val_labels.format("FOLDER")
+        has = f"it has no splits: {way}, or make them with convert_data.py --split"
     return NoSplitError(f"{root}: no split {' or '.join(names[:3])}; {has}")
 
 

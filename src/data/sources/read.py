@@ -34,7 +34,9 @@ def read_annotations(settings: AnnotationSettings, findings: Optional[Findings] 
         return reader(settings, findings)
     should_log = findings is None
     if findings is None:
-        findings = Findings(str(settings.path), skip_pictures=settings.skip_pictures)
+        findings = Findings(
+            str(settings.path), skip_pictures=settings.skip_pictures, options=settings.options
+        )
     source = _read_form(settings, findings)
     if should_log:
         source.notes = findings.log_summary()

@@ -10,30 +10,26 @@ from typing import List, NamedTuple, Optional, Sequence
 from ...data.annotations.annotation_file import AUTO, AnnotationSettings
 from ...data.annotations.mending.class_names import TRAINING
 from ...data.annotations.records import DataSource
+from ...data.option_names import OptionNames
 from ...data.sources.coco_layout import named_files
 from ...data.sources.find_form import COCO, TXT, describe, find_form
 from ...data.sources.form_table import FORMS
 from ...data.sources.locate import SPLIT_NAMES, Located, NoSplitError, locate_split
 from ...data.sources.read import label_files, read_annotations
-from ...errors import UserError
 
 TXT_WORD = "txt"  # what users write for the form that the key `dataset` calls "other"
 SOURCE_FORMS = (COCO, TXT_WORD, *FORMS)
 _TEST = "test"
-# How messages name what is called otherwise here than among the configuration's keys.
-_OWN_WORDS = (
-    ("dataset=auto: ", ""),
-    (f"({COCO}, {TXT}, ", f"({COCO}, {TXT_WORD}, "),
-    (f"dataset={TXT}", f"--from {TXT_WORD}"),
-    ("dataset=", "--from "),
-    ("IMAGE_DIR=", "--images "),
-    ("IMAGE_DIR", "--images"),
-    ("train_data_type=", "--split-name "),
-    ("val_data_type=", "--split-name "),
-    ("ANNO_PATH=", "SOURCE="),
-    ("ANNO_PATH", "SOURCE"),
-    ("ann_file=", "SOURCE="),
-    ("bad_pictures=skip", "--bad-pictures skip"),
+_OPTIONS = OptionNames(
+    form="--from ",
+    txt=TXT_WORD,
+    found="",
+    pictures="--images ",
+    train_labels="give {} as SOURCE",
+    val_labels="give {} as SOURCE",
+    train_split="--split-name ",
+    val_split="--split-name ",
+    skip_pictures="--bad-pictures skip",
 )
 
 
@@ -76,14 +72,7 @@ class ReadSplit(NamedTuple):
 
 def read_source(settings: SourceSettings) -> List[ReadSplit]:
     """Read the splits of a data set. Raises DataError or ConfigError where it cannot be used."""
-    try:
-        found = _find_splits(settings)
-        return [_read(settings, name, located) for name, located in found]
-    except UserError as error:
-        text = str(error)
-        for word, own in _OWN_WORDS:
-            text = text.replace(word, own)
-        raise type(error)(text) from None
+    return [_read(settings, name, located) for name, located in _find_splits(settings)]
 
 
 def _read(settings: SourceSettings, name: Optional[str], located: Located) -> ReadSplit:
@@ -97,6 +86,7 @@ def _read(settings: SourceSettings, name: Optional[str], located: Located) -> Re
         class_use=TRAINING,
         split=located.split,
         embedded=settings.embedded,
+        options=_OPTIONS,
     )
     return ReadSplit(name, read_annotations(of_split), located.format, label_files(of_split))
 
@@ -106,7 +96,7 @@ def _find_splits(settings: SourceSettings) -> List[tuple]:
     root = Path(settings.path)
     form = TXT if settings.form == TXT_WORD else settings.form
     if form is None and root.exists():
-        found = find_form(root)
+        found = find_form(root, _OPTIONS)
         print(f"{root}: {describe(found, root)}", flush=True)
         form = found.name
     images = settings.images
@@ -115,7 +105,7 @@ def _find_splits(settings: SourceSettings) -> List[tuple]:
     form = form or COCO
 
     def locate(kind, name, may_be_whole):
-        return locate_split(form, root, images, kind, name, may_be_whole)
+        return locate_split(form, root, images, kind, name, may_be_whole, _OPTIONS)
 
     if settings.splits is not None:
         return [(name, locate("train", name, False)) for name in dict.fromkeys(settings.splits)]

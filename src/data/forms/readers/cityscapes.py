@@ -175,7 +175,8 @@ def _picture_path(path: Path, source: FormSource) -> Optional[Path]:
 def _picture(path, picture, size, masks, table, source, findings) -> LabelledPicture:
     place = place_of(path, source.root)
     if picture is None:
-        detail = f"no picture of it in {' or '.join(_PICTURES)}; name the folder with IMAGE_DIR=FOLDER"
+        detail = f"no picture of it in {' or '.join(_PICTURES)}; name the folder with "
+        detail += f"{findings.options.pictures}FOLDER"
         findings.add("label_picture_missing", place, detail=detail)
         return LabelledPicture("", None, [], place)
     if isinstance(masks, str):

@@ -69,7 +69,8 @@ def _read(source: FormSource, findings: Findings) -> Iterator[LabelledPicture]:
     bases = voc_bases(layout.root)
     if len(bases) > 1:
         listed = ", ".join(place_of(base, layout.root) for base in bases[:5])
-        findings.fail("file_form", "", f"several data sets: {listed}; name one of them with ANNO_PATH=FOLDER")
+        way = findings.options.train_labels.format("FOLDER")
+        findings.fail("file_form", "", f"several data sets: {listed}; {way} for one of them")
     used = set()
     for entry in layout.entries(findings):
         boxed: List[Optional[LabelledObject]] = []
