@@ -179,6 +179,22 @@ def test_a_run_without_evaluated_data_is_told_where_they_are(run, opened):
     assert set(keys_of(opened(run))) == set(KINDS)
 
 
+def test_masks_alone_repair_no_boxes(run, opened):
+    (run / "evaluated_data.json").unlink()
+    (run.parent / "results.json").rename(run / "results_segm.json")
+    words = (f"coco_root={run.parent}", "val_data_type=val")
+    session = opened(run, *words)
+    assert set(keys_of(session)) == set(KINDS)
+    session.close()
+    original, _ = files(run)
+    labels = read(original)
+    for item in labels["annotations"]:
+        del item["segmentation"]
+    original.write_text(json.dumps(labels))
+    with pytest.raises(DataError, match="boxes alone are annotated, and the run has results of masks alone$"):
+        opened(run, *words)
+
+
 def test_what_cannot_be_repaired_is_said_in_one_line(run, opened, tmp_path):
     original, repaired = files(run)
 
