@@ -43,8 +43,15 @@ def check_device_limits(config: Config, device: str) -> None:
     """Refuse what the device ('CPU' or 'Ascend') cannot compute.
 
     Raises:
-        ConfigError: More boxes enter an NMS than it takes, or a form of the network is the CPU's alone.
+        ConfigError: More boxes enter an NMS than it takes, a form of the network is the CPU's alone, or the
+            device does not compute in the type.
     """
+    if config.compute_type == "bfloat16" and (device != "Ascend" or is_ascend_910()):
+        chip = "Ascend 910" if device == "Ascend" else "the CPU"
+        raise ConfigError(
+            f"compute_type=bfloat16: {chip} does not compute in it, Atlas A2 does; compute_type=auto follows "
+            "the device"
+        )
     if device != "Ascend":
         return
     for key, value in (("shapes", "dynamic"), ("cpu_kernels", "on")):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import mindspore as ms
 import pytest
 
 from src import device_limits
 from src.config import load_config
 from src.device_limits import check_device_limits, is_ascend_910, nms_sizes, soc_version, uses_matrix_nms
+from src.engine.training.build_step import loss_scale_of
 from src.errors import ConfigError
 from src.maskrcnn.build import build_network
 from tests.small_network import small_config
@@ -96,3 +98,19 @@ def test_the_ways_of_a_built_network():
     ):
         nms = build_network(small_config(*words), device).detections.nms
         assert (nms.kernel is not None, nms.matrix is not None) == (kernel, matrix)
+
+
+def test_bfloat16_is_for_atlas_a2(monkeypatch):
+    config = load_config(["compute_type=bfloat16"])
+    with pytest.raises(ConfigError, match="^compute_type=bfloat16: the CPU does not compute in it"):
+        check_device_limits(config, "CPU")
+    check_device_limits(config, "Ascend")
+    monkeypatch.setattr(device_limits, "soc_version", lambda: "ascend910")
+    with pytest.raises(ConfigError, match="^compute_type=bfloat16: Ascend 910 does not compute in it"):
+        check_device_limits(config, "Ascend")
+
+
+def test_bfloat16_needs_no_loss_scale():
+    """Its least normal number is float32's, 1.2e-38; float16's is 6.1e-5."""
+    assert loss_scale_of(load_config(), ms.bfloat16) == 1
+    assert loss_scale_of(load_config(), ms.float16) == 1024

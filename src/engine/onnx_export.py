@@ -47,7 +47,7 @@ def prepare(config: Config, precision: str = FLOAT32) -> Config:
         )
     if precision == INT8 and importlib.util.find_spec("onnxruntime") is None:
         raise ConfigError("--file-format ONNX_INT8 needs ONNX Runtime: pip install onnxruntime")
-    if config.compute_type == "float16":
+    if config.compute_type not in ("auto", "float32"):
         name = "compute_type" if config.amp_level == "auto" else "amp_level"
         raise ConfigError(f"{name}={config[name]}: an ONNX file computes in float32; leave it out")
     return changed(config, compute_type="float32")

@@ -122,6 +122,8 @@ class ResNet(nn.Cell):
             stages.append(nn.CellList(stage))
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.max_pool = ops.MaxPool(kernel_size=3, strides=2, pad_mode="valid")
+        # MindSpore has no MaxPool of bfloat16.
+        self.pools_in_float32 = dtype == ms.bfloat16
         parts = (self.conv1, self.bn1, *stages)
         for part in parts[: freeze_at + 1 if freeze_at else 0]:
             for parameter in part.get_parameters():
@@ -136,7 +138,8 @@ class ResNet(nn.Cell):
         x = ops.relu(conv_norm(self.conv1, self.bn1, images))
         # After a ReLU no value is below 0, so a border of zeros does not change the maximum of any window.
         # MindSpore would make a padded pool a slow 3-d pool, which ONNX does not have.
-        x = self.max_pool(pad_zeros(pad_zeros(x, 2, 1, 1), 3, 1, 1))
+        x = pad_zeros(pad_zeros(x, 2, 1, 1), 3, 1, 1)
+        x = self.max_pool(x.astype(ms.float32)).astype(x.dtype) if self.pools_in_float32 else self.max_pool(x)
         c2 = self.run_stage(self.layer1, x)
         c3 = self.run_stage(self.layer2, c2)
         c4 = self.run_stage(self.layer3, c3)

@@ -26,6 +26,7 @@ FROM_WEIGHTS = "pre_trained=resnet50.ckpt"  # only its being there counts: nothi
 BATCH_NORMS = f"norm=bn fpn_norm=bn rcnn_norm=bn rcnn_mask_norm=bn {HEADS}"
 EVERY_STEP = "loss_scale=dynamic accumulate_steps=2 ema_decay=0.999 clip_grad_norm=10 clip_grad_value=1"
 OTHER_RPN = "use_sigmoid_cls=False rpn_proposal_nms_across_levels=True roi_align_aligned=False"
+BFLOAT16 = "compute_type=bfloat16"
 ONLY_BOXES = "rcnn_loss_mask_fb_weight=0"
 
 
@@ -56,6 +57,10 @@ TRAINING = {
     "group norms at Ascend 910's own level": Case(FIRST, "own", GROUP_NORMS),
     "every switch, O2": Case(FIRST, "O2", f"{EVERY_STEP} {SYNC_NORMS} optimizer=adamw"),
     "from weights, O2": Case(A2, "O2", f"{FROM_WEIGHTS} accumulate_steps=2 compute_type=float32"),
+    "bfloat16": Case(A2, "O0", f"{BFLOAT16} {BATCH_NORMS} clip_grad_norm=10 ema_decay=0.9"),
+    "bfloat16, group norm, O1": Case(A2, "O1", f"{BFLOAT16} {GROUP_NORMS} optimizer=adamw"),
+    "bfloat16, O2": Case(A2, "O2", f"{BFLOAT16} {FROM_WEIGHTS}"),
+    "default network from weights, bfloat16": Case(A2, "O0", f"{BFLOAT16} {FROM_WEIGHTS}", small=False),
     "default network from weights, 16 pictures": Case(A2, "O0", f"{FROM_WEIGHTS} batch_size=16", small=False),
     "default network, O1": Case(A2, "O1", "", small=False),
     "default network on Ascend 910": Case(FIRST, "own", FROM_WEIGHTS, small=False),
@@ -68,6 +73,7 @@ INFERENCE = {
     "group norms at Ascend 910's own level": Case(FIRST, "own", GROUP_NORMS),
     "default network on Ascend 910": Case(FIRST, "own", "norm=frozen", small=False),
     "default network, O1": Case(A2, "O1", "norm=frozen", small=False),
+    "bfloat16": Case(A2, "O0", f"{BFLOAT16} norm=gn"),
 }
 
 

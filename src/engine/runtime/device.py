@@ -54,7 +54,8 @@ def ascend_is_here() -> bool:
         return False
     try:
         return ms.hal.is_available("Ascend") and ms.hal.device_count("Ascend") > 0
-    except (RuntimeError, ValueError):  # raised by a MindSpore without Ascend
+    except (RuntimeError, ValueError) as error:  # a MindSpore without Ascend raises, too
+        logger.warning("MindSpore says of the Ascend card: %s", str(error).strip().partition("\n")[0])
         return False
 
 

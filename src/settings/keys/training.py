@@ -206,9 +206,9 @@ KEYS = (
     Key(
         "compute_type",
         "auto",
-        "type of convolutions and matrix products: float32 or float16; auto: amp_level's, else float16 "
-        "on Ascend",
-        choices=("auto", "float32", "float16"),
+        "type of convolutions and matrix products; bfloat16 needs an Atlas A2, and no loss scale; auto: "
+        "amp_level's, else float16 on Ascend and float32 on the CPU",
+        choices=("auto", "float32", "float16", "bfloat16"),
     ),
     Key(
         "amp_level",

@@ -7,6 +7,7 @@ import pytest
 
 from src.engine.runtime import device
 from src.errors import ConfigError
+from src.log import configure_logging
 
 
 @pytest.mark.parametrize("number", ["2", "7"])
@@ -23,3 +24,17 @@ def test_a_card_that_is_not_there_is_one_line(monkeypatch, number):
 def test_the_cpu_has_no_jit_levels():
     with pytest.raises(ConfigError, match="^jit_level=O1: it is for Ascend"):
         device.start_device("CPU", "O1")
+
+
+def test_what_mindspore_says_of_a_card_that_it_cannot_use_is_told(monkeypatch, capfd):
+    def is_available(target):
+        raise RuntimeError("Call aclrtGetDeviceCount failed, error code 507899\n\nC++ call stack")
+
+    monkeypatch.setattr(device, "card_is_here", lambda: True)
+    monkeypatch.setattr(device, "cann_problem", lambda: None)
+    monkeypatch.setattr(ms.hal, "is_available", is_available)
+    monkeypatch.delenv("MS_SIMULATION_LEVEL", raising=False)
+    configure_logging()
+    with pytest.raises(ConfigError, match="^device_target=Ascend: no Ascend card"):
+        device.start_device("Ascend")
+    assert "Call aclrtGetDeviceCount failed, error code 507899\n" in capfd.readouterr().err
