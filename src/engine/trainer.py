@@ -26,6 +26,7 @@ from .hooks.default_hooks import make_checkpointing, run_hooks
 from .hooks.hook import Hook, Step
 from .runtime.device import start_device
 from .train_setup import BATCH_NAMES, TrainSetup, checkpoint_dir_of, open_weights, set_up
+from .training.build_step import reads_overflow_flags
 from .training.step_errors import not_finite_line, step_memory
 
 
@@ -189,8 +190,9 @@ class Trainer:
         if not np.isfinite(values).all():
             where = f"epoch {self.epoch + 1} step {self.step_in_epoch}, rank {self.device.rank}"
             is_half = self.network.dtype == ms.float16 and self.config.loss_scale != "dynamic"
-            pictures = batch["image_id"].tolist()
-            raise TrainingError(not_finite_line(f"{where}, pictures {pictures}", losses, is_half))
+            where += f", pictures {batch['image_id'].tolist()}"
+            by_flags = reads_overflow_flags(self.config, self.network.dtype)
+            raise TrainingError(not_finite_line(where, losses, is_half, by_flags))
         return losses
 
     def timed_batches(self, workers: DataWorkers) -> Iterator:

@@ -47,7 +47,7 @@ def make_step(
         scaled=loss_scale != 1 or config.accumulate_steps > 1,
         by_rows=not joined,
     )
-    if loss_scale == "dynamic" and is_ascend_910():
+    if reads_overflow_flags(config, network.dtype):
         limits = SaturationCheck(limits, device_num, accumulate=config.accumulate_steps)
     optimizer = make_optimizer(config, network.trainable_params(), network if joined else None)
     average = None
@@ -72,6 +72,17 @@ def loss_scale_of(config: Config, dtype: ms.Type) -> Union[float, str]:
     if config.loss_scale != "auto":
         return config.loss_scale
     return FLOAT16_LOSS_SCALE if dtype == ms.float16 else 1.0
+
+
+def reads_overflow_flags(config: Config, dtype: ms.Type) -> bool:
+    """Whether overflows are told by the chip's flags: on Ascend 910, where they make no gradient infinite.
+
+    With a dynamic scale such an update is skipped, with the default one the run ends, as with infinite
+    gradients on other chips. A number of the user's own is the way on where flags have another cause.
+    """
+    if not is_ascend_910():
+        return False
+    return config.loss_scale == "dynamic" or config.loss_scale == "auto" and dtype == ms.float16
 
 
 def make_optimizer(

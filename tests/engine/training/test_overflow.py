@@ -10,6 +10,7 @@ from src import device_limits
 from src.config import load_config
 from src.engine.training import build_step
 from src.engine.training.overflow import SaturationCheck
+from src.engine.training.step_errors import not_finite_line
 from src.gradient_limits import GradientLimits
 from src.network_define import INITIAL_LOSS_SCALE
 from tests.engine.training.test_build_step import Twin, make
@@ -72,13 +73,38 @@ def test_a_flag_of_any_batch_of_an_update_skips_it():
     assert skipped == [0, 1, 0, 1, 0, 0]
 
 
-def test_the_flags_are_read_on_ascend_910_for_a_dynamic_scale_alone(monkeypatch):
-    """For a fixed scale a flag that has another cause would end the training."""
+def test_the_flags_are_read_on_ascend_910_unless_the_scale_is_a_users_number(monkeypatch):
+    """A number is the way on where a flag has another cause than an overflow."""
     made = []
     monkeypatch.setattr(build_step, "TrainOneStep", lambda *arguments: made.append(arguments[4]))
     network = nn.Dense(2, 2)
-    network.dtype = ms.float16
-    for chip, scale in (("ascend910", "dynamic"), ("ascend910", "1024"), ("ascend910b", "dynamic")):
+    for chip, scale, dtype in (
+        ("ascend910", "dynamic", ms.float16),
+        ("ascend910", "auto", ms.float16),
+        ("ascend910", "1024", ms.float16),
+        ("ascend910", "auto", ms.float32),
+        ("ascend910b", "dynamic", ms.float16),
+        ("ascend910b", "auto", ms.float16),
+    ):
+        network.dtype = dtype
         monkeypatch.setattr(device_limits, "soc_version", lambda chip=chip: chip)
         build_step.make_step(load_config([f"loss_scale={scale}"]), network)
-    assert [type(limits) for limits in made] == [SaturationCheck, GradientLimits, GradientLimits]
+    assert [type(limits) for limits in made] == [SaturationCheck] * 2 + [GradientLimits] * 4
+
+
+def test_a_flag_with_a_fixed_scale_is_an_infinite_norm():
+    """With which the trainer ends the run, as with infinite gradients on other chips."""
+    status = Flags()
+    limits = SaturationCheck(GradientLimits(scaled=True), status=status)
+    _, run = make(loss_scale=1024.0, limits=limits)
+    norms = []
+    for flag in (0, 7):
+        status.overflows.set_data(flagged(flag))
+        norms.append(run([0.5, 1.0, 2.0])[-3])
+    assert np.isfinite(norms[0]) and norms[0] > 0 and norms[1] == np.inf
+
+
+def test_the_line_about_a_flag_names_the_way_on():
+    line = not_finite_line("epoch 1 step 1", {"gradient_norm": np.inf}, with_loss_scale=True, by_flags=True)
+    assert "gradient_norm inf; " in line
+    assert "loss_scale=dynamic (an infinite gradient_norm is a flag of the chip here; loss_scale=1024" in line
