@@ -16,7 +16,7 @@ _OBJECTS_SHOWN = 14_000
 _OBJECTS_SHOWN_OF_A_CLASS = 3_500
 _FEWEST_UPDATES = 250
 _MOST_UPDATES = 2_000  # for up to four classes, in proportion for more
-# docs/results.md, "Eight pictures learnt by heart": after 72 to 88 views of each.
+# docs/results.md, "Overfitting eight pictures": after 72 to 88 views of each.
 _MOST_EPOCHS = 100
 _EPOCHS_RESNET50_GN = 37  # detectron2's 3x
 # With weights: detectron2's tutorial takes 300 updates for 61 pictures and says that more are needed in
