@@ -12,6 +12,7 @@ from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence
 import numpy as np
 
 from ..findings import Findings
+from .listing import Listing
 
 
 class PartMask(NamedTuple):
@@ -97,7 +98,7 @@ class FormSource(NamedTuple):
     class_name: Optional[str] = None
 
 
-def no_splits(root: Path) -> List[str]:
+def no_splits(listing: Listing) -> List[str]:
     """For a form whose files name no splits. Folders called train, val and the like are splits then."""
     return []
 
@@ -108,19 +109,19 @@ class Form(NamedTuple):
     Attributes:
         name: as the key `dataset` has it.
         title: as messages have it: the tool's name.
-        find: a folder or file -> the label files that show that it has this form, as many as are looked at;
-            an empty list: it has not. Reads little: names, and the first bytes of some files.
+        find: a Listing of a folder or file -> the label files that show that it has this form, as many as are
+            looked at; an empty list: it has not. Reads little: names, and the first bytes of some files.
         files: a source -> the label files of its split, in the order in which they are read.
             A change of any of them means other data.
         read: a source and Findings -> its pictures, in order.
-        splits: a root -> the names of the splits that its own files name.
+        splits: a Listing -> the names of the splits that its own files name.
         class_names: a source and Findings -> the names in the form's own order; None: sorted by name.
     """
 
     name: str
     title: str
-    find: Callable[[Path], Sequence[Path]]
+    find: Callable[[Listing], Sequence[Path]]
     files: Callable[[FormSource], List[Path]]
     read: Callable[[FormSource, Findings], Iterator[LabelledPicture]]
-    splits: Callable[[Path], List[str]] = no_splits
+    splits: Callable[[Listing], List[str]] = no_splits
     class_names: Callable[[FormSource, Findings], Optional[List[str]]] = lambda source, findings: None

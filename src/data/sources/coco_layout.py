@@ -10,8 +10,9 @@ from typing import List, Optional, Sequence
 
 from ..annotations.mending.picture_names import leads_out
 from ..forms.label_files import HEAD, first_files, head, tail
+from ..forms.listing import Listing
 
-_FOLDERS = ("annotations", "")  # below the root, where tools write COCO files
+_FOLDER = "annotations"  # below the root, where tools write COCO files
 _LISTED = 100
 _FIELDS = ("image_id", "category_id", "file_name", "supercategory", "synset")
 _LIST = re.compile('"(images|annotations)"')
@@ -33,13 +34,13 @@ def _is_coco_file(path: Path) -> bool:
     return is_coco_text(text) and not (is_whole and not _LIST.search(text))
 
 
-def coco_files(root: Path) -> List[Path]:
+def coco_files(listing: Listing) -> List[Path]:
     """The COCO files of a folder, of its folder `annotations` and of the folders in it; a file: itself."""
+    root = listing.root
     if root.is_file():
         return [root] if root.suffix.lower() == ".json" and _is_coco_file(root) else []
-    paths: List[Path] = []
-    for name in _FOLDERS:
-        paths += [path for path in first_files(root / name, (".json",), _LISTED) if path not in paths]
+    paths = first_files(root / _FOLDER, (".json",), _LISTED)
+    paths += [path for path in listing.first_files((".json",), _LISTED) if path not in paths]
     depth = len(root.parts) + 2
     return [path for path in paths if len(path.parts) <= depth and _is_coco_file(path)]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import List, NamedTuple, Sequence
 
 from ...errors import DataError, one_line
-from ..forms.label_files import first_files, head, place_of
+from ..forms.label_files import head, place_of
+from ..forms.listing import Listing
 from ..option_names import KEYS, OptionNames
 from .coco_layout import coco_files, is_lvis
 from .form_table import FORMS
@@ -32,13 +33,13 @@ class FoundForm(NamedTuple):
     files: Sequence[Path]
 
 
-def found_forms(root: Path) -> List[FoundForm]:
+def found_forms(listing: Listing) -> List[FoundForm]:
     """All forms of which a folder or file has label files."""
-    found = [FoundForm(form.name, form.title, form.find(root)) for form in FORMS.values()]
-    in_coco = coco_files(root)
+    found = [FoundForm(form.name, form.title, form.find(listing)) for form in FORMS.values()]
+    in_coco = coco_files(listing)
     title = "LVIS JSON" if any(map(is_lvis, in_coco)) else "COCO JSON"
     found.append(FoundForm(COCO, title, in_coco))
-    with_rows = [path for path in first_files(root, (".txt",)) if _has_rows(path)]
+    with_rows = [path for path in listing.first_files((".txt",)) if _has_rows(path)]
     found.append(FoundForm(TXT, "txt rows", with_rows))
     found = [one for one in found if one.files]
     # A form of its own for what is COCO JSON too knows more of it.
@@ -46,17 +47,18 @@ def found_forms(root: Path) -> List[FoundForm]:
     return [one for one in found if one.name != COCO or not special.issuperset(one.files)]
 
 
-def find_form(root: Path, options: OptionNames = KEYS) -> FoundForm:
+def find_form(listing: Listing, options: OptionNames = KEYS) -> FoundForm:
     """The form of a folder's or file's labels.
 
     Args:
-        root: the folder or file.
+        listing: of the folder or file.
         options: what messages tell the user to write.
 
     Raises:
         DataError: it has none that is known, or several.
     """
-    found = found_forms(root)
+    root = listing.root
+    found = found_forms(listing)
     if len(found) == 1:
         return found[0]
     names = ", ".join([COCO, options.txt, *FORMS])

@@ -9,6 +9,7 @@ from typing import List, NamedTuple, Optional, Sequence
 from ...errors import ConfigError, DataError
 from ...log import logger
 from ..forms.label_files import place_of
+from ..forms.listing import Listing
 from ..option_names import KEYS, OptionNames
 from .coco_layout import coco_files, is_lvis, lvis_folder, named_files, picture_folder
 from .find_form import COCO, TXT, describe, find_form
@@ -74,16 +75,17 @@ def locate_split(
         # the reader says so, where the data is read at all
         return Located(COCO if dataset == AUTO_FORM else dataset, str(root), pictures or str(root))
     names = SPLIT_NAMES[split] if name is None else (name,)
+    listing = Listing(root)
     if dataset == AUTO_FORM:
-        found = find_form(root, options)
+        found = find_form(listing, options)
         _say(f"{options.found}{root} is {describe(found, root)}")
         dataset = found.name
     if dataset == COCO:
-        return _locate_coco(root, pictures, split, names, may_be_whole, options)
+        return _locate_coco(listing, pictures, split, names, may_be_whole, options)
     if dataset == TXT:
         return _locate_txt(root, pictures, options)
     form = FORMS[dataset]
-    present = form.splits(root)
+    present = form.splits(listing)
     # CVAT's own subsets begin with capital letters
     called = {one.lower(): one for one in reversed(present)}
     own = next((called[one.lower()] for one in names if one.lower() in called), None)
@@ -106,14 +108,13 @@ def _folder(root):
 
 def _split_folders(root: Path) -> List[str]:
     """The folders of a source that are called as splits are."""
-    if not root.is_dir():
-        return []
-    return [path.name for path in sorted(root.iterdir()) if path.is_dir() and path.name in _ALL_NAMES]
+    return [name for name in sorted({*_ALL_NAMES}) if (root / name).is_dir()]
 
 
-def _locate_coco(root, pictures, split, names, may_be_whole, options):
+def _locate_coco(listing, pictures, split, names, may_be_whole, options):
     """The COCO file of a split, which has the split's name, or is the only one."""
-    paths = coco_files(root)
+    root = listing.root
+    paths = coco_files(listing)
     # a folder may have valid and test: the first name counts
     named = next((files for files in (named_files(paths, (name,)) for name in names) if files), [])
     others = named_files(paths, [name for name in _ALL_NAMES if name not in names])

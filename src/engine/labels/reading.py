@@ -10,6 +10,7 @@ from typing import List, NamedTuple, Optional, Sequence
 from ...data.annotations.annotation_file import AUTO, AnnotationSettings
 from ...data.annotations.mending.class_names import TRAINING
 from ...data.annotations.records import DataSource
+from ...data.forms.listing import Listing
 from ...data.option_names import OptionNames
 from ...data.sources.coco_layout import named_files
 from ...data.sources.find_form import COCO, TXT, describe, find_form
@@ -96,7 +97,7 @@ def _find_splits(settings: SourceSettings) -> List[tuple]:
     root = Path(settings.path)
     form = TXT if settings.form == TXT_WORD else settings.form
     if form is None and root.exists():
-        found = find_form(root, _OPTIONS)
+        found = find_form(Listing(root), _OPTIONS)
         print(f"{root}: {describe(found, root)}", flush=True)
         form = found.name
     images = settings.images

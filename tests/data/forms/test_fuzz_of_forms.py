@@ -10,6 +10,7 @@ import pytest
 
 from src.config import load_config
 from src.data.findings import Findings
+from src.data.forms.listing import Listing
 from src.data.sources.find_form import found_forms
 from src.data.sources.read import read_annotations
 from src.data_settings import annotation_settings
@@ -105,7 +106,7 @@ def read_many(form, root, count):
             assert all(line.isprintable() for line in findings.summary()), seed
             json.dumps(findings.as_json())
             seen.update(findings.counts if collect else ())
-        found_forms(root)
+        found_forms(Listing(root))
         for path in chosen:
             path.write_bytes(labels[path])
     return seen

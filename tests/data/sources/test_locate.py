@@ -7,6 +7,7 @@ import pytest
 
 from src.config import load_config
 from src.data.forms.label_files import files_below
+from src.data.forms.listing import Listing
 from src.data.sources.form_table import FORMS
 from src.data_settings import annotation_settings
 from src.errors import DataError
@@ -99,8 +100,36 @@ def test_links_to_folders_are_followed_once(tmp_path):
     os.symlink(tmp_path, root / "around")
     os.symlink("own", root / "alias")
     os.symlink("loop", root / "loop")
-    found = [path.relative_to(root).as_posix() for path in files_below(root, (".json",))]
-    assert found == ["linked/a.json", "own/b.json"]
+    for paths in (files_below(root, (".json",)), Listing(root).files((".json",))):
+        assert [path.relative_to(root).as_posix() for path in paths] == ["linked/a.json", "own/b.json"]
+
+
+def test_a_listing_has_the_files_of_several_endings_in_order(tmp_path):
+    for name in ("b.json", "a.CSV", ".c.csv", "d.txt", "z/a.csv", ".git/a.csv", "c/b.json", "c/a.csv"):
+        write(tmp_path / name, "")
+    listing = Listing(tmp_path)
+    for _ in range(2):  # the second time from memory
+        paths = [path.relative_to(tmp_path).as_posix() for path in listing.files((".json", ".csv"))]
+        assert paths == ["a.CSV", "b.json", "c/a.csv", "c/b.json", "z/a.csv"]
+    assert listing.first_files((".csv",), 2) == [tmp_path / "a.CSV", tmp_path / "c" / "a.csv"]
+    assert list(Listing(tmp_path / "a.CSV").files((".csv",))) == [tmp_path / "a.CSV"]
+    assert list(Listing(tmp_path / "a.CSV").files((".json",))) == []
+
+
+def test_auto_lists_a_folder_of_pictures_once(tmp_path, monkeypatch):
+    write(tmp_path / "instances_train.json", COCO)
+    write(tmp_path / "pictures" / "2024" / "a.jpg", "")
+    listed = []
+    scandir = os.scandir
+
+    def noted(path):
+        listed.append(os.path.relpath(path, tmp_path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", noted)
+    assert locate(tmp_path, "train")[0] == "coco"
+    assert listed.count(os.path.join("pictures", "2024")) == 1
+    assert listed.count("pictures") <= 2  # Pascal VOC's folders may be below it
 
 
 def test_two_forms_are_listed(tmp_path):

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from src.data.forms.listing import Listing
 from src.data.sources.find_form import describe, find_form
 from tests.data.forms.labels import found, pixels, read_form, write_picture
 
@@ -63,7 +64,7 @@ def test_pictures_of_two_folders_and_1203_classes(tmp_path, first):
 def test_it_is_called_lvis(tmp_path):
     write_picture(tmp_path / "train2017" / "1.jpg")
     (tmp_path / "lvis_v1_train.json").write_text(json.dumps(content("train2017/1.jpg")))
-    assert describe(find_form(tmp_path), tmp_path) == "LVIS JSON (lvis_v1_train.json)"
+    assert describe(find_form(Listing(tmp_path)), tmp_path) == "LVIS JSON (lvis_v1_train.json)"
 
 
 def test_pictures_in_one_folder(tmp_path):

@@ -24,6 +24,7 @@ from ...picture_suffixes import PICTURE_SUFFIXES
 from ...read_ahead import read_ahead
 from ..items import Form, FormSource, LabelledObject, LabelledPicture
 from ..label_files import LOOKED_AT, files_below, place_of, read_json, read_text
+from ..listing import Listing
 from ..mask_files import IdMask, id_rles, picture_size_if_readable, read_mask, size_problem
 
 _ENDING = "_instanceIds.png"
@@ -54,9 +55,9 @@ class _Table(NamedTuple):
     is_own: bool
 
 
-def _find(root: Path) -> Sequence[Path]:
-    listed = islice(files_below(root, (".png",)), _LISTED)
-    return list(islice((path for path in listed if path.name.endswith(_ENDING)), LOOKED_AT))
+def _find(listing: Listing) -> Sequence[Path]:
+    paths = listing.first_files((".png",), _LISTED)
+    return list(islice((path for path in paths if path.name.endswith(_ENDING)), LOOKED_AT))
 
 
 def _ground_truth(root: Path) -> Path:
@@ -64,9 +65,9 @@ def _ground_truth(root: Path) -> Path:
     return next((root / name for name in _GROUND_TRUTH if (root / name).is_dir()), root)
 
 
-def _splits(root: Path) -> List[str]:
-    folder = _ground_truth(root)
-    if folder == root:
+def _splits(listing: Listing) -> List[str]:
+    folder = _ground_truth(listing.root)
+    if folder == listing.root:
         return []
     below = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     # gtFine/train has cities; without splits gtFine has them itself

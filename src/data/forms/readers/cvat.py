@@ -28,7 +28,8 @@ from ...annotations.mending.picture_names import leads_out
 from ...findings import Findings, short
 from ..grouped_parts import Part, joined_object
 from ..items import Form, FormSource, LabelledObject, LabelledPicture, PartMask
-from ..label_files import files_below, first_files, head, place_of
+from ..label_files import files_below, head, place_of
+from ..listing import Listing
 from ..outlines import are_numbers, ellipse, rectangle, rotated
 from ..picture_finder import PictureFinder
 from ..xml_files import PlacedElement, xml_elements
@@ -41,8 +42,8 @@ _MOST_MASK_PIXELS = 2**26
 Outline = Union[List[float], PartMask]
 
 
-def _find(root: Path) -> Sequence[Path]:
-    return [path for path in first_files(root, (".xml",)) if _is_cvat(head(path))]
+def _find(listing: Listing) -> Sequence[Path]:
+    return [path for path in listing.first_files((".xml",)) if _is_cvat(head(path))]
 
 
 def _is_cvat(text):
@@ -55,9 +56,9 @@ def _files(source: FormSource) -> List[Path]:
     return [path for path in files_below(source.root, (".xml",)) if _is_cvat(head(path))]
 
 
-def _splits(root: Path) -> List[str]:
+def _splits(listing: Listing) -> List[str]:
     found: Dict[str, None] = {}
-    for path in _find(root):
+    for path in _find(listing):
         try:
             data = path.read_bytes()
         except OSError:  # reading it says so

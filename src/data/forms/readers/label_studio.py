@@ -22,7 +22,8 @@ from ...findings import Findings, short
 from ...images.decode import picture_size
 from ..embedded import embedded_picture
 from ..items import Form, FormSource, LabelledObject, LabelledPicture
-from ..label_files import files_below, first_files, head, place_of, read_json
+from ..label_files import files_below, head, place_of, read_json
+from ..listing import Listing
 from ..outlines import are_numbers, ellipse, is_number, rotated
 from ..picture_finder import PictureFinder
 from .parts.label_studio_rle import brush_mask
@@ -32,8 +33,8 @@ _LABELS = re.compile(r'"(rectangle|polygon|ellipse|brush|keypoint|)labels"')
 _GEOMETRY = ("points", "rle", "radiusX", "width")
 
 
-def _find(root: Path) -> Sequence[Path]:
-    return [path for path in first_files(root, (".json",)) if _is_export(head(path))]
+def _find(listing: Listing) -> Sequence[Path]:
+    return [path for path in listing.first_files((".json",)) if _is_export(head(path))]
 
 
 def _is_export(text):

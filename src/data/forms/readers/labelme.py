@@ -28,7 +28,8 @@ from ..collect import BACKGROUND
 from ..embedded import embedded_picture
 from ..grouped_parts import Part, joined_object
 from ..items import Form, FormSource, LabelledObject, LabelledPicture, PartMask
-from ..label_files import files_below, first_files, head, place_of, read_json
+from ..label_files import files_below, head, place_of, read_json
+from ..listing import Listing
 from ..outlines import are_numbers, ellipse, rectangle
 from ..picture_finder import PictureFinder
 
@@ -37,8 +38,8 @@ _IGNORED = "__ignore__"
 _BACKGROUND = "_background_"
 
 
-def _find(root: Path) -> Sequence[Path]:
-    return [path for path in first_files(root, (".json",)) if _is_labelme(head(path))]
+def _find(listing: Listing) -> Sequence[Path]:
+    return [path for path in listing.first_files((".json",)) if _is_labelme(head(path))]
 
 
 def _is_labelme(text):

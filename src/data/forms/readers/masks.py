@@ -24,7 +24,8 @@ from ...findings import Findings
 from ...picture_suffixes import PICTURE_SUFFIXES
 from ...read_ahead import read_ahead
 from ..items import Form, FormSource, LabelledObject, LabelledPicture
-from ..label_files import LOOKED_AT, files_below, first_files, place_of, walk
+from ..label_files import LOOKED_AT, files_below, first_files, place_of
+from ..listing import Listing
 from ..mask_files import (
     MASK_SUFFIXES,
     IdMask,
@@ -89,7 +90,7 @@ def _units(source: FormSource) -> Iterator[_Unit]:
     elif source.split is not None and own is not None:
         yield _Unit(own.pictures / source.split, own.masks / source.split)
     else:
-        yield from _units_below(root)
+        yield from _units_below(Listing(root))
 
 
 def _pair(folder: Path) -> Optional[_Unit]:
@@ -99,20 +100,21 @@ def _pair(folder: Path) -> Optional[_Unit]:
     return None if pictures is None or masks is None else _Unit(pictures, masks)
 
 
-def _units_below(root: Path) -> Iterator[_Unit]:
-    for path, folders, _ in walk(root):
-        if set(folders) & set(_MASK_FOLDERS):
-            unit = _pair(Path(path))
+def _units_below(listing: Listing) -> Iterator[_Unit]:
+    """The pairs of a source; within one there is no other."""
+    outer = None
+    for folder in listing.folders():
+        is_within = outer is not None and folder.path.startswith(outer)
+        if not is_within and set(folder.folders) & set(_MASK_FOLDERS):
+            unit = _pair(Path(folder.path))
             if unit is not None:
                 yield unit
-                folders.clear()
+                outer = os.path.join(folder.path, "")
 
 
-def _find(root: Path) -> Sequence[Path]:
-    if not root.is_dir():
-        return []
+def _find(listing: Listing) -> Sequence[Path]:
     found: List[Path] = []
-    for unit in islice(_units_below(root), _PAIRS):
+    for unit in islice(_units_below(listing), _PAIRS):
         if first_files(unit.pictures, PICTURE_SUFFIXES, 1):
             found += first_files(unit.masks, MASK_SUFFIXES)
         if len(found) >= LOOKED_AT:
@@ -120,8 +122,8 @@ def _find(root: Path) -> Sequence[Path]:
     return found[:LOOKED_AT]
 
 
-def _splits(root: Path) -> List[str]:
-    own = _pair(root)
+def _splits(listing: Listing) -> List[str]:
+    own = _pair(listing.root)
     if own is None:
         return []
     return [name for name in _SPLITS if (own.pictures / name).is_dir() and (own.masks / name).is_dir()]

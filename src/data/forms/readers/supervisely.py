@@ -28,7 +28,8 @@ from ....errors import DataError
 from ...findings import Findings, short
 from ..grouped_parts import Part, joined_object
 from ..items import Form, FormSource, LabelledObject, LabelledPicture, PartMask
-from ..label_files import files_below, first_files, head, place_of, read_json
+from ..label_files import files_below, head, place_of, read_json
+from ..listing import Listing
 from ..mask_files import mask_values
 from ..outlines import are_numbers, rectangle
 from ..part_masks import holed_polygon
@@ -40,8 +41,8 @@ _PNG_START = b"\x89PNG"
 Outline = Union[List[float], PartMask]
 
 
-def _find(root: Path) -> Sequence[Path]:
-    return [path for path in first_files(root, (".json",)) if _is_supervisely(path, head(path))]
+def _find(listing: Listing) -> Sequence[Path]:
+    return [path for path in listing.first_files((".json",)) if _is_supervisely(path, head(path))]
 
 
 def _is_supervisely(path, text):

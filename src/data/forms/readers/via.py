@@ -21,7 +21,8 @@ from typing import Any, Iterator, List, Optional, Sequence
 from ...findings import Findings, short
 from ..embedded import embedded_picture
 from ..items import Form, FormSource, LabelledObject, LabelledPicture
-from ..label_files import files_below, first_files, head, place_of, read_json, read_text
+from ..label_files import files_below, head, place_of, read_json, read_text
+from ..listing import Listing
 from ..picture_finder import PictureFinder
 from .parts.via_files import (
     WITHOUT_AREA,
@@ -38,8 +39,8 @@ _CLASS_WORDS = ("class", "label", "category", "name", "type", "object")
 _ONLY_CLASS = "object"
 
 
-def _find(root: Path) -> Sequence[Path]:
-    return [path for path in first_files(root, _SUFFIXES) if is_via(head(path))]
+def _find(listing: Listing) -> Sequence[Path]:
+    return [path for path in listing.first_files(_SUFFIXES) if is_via(head(path))]
 
 
 def _files(source: FormSource) -> List[Path]:

@@ -23,6 +23,7 @@ from typing import Iterator, List, Optional, Sequence, Tuple
 from ...findings import Findings, short
 from ..items import Form, FormSource, LabelledObject, LabelledPicture
 from ..label_files import first_files, head, place_of
+from ..listing import Listing
 from ..outlines import rectangle
 from ..picture_finder import PictureFinder
 from ..xml_files import read_xml
@@ -33,10 +34,10 @@ _ANNOTATION = re.compile(r"<annotation[\s>]")
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
-def _find(root: Path) -> Sequence[Path]:
-    found = [path for path in first_files(root, (".xml",)) if _is_voc(head(path))]
-    if not found and root.is_dir():
-        for base in voc_bases(root):
+def _find(listing: Listing) -> Sequence[Path]:
+    found = [path for path in listing.first_files((".xml",)) if _is_voc(head(path))]
+    if not found and listing.root.is_dir():
+        for base in voc_bases(listing.root):
             found += first_files(base / "SegmentationObject", (".png",))
     return found
 
@@ -47,8 +48,8 @@ def _is_voc(text):
     )
 
 
-def _splits(root: Path) -> List[str]:
-    return VocLayout(FormSource(root, None, None, Path())).splits()
+def _splits(listing: Listing) -> List[str]:
+    return VocLayout(FormSource(listing.root, None, None, Path())).splits()
 
 
 def _files(source: FormSource) -> List[Path]:

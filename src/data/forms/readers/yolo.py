@@ -18,14 +18,15 @@ from ...findings import Findings, short
 from ...images.decode import picture_size
 from ..items import Form, FormSource, LabelledObject, LabelledPicture
 from ..label_files import read_text
+from ..listing import Listing
 from .parts.yolo_layout import CLASS_LISTS, YoloConfig, config_file, label_files, read_config, split_pictures
 
 _FARTHEST = 2.0  # a share beyond it, or below 1 less than it, is no share of a picture
 
 
-def _find(root: Path) -> Sequence[Path]:
-    path = config_file(root)
-    labels = label_files(root) if root.is_dir() else []
+def _find(listing: Listing) -> Sequence[Path]:
+    path = config_file(listing.root)
+    labels = label_files(listing) if listing.root.is_dir() else []
     if path is not None and (labels or path.name not in CLASS_LISTS):
         return [path]
     return labels
@@ -37,9 +38,9 @@ def _files(source: FormSource) -> List[Path]:
     return files + [one.labels for one in split_pictures(source, data_yaml) if one.labels is not None]
 
 
-def _splits(root: Path) -> List[str]:
-    data_yaml = read_config(FormSource(root, None, None, Path()), Findings("", collect=True))
-    own = config_file(root)
+def _splits(listing: Listing) -> List[str]:
+    data_yaml = read_config(FormSource(listing.root, None, None, Path()), Findings("", collect=True))
+    own = config_file(listing.root)
     return list(data_yaml.splits) if data_yaml is not None and own is not None else []
 
 

@@ -17,7 +17,8 @@ import yaml
 from ....findings import Finding, Findings, short
 from ....picture_suffixes import PICTURE_SUFFIXES
 from ...items import FormSource
-from ...label_files import files_below, first_files, head, place_of, read_text
+from ...label_files import files_below, head, place_of, read_text
+from ...listing import Listing
 
 CONFIG_SUFFIXES = (".yaml", ".yml")
 CLASS_LISTS = ("classes.txt", "obj.names")  # of labelImg and Label Studio, and of CVAT: a name a line
@@ -79,10 +80,10 @@ def _is_config(text):
     return _CONFIG.search(text) is not None and _CONFIG_SPLIT.search(text) is not None
 
 
-def label_files(root: Path) -> List[Path]:
+def label_files(listing: Listing) -> List[Path]:
     """Some label files with rows of YOLO that lie where a picture's labels do, for telling the form."""
     found = []
-    for path in first_files(root, (".txt",)):
+    for path in listing.first_files((".txt",)):
         lines = head(path).split("\n")
         if ROW.match(lines[0]) and any(one.is_file() for one in _pictures_of(path)):
             found.append(path)
