@@ -1,27 +1,22 @@
 """Mask files: pictures whose values say which object a pixel belongs to. They lose nothing, as PNG does.
 
-0, or black, is no object. Values are kept as they are: 16 bits, a palette's index, a colour.
+0, or black, is no object.
 """
 
 from __future__ import annotations
 
-import zlib
-from io import BytesIO
 from pathlib import Path
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from ...errors import DataError
-from ..images.decode import error_line, picture_size
+from ..images.decode import picture_size
 from ..images.paste_rle import window_runs
+from .id_images import colour_codes, decode_id_image
 
 MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")  # formats that lose nothing
-_PNG_START = b"\x89PNG\r\n\x1a\n"
-_PALETTE = 3  # PNG's colour type
-_MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 2**26)  # as many as Pillow decodes
 # Of a mask's pixels; where the values change more often than that, it is a photo.
 _CHANGING_SHARE = 0.25
 _SMALLEST_PHOTO = 1024  # pixels: of a smaller mask nothing is said
@@ -61,87 +56,27 @@ def read_mask(path: Path) -> np.ndarray:
 
 
 def mask_values(data: bytes) -> np.ndarray:
-    """`read_mask` of a file's bytes."""
-    if not data.startswith(_PNG_START):
-        return _with_pillow(data)
-    _check_png(data)
-    if data[25] == _PALETTE:
-        return _with_pillow(data)
-    values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if values is None:
-        raise DataError("a PNG file that cannot be decoded")
-    return values if values.ndim == 2 else _from_colors(values[..., ::-1] if values.shape[2] == 3 else values)
+    """`read_mask` of a file's bytes.
 
-
-def _check_png(data):
-    """Raise DataError for a PNG file that is cut off, damaged, or of too many pixels."""
-    view = memoryview(data)
-    position = len(_PNG_START)
-    kind = b""
-    while kind != b"IEND":
-        end = position + 12 + int.from_bytes(view[position : position + 4], "big")
-        if position + 12 > len(data) or end > len(data):
-            raise DataError("a PNG file that is cut off")
-        kind = bytes(view[position + 4 : position + 8])
-        if zlib.crc32(view[position + 4 : end - 4]) != int.from_bytes(view[end - 4 : end], "big"):
-            raise DataError("a PNG file that is damaged (a checksum is wrong)")
-        position = end
-    if data[12:16] != b"IHDR" or len(data) < 33:
-        raise DataError("a PNG file without a header")
-    pixels = int.from_bytes(view[16:20], "big") * int.from_bytes(view[20:24], "big")
-    if pixels > _MOST_PIXELS:
-        raise DataError(f"a PNG file of {pixels} pixels, more than are safe to decode")
-
-
-def _with_pillow(data):
-    try:
-        with Image.open(BytesIO(data)) as image:
-            if image.mode in ("P", "PA"):
-                return np.array(image.getchannel(0))
-            if image.mode == "1":
-                return np.array(image.convert("L"))
-            if image.mode in ("L", "I", "I;16", "I;16B", "I;16L"):
-                return _whole_values(np.array(image))
-            if image.mode in ("LA", "RGB", "RGBA"):
-                colors = np.array(image.convert("RGB" if image.mode == "RGB" else "RGBA"))
-                return _from_colors(colors if image.mode == "RGB" else colors[..., [2, 1, 0, 3]])
-            mode = image.mode
-    except Exception as error:
-        # Pillow's parsers raise a dozen types on broken files
-        raise DataError(f"not a picture that can be read ({error_line(error)})") from None
-    raise DataError(f"pixels of kind '{mode}'; whole numbers of 8 or 16 bits or colours expected")
-
-
-def _whole_values(values):
-    """Values of up to 32 bits as one of the types of `read_mask`."""
-    if values.dtype in (np.uint8, np.uint16):
-        return values
-    return values.astype(np.int32)
-
-
-def _from_colors(values):
-    """Values of a file with colours.
-
-    values: uint8 or uint16 [H, W, 3], red, green, blue; or [H, W, 4], blue, green, red, alpha as OpenCV has
-        them. What is transparent is no object; where all is black, what is not transparent is the object.
+    Colours are numbers. What is transparent is no object; where all is black, what is not transparent is the
+    object.
     """
-    alpha = None
-    if values.shape[2] == 4:
-        alpha = values[..., 3] > 0
-        values = values[..., 2::-1]
-    red, green, blue = (values[..., channel] for channel in range(3))
+    image = decode_id_image(data)
+    if image.values.ndim == 2:
+        return image.values
+    red, green, blue = (image.values[..., channel] for channel in range(3))
     if (red == green).all() and (green == blue).all():
         combined = np.ascontiguousarray(red)
-    elif values.dtype == np.uint8:
-        combined = (red.astype(np.int32) << 16) | (green.astype(np.int32) << 8) | blue
+    elif image.values.dtype == np.uint8:
+        combined = colour_codes(image.values)
     else:
         wide = (red.astype(np.int64) << 32) | (green.astype(np.int64) << 16) | blue
         found, position = np.unique(wide, return_inverse=True)
         # numbers in the order of the colours; black is 0
         combined = (position.reshape(wide.shape) + (found[0] != 0)).astype(np.int32)
-    if alpha is None:
+    if image.is_visible is None:
         return combined
-    return np.where(alpha, combined, 0) if combined.any() else alpha.astype(np.uint8)
+    return np.where(image.is_visible, combined, 0) if combined.any() else image.is_visible.astype(np.uint8)
 
 
 def object_rle(values: np.ndarray) -> dict:

@@ -186,9 +186,22 @@ def _chunk(kind, data):
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
+def _png(width, height, bits, rows):
+    header = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0))
+    return PNG[:8] + header + _chunk(b"IDAT", zlib.compress(rows)) + _chunk(b"IEND", b"")
+
+
 def _bomb(width, height):
-    header = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
-    return PNG[:8] + header + _chunk(b"IDAT", zlib.compress(b"\0" * 100)) + _chunk(b"IEND", b"")
+    return _png(width, height, 8, b"\0" * 100)
+
+
+@pytest.mark.parametrize(
+    ("bits", "row", "values"),
+    [(1, [0b10110000], [1, 0, 1, 1]), (2, [0b00011011], [0, 1, 2, 3]), (4, [0x0F, 0x71], [0, 15, 7, 1])],
+)
+def test_grey_values_of_few_bits_are_as_they_are_stored(bits, row, values):
+    """PNG (w3.org/TR/png, 7.2): the leftmost pixel is in the highest bits of a byte."""
+    assert mask_values(_png(4, 1, bits, bytes([0, *row]))).tolist() == [values]
 
 
 @pytest.mark.parametrize(

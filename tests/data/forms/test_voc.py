@@ -220,6 +220,50 @@ def test_masks_of_another_size_or_broken(tmp_path):
     }
 
 
+@pytest.mark.parametrize("in_colours", [False, True])
+def test_the_class_of_most_pixels(tmp_path, in_colours):
+    """Drawn objects and classes, beside counting the pixels of each object one by one."""
+    rng = np.random.default_rng(5)
+    names = ["background", *"abcd"]
+    expected = {}
+    for number in range(15):
+        objects, classes = (rng.choice([*range(5), 255], (9, 12)) for _ in range(2))
+        for folder, values in (("SegmentationObject", objects), ("SegmentationClass", classes)):
+            path = tmp_path / folder / f"{number:02}.png"
+            write_ids(path, values)
+            if in_colours:
+                Image.open(path).convert("RGB").save(path)
+        write_picture(tmp_path / "JPEGImages" / f"{number:02}.png", 12, 9)
+        for value in range(1, 5):
+            counts = {label: ((objects == value) & (classes == label)).sum() for label in range(1, 5)}
+            # of classes with as many pixels the one with the lowest value, or colour
+            order = sorted(counts, key=lambda label: voc_colour(label) if in_colours else label)
+            if any(counts.values()):
+                expected[number, (objects == value).tobytes()] = max(order, key=counts.get)
+    lines = [f"{name}:{','.join(map(str, voc_colour(index)))}::" for index, name in enumerate(names)]
+    write(tmp_path / "labelmap.txt", "\n".join(lines))
+    source, findings = read_form(tmp_path, "voc")
+    assert source.class_names == tuple(names)
+    read = {
+        (number, pixels(record, index).tobytes()): label
+        for number, record in enumerate(source.records)
+        for index, label in enumerate(record.labels.tolist())
+    }
+    assert read == expected
+    assert set(findings.counts) <= {"label_shape"}  # of an object without a pixel of a class
+
+
+def test_a_missing_mask_is_named(tmp_path):
+    for name in "ab":
+        write_picture(tmp_path / "JPEGImages" / f"{name}.png")
+    write_ids(tmp_path / "SegmentationObject/a.png", np.ones((60, 80)))
+    write_ids(tmp_path / "SegmentationClass/a.png", np.full((60, 80), 8))
+    write(tmp_path / "ImageSets/Segmentation/train.txt", "a\nb\n")
+    source, findings = read_form(tmp_path, "voc")
+    assert [len(record.labels) for record in source.records] == [1, 0]
+    assert found(findings) == {"label_file_unreadable": ["SegmentationObject/b.png"]}
+
+
 def test_a_class_that_no_list_has(tmp_path):
     write_ids(tmp_path / "SegmentationObject/a.png", np.ones((60, 80)))
     write_ids(tmp_path / "SegmentationClass/a.png", np.full((60, 80), 21))

@@ -12,7 +12,6 @@ ids from 0 by row) or in dataset_meta.json (Datumaro: {"label_map": {"1": "name"
 
 from __future__ import annotations
 
-import os
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 from ....errors import DataError
 from ...findings import Findings, short
 from ...picture_suffixes import PICTURE_SUFFIXES
-from ...read_ahead import read_ahead
+from ..id_images import load_ahead
 from ..items import Form, FormSource, LabelledObject, LabelledPicture
 from ..label_files import LOOKED_AT, files_below, place_of, read_json, read_text
 from ..listing import Listing
@@ -38,8 +37,6 @@ _CLASSES = {
 _IGNORED = {29: "caravan", 30: "trailer"}
 _CROWDS_BELOW = 1000
 _LABEL_FILES = ("label_colors.txt", "label_color.txt", "dataset_meta.json")
-_THREADS = min(4, os.cpu_count() or 1)
-_AHEAD = 8  # pictures whose ids are read ahead
 _LISTED = 5_000  # files that are listed to tell the form
 
 
@@ -140,7 +137,7 @@ def _class_names(source: FormSource, findings: Findings) -> Optional[List[str]]:
 def _read(source: FormSource, findings: Findings) -> Iterator[LabelledPicture]:
     table = _table(source, findings)
     files = ((path, _picture_path(path, source)) for path in _files(source))
-    loaded = read_ahead(lambda one: (*one, *_load(*one)), files, _THREADS, _AHEAD)
+    loaded = load_ahead(lambda one: (*one, *_load(*one)), files)
     with closing(loaded) as pictures:
         for path, picture, size, masks in pictures:
             yield _picture(path, picture, size, masks, table, source, findings)

@@ -22,7 +22,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 from ....errors import DataError
 from ...findings import Findings
 from ...picture_suffixes import PICTURE_SUFFIXES
-from ...read_ahead import read_ahead
+from ..id_images import load_ahead
 from ..items import Form, FormSource, LabelledObject, LabelledPicture
 from ..label_files import LOOKED_AT, files_below, first_files, place_of
 from ..listing import Listing
@@ -42,8 +42,6 @@ _MASK_FOLDERS = ("masks", "mask")
 _ENDINGS = ("_masks", "_mask")
 _CLASS = "object"
 _SPLITS = ("train", "val", "valid", "validation", "test", "training")
-_THREADS = min(4, os.cpu_count() or 1)
-_AHEAD = 16  # pictures whose masks are read ahead
 _PAIRS = 500  # of folders of pictures and masks that are looked at to tell the form
 
 
@@ -136,7 +134,7 @@ def _files(source: FormSource) -> List[Path]:
 def _read(source: FormSource, findings: Findings) -> Iterator[LabelledPicture]:
     labelled = (one for unit in _units(source) for one in _labelled_pictures(unit, source, findings))
     # the files are read by threads, and what is wrong with them is said here, in their order
-    loaded = read_ahead(lambda one: (one, _load(*one)), labelled, _THREADS, _AHEAD)
+    loaded = load_ahead(lambda one: (one, _load(*one)), labelled)
     with closing(loaded) as pictures:
         for (path, files), read in pictures:
             yield _picture(path, files, read, source, findings)

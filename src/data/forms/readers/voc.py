@@ -17,10 +17,12 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import closing
 from pathlib import Path
 from typing import Iterator, List, Optional, Sequence, Tuple
 
 from ...findings import Findings, short
+from ..id_images import load_ahead
 from ..items import Form, FormSource, LabelledObject, LabelledPicture
 from ..label_files import first_files, head, place_of
 from ..listing import Listing
@@ -28,7 +30,7 @@ from ..outlines import rectangle
 from ..picture_finder import PictureFinder
 from ..xml_files import read_xml
 from .parts.voc_layout import VocLayout, VocPicture, voc_bases
-from .parts.voc_masks import class_picture, mask_objects, read_classes
+from .parts.voc_masks import ReadMasks, class_picture, load_masks, mask_objects, read_classes
 
 _ANNOTATION = re.compile(r"<annotation[\s>]")
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
@@ -73,32 +75,50 @@ def _read(source: FormSource, findings: Findings) -> Iterator[LabelledPicture]:
         way = findings.options.train_labels.format("FOLDER")
         findings.fail("file_form", "", f"several data sets: {listed}; {way} for one of them")
     used = set()
-    for entry in layout.entries(findings):
-        boxed: List[Optional[LabelledObject]] = []
-        size = None
-        file_name = None
-        place = entry.place
-        if entry.xml is not None:
-            place = place_of(entry.xml, layout.root)
-            annotation = read_xml(entry.xml, place, findings)
-            if annotation is None:
-                continue
-            if annotation.tag != "annotation":
-                detail = f"<annotation> expected, not <{annotation.tag[:40]}>"
-                findings.add("label_file_form", place, detail=detail)
-                continue
-            boxed = _boxed(annotation, place, findings if entry.masks is None else Findings("", collect=True))
-            size = _size(annotation)
-            file_name = _text(annotation, "filename")
-        objects = [one for one in boxed if one is not None]
-        if entry.masks is not None:
-            place = place_of(entry.masks, layout.root)
-            objects, size = mask_objects(entry.masks, classes, _placed(boxed), layout.root, findings)
-        path = _picture(entry, file_name, layout, finder, place)
-        used.add(os.path.abspath(path))
-        yield LabelledPicture(path, size, objects, place)
+    with closing(_loaded(layout, findings)) as loaded:
+        for entry, masks in loaded:
+            picture = _labelled(entry, masks, classes, layout, finder, findings)
+            if picture is not None:
+                used.add(os.path.abspath(picture.path))
+                yield picture
     for other in layout.other_pictures(used):
         yield LabelledPicture(str(other), None, [], place_of(other, layout.root))
+
+
+def _loaded(layout: VocLayout, findings: Findings) -> Iterator[Tuple[VocPicture, Optional[ReadMasks]]]:
+    """The pictures of the split, each with what its PNGs hold."""
+    entries = layout.entries(findings)
+    if layout.reads_masks():
+        return load_ahead(lambda entry: (entry, load_masks(entry.masks)), entries)
+    return ((entry, None) for entry in entries)
+
+
+def _labelled(
+    entry: VocPicture, masks: Optional[ReadMasks], classes, layout: VocLayout, finder, findings: Findings
+) -> Optional[LabelledPicture]:
+    """A picture with its objects; None, with a finding, where its XML file cannot be read."""
+    boxed: List[Optional[LabelledObject]] = []
+    size = None
+    file_name = None
+    place = entry.place
+    if entry.xml is not None:
+        place = place_of(entry.xml, layout.root)
+        annotation = read_xml(entry.xml, place, findings)
+        if annotation is None:
+            return None
+        if annotation.tag != "annotation":
+            detail = f"<annotation> expected, not <{annotation.tag[:40]}>"
+            findings.add("label_file_form", place, detail=detail)
+            return None
+        boxed = _boxed(annotation, place, findings if masks is None else Findings("", collect=True))
+        size = _size(annotation)
+        file_name = _text(annotation, "filename")
+    objects = [one for one in boxed if one is not None]
+    if masks is not None:
+        place = place_of(entry.masks, layout.root)
+        objects = mask_objects(masks, entry.masks, classes, _placed(boxed), layout.root, findings)
+        size = masks.size
+    return LabelledPicture(_picture(entry, file_name, layout, finder, place), size, objects, place)
 
 
 def _placed(boxed):

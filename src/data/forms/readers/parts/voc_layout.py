@@ -84,12 +84,17 @@ class VocLayout:
         found = next((one for one in folders if name in self._list_names(one)), folders[-1])
         return self.base / "ImageSets" / found / f"{name}.txt"
 
+    def reads_masks(self) -> bool:
+        """Whether the pictures of the split have masks; they have boxes otherwise."""
+        path = self.list_file()
+        return self.has_masks if path is None else path.parent.name == "Segmentation"
+
     def entries(self, findings: Findings) -> Iterator[VocPicture]:
         """The pictures of the split in the list's order; without a split all, in order of their names."""
         path = self.list_file()
         if path is not None:
             place = place_of(path, self.root)
-            with_masks = path.parent.name == "Segmentation"
+            with_masks = self.reads_masks()
             text = read_text(path, place, findings)
             for number, line in enumerate((text or "").split("\n"), 1):
                 name = _CLASS_MARK.sub("", line.strip()).strip('"')
