@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections import defaultdict
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Optional, Sequence, Union
 
@@ -26,8 +25,8 @@ import numpy as np
 from ...annotations.json_values import is_crowd
 from ...annotations.mending.picture_names import leads_out
 from ...findings import Findings, short
-from ..grouped_parts import Part, joined_object
-from ..items import Form, FormSource, LabelledObject, LabelledPicture, PartMask
+from ..grouped_parts import Part, grouped_objects
+from ..items import Form, FormSource, LabelledPicture, PartMask
 from ..label_files import files_below, head, place_of
 from ..listing import Listing
 from ..outlines import are_numbers, ellipse, rectangle, rotated
@@ -107,7 +106,9 @@ def _picture(image, path, place, source, finder, findings):
         return
     sides = [_whole(image.get("width")), _whole(image.get("height"))]
     found = _path(name, image.get("subset"), path, f"{place}: line {image.line}", source, finder)
-    yield LabelledPicture(found, tuple(sides), _objects(image, place, findings), f"{place}: {name}")
+    yield LabelledPicture(
+        found, tuple(sides), grouped_objects(_parts(image, place, findings)), f"{place}: {name}"
+    )
 
 
 def _whole(text: Optional[str]) -> Optional[int]:
@@ -124,9 +125,8 @@ def _path(name, subset, path, place, source, finder):
     return finder.find(name, images if images.is_dir() else path.parent, place)
 
 
-def _objects(image: PlacedElement, place: str, findings: Findings) -> List[LabelledObject]:
-    """The objects of a picture, those of a group at the place of its first shape."""
-    groups: Dict[object, List[Part]] = defaultdict(list)
+def _parts(image: PlacedElement, place: str, findings: Findings) -> Iterator[Part]:
+    """The shapes of a picture that are objects or parts of them."""
     for shape in image:
         where = f"line {shape.line}"
         if shape.tag == "tag":
@@ -141,10 +141,8 @@ def _objects(image: PlacedElement, place: str, findings: Findings) -> List[Label
             findings.add("label_shape", f"{place}: {where}", detail=detail)
             continue
         group = shape.get("group_id", "0")
-        key = (label, where, len(groups)) if group in ("", "0") else (label, group)
         is_box = shape.tag == "box" and not _angle(shape)
-        groups[key].append(Part(where, outline, is_box, _is_crowd(shape)))
-    return [joined_object(key[0], parts) for key, parts in groups.items()]
+        yield Part(label, None if group in ("", "0") else group, where, outline, is_box, _is_crowd(shape))
 
 
 def _is_crowd(shape):

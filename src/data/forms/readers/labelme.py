@@ -16,9 +16,8 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from collections import defaultdict
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Iterator, List, Optional, Sequence
 
 import cv2
 import numpy as np
@@ -26,8 +25,8 @@ import numpy as np
 from ...findings import Findings, short
 from ..collect import BACKGROUND
 from ..embedded import embedded_picture
-from ..grouped_parts import Part, joined_object
-from ..items import Form, FormSource, LabelledObject, LabelledPicture, PartMask
+from ..grouped_parts import Part, grouped_objects
+from ..items import Form, FormSource, LabelledPicture, PartMask
 from ..label_files import files_below, head, place_of, read_json
 from ..listing import Listing
 from ..outlines import are_numbers, ellipse, rectangle
@@ -73,7 +72,7 @@ def _picture(content, path, place, source, finder, findings):
         findings.add("label_file_form", place, detail="an object with a list of 'shapes' expected")
         return
     size = (content.get("imageWidth"), content.get("imageHeight"))
-    objects = _objects(shapes, place, findings)
+    objects = grouped_objects(_parts(shapes, place, findings))
     yield LabelledPicture(_path(content, path, place, source, finder, findings), size, objects, place)
 
 
@@ -90,9 +89,8 @@ def _path(content, path, place, source, finder, findings):
     return finder.find(name, path.parent, place)
 
 
-def _objects(shapes: List[Any], place: str, findings: Findings) -> List[LabelledObject]:
-    """The objects of a picture, those of a group at the place of its first shape."""
-    groups: Dict[Any, List[Part]] = defaultdict(list)
+def _parts(shapes: List[Any], place: str, findings: Findings) -> Iterator[Part]:
+    """The shapes of a picture that are objects or parts of them."""
     for index, shape in enumerate(shapes):
         where = f"shapes[{index}]"
         label = shape.get("label") if isinstance(shape, dict) else None
@@ -105,10 +103,8 @@ def _objects(shapes: List[Any], place: str, findings: Findings) -> List[Labelled
         read = _shape(shape, f"{place}: {where}", findings)
         if read is not None:
             group = shape.get("group_id")
-            key = (label, group) if type(group) in (int, str) else (label, where)
-            groups[key].append(Part(where, *read))
-    names = {_BACKGROUND: BACKGROUND}
-    return [joined_object(names.get(label, label), parts) for (label, _), parts in groups.items()]
+            name = BACKGROUND if label == _BACKGROUND else label
+            yield Part(name, group if type(group) in (int, str) else None, where, *read)
 
 
 def _shape(shape: dict, place: str, findings: Findings) -> Optional[tuple]:

@@ -20,14 +20,13 @@ from __future__ import annotations
 import base64
 import binascii
 import zlib
-from collections import defaultdict
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Union
+from typing import Any, Iterator, List, Optional, Sequence, Union
 
 from ....errors import DataError
 from ...findings import Findings, short
-from ..grouped_parts import Part, joined_object
-from ..items import Form, FormSource, LabelledObject, LabelledPicture, PartMask
+from ..grouped_parts import Part, grouped_objects
+from ..items import Form, FormSource, LabelledPicture, PartMask
 from ..label_files import files_below, head, place_of, read_json
 from ..listing import Listing
 from ..mask_files import mask_values
@@ -93,7 +92,7 @@ def _read(source: FormSource, findings: Findings) -> Iterator[LabelledPicture]:
             continue
         size = content["size"] if isinstance(content.get("size"), dict) else {}
         sides = (size.get("width"), size.get("height"))
-        found = _objects(objects, place, findings)
+        found = grouped_objects(_parts(objects, place, findings))
         yield LabelledPicture(_path(path, place, source, finder), sides, found, place)
 
 
@@ -107,9 +106,8 @@ def _path(path: Path, place: str, source: FormSource, finder: PictureFinder) -> 
     return finder.find_stem(path.stem, folder, place)
 
 
-def _objects(objects: List[Any], place: str, findings: Findings) -> List[LabelledObject]:
-    """The objects of a picture, those of an instance at the place of its first."""
-    groups: Dict[object, List[Part]] = defaultdict(list)
+def _parts(objects: List[Any], place: str, findings: Findings) -> Iterator[Part]:
+    """The objects of a file that have an area: each is an object, or the part of an instance."""
     shift = 0.5 if _has_whole_numbers(objects) else 0.0
     for index, one in enumerate(objects):
         where = f"objects[{index}]"
@@ -127,9 +125,8 @@ def _objects(objects: List[Any], place: str, findings: Findings) -> List[Labelle
             findings.add("label_shape", f"{place}: {where}", detail=f"{short(kind)} with {short(shape)}")
             continue
         instance = one.get("instance")
-        key = (title, instance) if isinstance(instance, str) and instance else (title, index)
-        groups[key].append(Part(where, outline, kind == "rectangle"))
-    return [joined_object(title, parts) for (title, _), parts in groups.items()]
+        group = instance if isinstance(instance, str) and instance else None
+        yield Part(title, group, where, outline, kind == "rectangle")
 
 
 def _has_whole_numbers(objects: List[Any]) -> bool:
