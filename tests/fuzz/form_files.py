@@ -1,56 +1,32 @@
-"""Small sets of label files of every form, and files made of them by random bytes: values, words, cuts.
+"""Small sets of label files of every form.
 
-A set is {path below the folder: bytes}. Its pictures a.png and b.png, of 30x20 pixels, stay as they are.
+A set is {path below the folder: bytes}. Its pictures, of 30x20 pixels, stay as they are.
 """
 
 from __future__ import annotations
 
-import io
 import json
-import re
-from typing import Callable, Dict
+from typing import Callable, Dict, NamedTuple, Sequence
 
-import numpy as np
-from PIL import Image
-
-from tests.data.annotations.drawn_files import ODD_VALUES, ODD_WORDS, Choices
+from tests.data.annotations.drawn_files import Choices
+from tests.fuzz import mask_files
 
 Files = Dict[str, bytes]
 PICTURES = ("a.png", "b.png")
-_ODD_XML = [
-    "<!ENTITY a 'b'>",
-    "<!DOCTYPE a [<!ENTITY a 'b'>]>",
-    "&lt;",
-    "&a;",
-    "<![CDATA[",
-    "<!--",
-    "<a>" * 200,
-]
-_ODD_TEXT = [
-    "\ufeff",
-    "\r\n",
-    "\0",
-    "\u2028",
-    "é",
-    "../",
-    "[",
-    "{",
-    "}",
-    '"',
-    ",",
-    ":",
-    "*a",
-    "&a [*a]",
-    "#",
-    "---",
-]
 
 
-def _square(choices: Choices):
-    x = choices.below(20)
-    y = choices.below(10)
-    side = 1 + choices.below(9)
-    return [[x, y], [x + side, y], [x + side, y + side], [x, y + side]]
+class FormSet(NamedTuple):
+    """A small set.
+
+    Attributes:
+        form: as the key `dataset` has it.
+        draw: Choices -> its files.
+        pictures: the paths of its pictures below the folder.
+    """
+
+    form: str
+    draw: Callable[[Choices], Files]
+    pictures: Sequence[str] = PICTURES
 
 
 def _flat(points):
@@ -62,7 +38,7 @@ def _json(content) -> bytes:
 
 
 def labelme(choices: Choices) -> Files:
-    shape = {"label": "cat", "points": _square(choices), "group_id": None, "shape_type": "polygon"}
+    shape = {"label": "cat", "points": mask_files.square(choices), "group_id": None, "shape_type": "polygon"}
     box = {**shape, "shape_type": "rectangle", "points": [[1, 2], [9, 8]], "group_id": 1}
     circle = {**shape, "shape_type": "circle", "points": [[10, 10], [10, 15]], "label": "dog"}
     files = {}
@@ -73,7 +49,7 @@ def labelme(choices: Choices) -> Files:
 
 
 def yolo(choices: Choices) -> Files:
-    points = " ".join(f"{value / 30:.4f}" for value in _flat(_square(choices)))
+    points = " ".join(f"{value / 30:.4f}" for value in _flat(mask_files.square(choices)))
     folder = choices.one_of(["train: .", "train: [.]", "train: list.txt", "path: .\ntrain: ."])
     return {
         "data.yaml": f"{folder}\nnc: 2\nnames:\n  0: cat\n  1: dog\n".encode(),
@@ -86,7 +62,7 @@ def yolo(choices: Choices) -> Files:
 def voc(choices: Choices) -> Files:
     files = {}
     for name in ("a", "b"):
-        (left, top), _, (right, bottom), _ = _square(choices)
+        (left, top), _, (right, bottom), _ = mask_files.square(choices)
         box = f"<xmin>{left + 1}</xmin><ymin>{top + 1}</ymin><xmax>{right}</xmax><ymax>{bottom}</ymax>"
         item = f"<object><name>cat</name><difficult>0</difficult><bndbox>{box}</bndbox></object>"
         size = "<size><width>30</width><height>20</height><depth>3</depth></size>"
@@ -95,26 +71,10 @@ def voc(choices: Choices) -> Files:
     return files
 
 
-def voc_masks(choices: Choices) -> Files:
-    files = {
-        "ImageSets/Segmentation/train.txt": b"a\nb\n",
-        "labelmap.txt": b"background:0,0,0::\ncat:128,0,0::",
-    }
-    for name in ("a", "b"):
-        (left, top), _, (right, bottom), _ = _square(choices)
-        pixels = np.zeros((20, 30), np.uint8)
-        pixels[top:bottom, left:right] = 1
-        for folder in ("SegmentationObject", "SegmentationClass"):
-            data = io.BytesIO()
-            Image.fromarray(pixels).save(data, "PNG")
-            files[f"{folder}/{name}.png"] = data.getvalue()
-    return files
-
-
 def label_studio(choices: Choices) -> Files:
     tasks = []
     for number, name in enumerate(PICTURES):
-        points = [[x / 0.3, y / 0.2] for x, y in _square(choices)]
+        points = [[x / 0.3, y / 0.2] for x, y in mask_files.square(choices)]
         regions = [
             {"type": "polygonlabels", "value": {"points": points, "polygonlabels": ["cat"]}},
             {"type": "rectanglelabels", "value": {"x": 5, "y": 5, "width": 9, "height": 9}},
@@ -130,7 +90,7 @@ def label_studio(choices: Choices) -> Files:
 def via(choices: Choices) -> Files:
     items = {}
     for name in PICTURES:
-        points = _square(choices)
+        points = mask_files.square(choices)
         polygon = {
             "name": "polygon",
             "all_points_x": [x for x, _ in points],
@@ -153,10 +113,10 @@ def via_csv(choices: Choices) -> Files:
 
 
 def via3(choices: Choices) -> Files:
-    metadata = {
-        name: {"vid": str(number), "flg": 0, "z": [], "xy": [7, *_flat(_square(choices))], "av": {"1": "0"}}
-        for number, name in enumerate(PICTURES)
-    }
+    metadata = {}
+    for number, name in enumerate(PICTURES):
+        shape = [7, *_flat(mask_files.square(choices))]
+        metadata[name] = {"vid": str(number), "flg": 0, "z": [], "xy": shape, "av": {"1": "0"}}
     content = {
         "project": {"vid_list": ["0", "1"]},
         "attribute": {"1": {"aname": "class", "options": {"0": "cat"}}},
@@ -167,87 +127,46 @@ def via3(choices: Choices) -> Files:
     return {"via.json": _json(content)}
 
 
-# {name: (form, function(choices) -> its files)}
-SETS: Dict[str, tuple[str, Callable[[Choices], Files]]] = {
-    "labelme": ("labelme", labelme),
-    "yolo": ("yolo", yolo),
-    "voc": ("voc", voc),
-    "voc_masks": ("voc", voc_masks),
-    "label_studio": ("label_studio", label_studio),
-    "via": ("via", via),
-    "via_csv": ("via", via_csv),
-    "via3": ("via", via3),
-}
-
-
-def drawn_files(name: str, data: bytes) -> Files:
-    """A set of files of a form, changed by the choices of `data`."""
-    choices = Choices(data)
-    files = SETS[name][1](choices)
-    for _ in range(choices.below(4)):
-        path = choices.one_of(sorted(files))
-        change = choices.one_of([_value, _value, _value, _word, _word, _word, _cut, _byte, _coding, _gone])
-        change(choices, files, path)
+def cvat(choices: Choices) -> Files:
+    """All shapes that CVAT has, two of them in one group."""
+    points = ";".join(f"{x},{y}" for x, y in mask_files.square(choices))
+    crowd = '<attribute name="is_crowd">true</attribute>'
+    grouped = f'<polygon label="car" points="{points}" group_id="1">{crowd}</polygon>'
+    shapes = [
+        '<box label="plate" xtl="20.5" ytl="5" xbr="27.5" ybr="9" occluded="1" z_order="4"></box>',
+        '<box label="car" xtl="10" ytl="10" xbr="20" ybr="15" rotation="30"/>',
+        f'<polygon label="car" points="{points}" z_order="1"/>',
+        '<ellipse label="car" cx="15" cy="10" rx="6" ry="3" rotation="9"/>',
+        '<mask label="car" source="manual" rle="2, 3, 1, 5, 1" left="5" top="9" width="4" height="3"></mask>',
+        '<polyline label="car" points="1,1;5,5"/>',
+        '<points label="car" points="1,1"/>',
+        '<skeleton label="car"><points label="1" points="5,9"/></skeleton>',
+        '<tag label="good"/>',
+        '<cuboid label="car" xtl1="1" ytl1="1"/>',
+        *[grouped] * 2,
+    ]
+    labels = "".join(f"<label><name>{name}</name><type>any</type></label>" for name in ("plate", "car"))
+    meta = f"<version>1.1</version><meta><task><labels>{labels}</labels></task></meta>"
+    files = {}
+    for name in ("a", "b"):
+        image = f'<image id="0" name="{name}.png" subset="train" width="30" height="20">'
+        text = "\n".join(["<annotations>", meta, image, *shapes, "</image>", "</annotations>"])
+        files[f"{name}.xml"] = text.encode()
     return files
 
 
-def _value(choices, files, path):
-    """An odd value in the place of any value of a JSON file; of another file a word."""
-    try:
-        content = json.loads(files[path])
-    except ValueError:
-        _word(choices, files, path)
-        return
-    holder = content
-    for _ in range(12):
-        keys = list(holder) if isinstance(holder, dict) else list(range(len(holder)))
-        if not keys:
-            break
-        key = choices.one_of(keys)
-        if not isinstance(holder[key], (dict, list)) or choices.below(8) == 7:
-            if choices.below(6) == 5:
-                del holder[key]
-            else:
-                holder[key] = choices.one_of(ODD_VALUES)
-            break
-        holder = holder[key]
-    files[path] = _json(content)
-
-
-def _word(choices, files, path):
-    """A word, number or mark, replaced, or an odd one put before it."""
-    text = files[path].decode("utf-8", "ignore")
-    # of XML mostly a text between tags: changed tags are soon no XML
-    texts_alone = path.endswith(".xml") and choices.below(4)
-    words = list(re.finditer(r"(?<=>)[^<>]+(?=<)" if texts_alone else r"[-\w.]+|[<>/{}\[\]:,]", text))
-    if not words or path.endswith(".png"):
-        _byte(choices, files, path)
-        return
-    word = words[(choices.below(256) * 256 + choices.below(256)) % len(words)]
-    odd = choices.one_of([*ODD_WORDS, *_ODD_TEXT, *([] if texts_alone else _ODD_XML)])
-    end = word.end() if choices.below(2) else word.start()
-    files[path] = (text[: word.start()] + odd + text[end:]).encode("utf-8", "surrogatepass")
-
-
-def _cut(choices, files, path):
-    files[path] = files[path][: choices.below(256) * len(files[path]) // 256]
-
-
-def _byte(choices, files, path):
-    data = bytearray(files[path])
-    if data:
-        data[(choices.below(256) * 256 + choices.below(256)) % len(data)] = choices.below(256)
-    files[path] = bytes(data)
-
-
-def _coding(choices, files, path):
-    text = files[path].decode("utf-8", "ignore")
-    files[path] = text.replace("\n", "\r\n").encode(
-        choices.one_of(["utf-8-sig", "utf-16", "utf-32", "latin-1"]), "ignore"
-    )
-
-
-def _gone(choices, files, path):
-    del choices
-    if len(files) > 1:
-        del files[path]
+SETS: Dict[str, FormSet] = {
+    "labelme": FormSet("labelme", labelme),
+    "yolo": FormSet("yolo", yolo),
+    "voc": FormSet("voc", voc),
+    "voc_masks": FormSet("voc", mask_files.voc_masks, ("JPEGImages/a.png", "JPEGImages/b.png")),
+    "label_studio": FormSet("label_studio", label_studio),
+    "via": FormSet("via", via),
+    "via_csv": FormSet("via", via_csv),
+    "via3": FormSet("via", via3),
+    "cvat": FormSet("cvat", cvat, ("images/a.png", "images/b.png")),
+    "supervisely": FormSet("supervisely", mask_files.supervisely, ("ds/img/a.png", "ds/img/b.png")),
+    "masks": FormSet("masks", mask_files.masks, ("images/a.jpg", "images/b.jpg")),
+    "masks_apart": FormSet("masks", mask_files.masks_apart, ("a/images/1.png", "b/images/1.png")),
+    "cityscapes": FormSet("cityscapes", mask_files.cityscapes, mask_files.CITYSCAPES_PICTURES),
+}
