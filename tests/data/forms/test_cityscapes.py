@@ -30,6 +30,16 @@ def write(root, values, name="aachen_000000_000019", split="train", city="aachen
     write_picture(root / pictures / split / city / f"{name}_leftImg8bit.png")
 
 
+def test_the_longest_name_that_a_file_has(tmp_path):
+    """Its picture would need a longer one."""
+    name = "a" * 240 + "_instanceIds.png"
+    write(tmp_path, ids((26000, 0, 0, 10)))
+    assert cv2.imwrite(str(tmp_path / "gtFine" / "train" / "aachen" / name[1:]), ids((26000, 0, 0, 10)))
+    source, findings = read_form(tmp_path, "cityscapes")
+    assert len(source.records) == 1
+    assert list(findings.counts) == ["label_picture_missing"]
+
+
 def test_objects_groups_and_ignored_classes(tmp_path):
     squares = [(26000, 0, 0, 10), (26001, 20, 0, 5), (24, 40, 0, 20), (29003, 0, 40, 5), (24007, 60, 40, 8)]
     write(tmp_path, ids(*squares, (23, 70, 0, 5), (0, 0, 30, 3)))

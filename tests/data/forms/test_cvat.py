@@ -50,6 +50,15 @@ SHAPES = [
 ]
 
 
+def test_a_name_that_is_too_long_for_a_file_is_a_missing_picture(tmp_path):
+    write_picture(tmp_path / "images" / "a.jpg")
+    shapes = polygon("car", SQUARE)
+    write(tmp_path / "1.xml", image(shapes), image(shapes, "9" * 400))
+    source, findings = read_form(tmp_path, "cvat")
+    assert [len(record.labels) for record in source.records] == [1]
+    assert found(findings) == {"label_picture_missing": ["1.xml: line 7"]}
+
+
 def test_every_shape(tmp_path):
     write_picture(tmp_path / "images" / "a.jpg")
     write(tmp_path / "annotations.xml", image("\n".join(SHAPES)))

@@ -43,6 +43,18 @@ def test_boxes_and_polygons(tmp_path):
     assert len(read_form(tmp_path, "yolo", split="val")[0].records) == 1
 
 
+def test_the_longest_names_that_files_have(tmp_path):
+    """255 bytes in most file systems: with another ending the name is too long for any file."""
+    long = "a" * 251
+    write(tmp_path / f"{long}.txt", SQUARE)
+    write_picture(tmp_path / f"{long}.png")
+    write(tmp_path / f"{'b' * 251}.txt", SQUARE)
+    write(tmp_path / "classes.txt", "cat\ndog\n")
+    source, findings = read_form(tmp_path, "auto")
+    assert [len(record.labels) for record in source.records] == [1]
+    assert found(findings) == {"label_picture_missing": [f"{'b' * 251}.txt"]}
+
+
 def test_boxes_alone(tmp_path):
     write(tmp_path / "data.yaml", "train: images\nval: images\n" + NAMES)
     write_pair(tmp_path, ".", "a", "1 0.5 0.5 0.25 0.5")

@@ -12,6 +12,7 @@ ids from 0 by row) or in dataset_meta.json (Datumaro: {"label_map": {"1": "name"
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -165,7 +166,7 @@ def _picture_path(path: Path, source: FormSource) -> Optional[Path]:
     for folder in folders:
         for name in (stem + _PICTURE_ENDING, stem):
             for suffix in (".png", *PICTURE_SUFFIXES):
-                if (folder / (name + suffix)).is_file():
+                if os.path.isfile(folder / (name + suffix)):  # its name may be too long
                     return folder / (name + suffix)
     return None
 

@@ -16,6 +16,7 @@ Points, polylines, skeletons and cuboids are left out; z_order and occluded chan
 from __future__ import annotations
 
 import math
+import os
 import re
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Optional, Sequence, Union
@@ -120,7 +121,8 @@ def _path(name, subset, path, place, source, finder):
     images = path.parent / "images"
     folders = [images / subset, images] if subset and not leads_out(subset) else [images]
     for folder in (*folders, images / "default"):
-        if source.pictures is None and not leads_out(name) and (folder / name).is_file():
+        # os.path: a name of any length is a question that is answered there
+        if source.pictures is None and not leads_out(name) and os.path.isfile(folder / name):
             return str(folder / name)
     return finder.find(name, images if images.is_dir() else path.parent, place)
 

@@ -85,7 +85,7 @@ def label_files(listing: Listing) -> List[Path]:
     found = []
     for path in listing.first_files((".txt",)):
         lines = head(path).split("\n")
-        if ROW.match(lines[0]) and any(one.is_file() for one in _pictures_of(path)):
+        if ROW.match(lines[0]) and any(map(os.path.isfile, _pictures_of(path))):
             found.append(path)
     return found
 
@@ -280,7 +280,7 @@ class _Layout:
             name = os.path.relpath(written, os.path.abspath(self.pictures))
             places += [self.root / "labels" / name, self.root / name]
             places += [self.root / _swapped(f"/{name}", "images", "labels").lstrip("/")]
-        return next((one for one in (path.with_suffix(".txt") for path in places) if one.is_file()), None)
+        return next(filter(os.path.isfile, (path.with_suffix(".txt") for path in places)), None)
 
     def place(self, path: Path) -> str:
         """A file's name in findings."""
