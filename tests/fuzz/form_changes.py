@@ -81,6 +81,8 @@ def _value(choices, files, path):
     try:
         content = json.loads(files[path])
     except ValueError:
+        content = None
+    if not isinstance(content, (dict, list)):
         _word(choices, files, path)
         return
     holder = content
