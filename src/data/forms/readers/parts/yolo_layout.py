@@ -82,12 +82,11 @@ def _is_config(text):
 
 def label_files(listing: Listing) -> List[Path]:
     """Some label files with rows of YOLO that lie where a picture's labels do, for telling the form."""
-    found = []
-    for path in listing.first_files((".txt",)):
-        lines = head(path).split("\n")
-        if ROW.match(lines[0]) and any(map(os.path.isfile, _pictures_of(path))):
-            found.append(path)
-    return found
+    return [
+        path
+        for path in listing.first_files((".txt",))
+        if ROW.match(head(path).split("\n")[0]) and any(map(os.path.isfile, _pictures_of(path)))
+    ]
 
 
 def _pictures_of(labels):
