@@ -9,8 +9,9 @@ measures the same of another commit in turn, in a work tree of git; the modules 
 imports have to be there.
 
 `--batches` prints the memory that is planned for a step of each batch size instead, and the largest batch
-that fits a card of 32 and of 64 GB by the line through the two largest. The kernels' own scratch memory is
-not in it: CANN says how much that is.
+that is launched with a card of 32 and of 64 GB, of which a sixteenth is taken: MindSpore takes fifteen
+sixteenths of what is free. The search begins at the line through the two largest. The kernels' own scratch
+memory is not in it: CANN says how much that is.
 
 Kernels are the nodes of the executed graph but for tuples, loads and order. A reshape is one of them and
 launches nothing; some views have to be copied first, which is a launch and no node. "Launched" counts the
@@ -31,19 +32,19 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.timing import ROOT
+from src.engine.runtime.card_memory import tells_of_full_memory
 from tests.ascend.standin.build import build, reason_not_to_build
 
 LAUNCH = Path("tests") / "ascend"
 # The chips that the stand-ins can be: the Ascend 910, and an Atlas A2.
 CHIPS = ("Ascend910A", "Ascend910B2")
 CARDS_GB = (32, 64)
-# What is left of a card's memory to the steps of a training. The rest is the driver's and HCCL's: MindSpore
-# keeps 3.8 GB of 64 for them.
-USABLE = 15 / 16
+# The part of a card's memory that MindSpore uses where the stand-ins say that a sixteenth of it is taken.
+USABLE = (15 / 16) ** 2
 # What is printed of a report: (what it is, how it is computed from the reports of all rounds).
 ROWS = (
     ("nodes of the graph", lambda reports: f"{reports[0]['nodes']:,}"),
@@ -114,14 +115,52 @@ def memory_lines(batches: Sequence[int], words: Sequence[str], variables: Mappin
         planned[batch] = report["memory_mb"]
         yield f"batch {batch:3}: {planned[batch]:7,} MB, compiled in {report['compile_seconds']:.1f} s"
     for card in CARDS_GB:
-        yield f"largest batch on {card} GB: {largest_batch(planned, card * 1024 * USABLE)}"
+        likely = batch_by_line(planned, card * 1024 * USABLE)
+        yield f"largest batch on {card} GB: {largest_batch(likely, card, words, variables)}"
 
 
-def largest_batch(planned: Mapping[int, float], room: float) -> int:
+def batch_by_line(planned: Mapping[int, float], room: float) -> int:
     """The largest batch whose memory is at most `room`, by the line through the two largest of `planned`."""
     before, last = sorted(planned)[-2:]
     for_one = (planned[last] - planned[before]) / (last - before)
-    return int(last + (room - planned[last]) // for_one)
+    return max(1, int(last + (room - planned[last]) // for_one))
+
+
+def largest_batch(likely: int, card_gb: int, words: Sequence[str], variables: Mapping[str, str]) -> int:
+    """The largest batch that a card launches, sought from `likely` on; 0 if there is none."""
+    card = {**variables, "STANDIN_MEMORY_GB": str(card_gb)}
+
+    def fits(batch):
+        done = start(ROOT, ["training", "--launches", "1", *words, f"batch_size={batch}"], card)
+        if done.returncode != 0 and not tells_of_full_memory(done.stderr):
+            sys.exit(f"error: a step of {batch} pictures does not launch: {done.stderr[-2000:]}")
+        return done.returncode == 0
+
+    return largest_that(fits, likely)
+
+
+def largest_that(fits: Callable[[int], bool], likely: int) -> int:
+    """The largest whole number that fits, at least 0, where all below a number that fits do too.
+
+    Args:
+        fits: Whether a number from 1 on fits. It is asked as rarely as its answers allow.
+        likely: Where the search begins: in steps that double until the answer changes, and then by halves.
+    """
+    too_large = None
+    found = 0
+    number = likely
+    step = 1
+    while too_large is None or too_large - found > 1:
+        if fits(number):
+            found = number
+            number += step
+        else:
+            too_large = number
+            number -= step
+        step *= 2
+        if too_large is not None and not found < number < too_large:
+            number = (found + too_large) // 2
+    return found
 
 
 def check_out(commit: str, folder: Path) -> Path:
@@ -140,7 +179,15 @@ def git(*words: str) -> None:
 
 def launch(tree: Path, words: Sequence[str], variables: Mapping[str, str]) -> dict:
     """The report of `tests/ascend/launch.py` in a tree."""
-    done = subprocess.run(
+    done = start(tree, words, variables)
+    if done.returncode != 0:
+        sys.exit(f"error: the step of {tree} does not launch: {done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def start(tree: Path, words: Sequence[str], variables: Mapping[str, str]) -> subprocess.CompletedProcess:
+    """`tests/ascend/launch.py` in a tree, to its end."""
+    return subprocess.run(
         [sys.executable, "-m", "tests.ascend.launch", *words],
         cwd=tree,
         capture_output=True,
@@ -148,9 +195,6 @@ def launch(tree: Path, words: Sequence[str], variables: Mapping[str, str]) -> di
         check=False,
         env={**os.environ, **variables},
     )
-    if done.returncode != 0:
-        sys.exit(f"error: the step of {tree} does not launch: {done.stderr[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def median(reports: Sequence[dict], key: str) -> float:

@@ -7,9 +7,20 @@ from typing import Iterator
 
 from ...errors import CardMemoryError
 
-# What MindSpore's RuntimeError says then (memory_manager_actor.cc, device_address_utils.cc). The last is of
-# memory that the driver does not give, for instance because another process has it.
-_SIGNS = ("memory isn't enough", "memory not enough", "out of memory", "malloc device memory failed")
+# What MindSpore's RuntimeError says then (memory_manager_actor.cc, actor_common.cc, device_address_utils.cc).
+# The last is of memory that the driver does not give, for instance because another process has it.
+_SIGNS = (
+    "memory isn't enough",
+    "memory not enough",
+    "allocate memory failed",  # for an input
+    "out of memory",
+    "malloc device memory failed",
+)
+
+
+def tells_of_full_memory(text: str) -> bool:
+    """Whether a text of MindSpore says that the card's memory does not suffice."""
+    return any(sign in text.lower() for sign in _SIGNS)
 
 
 @contextlib.contextmanager
@@ -26,7 +37,7 @@ def one_line_when_full(what: str, cure: str) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not any(sign in str(error).lower() for sign in _SIGNS):
+        if not tells_of_full_memory(str(error)):
             raise
         raise CardMemoryError(
             f"the memory of the card does not suffice for {what}: {cure}; `npu-smi info` shows whether other "

@@ -19,6 +19,15 @@ Device(id:0) memory isn't enough and alloc failed, kernel name: 29_Default/Add-o
 ----------------------------------------------------
 mindspore/ccsrc/backend/ms_backend/runtime/graph_scheduler/base/graph_scheduler.cc:1168 Run
 """
+# The same for an input of the graph; the text goes on with the array's address and others of its kind.
+OF_AN_INPUT = """Allocate memory failed, outer index: 1, inner index: 0, for kernel tensor: 0x560bed8c6850 \
+shape:(40, 768, 1280, 3) type:Tensor[UInt8]
+
+----------------------------------------------------
+- C++ Call Stack: (For framework developers)
+----------------------------------------------------
+mindspore/ccsrc/backend/ms_backend/runtime/actors/base/actor_common.cc:1059 AllocMemAndCopyForParameter
+"""
 # The words of libmindspore_ascend_res_manager.so, which no test can make it say.
 OF_ANOTHER_PROCESS = """
 ----------------------------------------------------
@@ -29,7 +38,9 @@ size:1073741824 may be other processes occupying this card, check as: ps -ef|gre
 """
 
 
-@pytest.mark.parametrize("text", [MINDSPORE_SAYS, OF_ANOTHER_PROCESS], ids=["full", "not given"])
+@pytest.mark.parametrize(
+    "text", [MINDSPORE_SAYS, OF_AN_INPUT, OF_ANOTHER_PROCESS], ids=["full", "an input", "not given"]
+)
 def test_full_memory_is_one_line_that_says_what_needs_less(text):
     what = "a step of 16 pictures"
     with pytest.raises(CardMemoryError) as told, one_line_when_full(what, "fewer need less"):
