@@ -24,7 +24,7 @@ from ...maskrcnn.roi_align import RoIAlign
 from ..entry import run_main
 from ..runtime.device import start_device
 from . import references
-from .table import NOTE, Row, compare
+from .table import FAILED, NOTE, Row, compare
 
 # What float16 changes of a value at most.
 _FLOAT16 = 2.0**-11
@@ -79,7 +79,7 @@ def check_priorities(simulated: bool) -> Row:
     got = Priorities()(Tensor(np.array([12345], np.int32))).asnumpy()[0]
     want = references.priorities(12345, 20000, 1)
     # Other numbers are a note as long as they still draw at random.
-    result = NOTE if are_spread(got) else "FAILED"
+    result = NOTE if are_spread(got) else FAILED
     return compare("priorities of the samplers (whole numbers)", got, want, 0, simulated, result)
 
 
@@ -104,8 +104,8 @@ def check_nms(rng, simulated: bool) -> List[Row]:
     rows = []
     # Ascend 910 has NMSWithMask in float16 only; the network uses the matrix there.
     for name, matrix, result in (
-        ("NMS by NMSWithMask", False, NOTE if is_ascend_910() else "FAILED"),
-        ("NMS by the matrix of IoUs", True, "FAILED"),
+        ("NMS by NMSWithMask", False, NOTE if is_ascend_910() else FAILED),
+        ("NMS by the matrix of IoUs", True, FAILED),
     ):
         kept = NMS(0.5, matrix=matrix)(*inputs).asnumpy()[0]
         rows.append(compare(name, kept, want, 0, simulated, result))
@@ -122,7 +122,7 @@ def check_roi_align(rng, simulated: bool) -> List[Row]:
     tensors = tuple(Tensor(feature) for feature in features)
     rows = []
     for name, boxes, result in (
-        ("RoIAlign", rois, "FAILED"),
+        ("RoIAlign", rois, FAILED),
         ("RoIAlign, RoIs of under one cell", small.astype(np.float32), NOTE),
     ):
         got = cell(tensors, Tensor(boxes[None]), Tensor(np.ones((1, len(boxes)), bool))).asnumpy()

@@ -55,7 +55,8 @@ def ascend_is_here() -> bool:
     try:
         return ms.hal.is_available("Ascend") and ms.hal.device_count("Ascend") > 0
     except (RuntimeError, ValueError) as error:  # a MindSpore without Ascend raises, too
-        logger.warning("MindSpore says of the Ascend card: %s", str(error).strip().partition("\n")[0])
+        lines = [line for line in str(error).splitlines() if any(map(str.isalnum, line))]  # some are dashes
+        logger.warning("MindSpore says of the Ascend card: %s", lines[0] if lines else type(error).__name__)
         return False
 
 
@@ -163,7 +164,7 @@ def _plan_memory() -> None:
     """Have the place of every array in the card's memory decided once, when the graph is compiled.
 
     MindSpore would look for it at every launch. That takes the host a quarter of a launch's time, and leaves
-    gaps: on Ascend 910, where memory cannot be mapped, half of the memory may not be used
+    gaps: on Ascend 910, where memory cannot be mapped, a third of it lay idle when 60 pictures did not fit
     (docs/scaling.md). What was chosen in this process by `mindspore.runtime.set_memory` stays.
     """
     try:

@@ -28,7 +28,7 @@ def test_the_cpu_has_no_jit_levels():
 
 def test_what_mindspore_says_of_a_card_that_it_cannot_use_is_told(monkeypatch, capfd):
     def is_available(target):
-        raise RuntimeError("Call aclrtGetDeviceCount failed, error code 507899\n\nC++ call stack")
+        raise RuntimeError("\n-----\nCall aclrtGetDeviceCount failed, error code 507899\n\nC++ call stack")
 
     monkeypatch.setattr(device, "card_is_here", lambda: True)
     monkeypatch.setattr(device, "cann_problem", lambda: None)
