@@ -169,8 +169,9 @@ def _plan_memory() -> None:
     """
     try:
         ms.runtime.set_memory(optimize_level="O1")
-    except RuntimeError as error:  # it takes one choice a process, and has one
-        logger.debug("%s", error)
+    except RuntimeError as error:
+        if "repeatedly" not in str(error):  # it takes one choice a process, and has one
+            raise
 
 
 def _available_target(device_target: str) -> str:
