@@ -190,3 +190,23 @@ def test_the_newest_working_python_makes_the_environment(clone):
         and "3.9, 3.10, 3.11 or 3.12" in base().stderr
         and len(base().stderr.splitlines()) == 1
     )
+
+
+def test_a_disk_too_full_for_mindspore_is_told_before_pip_begins(clone):
+    """By what df says of the folder of .venv. Room enough, or MindSpore there already: pip goes to work."""
+    (clone.root / "requirements.txt").write_text("mindspore==2.8.0\n")
+    df = 'echo "Filesystem 1M-blocks Used Available Capacity Mounted on"\necho "/dev/vda 9000 1 {} 1% /"\n'
+    executable(clone.bin / "df", "#!/bin/sh\n" + df.format(3062))
+    full = clone.run()
+    assert full.returncode == 2
+    (line,) = [line for line in full.stderr.splitlines() if line.startswith("error: ")]
+    assert f"{clone.venv}: 3062 MB are free there" in line
+    assert "pip could not install" not in full.stderr
+
+    executable(clone.bin / "df", "#!/bin/sh\n" + df.format(40000))
+    assert "pip could not install requirements.txt" in clone.run().stderr  # there is no index in this test
+    (clone.root / "requirements.txt").write_text("tiny\n")
+    assert clone.run().returncode == 0
+    (clone.root / "requirements.txt").write_text("tiny\n# not mindspore==2.8.0\n")
+    executable(clone.bin / "df", "#!/bin/sh\n" + df.format(3062))
+    assert clone.run().returncode == 0
