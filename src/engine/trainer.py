@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, Optional
+from typing import Any, Dict, Iterable, Optional
 
 import mindspore as ms
 import numpy as np
@@ -26,6 +26,7 @@ from .hooks.default_hooks import make_checkpointing, run_hooks
 from .hooks.hook import Hook, Step
 from .runtime.device import start_device
 from .train_setup import BATCH_NAMES, TrainSetup, checkpoint_dir_of, open_weights, set_up
+from .training.batch_feed import BatchFeed, StepInputs
 from .training.build_step import reads_overflow_flags
 from .training.step_errors import not_finite_line, step_memory
 
@@ -144,33 +145,31 @@ class Trainer:
     def train(self, workers: DataWorkers) -> None:
         """The training loop."""
         while True:
-            for batch, data_seconds in self.timed_batches(workers):
+            feed = self.open_feed(workers)
+            while self.global_step < self.total_steps:
                 started = time.perf_counter()
-                lr = self.lr_schedule(self.global_step)
-                self.inputs = (Tensor(np.float32(lr)), *(Tensor(batch[name]) for name in BATCH_NAMES))
-                self.call("before_step", batch)
-                losses = self.run_step(batch)
-                seconds = time.perf_counter() - started
-                step = Step(
-                    self.epoch + 1,
-                    self.step_in_epoch,
-                    self.global_step,
-                    lr,
-                    losses,
-                    batch,
-                    data_seconds,
-                    seconds,
-                )
-                self.call("after_step", step)
-                if self.global_step >= self.total_steps:
+                taken = self.take_batch(feed)
+                if taken is None:
+                    # An epoch that was resumed with another number of devices may have one step less.
+                    self.step_in_epoch = self.steps_per_epoch
                     break
+                batch = taken.batch
+                lr = self.lr_schedule(self.global_step)
+                self.inputs = (Tensor(np.float32(lr)), *taken.tensors)
+                self.call("before_step", batch)
+                losses = self.run_step(batch, feed)
+                data_seconds = feed.waited()
+                seconds = time.perf_counter() - started - data_seconds
+                position = (self.epoch + 1, self.step_in_epoch, self.global_step)
+                step = Step(*position, lr, losses, batch, data_seconds, seconds)
+                self.call("after_step", step)
             if self.step_in_epoch == self.steps_per_epoch:
                 self.call("after_epoch")
             if self.global_step >= self.total_steps or self.stop_reason is not None:
                 return
             self._start_epoch(self.epoch + 1)
 
-    def run_step(self, batch: Dict[str, Any]) -> Dict[str, float]:
+    def run_step(self, batch: Dict[str, Any], feed: BatchFeed) -> Dict[str, float]:
         """{name: value} of the losses and of STEP_NAMES, after one training step on `inputs`.
 
         Raises:
@@ -180,7 +179,10 @@ class Trainer:
         self._step_is_running = True
         try:
             with step_memory(batch["image"].shape):
-                values = self.step_cell(*self.inputs).asnumpy()
+                output = self.step_cell(*self.inputs)
+                if self.device.target == "Ascend" and self.global_step + 1 < self.total_steps:
+                    feed.prepare()  # the card works by itself; on the CPU the step is done by now
+                values = output.asnumpy()
         except RuntimeError as error:
             self.device.group.raise_if_rank_failed(error)  # a collective fails when another rank does
             raise
@@ -195,35 +197,29 @@ class Trainer:
             raise TrainingError(not_finite_line(where, losses, is_half, by_flags))
         return losses
 
-    def timed_batches(self, workers: DataWorkers) -> Iterator:
-        """(batch, seconds spent waiting for it) for the rest of this epoch."""
-        device = self.device
-        batches = iter(
-            create_maskrcnn_dataset(
-                self.config,
-                self.data_dir,
-                self.epoch,
-                device.rank,
-                device.num,
-                workers=workers,
-                images_seen=self.images_seen,
-            )
+    def open_feed(self, workers: DataWorkers) -> BatchFeed:
+        """The batches of the rest of this epoch."""
+        batches = create_maskrcnn_dataset(
+            self.config,
+            self.data_dir,
+            self.epoch,
+            self.device.rank,
+            self.device.num,
+            workers=workers,
+            images_seen=self.images_seen,
         )
-        while True:
-            where = f"epoch {self.epoch + 1} step {self.step_in_epoch + 1}"
-            device.group.report(f"while it waited for the pictures of {where}")
-            started = time.perf_counter()
-            try:
-                batch = next(batches, None)
-            except WorkerError as error:
-                raise WorkerError(
-                    f"{error} (rank {device.rank}, {where}); resume=auto goes on from the last checkpoint"
-                ) from None
-            if batch is None:
-                # An epoch that was resumed with another number of devices may have one step less.
-                self.step_in_epoch = self.steps_per_epoch
-                return
-            yield batch, time.perf_counter() - started
+        return BatchFeed(batches, BATCH_NAMES)
+
+    def take_batch(self, feed: BatchFeed) -> Optional[StepInputs]:
+        """What the next step takes; None after the epoch's last one."""
+        where = f"epoch {self.epoch + 1} step {self.step_in_epoch + 1}"
+        self.device.group.report(f"while it waited for the pictures of {where}")
+        try:
+            return feed.take()
+        except WorkerError as error:
+            raise WorkerError(
+                f"{error} (rank {self.device.rank}, {where}); resume=auto goes on from the last checkpoint"
+            ) from None
 
     def call(self, method: str, *arguments) -> None:
         """Call a method of every hook, in their order."""

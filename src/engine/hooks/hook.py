@@ -27,8 +27,9 @@ class Step:
         lr: The learning rate of the step.
         losses: {name: value} for the names of LOSS_NAMES and STEP_NAMES.
         batch: The batch's arrays (`training_example.batch_layout`).
-        data_seconds: Wall time spent waiting for the batch.
-        seconds: Wall time of the step; of the first one with the compilation of the graph.
+        data_seconds: Wall time spent waiting for batches: on the CPU for this step's; on Ascend, where the
+            next one is taken while the card works, for the next step's.
+        seconds: Wall time of the step without that; of the first one with the compilation of the graph.
     """
 
     epoch: int
