@@ -1,9 +1,11 @@
-"""A card's memory that does not suffice, told in one line."""
+"""The device's memory that does not suffice, told in one line."""
 
 from __future__ import annotations
 
 import contextlib
 from typing import Iterator
+
+import mindspore as ms
 
 from ...errors import CardMemoryError
 
@@ -19,13 +21,13 @@ _SIGNS = (
 
 
 def tells_of_full_memory(text: str) -> bool:
-    """Whether a text of MindSpore says that the card's memory does not suffice."""
+    """Whether a text of MindSpore says that the device's memory does not suffice."""
     return any(sign in text.lower() for sign in _SIGNS)
 
 
 @contextlib.contextmanager
 def one_line_when_full(what: str, cure: str) -> Iterator[None]:
-    """Within it a RuntimeError of MindSpore about the card's memory is a `CardMemoryError`.
+    """Within it a RuntimeError of MindSpore about the device's memory is a `CardMemoryError`.
 
     Args:
         what: What needs the memory, such as "a step of 16 pictures".
@@ -39,7 +41,9 @@ def one_line_when_full(what: str, cure: str) -> Iterator[None]:
     except RuntimeError as error:
         if not tells_of_full_memory(str(error)):
             raise
-        raise CardMemoryError(
-            f"the memory of the card does not suffice for {what}: {cure}; `npu-smi info` shows whether other "
-            "programs use the card"
-        ) from error
+        owner = "the card"
+        look = "`npu-smi info` shows whether other programs use the card"
+        if ms.get_context("device_target") == "CPU":
+            owner = "this machine"
+            look = "`free -h` shows what other programs leave"
+        raise CardMemoryError(f"the memory of {owner} does not suffice for {what}: {cure}; {look}") from error
