@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,15 @@ def pytest_xdist_make_scheduler(config, log):
 
     config.option.loadscopereorder = False  # it would start with the files that have most tests
     return Scheduling(config, log)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def temporary_files(tmp_path_factory):
+    """Temporary files of this process, and of those that it starts, go where pytest removes them."""
+    # A short name: the paths of sockets have at most 107 characters.
+    folder = str(tmp_path_factory.mktemp("t"))
+    os.environ["TMPDIR"] = folder
+    tempfile.tempdir = folder
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,7 +12,9 @@ import pytest
 from tests.scripts.conftest import ROOT
 
 SCRIPTS = sorted(
-    path.name for path in (ROOT / "scripts").glob("*.sh") if path.name not in ("common.sh", "rank.sh")
+    path.name
+    for path in (ROOT / "scripts").glob("*.sh")
+    if path.name not in ("common.sh", "environment.sh", "rank.sh")
 )
 TRAIN = [str(ROOT / "train.py"), "--work-dir", "train"]
 EVAL = [str(ROOT / "eval.py"), "--work-dir", "eval"]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from typing import Iterator
-
-import mindspore as ms
 
 from ...errors import CardMemoryError
 
@@ -41,9 +40,10 @@ def one_line_when_full(what: str, cure: str) -> Iterator[None]:
     except RuntimeError as error:
         if not tells_of_full_memory(str(error)):
             raise
-        owner = "the card"
-        look = "`npu-smi info` shows whether other programs use the card"
-        if ms.get_context("device_target") == "CPU":
-            owner = "this machine"
-            look = "`free -h` shows what other programs leave"
+        owner = "this machine"
+        look = "`free -h` shows what other programs leave"
+        # An ONNX file runs where there is no MindSpore.
+        if "mindspore" in sys.modules and sys.modules["mindspore"].get_context("device_target") == "Ascend":
+            owner = "the card"
+            look = "`npu-smi info` shows whether other programs use the card"
         raise CardMemoryError(f"the memory of {owner} does not suffice for {what}: {cure}; {look}") from error
