@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from benchmarks.ascend_host import largest_that
 from src.data.shapes.drawn_data import draw_shapes
 from tests.ascend.graphs import SMALL_NETWORK, STEP_OUTPUTS
 from tests.ascend.memory_plan import check
@@ -90,3 +91,18 @@ def test_faults_of_a_plan_are_found():
     assert check(PLAN.format(256, 0)) == {**whole, "overlaps": [[2, 0]]}
     alone = check(PLAN.format(512, 1))  # the shape's array is not said to be the same
     assert alone["apart"] == ["net/Reshape-op0"] and alone["overlaps"] == [[1, 0]]
+
+
+@pytest.mark.parametrize("likely", [1, 2, 39, 90])
+def test_the_search_for_the_largest_batch_finds_every_size(likely):
+    """Also none at all, and in few questions: twice the steps of a search by halves, and one."""
+    for largest in range(100):
+        asked = []
+
+        def fits(number, largest=largest, asked=asked):
+            asked.append(number)
+            return number <= largest
+
+        assert largest_that(fits, likely) == largest
+        assert min(asked) >= 1
+        assert len(set(asked)) == len(asked) <= 2 * 7 + 1
