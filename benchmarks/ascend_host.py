@@ -5,8 +5,7 @@
 
 A step is compiled and launched by MindSpore's own Ascend backend on stand-ins of CANN's libraries
 (`tests/ascend/standin/build.py`), which compute nothing: what is left is the host's work. `--against`
-measures the same of another commit in turn, in a work tree of git; the modules that `tests/ascend/launch.py`
-imports have to be there.
+measures the same of another commit in turn, in a work tree of git.
 
 `--batches` prints the memory that is planned for a step of each batch size instead, and the largest batch
 that is launched with a card of 32 and of 64 GB, of which a sixteenth is taken: MindSpore takes fifteen
@@ -178,7 +177,7 @@ def git(*words: str) -> None:
 
 
 def launch(tree: Path, words: Sequence[str], variables: Mapping[str, str]) -> dict:
-    """The report of `tests/ascend/launch.py` in a tree."""
+    """The report of `tests/ascend/programs/launch.py` in a tree."""
     done = start(tree, words, variables)
     if done.returncode != 0:
         sys.exit(f"error: the step of {tree} does not launch: {done.stderr[-2000:]}")
@@ -186,9 +185,9 @@ def launch(tree: Path, words: Sequence[str], variables: Mapping[str, str]) -> di
 
 
 def start(tree: Path, words: Sequence[str], variables: Mapping[str, str]) -> subprocess.CompletedProcess:
-    """`tests/ascend/launch.py` in a tree, to its end."""
+    """`tests/ascend/programs/launch.py` in a tree, to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "tests.ascend.launch", *words],
+        [sys.executable, "-m", "tests.ascend.programs.launch", *words],
         cwd=tree,
         capture_output=True,
         text=True,

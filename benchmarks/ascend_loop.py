@@ -76,10 +76,10 @@ def main() -> None:
 
 
 def loop(tree: Path, words: Sequence[str], folder: Path, variables: Mapping[str, str]) -> dict:
-    """The report of `tests/ascend/loop.py` in a tree, which trains in `folder`."""
+    """The report of `tests/ascend/programs/loop.py` in a tree, which trains in `folder`."""
     paths = [str(tree), variables["PYTHONPATH"]]
     done = subprocess.run(
-        [sys.executable, "-m", "tests.ascend.loop", *words],
+        [sys.executable, "-m", "tests.ascend.programs.loop", *words],
         cwd=folder,
         capture_output=True,
         text=True,

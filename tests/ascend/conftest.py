@@ -48,12 +48,12 @@ def run_module(standin, tmp_path):
 
 @pytest.fixture
 def launch(run_module):
-    """launch(GRAPH, WORD...): the report of tests/ascend/launch.py."""
+    """launch(GRAPH, WORD...): the report of tests/ascend/programs/launch.py."""
 
     def run(*words, **options):
         # With a simulation level MindSpore starts no graph engine, and two of its threads never pause.
         options.setdefault("MS_SIMULATION_LEVEL", None)
-        done = run_module("tests.ascend.launch", *words, **options)
+        done = run_module("tests.ascend.programs.launch", *words, **options)
         assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-4000:]
         return json.loads(done.stdout.splitlines()[-1])
 

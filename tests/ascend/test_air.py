@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow  # 15 s each when nothing else runs
 @pytest.mark.parametrize("network", ["small", "group_norms", "default"])
 def test_every_operator_of_the_exported_network_converts(run_module, tmp_path, network, chip):
     out = tmp_path / "net.air"
-    done = run_module("tests.ascend.air", network, str(out), chip=chip, MS_SIMULATION_LEVEL=None)
+    done = run_module("tests.ascend.programs.air", network, str(out), chip=chip, MS_SIMULATION_LEVEL=None)
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-4000:]
     assert done.stdout.startswith(f"wrote {out}") and "not compared" in done.stdout
     types = set(out.read_text().split())
@@ -25,7 +25,7 @@ def test_every_operator_of_the_exported_network_converts(run_module, tmp_path, n
 
 def test_an_operator_that_does_not_convert_is_one_line(run_module, tmp_path):
     out = tmp_path / "net.air"
-    done = run_module("tests.ascend.air", "clamp", str(out), MS_SIMULATION_LEVEL=None)
+    done = run_module("tests.ascend.programs.air", "clamp", str(out), MS_SIMULATION_LEVEL=None)
     assert done.returncode == 2 and not out.exists()
     assert "ClampScalar" in done.stderr  # MindSpore's own lines name it
     [line] = [line for line in done.stderr.splitlines() if line.startswith("error:")]

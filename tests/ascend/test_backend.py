@@ -50,13 +50,13 @@ def test_a_training_step_of_a_deep_trunk(launch, blocks):
 def test_a_condition_in_a_graph_on_one_core(run_module):
     """As loss_scale=dynamic has one. MindSpore would take one thread, with which it cannot be built."""
     one_core = ("taskset", "-c", str(min(os.sched_getaffinity(0))))
-    done = run_module("tests.ascend.condition", prefix=one_core)
+    done = run_module("tests.ascend.programs.condition", prefix=one_core)
     assert done.stdout.splitlines()[-1:] == ["done"], done.stderr[-4000:]
 
 
 @pytest.mark.slow
 def test_a_users_number_of_dispatch_threads_stays(run_module):
-    done = run_module("tests.ascend.condition", "1")
+    done = run_module("tests.ascend.programs.condition", "1")
     assert "done" not in done.stdout
     assert "ConditionSwitch" in done.stderr
 

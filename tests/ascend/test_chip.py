@@ -18,17 +18,17 @@ pytestmark = pytest.mark.slow  # the graph takes a minute when nothing else runs
     ],
 )
 def test_the_precision_mode_follows_the_chip(run_module, chip, soc_version, mode, simulation):
-    done = run_module("tests.ascend.start", chip=chip, MS_SIMULATION_LEVEL=simulation)
+    done = run_module("tests.ascend.programs.start", chip=chip, MS_SIMULATION_LEVEL=simulation)
     assert done.stdout.splitlines()[-1:] == [f"{soc_version} {mode} "], done.stderr[-3000:]
 
 
 def test_a_users_precision_mode_stays(run_module):
-    done = run_module("tests.ascend.start", "force_fp32")
+    done = run_module("tests.ascend.programs.start", "force_fp32")
     assert done.stdout.splitlines()[-1:] == ["ascend910b force_fp32 "], done.stderr[-3000:]
 
 
 def test_the_jit_level_is_the_keys(run_module):
-    done = run_module("tests.ascend.start", "--level", "O2")
+    done = run_module("tests.ascend.programs.start", "--level", "O2")
     assert done.stdout.splitlines()[-1:] == ["ascend910b must_keep_origin_dtype O2"], done.stderr[-3000:]
 
 

@@ -22,7 +22,7 @@ def run_command(run_module, tmp_path):
 
     def run(command, *words, code=0):
         words = (*words, "device_target=Ascend")
-        done = run_module("tests.ascend.command", command, *words, MS_SIMULATION_LEVEL=None)
+        done = run_module("tests.ascend.programs.command", command, *words, MS_SIMULATION_LEVEL=None)
         text = f"{command} {words}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
         assert done.returncode == code, text
         assert "Traceback" not in done.stderr, text

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.ascend_host import largest_that
 from src.data.shapes.drawn_data import draw_shapes
 from tests.ascend.graphs import SMALL_NETWORK, STEP_OUTPUTS
-from tests.ascend.memory_plan import check
+from tests.ascend.programs.memory_plan import check
 
 slow = pytest.mark.slow  # 3 minutes in all when nothing else runs
 
@@ -41,7 +41,7 @@ def test_a_card_that_is_too_small_is_one_line(run_module, tmp_path):
     def run(command, *words, gigabytes):
         words = (command, *words, "coco_root=data", "device_target=Ascend")
         variables = {"MS_SIMULATION_LEVEL": None, "STANDIN_MEMORY_GB": str(gigabytes)}
-        done = run_module("tests.ascend.command", *words, **variables)
+        done = run_module("tests.ascend.programs.command", *words, **variables)
         assert "Traceback" not in done.stderr, done.stderr[-4000:]
         return done.returncode, done.stderr.splitlines()[-1]
 
@@ -60,7 +60,7 @@ def test_a_card_that_is_too_small_is_one_line(run_module, tmp_path):
 @slow
 def test_no_array_is_overwritten_while_it_is_needed(run_module):
     """By MindSpore's plan for a training step, which no result can show here, as nothing is computed."""
-    done = run_module("tests.ascend.memory_plan", MS_SIMULATION_LEVEL=None)
+    done = run_module("tests.ascend.programs.memory_plan", MS_SIMULATION_LEVEL=None)
     assert done.returncode == 0, done.stderr[-4000:]
     report = json.loads(done.stdout.splitlines()[-1])
     assert report["arrays"] > 1000

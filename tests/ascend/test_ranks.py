@@ -45,7 +45,7 @@ def launch_ranks(standin, tmp_path):
             "STANDIN_MEETING": str(tmp_path),
         }
         del cluster["MS_SIMULATION_LEVEL"]  # with it ranks do not find each other
-        command = [sys.executable, "-m", "tests.ascend.launch", "training", *words]
+        command = [sys.executable, "-m", "tests.ascend.programs.launch", "training", *words]
         processes = []
         for name, role in (("scheduler", "MS_SCHED"), *((rank, "MS_WORKER") for rank in range(len(DEVICES)))):
             rank = 0 if name == "scheduler" else name

@@ -62,7 +62,8 @@ def test_what_is_a_video():
 
 def test_a_folder_that_cannot_be_read_is_named():
     """Not passed over: its pictures would be missing from the results, and nobody would know."""
-    with tempfile.TemporaryDirectory() as name:
+    # Not in pytest's own folder, which another user may not enter.
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
         folder = Path(name)
         os.chmod(folder, 0o755)
         (folder / "a.jpg").touch()

@@ -1,4 +1,6 @@
-"""Start the device on the stand-ins of CANN's libraries: python -m tests.ascend.start [MODE] [--level LEVEL]
+"""Start the device on the stand-ins of CANN's libraries.
+
+    python -m tests.ascend.programs.start [MODE] [--level LEVEL]
 
 Prints the chip, the precision mode that the device is then told, and the jit level, which is nothing where
 MindSpore is to choose. MODE is what a user chooses before, LEVEL is the key jit_level.
@@ -14,7 +16,7 @@ from mindspore._c_expression import AscendOpPrecisionConf
 
 from src import device_limits
 from src.engine.runtime import device
-from tests.ascend.launch import SOC_VERSIONS
+from tests.ascend.programs.step_cells import SOC_VERSIONS
 
 
 def main() -> None:

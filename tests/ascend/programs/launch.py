@@ -1,6 +1,7 @@
 """Compile a graph with MindSpore's Ascend backend and launch it, on the stand-ins of CANN's libraries.
 
-    python -m tests.ascend.launch training|inference|exported [--config FILE] [--launches N] [KEY=VALUE ...]
+    python -m tests.ascend.programs.launch training|inference|exported [--config FILE] [--launches N]
+                                           [KEY=VALUE ...]
 
 The environment is that of `tests/ascend/standin/build.py`. Prints one line of JSON:
 {"compile_seconds", "launch_seconds" (by the clock), "process_seconds" (the processor's time that a launch
@@ -24,28 +25,14 @@ import time
 from pathlib import Path
 
 import mindspore as ms
-import numpy as np
-from mindspore import Tensor
 
-from src.config import load_config
-from src.data.pipeline.training_example import batch_layout
-from src.engine.runtime import device
-from src.engine.train_setup import BATCH_NAMES, new_network
-from src.engine.training.build_step import make_step
-from src.maskrcnn.build import build_network
-from tests.ascend.card import pretend
 from tests.ascend.standin.build import COUNTERS
 
-try:
-    from src.data_settings import example_settings
-except ImportError:  # in a tree of an older commit parts take the whole configuration
+if (Path(__file__).resolve().parents[3] / "src" / "engine" / "train_setup.py").exists():
+    from tests.ascend.programs import step_cells
+else:  # a tree from before 2026-11-27
+    from tests.ascend.programs import first_step_cells as step_cells
 
-    def example_settings(config):
-        return config
-
-
-# MindSpore's names of the chips that `STANDIN_SOC` names.
-SOC_VERSIONS = {"Ascend910A": "ascend910", "Ascend910B2": "ascend910b"}
 # Nodes that order a graph and launch nothing.
 WITHOUT_KERNEL = ("Depend", "Load", "MakeTuple", "TupleGetItem", "UpdateState")
 
@@ -58,11 +45,7 @@ def main() -> None:
     parser.add_argument("--level", default="O0", help="MindSpore's jit_level; 'own': MindSpore chooses")
     parser.add_argument("words", nargs="*")
     args = parser.parse_intermixed_args()
-    config = load_config(args.words, args.config)
-    pretend()
-    limits = sys.modules.get("src.device_limits")  # not in older commits
-    if limits is not None:  # at a simulation level MindSpore has no name of the chip
-        limits.soc_version = lambda: SOC_VERSIONS[os.environ["STANDIN_SOC"]]
+    config = step_cells.settings(args.words, args.config)
     with tempfile.TemporaryDirectory() as folder:
         # Of the graphs that MindSpore writes at its stages only the last, which the device executes.
         os.environ["MS_DEV_DUMP_IR_PASSES"] = "graph_build"
@@ -70,11 +53,11 @@ def main() -> None:
         ms.set_context(save_graphs=1, save_graphs_path=folder)
         # start_device does so, too; this file is also run in trees of older commits.
         ms.runtime.dispatch_threads_num(5)
-        started = device.start_device("Ascend")
+        started = step_cells.start_card(config)
         if args.level != "own":
             ms.set_context(jit_config={"jit_level": args.level})
         with started.group:
-            cell, inputs = make_graph(args.graph, config, started)
+            cell, inputs = step_cells.make_graph(args.graph, config, started)
             report = launch(cell, inputs, args.launches)
             report["rank"] = started.rank
             report["num"] = started.num
@@ -84,25 +67,6 @@ def main() -> None:
         report["kernels"] = counts(operator for operator, _ in kernels)
         report["parts"] = counts(part_of(name) for _, name in kernels)
     print(json.dumps(report), flush=True)
-
-
-def make_graph(graph, config, started):
-    """(cell, its inputs): zeros of the shapes that a batch has."""
-    layout = batch_layout(
-        example_settings(config), config.batch_size if graph == "training" else config.test_batch_size
-    )
-    arrays = {name: np.zeros(shape, kind) for name, (kind, shape) in layout.items()}
-    height = config.img_height
-    width = config.img_width
-    arrays["image_meta"][:] = (height, width, 1, 1, height, width)
-    if graph == "training":
-        network = new_network(config, started, config.pre_trained is not None).set_train(True)
-        cell = make_step(config, network, started.num)
-        inputs = [np.float32(0), *(arrays[name] for name in BATCH_NAMES)]
-    else:
-        cell = build_network(config, "Ascend", exported=graph == "exported").set_train(False)
-        inputs = [arrays["image"], arrays["image_meta"]]
-    return cell, [Tensor(array) for array in inputs]
 
 
 def launch(cell, inputs, launches):

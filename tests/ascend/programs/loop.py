@@ -1,4 +1,6 @@
-"""train.py on a card that is busy after each launch: python -m tests.ascend.loop [--busy MS] [WORD ...]
+"""train.py on a card that is busy after each launch.
+
+    python -m tests.ascend.programs.loop [--busy MS] [WORD ...]
 
 Prints a line of JSON last: {"gaps": [seconds from a step's losses to the next launch, ...], "steps":
 [seconds from a launch to the next, ...]}, without the first steps. The card is one of the stand-ins of CANN's

@@ -1,6 +1,6 @@
 """Run a graph with a condition on the stand-ins of CANN's libraries.
 
-    python -m tests.ascend.condition [THREADS]
+    python -m tests.ascend.programs.condition [THREADS]
 
 Prints "done" after a launch. THREADS is what a user chooses with `dispatch_threads_num` before the device is
 started.

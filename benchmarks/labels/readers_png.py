@@ -1,7 +1,7 @@
 """Time reading and checking 100,000 objects of the forms with mask files and of CVAT, Roboflow, Supervisely.
 
-    python -m benchmarks.label_readers_png
-    python -m benchmarks.label_readers_png --objects 10000 --forms masks cvat --width 2048 --height 1024
+    python -m benchmarks.labels.readers_png
+    python -m benchmarks.labels.readers_png --objects 10000 --forms masks cvat --width 2048 --height 1024
 
 Pictures of 640x480 with 20 discs each are drawn: polygons of 32 points for CVAT and Roboflow, masks for the
 others. `files` is dataset=masks with a file for each object. Prints a JSON object: seconds of
@@ -194,7 +194,7 @@ def measure(root: Path) -> Dict[str, Any]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        "python -m benchmarks.label_readers_png",
+        "python -m benchmarks.labels.readers_png",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

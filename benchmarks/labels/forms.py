@@ -1,7 +1,7 @@
 """Time convert_data.py and check_data.py on 100,000 drawn objects, in each form that is written.
 
-    python -m benchmarks.label_forms
-    python -m benchmarks.label_forms --objects 10000 --forms coco yolo
+    python -m benchmarks.labels.forms
+    python -m benchmarks.labels.forms --objects 10000 --forms coco yolo
 
 A COCO data set is drawn: 7 objects a picture of 640x480, polygons of 8 to 40 points, every tenth object with
 run lengths. It is converted to each form, pictures linked, and what was written is checked with
@@ -117,7 +117,7 @@ def check_words(form: str) -> List[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        "python -m benchmarks.label_forms",
+        "python -m benchmarks.labels.forms",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

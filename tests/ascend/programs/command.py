@@ -1,4 +1,7 @@
-"""A command of the project on a card that is not there: python -m tests.ascend.command train.py [WORD ...]"""
+"""A command of the project on a card that is not there.
+
+python -m tests.ascend.programs.command train.py [WORD ...]
+"""
 
 from __future__ import annotations
 

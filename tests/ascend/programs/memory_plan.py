@@ -1,4 +1,6 @@
-"""MindSpore's plan of the card's memory, read and checked: python -m tests.ascend.memory_plan [KEY=VALUE ...]
+"""MindSpore's plan of the card's memory, read and checked.
+
+    python -m tests.ascend.programs.memory_plan [KEY=VALUE ...]
 
 Compiles and launches the demo's training step on the stand-ins of CANN's libraries, and prints one line of
 JSON: {"arrays": how many have a place, "overlaps": [[array, array], ...] of those that share bytes while both
@@ -21,12 +23,10 @@ from pathlib import Path
 
 import mindspore as ms
 
-from src import device_limits
 from src.config import load_config
-from src.engine.runtime import device
-from tests.ascend.card import pretend
 from tests.ascend.graphs import CLASSES, DEMO
-from tests.ascend.launch import SOC_VERSIONS, calls_of_cann, make_graph
+from tests.ascend.programs.launch import calls_of_cann
+from tests.ascend.programs.step_cells import make_graph, start_card
 
 # They give the bytes that they take.
 OTHER_SHAPE = ("ExpandDims", "Reshape")
@@ -39,12 +39,10 @@ _UNION = re.compile(r"^union tensors: \[(.*?)\]", re.MULTILINE)
 
 def main() -> None:
     config = load_config([CLASSES, *sys.argv[1:]], DEMO[1])
-    pretend()
-    device_limits.soc_version = lambda: SOC_VERSIONS[os.environ["STANDIN_SOC"]]
     with tempfile.TemporaryDirectory() as folder:
         os.environ["MS_DEV_DUMP_IR_PASSES"] = "graph_build"  # of the graphs only one: they take minutes
         ms.set_context(save_graphs=3, save_graphs_path=folder)
-        started = device.start_device("Ascend")
+        started = start_card(config)
         ms.set_context(jit_config={"jit_level": "O0"})
         cell, inputs = make_graph("training", config, started)
         cell(*inputs).asnumpy()

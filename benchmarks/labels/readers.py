@@ -1,11 +1,11 @@
 """Time the readers of label files on 100,000 drawn objects a form: read and checked, no picture decoded.
 
-    python -m benchmarks.label_readers
-    python -m benchmarks.label_readers --objects 10000 --forms voc via
+    python -m benchmarks.labels.readers
+    python -m benchmarks.labels.readers --objects 10000 --forms voc via
 
 10 objects a picture of 640x480, polygons of 20 points; in voc_masks and label_studio_brush masks of 60x40
 pixels. Prints for each form a JSON row: seconds on the wall and of the processor, megabytes of labels, and
-the largest memory of the process so far. benchmarks.label_forms times the forms that are written too.
+the largest memory of the process so far. benchmarks.labels.forms times the forms that are written too.
 """
 
 from __future__ import annotations

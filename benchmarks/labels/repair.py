@@ -1,11 +1,11 @@
 """How many faults of labels repair.py finds, and what repairing them wins back. Prints a JSON object.
 
-    python -m benchmarks.label_repair nuclei
-    python -m benchmarks.label_repair nuclei --retrain
-    python -m benchmarks.label_repair shapes --data demo/data --checkpoint demo/checkpoint/FILE.ckpt
+    python -m benchmarks.labels.repair nuclei
+    python -m benchmarks.labels.repair nuclei --retrain
+    python -m benchmarks.labels.repair shapes --data demo/data --checkpoint demo/checkpoint/FILE.ckpt
 
 Run it from the project's folder. In both splits of a data set, 10% of the objects are deleted and 5% moved or
-given another class (benchmarks.label_faults). A network is trained on the faulty training split by the
+given another class (benchmarks.labels.faults). A network is trained on the faulty training split by the
 data set's recipe, or read from --checkpoint, and gives predictions of each split. For each split:
 
 recall: the share of the faults among the first N, 2 N and 3 N suspects, where N is the number of faults;
@@ -32,8 +32,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Set, Tuple
 
-from benchmarks.label_faults import Fault, put_faults
-from benchmarks.label_judge import Judge, as_original, listed_before, restored_iou
+from benchmarks.labels.faults import Fault, put_faults
+from benchmarks.labels.judge import Judge, as_original, listed_before, restored_iou
 from benchmarks.timing import ROOT
 from src.config import load_config
 from src.engine.entry import run_main
@@ -149,7 +149,7 @@ def train_on(recipe: Recipe, data: Path, work: Path, words: List[str], **keys: A
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        "python -m benchmarks.label_repair",
+        "python -m benchmarks.labels.repair",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -1,4 +1,4 @@
-"""Somebody who knows the original labels goes through the suspects of a repair (benchmarks.label_repair)."""
+"""Somebody who knows the original labels goes through the suspects of a repair (benchmarks.labels.repair)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 from pycocotools import mask as mask_api
 
-from benchmarks.label_faults import Fault, mask_of
+from benchmarks.labels.faults import Fault, mask_of
 from src.evaluation.matching.confusion import confusion_matrix
 from src.evaluation.matching.label_mistakes import label_mistakes
 from src.evaluation.matching.operating_points import best_common_score

@@ -1,4 +1,4 @@
-"""Write an AIR file on the stand-ins of CANN's libraries: python -m tests.ascend.air KIND OUT
+"""Write an AIR file on the stand-ins of CANN's libraries: python -m tests.ascend.programs.air KIND OUT
 
 KIND is one of
 small, default   export.py's job with weights as they are made, of the small network or of the default one
