@@ -29,7 +29,14 @@ class FrozenNorm(nn.Cell):
         channels: Of the map.
         eps: Added to the variance.
         folds: Whether the convolution before it is multiplied with its scale, or it is computed apart.
+
+    Attributes:
+        is_folded: Whether the convolution's own weight has the scale in it, and `shift_value` gives the
+            shift: see `engine/training/folded_norms.py`.
     """
+
+    is_folded = False
+    shift_value = staticmethod(own_value)
 
     def __init__(self, channels, eps, folds=True):
         super().__init__()
@@ -51,6 +58,7 @@ class FrozenNorm(nn.Cell):
 class TrainedNorm(nn.Cell):
     """What the trained norms share: gamma and beta, as `own_value` tells, in float32."""
 
+    is_folded = False
     gamma_type = beta_type = ms.float32
     gamma_value = beta_value = staticmethod(own_value)
 
@@ -261,6 +269,8 @@ def conv_norm(conv, norm, x):
     That is one pass over the map instead of two. Stored weight and norm stay apart: the gradient reaches the
     stored weight through the product.
     """
+    if norm.is_folded:
+        return conv.convolve(x, conv.own_weight(), norm.shift_value(norm.beta, conv.dtype))
     if norm.folds:
         scale, shift = norm.scale_and_shift()
         return conv.convolve(x, conv.own_weight() * scale.reshape(-1, 1, 1, 1), shift)

@@ -52,9 +52,13 @@ class Bottleneck(nn.Cell):
         if self.has_projection:
             projection = Conv(in_channels, out_channels, 1, stride, bias=False, dtype=dtype)
             self.down_sample = nn.CellList([projection, norm(out_channels)])
-            keep_exact(*self.down_sample)
-        for conv, its_norm in ((self.conv1, self.bn1), (self.conv2, self.bn2), (self.conv3, self.bn3)):
+        for conv, its_norm in self.convs_and_norms():
             keep_exact(conv, its_norm)
+
+    def convs_and_norms(self):
+        """(convolution, its norm) of all its convolutions."""
+        pairs = [(self.conv1, self.bn1), (self.conv2, self.bn2), (self.conv3, self.bn3)]
+        return pairs + ([tuple(self.down_sample)] if self.has_projection else [])
 
     def construct(self, x):
         y = ops.relu(conv_norm(self.conv1, self.bn1, x))
@@ -133,6 +137,12 @@ class ResNet(nn.Cell):
             block.conv1.has_input_gradient = False
             if block.has_projection:
                 block.down_sample[0].has_input_gradient = False
+
+    def convs_and_norms(self):
+        """(convolution, its norm) of all its convolutions."""
+        blocks = [block for stage in (self.layer1, self.layer2, self.layer3, self.layer4) for block in stage]
+        pairs = [pair for block in blocks for pair in block.convs_and_norms()]
+        return [(self.conv1, self.bn1), *pairs]
 
     def construct(self, images):
         x = ops.relu(conv_norm(self.conv1, self.bn1, images))

@@ -6,10 +6,10 @@ operators that it launches.
 
 from __future__ import annotations
 
-from typing import Hashable, Sequence
+from typing import Hashable, Optional, Sequence
 
 import mindspore as ms
-from mindspore import nn, ops
+from mindspore import Parameter, ParameterTuple, nn, ops
 
 
 class ArrayGroups(nn.Cell):
@@ -62,19 +62,31 @@ class JoinedGradients(nn.Cell):
     Args:
         groups: The groups that the arrays are joined to.
         device_num: The number of devices.
+        rows: For each group what its gradients are multiplied with, or None. By default nothing is.
     """
 
-    def __init__(self, groups: ArrayGroups, device_num: int):
+    def __init__(
+        self, groups: ArrayGroups, device_num: int, rows: Optional[Sequence[Optional[Parameter]]] = None
+    ):
         super().__init__(auto_prefix=False)
         self.groups = groups
+        rows = rows or [None] * len(groups.members)
+        self.rows = ParameterTuple([row for row in rows if row is not None])
+        # The place of each group's rows in that tuple, or -1.
+        self.places = tuple(
+            -1 if row is None else sum(other is not None for other in rows[:number])
+            for number, row in enumerate(rows)
+        )
         self.all_reduce = ops.AllReduce() if device_num > 1 else None
         self.share = 1.0 / device_num
 
     def construct(self, arrays):
         """A tuple of the groups' means, float32, given a tuple of the arrays."""
         means = ()
-        for group in self.groups.join(arrays):
+        for group, place in zip(self.groups.join(arrays), self.places):
             mean = group.astype(ms.float32)
+            if place >= 0:
+                mean = mean * self.rows[place]
             if self.all_reduce is not None:
                 mean = self.all_reduce(mean) * self.share
             means += (mean,)

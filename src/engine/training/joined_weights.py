@@ -6,16 +6,17 @@ gradient, its part in the norm of the gradients, its decay and its update.
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List, Sequence, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import mindspore as ms
 import numpy as np
-from mindspore import Parameter, Tensor, nn, ops
+from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 from mindspore.common.initializer import initializer
 
 from ...maskrcnn.ops.gather import split_with_size
 from ...network_define import TrainOneStep
 from .array_groups import ArrayGroups
+from .folded_norms import FOLDED, FoldedNorms
 
 # A joined array's name is this and its number; that of what an optimiser keeps for it is KIND.joined.NUMBER.
 _NAME = "joined."
@@ -41,9 +42,13 @@ class JoinedWeights:
         groups: Which arrays are joined, an `ArrayGroups`.
         parameters: The joined arrays, float32.
         decays: The weight decay of each.
+        folded: The network's `FoldedNorms`.
+        rows: For each joined array what its rows are multiplied with before layers compute with them, or
+            None (`FoldedNorms.rows`).
     """
 
     def __init__(self, network: nn.Cell, weights: Sequence[Parameter], decays: Sequence[float]):
+        self.folded = FoldedNorms(network)
         layers = _layers(network)
         marks = [(decay, str(layers[weight.name][2])) for weight, decay in zip(weights, decays)]
         self.groups = ArrayGroups([weight.shape for weight in weights], marks)
@@ -51,13 +56,16 @@ class JoinedWeights:
         self.weights = list(weights)
         self.slots = []
         self.parameters = []
+        self.rows = []
         for number, members in enumerate(self.groups.members):
+            self.rows.append(self.folded.rows(number, [weights[member] for member in members]))
             value = np.concatenate([weights[member].asnumpy() for member in members])
             self.parameters.append(Parameter(Tensor(value), name=f"{_NAME}{number}", requires_grad=False))
         for weight, (group, place) in zip(weights, self.groups.positions):
             layer, name, kind = layers[weight.name]
             slot = Parameter(initializer("zeros", weight.shape, kind), name=_SLOT + weight.name)
-            part = _part(slot, self.parameters[group], self.groups.lengths[group], place)
+            lengths = self.groups.lengths[group]
+            part = _part(slot, self.parameters[group], self.rows[group], lengths, place)
             setattr(layer, f"{name}_value", part)
             self.slots.append(slot)
 
@@ -91,21 +99,35 @@ class _InPlaceOf(nn.Cell):
 _in_place_of = _InPlaceOf()
 
 
-def _part(slot: Parameter, joined: Parameter, lengths: Tuple[int, ...], place: int) -> Callable:
+def _part(
+    slot: Parameter, joined: Parameter, rows: Optional[Parameter], lengths: Tuple[int, ...], place: int
+) -> Callable:
     """A function that a layer calls as `own_value`: the array at `place` among those that are joined.
+
+    With `rows` the joined array is multiplied by them; the gradient of the product is what the slot gets.
 
     Each layer converts and splits the joined array again; MindSpore computes what is equal once. The parts
     are no views, as those of `mint.split` would be, which many of Ascend's operators first have to copy.
     """
+    if rows is None:
+
+        def read(dtype):
+            return joined.astype(dtype)
+
+    else:
+
+        def read(dtype):
+            return (joined * rows).astype(dtype)
+
     if len(lengths) == 1:
 
         def whole(parameter, dtype):
-            return _in_place_of(slot, joined.astype(dtype))
+            return _in_place_of(slot, read(dtype))
 
         return whole
 
     def part(parameter, dtype):
-        return _in_place_of(slot, split_with_size(joined.astype(dtype), lengths, 0)[place])
+        return _in_place_of(slot, split_with_size(read(dtype), lengths, 0)[place])
 
     return part
 
@@ -128,6 +150,7 @@ class JoinedStep(TrainOneStep):
                 weights = [self.optimizer.joined.weights[member] for member in members[int(number)]]
                 arrays = [_like(weight, kind) if kind else weight for weight in weights]
                 self.pairs.append((joined, arrays))
+        self.folded_arrays = ParameterTuple(self.optimizer.joined.folded.arrays)
         self.progress = {"is newer": True}
 
     def __call__(self, *inputs):
@@ -145,7 +168,7 @@ class JoinedStep(TrainOneStep):
         found = {
             name: value
             for name, value in self.parameters_dict().items()
-            if not _is_joined(name) and not name.startswith(_SLOT)
+            if not _is_joined(name) and not name.startswith((_SLOT, FOLDED))
         }
         for _, arrays in self.pairs:
             found.update({array.name: array for array in arrays})
@@ -155,6 +178,7 @@ class JoinedStep(TrainOneStep):
         """As of `TrainOneStep`."""
         for joined, arrays in self.pairs:
             joined.set_data(Tensor(np.concatenate([array.asnumpy() for array in arrays])))
+        self.optimizer.joined.folded.update()
         self.progress["is newer"] = False
 
 

@@ -51,7 +51,7 @@ class Optimizer(nn.Cell):
         None if the gradients are that already.
         """
         if self.joined is not None:
-            return JoinedGradients(self.joined.groups, device_num)
+            return JoinedGradients(self.joined.groups, device_num, self.joined.rows)
         return None if device_num == 1 else nn.DistributedGradReducer(self.weights, True, device_num)
 
     def zeros_like_weights(self, name: str) -> ParameterTuple:
