@@ -77,9 +77,26 @@ def test_two_steps_in_float32(form, words):
 
 
 @pytest.mark.slow
-def test_a_step_in_float16():
+def test_frozen_norms_follow_what_is_taken_over():
+    """As a resumed run does: the step is made of other weights than those that it goes on from."""
+    plain, joined = steps((*FROZEN, "compute_type=float32"), ADAMW, True)
+    other, _ = steps((*FROZEN, "compute_type=float32"), ADAMW, True)
+    rng = np.random.default_rng(5)
+    for name, value in values(other).items():
+        if ".bn" in name:
+            value = value * rng.uniform(0.5, 1.5, value.shape).astype(np.float32)
+        for step in (plain, joined):
+            step.checkpoint_parameters()[name].set_data(Tensor(value))
+    for step in (plain, joined):
+        step.take_over()
+    np.testing.assert_allclose(run(joined, 2), run(plain, 2), rtol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", [CPU_FORM, FROZEN], ids=["trained norms", "frozen"])
+def test_a_step_in_float16(form):
     """Sums over RoIs and cells are the same operators; what is joined is rounded as each array would be."""
-    plain, joined = steps((*CPU_FORM, "compute_type=float16"), ("weight_decay=0.01",))
+    plain, joined = steps((*form, "compute_type=float16"), ("weight_decay=0.01",), form == FROZEN)
     before = values(plain)
     np.testing.assert_allclose(run(joined, 0), run(plain, 0), rtol=1e-4)
     assert_alike(plain, joined, before, 2e-3)
