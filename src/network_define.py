@@ -119,7 +119,7 @@ class TrainOneStep(nn.Cell):
         return self.parameters_dict()
 
     def take_over(self):
-        """Go on from the `checkpoint_parameters`, which have been given other values."""
+        """Go on from the `checkpoint_parameters`, which were given other values before the first step."""
 
     def scaled_loss(self, image, image_meta, sample_key, gt_boxes, gt_labels, gt_valid, gt_masks):
         """The total loss times the loss scale, of which gradients are taken, and the losses as they are.

@@ -11,7 +11,6 @@ from typing import Callable, Dict, List, Optional, Sequence
 import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn
-from mindspore.common.initializer import initializer
 
 from ...maskrcnn.norms import FrozenNorm
 from ...maskrcnn.resnet50 import ResNet
@@ -40,13 +39,13 @@ class FoldedNorms:
         self.arrays: List[Parameter] = []
         self._values: List[Callable[[], np.ndarray]] = []
         for conv, norm in self.pairs:
-            shift = self._add(norm.beta, conv.dtype, lambda norm=norm: factors(norm)[1])
+            shift = self._add(norm.beta.name, conv.dtype, lambda norm=norm: factors(norm)[1])
             norm.shift_value = _reader(shift)
             norm.is_folded = True
             conv.weight_type = conv.dtype
             if not conv.weight.requires_grad:
                 weight = self._add(
-                    conv.weight,
+                    conv.weight.name,
                     conv.dtype,
                     lambda conv=conv, norm=norm: conv.weight.asnumpy() * _rows(factors(norm)[0]),
                 )
@@ -63,8 +62,7 @@ class FoldedNorms:
         def value():
             return _rows(np.concatenate([self._scale(weight) for weight in weights]))
 
-        like = Parameter(Tensor(value()), name=f"rows.{number}", requires_grad=False)
-        return self._add(like, ms.float32, value)
+        return self._add(f"rows.{number}", ms.float32, value)
 
     def update(self) -> None:
         """Take over the values that the network's arrays have now."""
@@ -76,12 +74,8 @@ class FoldedNorms:
             return factors(self.norms[weight.name])[0]
         return np.ones(weight.shape[0], np.float32)
 
-    def _add(self, like: Parameter, dtype: ms.Type, value: Callable[[], np.ndarray]) -> Parameter:
-        array = Parameter(
-            initializer(Tensor(value(), dtype=dtype), like.shape, dtype),
-            name=FOLDED + like.name,
-            requires_grad=False,
-        )
+    def _add(self, name: str, dtype: ms.Type, value: Callable[[], np.ndarray]) -> Parameter:
+        array = Parameter(Tensor(value(), dtype=dtype), name=FOLDED + name, requires_grad=False)
         self.arrays.append(array)
         self._values.append(value)
         return array
