@@ -127,9 +127,8 @@ def _leave_the_cluster_slowly() -> None:
     MindSpore's own function at the end, before which it then runs.
     """
     if hasattr(os, "SCHED_BATCH"):
-        with contextlib.suppress(
-            OSError
-        ):  # not allowed in some containers: the fault stays as likely as it was
+        # Some containers do not allow it: there the fault stays as likely as it was.
+        with contextlib.suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 

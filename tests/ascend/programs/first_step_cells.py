@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 from types import SimpleNamespace
 
-import numpy as np
-from mindspore import Tensor
 from src.data.examples import batch_layout
 from src.engine.training_step import make_step
 
@@ -18,6 +16,8 @@ from src.config import load_config
 from src.engine import device
 from src.engine.trainer import BATCH_NAMES
 from src.maskrcnn.build import build_network
+
+__all__ = ["BATCH_NAMES", "array_layout", "inference_cell", "settings", "start_card", "training_cell"]
 
 
 def settings(words, config_file):
@@ -31,19 +31,15 @@ def start_card(config):
     return SimpleNamespace(group=contextlib.nullcontext(), rank=started.rank, num=started.num)
 
 
-def make_graph(graph, config, started):
-    """(cell, its inputs): zeros of the shapes that a batch has."""
-    training = graph == "training"
-    layout = batch_layout(config, config.batch_size if training else config.test_batch_size)
-    arrays = {name: np.zeros(shape, kind) for name, (kind, shape) in layout.items()}
-    height = config.img_height
-    width = config.img_width
-    arrays["image_meta"][:] = (height, width, 1, 1, height, width)
-    if training:
-        network = build_network(config, "Ascend", config.pre_trained is not None).set_train(True)
-        cell = make_step(config, network, started.num)
-        inputs = [np.float32(0), *(arrays[name] for name in BATCH_NAMES)]
-    else:
-        cell = build_network(config, "Ascend", exported=graph == "exported").set_train(False)
-        inputs = [arrays["image"], arrays["image_meta"]]
-    return cell, [Tensor(array) for array in inputs]
+def array_layout(config, batch_size):
+    """{name: (dtype, shape)} of a batch's arrays."""
+    return batch_layout(config, batch_size)
+
+
+def training_cell(config, started):
+    network = build_network(config, "Ascend", config.pre_trained is not None).set_train(True)
+    return make_step(config, network, started.num)
+
+
+def inference_cell(config, exported):
+    return build_network(config, "Ascend", exported=exported).set_train(False)

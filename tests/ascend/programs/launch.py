@@ -25,6 +25,8 @@ import time
 from pathlib import Path
 
 import mindspore as ms
+import numpy as np
+from mindspore import Tensor
 
 from tests.ascend.standin.build import COUNTERS
 
@@ -57,7 +59,7 @@ def main() -> None:
         if args.level != "own":
             ms.set_context(jit_config={"jit_level": args.level})
         with started.group:
-            cell, inputs = step_cells.make_graph(args.graph, config, started)
+            cell, inputs = make_graph(args.graph, config, started)
             report = launch(cell, inputs, args.launches)
             report["rank"] = started.rank
             report["num"] = started.num
@@ -67,6 +69,23 @@ def main() -> None:
         report["kernels"] = counts(operator for operator, _ in kernels)
         report["parts"] = counts(part_of(name) for _, name in kernels)
     print(json.dumps(report), flush=True)
+
+
+def make_graph(graph, config, started):
+    """(cell, its inputs): zeros of the shapes that a batch has."""
+    is_training = graph == "training"
+    layout = step_cells.array_layout(config, config.batch_size if is_training else config.test_batch_size)
+    arrays = {name: np.zeros(shape, kind) for name, (kind, shape) in layout.items()}
+    height = config.img_height
+    width = config.img_width
+    arrays["image_meta"][:] = (height, width, 1, 1, height, width)
+    if is_training:
+        cell = step_cells.training_cell(config, started)
+        inputs = [np.float32(0), *(arrays[name] for name in step_cells.BATCH_NAMES)]
+    else:
+        cell = step_cells.inference_cell(config, graph == "exported")
+        inputs = [arrays["image"], arrays["image_meta"]]
+    return cell, [Tensor(array) for array in inputs]
 
 
 def launch(cell, inputs, launches):

@@ -25,8 +25,8 @@ import mindspore as ms
 
 from src.config import load_config
 from tests.ascend.graphs import CLASSES, DEMO
-from tests.ascend.programs.launch import calls_of_cann
-from tests.ascend.programs.step_cells import make_graph, start_card
+from tests.ascend.programs.launch import calls_of_cann, make_graph
+from tests.ascend.programs.step_cells import start_card
 
 # They give the bytes that they take.
 OTHER_SHAPE = ("ExpandDims", "Reshape")

@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 import sys
 
-import numpy as np
-from mindspore import Tensor
-
 from src.config import load_config
 from src.data.pipeline.training_example import batch_layout
 from src.engine.runtime import device
@@ -23,6 +20,8 @@ except ImportError:  # in a tree of an older commit parts take the whole configu
     def example_settings(config):
         return config
 
+
+__all__ = ["BATCH_NAMES", "array_layout", "inference_cell", "settings", "start_card", "training_cell"]
 
 # MindSpore's names of the chips that `STANDIN_SOC` names.
 SOC_VERSIONS = {"Ascend910A": "ascend910", "Ascend910B2": "ascend910b"}
@@ -41,20 +40,15 @@ def start_card(config):
     return device.start_device("Ascend")
 
 
-def make_graph(graph, config, started):
-    """(cell, its inputs): zeros of the shapes that a batch has."""
-    layout = batch_layout(
-        example_settings(config), config.batch_size if graph == "training" else config.test_batch_size
-    )
-    arrays = {name: np.zeros(shape, kind) for name, (kind, shape) in layout.items()}
-    height = config.img_height
-    width = config.img_width
-    arrays["image_meta"][:] = (height, width, 1, 1, height, width)
-    if graph == "training":
-        network = new_network(config, started, config.pre_trained is not None).set_train(True)
-        cell = make_step(config, network, started.num)
-        inputs = [np.float32(0), *(arrays[name] for name in BATCH_NAMES)]
-    else:
-        cell = build_network(config, "Ascend", exported=graph == "exported").set_train(False)
-        inputs = [arrays["image"], arrays["image_meta"]]
-    return cell, [Tensor(array) for array in inputs]
+def array_layout(config, batch_size):
+    """{name: (dtype, shape)} of a batch's arrays."""
+    return batch_layout(example_settings(config), batch_size)
+
+
+def training_cell(config, started):
+    network = new_network(config, started, config.pre_trained is not None).set_train(True)
+    return make_step(config, network, started.num)
+
+
+def inference_cell(config, exported):
+    return build_network(config, "Ascend", exported=exported).set_train(False)
