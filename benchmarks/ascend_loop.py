@@ -46,6 +46,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1, help="processes for each tree")
     parser.add_argument("words", nargs="*", metavar="KEY=VALUE")
     args = parser.parse_intermixed_args()
+    if args.rounds < 1:
+        parser.error("--rounds: at least 1 expected")
     reason = reason_not_to_build()
     if reason is not None:
         sys.exit(f"error: {reason}")
@@ -88,7 +90,10 @@ def loop(tree: Path, words: Sequence[str], folder: Path, variables: Mapping[str,
     )
     if done.returncode != 0:
         sys.exit(f"error: train.py of {tree} does not end: {done.stderr[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    report = json.loads(done.stdout.splitlines()[-1])
+    if not report["gaps"]:
+        sys.exit("error: no step is left to measure; max_steps of more than 21 expected")
+    return report
 
 
 if __name__ == "__main__":

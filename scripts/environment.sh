@@ -160,6 +160,8 @@ check_room() {
     local file required='' free=''
     for file in "$@"; do required+=$(<"$PROJECT_ROOT/$file"); done
     [[ $required == *mindspore==* && ! -e $VENV/.installed-requirements.txt ]] || return 0
+    # A set-up that failed later has left it there.
+    ! compgen -G "$VENV/lib/python3*/site-packages/mindspore-*.dist-info" >/dev/null || return 0
     # The second line of df: file system, size, used, available, ...
     { read -r && read -r _ _ _ free _; } < <(df -Pm -- "$VENV" 2>/dev/null) || return 0
     [[ $free =~ ^[0-9]+$ ]] && ((free < MINDSPORE_MB)) || return 0

@@ -53,7 +53,7 @@ class TrainingError(UserError):
 
 
 class CardMemoryError(UserError):
-    """The memory of the card does not suffice."""
+    """The device's memory does not suffice."""
 
 
 class RankError(UserError):

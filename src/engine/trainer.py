@@ -174,7 +174,7 @@ class Trainer:
 
         Raises:
             TrainingError: One of them is not finite; the line names the batch's pictures.
-            CardMemoryError: The memory of the card does not suffice.
+            CardMemoryError: The device's memory does not suffice.
         """
         self._step_is_running = True
         try:

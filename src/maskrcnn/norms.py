@@ -36,7 +36,7 @@ class FrozenNorm(nn.Cell):
     """
 
     is_folded = False
-    shift_value = staticmethod(own_value)
+    shift_value = staticmethod(own_value)  # replaced where `is_folded`, and not called elsewhere
 
     def __init__(self, channels, eps, folds=True):
         super().__init__()
@@ -267,7 +267,7 @@ def conv_norm(conv, norm, x):
     """norm(conv(x)), with a norm that only scales and shifts folded into the weight.
 
     That is one pass over the map instead of two. Stored weight and norm stay apart: the gradient reaches the
-    stored weight through the product.
+    stored weight through the product; where `is_folded`, by the rows of `JoinedGradients`.
     """
     if norm.is_folded:
         return conv.convolve(x, conv.own_weight(), norm.shift_value(norm.beta, conv.dtype))

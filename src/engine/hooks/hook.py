@@ -28,7 +28,8 @@ class Step:
         losses: {name: value} for the names of LOSS_NAMES and STEP_NAMES.
         batch: The batch's arrays (`training_example.batch_layout`).
         data_seconds: Wall time spent waiting for batches: on the CPU for this step's; on Ascend, where the
-            next one is taken while the card works, for the next step's.
+            next one is taken while the card works, for the next step's (an epoch's first step waits for
+            both). So a wait there costs time only where it is longer than the card's work.
         seconds: Wall time of the step without that; of the first one with the compilation of the graph.
     """
 

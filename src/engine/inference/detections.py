@@ -28,7 +28,7 @@ def detect(network: Network, batch: Mapping[str, Any]) -> List[Dict[str, np.ndar
         labels int32 [n]; masks float32 [n, 28, 28], probabilities within the boxes.
 
     Raises:
-        CardMemoryError: The memory of the card does not suffice.
+        CardMemoryError: The device's memory does not suffice.
     """
     image = batch["image"]
     image_meta = batch["image_meta"]

@@ -33,6 +33,7 @@ class BatchFeed:
     def __init__(self, batches: Iterable[Dict[str, np.ndarray]], names: Sequence[str]):
         self._batches = iter(batches)
         self._names = names
+        # Holds a batch or an error; nothing runs in another thread.
         self._prepared: Optional[Future] = None
         self._wait_seconds = 0.0
 

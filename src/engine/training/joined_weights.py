@@ -150,6 +150,7 @@ class JoinedStep(TrainOneStep):
                 weights = [self.optimizer.joined.weights[member] for member in members[int(number)]]
                 arrays = [_like(weight, kind) if kind else weight for weight in weights]
                 self.pairs.append((joined, arrays))
+        # Layers read them through functions: here they become parameters of this cell.
         self.folded_arrays = ParameterTuple(self.optimizer.joined.folded.arrays)
         self.progress = {"is newer": True}
 

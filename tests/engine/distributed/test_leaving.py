@@ -30,7 +30,7 @@ with start_device("CPU").group:
 
 @pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="this system has no such policy")
 def test_the_main_thread_gives_way_to_the_receiving_one(tmp_path):
-    """SCHED_BATCH is 3 and the usual policy 0 (sched(7)): it never takes a core from a thread that runs.
+    """SCHED_BATCH is 3 and the usual policy 0 (sched(7)): woken, it pushes no running thread aside.
 
     MindSpore removes a connection as soon as the scheduler has answered, which the thread that received the
     answer reads once more: a segmentation fault where it was pushed aside.
