@@ -11,9 +11,11 @@ import json
 import os
 import secrets
 import select
+import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any, Callable, List, NoReturn, Optional
 
@@ -217,6 +219,7 @@ class RankGroup:
         header, _ = message
         if "abort" in header:
             self._is_aborted = True
+            _ignore_sigterm()
             raise RankError(header["abort"], header["code"])
         return message
 
@@ -230,6 +233,16 @@ class RankGroup:
 def is_alone() -> bool:
     """Whether nothing in the environment says that this process is one of several of a job."""
     return "MS_ROLE" not in os.environ and int(os.environ.get("RANK_SIZE") or 1) == 1
+
+
+def _ignore_sigterm() -> None:
+    """From now on SIGTERM does nothing: this process ends anyway.
+
+    run_distribute_train.sh sends SIGTERM to the ranks that are left when one has failed. It would end this one
+    while it saves, or before it has printed why the job ends. Should it not end, its monitor kills it.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _first_line(error: BaseException) -> str:

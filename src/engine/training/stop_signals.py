@@ -33,4 +33,6 @@ class StopSignals:
 
     def __exit__(self, *_):
         for number, handler in self._previous_handlers.items():
-            signal.signal(number, handler)
+            # A rank that was told of another one's failure ignores SIGTERM until its end (`rank_group`).
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, handler)

@@ -67,6 +67,34 @@ finally:
         assert (code, out) == ((-signal.SIGKILL, "") if rank == 2 else (3, "time to save\n"))
 
 
+@pytest.mark.parametrize("how", ["", "StopSignals()", "StopSignals(), after a first SIGTERM"])
+def test_a_rank_that_was_told_of_a_failure_says_so_although_sigterm_comes(tmp_path, how):
+    """run_distribute_train.sh sends SIGTERM to all other ranks as soon as one has ended."""
+    where, _, is_noted = how.partition(",")
+    job = Job(
+        tmp_path,
+        2,
+        f"""
+import contextlib
+from src.engine.training.stop_signals import StopSignals
+if rank == 1:
+    os._exit(7)
+try:
+    with {where or "contextlib.nullcontext()"}:
+        if {bool(is_noted)}:
+            os.kill(os.getpid(), signal.SIGTERM)
+        group.barrier()
+finally:
+    os.kill(os.getpid(), signal.SIGTERM)
+    print("time to save", flush=True)
+""",
+    )
+    assert job.end(30) == [
+        (3, "time to save\n", "error: rank 1 died at its start\n"),
+        (7, "", ""),
+    ]
+
+
 def test_the_script_kills_a_rank_later_than_its_monitor_but_within_a_minute():
     """A rank that the script kills before its monitor has told what happened would leave no line."""
     seconds = [
