@@ -29,7 +29,8 @@ class Step:
         batch: The batch's arrays (`training_example.batch_layout`).
         data_seconds: Wall time spent waiting for batches: on the CPU for this step's; on Ascend, where the
             next one is taken while the card works, for the next step's (an epoch's first step waits for
-            both). So a wait there costs time only where it is longer than the card's work.
+            both). There a wait counts if the card had finished when it was over, and then as a whole: how
+            much of it the card was idle for is not known.
         seconds: Wall time of the step without that; of the first one with the compilation of the graph.
     """
 

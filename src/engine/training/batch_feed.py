@@ -36,14 +36,23 @@ class BatchFeed:
         # Holds a batch or an error; nothing runs in another thread.
         self._prepared: Optional[Future] = None
         self._wait_seconds = 0.0
+        # Of these, those of the batch in `_prepared`.
+        self._prepared_seconds = 0.0
 
     def prepare(self) -> None:
         """Take the next batch now. `take` gives it; an error is raised there, not here."""
         self._prepared = Future()
+        waited = self._wait_seconds
         try:
             self._prepared.set_result(self._take())
         except Exception as error:
             self._prepared.set_exception(error)
+        self._prepared_seconds = self._wait_seconds - waited
+
+    def forget_prepared_wait(self) -> None:
+        """The wait of the last `prepare` cost no time: the card still worked when it was over."""
+        self._wait_seconds -= self._prepared_seconds
+        self._prepared_seconds = 0.0
 
     def take(self) -> Optional[StepInputs]:
         """The next batch; None after the last one.
@@ -56,9 +65,10 @@ class BatchFeed:
         return self._take() if prepared is None else prepared.result()
 
     def waited(self) -> float:
-        """Wall seconds spent waiting for batches, since the last call."""
+        """Wall seconds spent waiting for batches since the last call, without those that were forgotten."""
         seconds = self._wait_seconds
         self._wait_seconds = 0.0
+        self._prepared_seconds = 0.0
         return seconds
 
     def _take(self) -> Optional[StepInputs]:

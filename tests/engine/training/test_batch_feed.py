@@ -20,17 +20,23 @@ FETCH = 0.05  # seconds until a batch is there
 
 
 class Card:
-    """A step cell that is its own result; what happens is noted in `events`."""
+    """A step cell that is its own result; what happens is noted in `events`.
 
-    def __init__(self, events):
+    A step has ended `seconds` after its launch.
+    """
+
+    def __init__(self, events, seconds):
         self.events = events
+        self.seconds = seconds
 
     def __call__(self, lr, image):
         self.events.append("launch")
+        self.ends = time.perf_counter() + self.seconds
         return self
 
     def asnumpy(self):
         self.events.append("read")
+        time.sleep(max(0.0, self.ends - time.perf_counter()))
         return np.ones(11, np.float32)
 
 
@@ -49,10 +55,10 @@ class Recorder(Hook):
 class OneEpoch(Trainer):
     """A trainer of STEPS steps on a `Card`."""
 
-    def __init__(self, target, fails_at=None, total_steps=STEPS):
+    def __init__(self, target, fails_at=None, total_steps=STEPS, card_seconds=0.0):
         self.device = SimpleNamespace(target=target, rank=0, num=1, group=RankGroup(0, 1))
         self.events = []
-        self.step_cell = Card(self.events)
+        self.step_cell = Card(self.events, card_seconds)
         self.recorder = Recorder()
         self.hooks = [self.recorder]
         self.lr_schedule = lambda step: 0.1
@@ -91,15 +97,26 @@ def test_the_next_batch_is_fetched_while_a_card_works(target, expected):
     assert trainer.recorder.batches == list(range(STEPS))
 
 
-@pytest.mark.parametrize("target", ["CPU", "Ascend"])
-def test_a_second_counts_as_waiting_or_as_the_steps_own(target):
-    trainer = OneEpoch(target)
+@pytest.mark.parametrize(
+    ("target", "card_seconds", "batches"),
+    [
+        ("CPU", 0.0, STEPS),
+        ("CPU", 3 * FETCH, STEPS),
+        ("Ascend", 0.0, STEPS),
+        ("Ascend", 3 * FETCH, 1),  # an epoch's first: the others came while the card worked
+    ],
+)
+def test_a_second_counts_as_waiting_or_as_the_steps_own(target, card_seconds, batches):
+    """`batches` are those that the card, or the CPU, waits for."""
+    trainer = OneEpoch(target, card_seconds=card_seconds)
     started = time.perf_counter()
     trainer.train(None)
     elapsed = time.perf_counter() - started
-    waited = sum(step.data_seconds for step in trainer.recorder.steps)
-    assert STEPS * FETCH <= waited
-    assert waited + sum(step.seconds for step in trainer.recorder.steps) <= elapsed
+    steps = trainer.recorder.steps
+    waits = [step.data_seconds for step in steps]
+    assert batches * FETCH <= sum(waits)
+    assert sum(wait >= FETCH for wait in waits) == min(batches, STEPS - (target == "Ascend"))
+    assert STEPS * card_seconds <= sum(step.seconds for step in steps) <= elapsed - sum(waits)
 
 
 @pytest.mark.parametrize("target", ["CPU", "Ascend"])
