@@ -89,10 +89,7 @@ finally:
     print("time to save", flush=True)
 """,
     )
-    assert job.end(30) == [
-        (3, "time to save\n", "error: rank 1 died at its start\n"),
-        (7, "", ""),
-    ]
+    assert job.end(30) == [(3, "time to save\n", "error: rank 1 died at its start\n"), (7, "", "")]
 
 
 def test_the_script_kills_a_rank_later_than_its_monitor_but_within_a_minute():
