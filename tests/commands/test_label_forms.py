@@ -32,6 +32,7 @@ def yolo_folder(tmp_path):
     return tmp_path / "set"
 
 
+@pytest.mark.slow
 def test_training_and_evaluation_from_a_yolo_folder(yolo_folder, tmp_path):
     data = ("dataset=auto", "coco_root=set")
     checked = run("check_data.py", tmp_path, *data, "coco_classes=auto")

@@ -192,6 +192,7 @@ def resident_bytes():
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+@pytest.mark.slow
 def test_memory_stays_flat(network, tmp_path, monkeypatch):
     """160 pictures of 0.74 MB when decoded. Of the last 100, all of them kept would be 74 MB."""
     from src.config import load_config

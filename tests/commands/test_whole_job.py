@@ -121,6 +121,7 @@ def test_export_and_prediction(trained, checkpoint, tmp_path):
     assert cv2.imread(str(tmp_path / "drawn" / f"{picture.stem}.png")) is not None
 
 
+@pytest.mark.slow
 def test_files_of_any_name(trained, checkpoint, tmp_path):
     """Exported into a folder and to a name that MindSpore refuses; three pictures of one name, and others."""
     folder, _ = trained

@@ -114,6 +114,7 @@ def test_an_evaluation_that_fails_loses_no_checkpoint(drawn, tmp_path, failure, 
     assert (tmp_path / "train" / "checkpoint" / "mask_rcnn-1_2.ckpt").exists()
 
 
+@pytest.mark.slow
 def test_a_run_killed_before_its_evaluation_evaluates_when_it_is_resumed(drawn, tmp_path):
     words = words_of(drawn, "max_steps=4", "epoch_size=2")
     job = Job(tmp_path, *words)

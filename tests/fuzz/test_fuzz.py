@@ -93,8 +93,8 @@ def try_commands(commands: Commands, seed: int, folder: Path) -> None:
     assert not failures, describe(data, failures)
 
 
-# The first trains, the second is refused by every command, and of the third the validation split is usable.
-@pytest.mark.parametrize("seed", [16, 4, 184])
+# The first is refused by every command, and of the second the validation split is usable.
+@pytest.mark.parametrize("seed", [4, 184])
 def test_commands_on_faulty_sets(commands: Commands, seed: int, tmp_path: Path) -> None:
     """check_data.py, train.py, eval.py, predict.py and export.py, as users run them."""
     try_commands(commands, seed, tmp_path)

@@ -81,6 +81,7 @@ def test_channels_in_bgr_are_those_of_rgb_reversed(rng):
         assert np.abs(level - plain_level.asnumpy()).max() < 1e-4 * level.std()
 
 
+@pytest.mark.slow
 def test_synchronised_norms_of_the_heads_are_batch_norms_on_one_device():
     """The number of their rows depends on the data."""
     batch = small_batch(0)

@@ -93,6 +93,7 @@ def step_of_one(two, step, folder, *words):
     return alone, wrong
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_a_conversion_that_fails_ends_all_ranks(words, tmp_path):
     content = json.loads(

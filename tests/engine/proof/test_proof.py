@@ -83,10 +83,16 @@ def test_mindir_is_proved_on_pictures_without_annotations(folder):
     assert proof["checkpoint"]["bbox_AP"] > 0.5
     said = run("export.py", folder, "--show", "plain.mindir").stdout
     assert "image: uint8 [1, 128, 128, 3]" in said and "square, disc, star" in said and "bbox AP" in said
-    # Exported again without a proof: that of the earlier file goes.
-    run("export.py", folder, *WORDS, "--out", "plain")
-    assert not proof_path(folder / "plain.mindir").exists()
-    assert "proof: none" in run("export.py", folder, "--show", "plain.mindir").stdout
+
+
+@pytest.mark.slow
+def test_an_export_without_a_proof_removes_that_of_an_earlier_file(folder):
+    earlier = folder / "again.mindir"
+    earlier.write_bytes(b"an earlier file")
+    write_proof(earlier, {"pictures": 3})
+    run("export.py", folder, *WORDS, "--out", "again")
+    assert not proof_path(earlier).exists()
+    assert "proof: none" in run("export.py", folder, "--show", "again.mindir").stdout
 
 
 def test_a_file_whose_ap_falls_is_not_kept(folder):

@@ -11,6 +11,7 @@ from tests.engine.jobs import Job
 from tests.engine.tracking.readers import expected_history, mlflow_history
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_training_that_is_killed_and_resumed_is_one_run_of_mlflow(words, tmp_path, monkeypatch):
     pytest.importorskip("mlflow")

@@ -106,6 +106,7 @@ def test_all_switches_with_sgd(data, limited, tmp_path):
     assert_weights_move(run)
 
 
+@pytest.mark.slow
 def test_all_switches_with_adamw(data, limited, tmp_path):
     """One update: Loshchilov & Hutter 2019 with the form of Kingma & Ba 2015, end of section 2."""
     gradients, norm = limited
@@ -127,6 +128,7 @@ def test_all_switches_with_adamw(data, limited, tmp_path):
     assert_weights_move(run)
 
 
+@pytest.mark.slow
 def test_a_frozen_network_in_half_precision(data, backbone, tmp_path):
     """Frozen stages of a loaded backbone stay, the other weights move."""
     words = (*data, *SGD, "norm=frozen", "freeze_at=2", f"pre_trained={backbone}", "amp_level=O2")
