@@ -119,7 +119,11 @@ class TrainOneStep(nn.Cell):
         return self.parameters_dict()
 
     def take_over(self):
-        """Go on from the `checkpoint_parameters`, which were given other values before the first step."""
+        """Go on from the `checkpoint_parameters`, which were given other values before the first step.
+
+        Later it would be too late: once a graph has run, MindSpore ignores new values of parameters that
+        only a branch of it reads, such as the moments with accumulate_steps=2.
+        """
 
     def scaled_loss(self, image, image_meta, sample_key, gt_boxes, gt_labels, gt_valid, gt_masks):
         """The total loss times the loss scale, of which gradients are taken, and the losses as they are.
