@@ -62,6 +62,8 @@ def test_headers_that_never_become_whole(slow):
             time.sleep(0.4)
             connection.sendall(b"b")
         received = connection.recv(65536)
+        while b"}" not in received:  # the answer's body may come apart from its head
+            received += connection.recv(65536)
     assert received.startswith(b"HTTP/1.1 408 ") and b'"error"' in received
     assert time.monotonic() - start < 5
 

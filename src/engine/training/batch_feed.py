@@ -9,6 +9,9 @@ from typing import Dict, Iterable, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 from mindspore import Tensor
 
+# A result that is there is read in less time.
+READ_SECONDS = 0.001
+
 
 class StepInputs(NamedTuple):
     """What a step takes, besides the learning rate.
@@ -49,10 +52,14 @@ class BatchFeed:
             self._prepared.set_exception(error)
         self._prepared_seconds = self._wait_seconds - waited
 
-    def forget_prepared_wait(self) -> None:
-        """The wait of the last `prepare` cost no time: the card still worked when it was over."""
-        self._wait_seconds -= self._prepared_seconds
+    def read(self, result: Tensor) -> np.ndarray:
+        """A step's result. If the card still works on it, the wait of `prepare` before cost no time."""
+        started = time.perf_counter()
+        values = result.asnumpy()
+        if time.perf_counter() - started > READ_SECONDS:
+            self._wait_seconds -= self._prepared_seconds
         self._prepared_seconds = 0.0
+        return values
 
     def take(self) -> Optional[StepInputs]:
         """The next batch; None after the last one.
@@ -65,10 +72,9 @@ class BatchFeed:
         return self._take() if prepared is None else prepared.result()
 
     def waited(self) -> float:
-        """Wall seconds spent waiting for batches since the last call, without those that were forgotten."""
+        """Wall seconds spent waiting for batches since the last call, without those that cost no time."""
         seconds = self._wait_seconds
         self._wait_seconds = 0.0
-        self._prepared_seconds = 0.0
         return seconds
 
     def _take(self) -> Optional[StepInputs]:
