@@ -183,6 +183,15 @@ ranks_left() {
     return 1
 }
 
+# kill_groups PID...: KILL to these process groups; when it returns, what this script started has ended.
+kill_groups() {
+    local pid
+    {   # bash's own lines about killed jobs are no news
+        for pid in "$@"; do kill -KILL -- "-$pid" || true; done
+        wait "${started[@]}" || true
+    } 2>/dev/null
+}
+
 # end_all SECONDS: TERM, on which a rank saves and ends, and KILL to every process that is left after so long,
 # or after another signal.
 end_all() {
@@ -194,10 +203,8 @@ end_all() {
     stop=0
     for pid in $(rank_pids); do kill -TERM "$pid" 2>/dev/null || true; done
     while ((SECONDS < deadline && stop == 0)) && ranks_left; do sleep 0.2 || true; show_log; done
-    {   # bash's own lines about killed jobs are no news
-        for pid in "${started[@]}" $(rank_pids); do kill -KILL -- "-$pid" || true; done
-        wait "${started[@]}" || true
-    } 2>/dev/null
+    # shellcheck disable=SC2046
+    kill_groups "${started[@]}" $(rank_pids)
 }
 
 started=("${launched[@]}" ${scheduler[@]+"${scheduler[@]}"})
@@ -239,7 +246,7 @@ if ((code == 0 && signal == 0 && hosts > 1 && ${#scheduler[@]})); then
     done
 fi
 # It has nothing to save.
-((${#scheduler[@]} == 0)) || kill -KILL -- "-${scheduler[0]}" 2>/dev/null || true
+((${#scheduler[@]} == 0)) || kill_groups "${scheduler[0]}"
 show_log
 [[ -z $unfinished ]] || printf '%s\n' "$unfinished" || true
 rm -rf -- "$LAUNCH"

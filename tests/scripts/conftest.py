@@ -77,6 +77,15 @@ def is_running(pid):
         return False
 
 
+def all_end(pids):
+    """Whether these processes end within seconds; one that was killed takes a moment."""
+    pids = list(pids)
+    deadline = time.monotonic() + 10
+    while any(map(is_running, pids)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not any(map(is_running, pids))
+
+
 def wait_until(condition, process):
     """Wait for a condition that a script brings about; fails as soon as the script's process ends."""
     deadline = time.monotonic() + PATIENCE

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from scripts.rank_table import outward_address
-from tests.scripts.conftest import CORES, TRAIN, executable, is_running, logs
+from tests.scripts.conftest import CORES, TRAIN, all_end, executable, is_running, logs
 
 
 @pytest.mark.parametrize("devices", [[0], [0, 1], list(range(8))])
@@ -196,7 +196,7 @@ while :; do sleep 0.1; done
     assert all(is_running(call.stem) for call in sandbox.records.iterdir())
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
-    assert process.returncode == 143 and not any(is_running(call.stem) for call in sandbox.records.iterdir())
+    assert process.returncode == 143 and all_end(call.stem for call in sandbox.records.iterdir())
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

@@ -9,15 +9,7 @@ import time
 
 import pytest
 
-from tests.scripts.conftest import (
-    PATIENCE,
-    TRAIN,
-    clean_environment,
-    executable,
-    is_running,
-    logs,
-    wait_until,
-)
+from tests.scripts.conftest import PATIENCE, TRAIN, all_end, clean_environment, executable, logs, wait_until
 
 LONG = PATIENCE + 60  # seconds, so that a rank ends for no other reason than the one that a test is about
 
@@ -107,7 +99,7 @@ def test_a_failing_rank_of_the_real_msrun(sandbox, msrun):
     assert (
         run.returncode == 5 and "rank 1 failed with exit code 5" in run.stderr and "Killed" not in run.stderr
     )
-    assert not [call for call in sandbox.records.glob("*.json") if is_running(call.stem)]
+    assert all_end(call.stem for call in sandbox.records.glob("*.json"))
 
 
 def test_msrun_kills_no_rank_before_the_script_has_seen_the_failure(sandbox, msrun):
