@@ -183,7 +183,7 @@ ranks_left() {
     return 1
 }
 
-# kill_groups PID...: KILL to these process groups; when it returns, what this script started has ended.
+# kill_groups PID...: KILL to these process groups; waits for those of them that this script started itself.
 kill_groups() {
     local pid
     {   # bash's own lines about killed jobs are no news

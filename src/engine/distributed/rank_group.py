@@ -239,7 +239,8 @@ def _ignore_sigterm() -> None:
     """From now on SIGTERM does nothing: this process ends anyway.
 
     run_distribute_train.sh sends SIGTERM to the ranks that are left when one has failed. It would end this
-    one while it saves, or before it has printed why the job ends. If it hangs, its monitor kills it.
+    one while it saves, or before it has printed why the job ends. If it hangs before it has left its group,
+    its monitor kills it; later the script does.
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -27,10 +27,10 @@ class Step:
         lr: The learning rate of the step.
         losses: {name: value} for the names of LOSS_NAMES and STEP_NAMES.
         batch: The batch's arrays (`training_example.batch_layout`).
-        data_seconds: Wall time spent waiting for batches: on the CPU for this step's; on Ascend, where the
-            next one is taken while the card works, for the next step's (an epoch's first step waits for
-            both). There a wait counts if the card had finished when it was over, and then as a whole: how
-            much of it the card was idle for is not known.
+        data_seconds: Wall time spent waiting for batches: on the CPU for this step's; on Ascend
+            for the next step's, which is taken while the card works. Such a wait counts as a whole if the
+            card had finished before its end, and else not at all. An epoch's first step has its own wait
+            too.
         seconds: Wall time of the step without that; of the first one with the compilation of the graph.
     """
 

@@ -9,7 +9,7 @@ from typing import Dict, Iterable, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 from mindspore import Tensor
 
-# A result that is there is read in less time.
+# A result that is there is taken to be read in less time. No card was there to measure it.
 READ_SECONDS = 0.001
 
 

@@ -21,8 +21,8 @@ FOLDED = "folded."  # before the name of an array; none of them is in a checkpoi
 class FoldedNorms:
     """The frozen norms of a network's backbone that its convolutions' weights take in.
 
-    From then on these convolutions read the shift from here, and their own weight with the scale in it: one
-    that is not trained from here, the others from the joined arrays, which are multiplied with `rows`.
+    From then on these convolutions read the shift from here, and a weight with the scale in it. A weight that
+    is not trained comes from here. The others come from the joined arrays, which are multiplied with `rows`.
 
     Args:
         network: Its weights are loaded; if they get other values later, call `update`.
@@ -42,6 +42,7 @@ class FoldedNorms:
             shift = self._add(norm.beta.name, conv.dtype, lambda norm=norm: factors(norm)[1])
             norm.shift_value = _reader(shift)
             norm.is_folded = True
+            # Not float32, as `keep_exact` set it: the scale is in the weight before it is rounded.
             conv.weight_type = conv.dtype
             if not conv.weight.requires_grad:
                 weight = self._add(

@@ -48,6 +48,7 @@ class JoinedWeights:
     """
 
     def __init__(self, network: nn.Cell, weights: Sequence[Parameter], decays: Sequence[float]):
+        # Before the layers' types are read: it changes them.
         self.folded = FoldedNorms(network)
         layers = _layers(network)
         marks = [(decay, str(layers[weight.name][2])) for weight, decay in zip(weights, decays)]

@@ -9,7 +9,7 @@ from ..runtime.card_memory import one_line_when_full
 
 
 def step_memory(image_shape: Sequence[int]) -> contextlib.AbstractContextManager:
-    """Within it a memory of the device that does not suffice for a step is a `CardMemoryError`.
+    """Within it too little memory on the device for a step is a `CardMemoryError`.
 
     Args:
         image_shape: Of the batch's pictures, [B, H, W, 3].

@@ -29,10 +29,13 @@ class StopSignals:
         self.received = number
         for other in self._previous_handlers:
             # The system's own handler also ends a process that is inside MindSpore's code.
-            signal.signal(other, signal.SIG_DFL)
+            self._set(other, signal.SIG_DFL)
 
     def __exit__(self, *_):
         for number, handler in self._previous_handlers.items():
-            # A rank that was told of another one's failure ignores SIGTERM until its end (`rank_group`).
-            if signal.getsignal(number) != signal.SIG_IGN:
-                signal.signal(number, handler)
+            self._set(number, handler)
+
+    def _set(self, number, handler):
+        # A rank that was told of another one's failure ignores SIGTERM until its end (`rank_group`).
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handler)

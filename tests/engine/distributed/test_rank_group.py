@@ -67,10 +67,20 @@ finally:
         assert (code, out) == ((-signal.SIGKILL, "") if rank == 2 else (3, "time to save\n"))
 
 
-@pytest.mark.parametrize("how", ["", "StopSignals()", "StopSignals(), after a first SIGTERM"])
-def test_a_rank_that_was_told_of_a_failure_says_so_although_sigterm_comes(tmp_path, how):
-    """run_distribute_train.sh sends SIGTERM to all other ranks as soon as one has ended."""
-    where, _, is_noted = how.partition(",")
+@pytest.mark.parametrize(
+    ("where", "before", "after"),
+    [
+        ("contextlib.nullcontext()", 0, 0),
+        ("StopSignals()", 0, 0),
+        ("StopSignals()", signal.SIGTERM, 0),
+        ("StopSignals()", 0, signal.SIGINT),
+    ],
+)
+def test_a_rank_that_was_told_of_a_failure_says_so_although_sigterm_comes(tmp_path, where, before, after):
+    """run_distribute_train.sh sends SIGTERM to all other ranks as soon as one has ended.
+
+    `before` and `after` are further signals (0: none), before and after the rank is told.
+    """
     job = Job(
         tmp_path,
         2,
@@ -80,10 +90,13 @@ from src.engine.training.stop_signals import StopSignals
 if rank == 1:
     os._exit(7)
 try:
-    with {where or "contextlib.nullcontext()"}:
-        if {bool(is_noted)}:
-            os.kill(os.getpid(), signal.SIGTERM)
-        group.barrier()
+    with {where}:
+        os.kill(os.getpid(), {int(before)})
+        try:
+            group.barrier()
+        finally:
+            os.kill(os.getpid(), {int(after)})
+            time.sleep(0.2)
 finally:
     os.kill(os.getpid(), signal.SIGTERM)
     print("time to save", flush=True)

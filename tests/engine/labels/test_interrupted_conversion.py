@@ -75,6 +75,7 @@ def stopped_while_it_writes(folder):
         while process.poll() is None and not (partial / "1.json").exists():
             time.sleep(0.005)
         process.send_signal(signal.SIGSTOP)
+        # Stopped, it cannot rename the folder any more.
         if partial.exists() and len(os.listdir(partial)) < 3000:
             return process
         process.send_signal(signal.SIGCONT)

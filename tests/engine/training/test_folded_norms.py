@@ -42,6 +42,15 @@ def test_the_products_are_those_of_batch_norm_and_follow_other_values(network):
     norms = [cell for _, cell in network.cells_and_names() if isinstance(cell, FrozenNorm)]
     assert len(norms) == len(folded.pairs) > 10
     assert all(norm.is_folded for norm in norms)
+    block = network.backbone.layer2[0]
+    for conv, norm in (
+        (network.backbone.conv1, network.backbone.bn1),
+        (block.conv1, block.bn1),
+        (block.conv2, block.bn2),
+        (block.conv3, block.bn3),
+        (block.down_sample[0], block.down_sample[1]),
+    ):
+        assert folded.norms[conv.weight.name] is norm
     assert_right(network)
     rng = np.random.default_rng(0)
     for norm in norms:
